@@ -1,0 +1,49 @@
+# make demo | test | check | bench. Each sets up .venv by itself where it is missing or older than its recipe.
+#   PYTHON=python3.12           the interpreter the environment is made with (3.11 or newer)
+#   PIP_ARGS="--index-url ..."  handed to pip, for instance to ask for a CPU build of torch
+#   QUICK=1                     a short demo
+#   ARGS="-k name"              handed to pytest
+
+PYTHON ?= python3
+PIP_ARGS ?=
+ARGS ?=
+VENV := .venv
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+
+# One thread a process: tests, workers and benchmarks share the cores between processes.
+export OMP_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
+export MKL_NUM_THREADS ?= 1
+
+.PHONY: demo test check bench venv clean
+
+venv: $(STAMP)
+
+$(PY):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "thermohw needs Python 3.11 or newer; '$(PYTHON)' is not. Name another: make PYTHON=python3.12 ..."; exit 1; }
+	@echo "setting up $(VENV) (about a minute)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(STAMP): pyproject.toml constraints.txt | $(PY)
+	@$(PY) -m pip install --quiet $(PIP_ARGS) --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: $(STAMP)
+	@$(PY) -m thermohw.pipeline.demo $(if $(QUICK),--quick)
+
+test: $(STAMP)
+	@$(PY) -m pytest -n 2 $(ARGS)
+
+check: $(STAMP)
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(VENV)/bin/lint-imports
+	$(PY) -m pyright
+
+bench: $(STAMP)
+	@$(PY) -m benchmarks $(ARGS)
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info out

@@ -1,0 +1,80 @@
+"""What every test shares: one torch thread, named generators, and no silent skips in CI.
+
+With THERMOHW_REQUIRE_ALL=1 in the environment a skip is a failure that says what was missing, so
+that a machine without a program or a package cannot report success for tests it never ran. Tests
+marked `gpu` are deselected where there is no CUDA
+device: what a machine cannot have is not a skip.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+
+import numpy as np
+import pytest
+import torch
+
+SEED = 20260101
+REQUIRE_ALL = os.environ.get("THERMOHW_REQUIRE_ALL", "") not in ("", "0")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    torch.set_num_threads(1)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    strict = "skips fail" if REQUIRE_ALL else "skips allowed"
+    return f"thermohw: seed {SEED}, torch {torch.__version__}, one thread, {strict}"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    gpu = [item for item in items if item.get_closest_marker("gpu")]
+    if gpu and not torch.cuda.is_available():
+        config.hook.pytest_deselected(items=gpu)
+        items[:] = [item for item in items if item not in gpu]
+
+
+def _forbid_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    if REQUIRE_ALL and report.skipped and not hasattr(report, "wasxfail"):
+        why = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = (
+            f"{report.nodeid}: THERMOHW_REQUIRE_ALL is set, yet this was skipped: {why}"
+        )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    _forbid_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    _forbid_skip(report)
+    return report
+
+
+@pytest.fixture
+def seed() -> int:
+    """The one seed of the suite; never changed to make a test pass."""
+    return SEED
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """A fresh numpy generator."""
+    return np.random.default_rng(SEED)
+
+
+@pytest.fixture
+def generator() -> torch.Generator:
+    """A fresh torch generator on the CPU."""
+    return torch.Generator().manual_seed(SEED)

@@ -1,0 +1,31 @@
+"""thermohw: diffusion models played on noisy circuits, with the energy books kept as they run."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+# Public name -> module that defines it. Names are looked up on first use, so that `import thermohw`
+# stays cheap and a room that needs a heavy library costs nothing to those who do not enter it.
+_EXPORTS: dict[str, str] = {
+    "InputError": "thermohw.errors",
+    "load_datasheet": "thermohw.datasheet",
+    "device_names": "thermohw.datasheet",
+}
+
+__all__ = ["__version__", *sorted(_EXPORTS)]
+
+
+def __getattr__(name: str) -> Any:
+    module = _EXPORTS.get(name)
+    if module is None:
+        raise AttributeError(f"module 'thermohw' has no attribute {name!r}")
+    value = getattr(importlib.import_module(module), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_EXPORTS})
