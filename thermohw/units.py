@@ -1,0 +1,163 @@
+"""Quantities with units at the border, SI floats inside.
+
+Everything a person types is text with a unit ("10 kohm", "100 fF", "300 K"); everything inside is a
+float in SI. `parse` goes in, `engineering` comes out. A number without a unit is refused: 10 ohm
+and 10 kohm look alike otherwise. Prefixes are SI and case matters: m is milli, M is mega (SPICE's
+"meg" is refused with that remark); k is kilo, K is kelvin.
+
+The value is the decimal number times the unit's factor, rounded once: parse("500 fF", "F") and
+parse("0.5 pF", "F") are the same float, so equal datasheets have equal hashes.
+
+Energies are reported in joules and in units of k T, with the Boltzmann constant of the 2019 SI
+(exact).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from decimal import Decimal, Overflow
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from scipy.constants import Boltzmann
+
+from thermohw.errors import InputError
+
+if TYPE_CHECKING:
+    from pint import UnitRegistry
+
+__all__ = ["K_B", "engineering", "in_kt", "parse", "thermal_energy"]
+
+K_B: float = Boltzmann
+"""Boltzmann constant, 1.380649e-23 J/K."""
+
+_NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*", re.DOTALL)
+_ROOT = re.compile(r"sqrt\(\s*(\w+)\s*\)|√(\w+)|rt(Hz)")
+# SI unit -> what it measures, and how a person would write one.
+_KINDS = {
+    "ohm": ("a resistance", "10 kohm"),
+    "F": ("a capacitance", "100 fF"),
+    "K": ("a temperature", "300 K"),
+    "V": ("a voltage", "64 uV"),
+    "A": ("a current", "2 uA"),
+    "s": ("a time", "5 ns"),
+    "Hz": ("a frequency", "2 MHz"),
+    "J": ("an energy", "0.3 pJ"),
+    "V/s": ("a slew rate", "1 V/us"),
+    "V/sqrt(Hz)": ("a voltage noise density", "3 nV/sqrt(Hz)"),
+    "": ("a plain ratio", "5 %"),
+}
+_PREFIXES = "q r y z a f p n u m . k M G T P E Z Y R Q".split()
+
+
+def thermal_energy(temperature: float) -> float:
+    """The energy k T in joule of a temperature in kelvin."""
+    return K_B * temperature
+
+
+def in_kt(energy: float, temperature: float) -> float:
+    """An energy in joule, expressed in k T of a temperature in kelvin."""
+    return energy / thermal_energy(temperature)
+
+
+def parse(text: Any, unit: str, where: str = "") -> float:
+    """Read a quantity and return its size in an SI unit.
+
+    Args:
+        text: number and unit, e.g. "10 kohm", "64 uV", "3 nV/sqrt(Hz)"; temperatures may be in
+            degC. For a dimensionless quantity (unit "") a bare number or a percentage.
+        unit: the SI unit of the result and thereby the dimension demanded: "ohm", "F", "K", "V",
+            "A", "s", "Hz", "J", "V/s", "V/sqrt(Hz)" or "".
+        where: file and key at fault, for the error.
+
+    Raises:
+        InputError: no number, no unit, an unknown unit, another dimension, or a value that is not
+            finite.
+    """
+    try:
+        return _size(text, unit)
+    except ValueError as error:
+        example = _KINDS.get(unit, ("", f"1 {unit}"))[1]
+        raise InputError(
+            f"{error}: {_show(text)}; expected something like '{example}'", where=where
+        ) from None
+
+
+def engineering(value: float, unit: str, digits: int = 4) -> str:
+    """A value in SI as text with an SI prefix, 6.4358e-5 and "V" giving "64.36 uV".
+
+    Args:
+        value: size in `unit`.
+        unit: a unit that takes a prefix ("V", "J", "ohm", "Hz", "V/sqrt(Hz)"); "" and "kT" take
+            none.
+        digits: significant digits; 17 lose nothing.
+    """
+    if unit in ("", "kT", "nat", "nats") or not math.isfinite(value) or value == 0.0:
+        return f"{value:.{digits}g} {unit}".rstrip()
+    # The exponent is taken from the rounded number, so that 999.96 becomes 1 k and not 1e+03.
+    exponent = Decimal(f"{value:.{digits - 1}e}").adjusted()
+    step = exponent // 3
+    if not -10 <= step <= 10:
+        return f"{value:.{digits}g} {unit}"
+    prefix = _PREFIXES[step + 10].replace(".", "")
+    mantissa = Decimal(f"{value:.{digits - 1}e}").scaleb(-3 * step).normalize()
+    return f"{mantissa:f} {prefix}{unit}"
+
+
+def _size(text: Any, unit: str) -> float:
+    """The size of a quantity in `unit`; a ValueError says in words why there is none."""
+    if isinstance(text, int | float) and not isinstance(text, bool):
+        text = repr(text)
+    match = _NUMBER.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError("not a finite number with a unit")
+    number, name = match.groups()
+    if unit and not name:
+        raise ValueError("value without unit")
+    try:
+        if unit == "K" and name in ("degC", "°C"):
+            value = float(Decimal(number) + Decimal("273.15"))
+        else:
+            value = float(Decimal(number) * _factor(name, unit))
+    except Overflow:
+        value = math.inf
+    if not math.isfinite(value):
+        raise ValueError("value is not finite")
+    return value
+
+
+def _show(text: Any) -> str:
+    shown = repr(text)
+    return shown if len(shown) <= 60 else shown[:57] + "..."
+
+
+@lru_cache(maxsize=512)
+def _factor(name: str, unit: str) -> Decimal:
+    """How many `unit` one `name` is; a ValueError says in words why there is no such number."""
+    registry = _registry()
+    try:
+        given = registry.parse_units(_ROOT.sub(_power, name))
+        one, zero = (registry.Quantity(size, given).to_root_units() for size in (1.0, 0.0))
+    except Exception:  # a dozen kinds of exception answer bad text, the tokenizer's own included
+        hint = " (SI prefixes: 'Mohm', not 'meg')" if name.lower().startswith("meg") else ""
+        raise ValueError(f"unknown unit '{name}'{hint}") from None
+    wanted = registry.Quantity(1.0, _ROOT.sub(_power, unit)).to_root_units()
+    # Root units keep radians apart from cycles, which the dimension does not: 1 rad/s is no hertz.
+    if one.units != wanted.units:
+        raise ValueError(f"unit '{name}' does not measure {_KINDS.get(unit, (unit,))[0]}")
+    if zero.magnitude != 0.0:
+        raise ValueError(f"unit '{name}' does not start at zero (give kelvin or degC)")
+    # Prefixes are powers of ten that binary products blur in the sixteenth digit.
+    return Decimal(f"{one.magnitude / wanted.magnitude:.15g}")
+
+
+def _power(match: re.Match[str]) -> str:
+    return f"{match.group(1) or match.group(2) or match.group(3)}**0.5"
+
+
+@lru_cache(maxsize=1)
+def _registry() -> UnitRegistry:
+    from pint import UnitRegistry  # a third of a second, paid by the first quantity only
+
+    return UnitRegistry()
