@@ -1,0 +1,20 @@
+"""Datasheets: TOML files validated into frozen SI numbers with tolerance, source and evidence."""
+
+from thermohw.datasheet.load import device_names, load_datasheet, read_datasheet
+from thermohw.datasheet.quantity import EVIDENCE, Quantity, weakest
+from thermohw.datasheet.sheet import Capacitor, Cost, Datasheet, Limits, Node, Resistor
+
+__all__ = [
+    "EVIDENCE",
+    "Capacitor",
+    "Cost",
+    "Datasheet",
+    "Limits",
+    "Node",
+    "Quantity",
+    "Resistor",
+    "device_names",
+    "load_datasheet",
+    "read_datasheet",
+    "weakest",
+]

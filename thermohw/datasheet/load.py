@@ -1,0 +1,101 @@
+"""Finding and reading datasheets.
+
+A device is named by the stem of a file in devices/ ("rc1") or by the path of a TOML file; whatever
+has a slash or ends in .toml is a path. The text is kept verbatim, so a stored run can be read again
+without the file.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from importlib.resources import files
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any
+
+from thermohw.datasheet.assemble import assemble
+from thermohw.datasheet.override import apply_overrides, flatten
+from thermohw.datasheet.schema import did_you_mean, read_tables
+from thermohw.datasheet.sheet import Cost, Datasheet, Limits
+from thermohw.errors import InputError
+
+__all__ = ["device_names", "load_datasheet", "read_datasheet"]
+
+
+def device_names() -> list[str]:
+    """Names of the datasheets that ship with the package, sorted."""
+    shipped = files("thermohw").joinpath("devices").iterdir()
+    return sorted(entry.name[:-5] for entry in shipped if entry.name.endswith(".toml"))
+
+
+def load_datasheet(
+    name: str | PathLike[str], overrides: Mapping[str, Any] | None = None
+) -> Datasheet:
+    """Load a datasheet by name or path.
+
+    Args:
+        name: a name in devices/ or the path of a TOML file.
+        overrides: entries to replace, dotted key -> value as it would stand in the file, e.g.
+            {"r0.resistance": "2 Mohm"}; for an array the cell is meant.
+
+    Raises:
+        InputError: an unknown name, an unreadable file, or whatever is wrong in it: file, key,
+            value and what was expected in one line.
+    """
+    asked = fspath(name)
+    if "/" in asked or "\\" in asked or asked.endswith(".toml"):
+        path, stem = Path(asked), Path(asked).stem
+    else:
+        if asked not in device_names():
+            raise InputError(f"unknown device '{asked}'; {did_you_mean(asked, device_names())}")
+        path, stem = files("thermohw").joinpath("devices", f"{asked}.toml"), asked
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError("no such datasheet; give a TOML file or a shipped device: "
+                         + ", ".join(device_names()), where=asked) from None  # fmt: skip
+    except (OSError, ValueError) as error:  # ValueError: not UTF-8, or a path no system has
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot be read: {reason}", where=asked) from None
+    return read_datasheet(text, stem, overrides, where=asked)
+
+
+def read_datasheet(
+    text: str, name: str, overrides: Mapping[str, Any] | None = None, *, where: str = ""
+) -> Datasheet:
+    """Read the text of a datasheet.
+
+    Args:
+        text: the TOML file.
+        name: of the device, unless the file names itself.
+        overrides: see `load_datasheet`.
+        where: named in errors; `name` by default.
+
+    Raises:
+        InputError: see `load_datasheet`.
+    """
+    place = where or name
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"not TOML: {error}", where=place) from None
+    capacitors = raw.get("capacitor")
+    for position, table in enumerate(capacitors if isinstance(capacitors, list) else ()):
+        if isinstance(table, dict):
+            table.setdefault("name", f"c{position}")
+    flat = flatten(overrides or {})
+    tables = read_tables(apply_overrides(raw, flat, place) if flat else raw, place)
+    elements = assemble(tables, place)
+    return Datasheet(
+        name=tables.name or name,
+        description=tables.description,
+        nodes=elements.nodes,
+        resistors=elements.resistors,
+        capacitors=elements.capacitors,
+        limits=Limits(**dict(tables.limits)),
+        cost=Cost(**dict(tables.cost)),
+        shape=tables.array.shape if tables.array else (),
+        text=text,
+        overrides=flat,
+    )

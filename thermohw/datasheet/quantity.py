@@ -1,0 +1,94 @@
+"""One entry of a datasheet: a number in SI and how far it may be trusted.
+
+An entry is written "1 pF" or, with its pedigree, as a table
+
+    { value = "1 pF", tolerance = "5 %", source = "vendor sheet, page 3", evidence = "measured" }
+
+`tolerance` is relative, three standard deviations of the spread between devices. `evidence` says
+how the number came about, weakest first:
+
+    placeholder   a number that had to stand there
+    projected     expected of a device that does not exist yet
+    derived       follows from other entries or from theory
+    simulated     came out of a simulation
+    measured      measured on a device
+    metered       read from a power meter while the device did this work
+
+An entry without a class counts as weaker than any of them. A comparison inherits the weaker class
+of its two sides (`weakest`), and a ratio is reported together with it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from thermohw.errors import InputError
+from thermohw.units import engineering, parse
+
+__all__ = ["EVIDENCE", "Quantity", "read_quantity", "weakest"]
+
+EVIDENCE = ("placeholder", "projected", "derived", "simulated", "measured", "metered")
+"""Evidence classes, weakest first."""
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number with its unit and pedigree.
+
+    Attributes:
+        value: size in `unit`.
+        unit: SI unit ("F", "ohm", "K", "V", "A", "V/s", "J").
+        tolerance: relative, three standard deviations; None where unstated.
+        source: where the number comes from; "" where unstated.
+        evidence: one of EVIDENCE; None where unstated.
+    """
+
+    value: float
+    unit: str
+    tolerance: float | None = None
+    source: str = ""
+    evidence: str | None = None
+
+    def __str__(self) -> str:
+        return engineering(self.value, self.unit)
+
+
+def weakest(*quantities: Quantity | None) -> str | None:
+    """The weakest evidence class among some quantities; None when one of them states none."""
+    classes = [None if quantity is None else quantity.evidence for quantity in quantities]
+    ranks = [-1 if name is None else EVIDENCE.index(name) for name in classes]
+    return EVIDENCE[min(ranks)] if ranks and min(ranks) >= 0 else None
+
+
+def read_quantity(entry: Any, unit: str) -> Quantity:
+    """Read an entry, either text or a table with value, tolerance, source and evidence.
+
+    Args:
+        entry: what stands in the TOML file.
+        unit: the SI unit of the result. The value must be positive: everything a datasheet lists
+            is.
+
+    Raises:
+        InputError: see `thermohw.units.parse`; also a value that is not positive, an unknown
+            evidence class, a tolerance outside [0, 1), or a further key (pydantic names the place).
+    """
+    table = entry if isinstance(entry, dict) else {"value": entry}
+    unknown = sorted(set(table) - {"value", "tolerance", "source", "evidence"})
+    if unknown or "value" not in table:
+        fault = f"unknown key '{unknown[0]}'" if unknown else "no value"
+        raise InputError(f"{fault}; a table has value, tolerance, source and evidence")
+    value = parse(table["value"], unit)
+    if value <= 0.0:
+        raise InputError(f"must be positive: {table['value']!r}")
+    tolerance = None
+    if "tolerance" in table:
+        tolerance = parse(table["tolerance"], "")
+        if not 0.0 <= tolerance < 1.0:
+            raise InputError(f"tolerance must lie in [0, 1): {table['tolerance']!r}")
+    source, evidence = table.get("source", ""), table.get("evidence")
+    if not isinstance(source, str):
+        raise InputError(f"source must be text: {source!r}")
+    if evidence is not None and evidence not in EVIDENCE:
+        raise InputError(f"evidence must be one of {', '.join(EVIDENCE)}: {evidence!r}")
+    return Quantity(value, unit, tolerance, source, evidence)

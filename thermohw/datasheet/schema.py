@@ -1,0 +1,203 @@
+"""The shape of a datasheet file, and one line for whatever does not fit it.
+
+Pydantic checks the tables against the models below: a key that no table has is refused with the key
+that was probably meant, every quantity is read with its unit, every name can be part of a dotted
+key. What concerns several tables at once (names that exist, cells that repeat) is checked in
+`assemble`.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from thermohw.datasheet.quantity import Quantity, read_quantity
+from thermohw.errors import InputError
+
+__all__ = [
+    "FORMAT",
+    "TABLES",
+    "ArrayTable",
+    "CouplingTable",
+    "SheetTable",
+    "did_you_mean",
+    "read_tables",
+]
+
+FORMAT = "thermohw-device/1"
+
+
+def _quantity(unit: str) -> BeforeValidator:
+    return BeforeValidator(lambda entry: read_quantity(entry, unit))
+
+
+def _one_or_more(entry: Any) -> Any:
+    return (entry,) if isinstance(entry, str) else entry
+
+
+Farad = Annotated[Quantity, _quantity("F")]
+Ohm = Annotated[Quantity, _quantity("ohm")]
+Kelvin = Annotated[Quantity, _quantity("K")]
+Volt = Annotated[Quantity, _quantity("V")]
+Ampere = Annotated[Quantity, _quantity("A")]
+VoltPerSecond = Annotated[Quantity, _quantity("V/s")]
+Joule = Annotated[Quantity, _quantity("J")]
+# Dots separate the parts of a key and brackets hold the index of a cell, so a name has neither.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+class NodeTable(_Table):
+    """[[node]]."""
+
+    name: Name
+    capacitance: Farad
+
+
+class ResistorTable(_Table):
+    """[[resistor]]."""
+
+    name: Name
+    between: tuple[str, str]
+    resistance: Ohm
+    temperature: Kelvin
+    source: Annotated[bool, Field(strict=True)] = False
+
+
+class CapacitorTable(_Table):
+    """[[capacitor]]; a name is given where the file gives none."""
+
+    name: Name
+    between: tuple[str, str]
+    capacitance: Farad
+
+
+class CouplingTable(_Table):
+    """[[array.coupling]]: a resistor or a capacitor between neighbouring cells."""
+
+    name: Name
+    between: tuple[str, str]
+    axis: Annotated[int, Field(strict=True, ge=0)] | None = None
+    resistance: Ohm | None = None
+    temperature: Kelvin | None = None
+    source: Annotated[bool, Field(strict=True)] = False
+    capacitance: Farad | None = None
+
+
+class ArrayTable(_Table):
+    """[array]."""
+
+    cell: Annotated[tuple[str, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
+    shape: Annotated[
+        tuple[Annotated[int, Field(strict=True, ge=1)], ...],
+        Field(min_length=1, max_length=3),
+    ]
+    coupling: tuple[CouplingTable, ...] = ()
+
+
+class LimitsTable(_Table):
+    """[limits]."""
+
+    rail: Volt | None = None
+    current: Ampere | None = None
+    slew: VoltPerSecond | None = None
+    dac_full_scale: Volt | None = None
+
+
+class CostTable(_Table):
+    """[cost]."""
+
+    adc: Joule | None = None
+    dac: Joule | None = None
+    mac: Joule | None = None
+
+
+class SheetTable(_Table):
+    """A whole file."""
+
+    format: Literal["thermohw-device/1"]
+    name: Name | None = None
+    description: str = ""
+    node: Annotated[tuple[NodeTable, ...], Field(min_length=1)]
+    resistor: Annotated[tuple[ResistorTable, ...], Field(min_length=1)]
+    capacitor: tuple[CapacitorTable, ...] = ()
+    array: ArrayTable | None = None
+    limits: LimitsTable = LimitsTable()
+    cost: CostTable = CostTable()
+
+
+TABLES: dict[str, type[_Table]] = {
+    "node": NodeTable,
+    "resistor": ResistorTable,
+    "capacitor": CapacitorTable,
+    "array": ArrayTable,
+    "array.coupling": CouplingTable,
+    "limits": LimitsTable,
+    "cost": CostTable,
+    "": SheetTable,
+}
+
+
+def did_you_mean(word: str, known: list[str]) -> str:
+    """A remark on the closest known word, or the list of them."""
+    close = get_close_matches(word, known, n=1)
+    return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(known)}"
+
+
+def read_tables(raw: dict[str, Any], where: str) -> SheetTable:
+    """Check the parsed TOML of a datasheet against the models.
+
+    Raises:
+        InputError: naming the file, the dotted key, the value and what was expected.
+    """
+    try:
+        return SheetTable.model_validate(raw)
+    except ValidationError as error:
+        # A misspelt key shows up twice, as one missing and as one too many; the latter explains more.
+        faults = error.errors(include_url=False)
+        fault = min(faults, key=lambda fault: fault["type"] != "extra_forbidden")
+        key, table = _locate(raw, fault["loc"])
+        raise InputError(f"{key}: {_explain(fault, table)}", where=where) from None
+
+
+def _locate(raw: Any, loc: tuple[int | str, ...]) -> tuple[str, str]:
+    """The dotted key a person would use for a place in the file, and the table it is in."""
+    if len(loc) >= 4 and loc[:2] == ("array", "coupling"):
+        table, entries, index, rest = "array.coupling", raw["array"]["coupling"], loc[2], loc[3:]
+    elif len(loc) >= 2 and isinstance(loc[1], int):
+        table, entries, index, rest = str(loc[0]), raw[loc[0]], loc[1], loc[2:]
+    else:
+        table = str(loc[0]) if len(loc) >= 2 and loc[0] in TABLES else ""
+        return ".".join(str(part) for part in loc), table
+    entry = entries[index]
+    name = entry.get("name") if isinstance(entry, dict) else None
+    owner = name if isinstance(name, str) and rest[:1] != ("name",) else f"{table}[{index}]"
+    return ".".join([owner, *(str(part) for part in rest)]), table
+
+
+def _explain(fault: Any, table: str) -> str:
+    kind, value = fault["type"], fault.get("input")
+    match kind:
+        case "extra_forbidden":
+            known = list(TABLES[table].model_fields)
+            return f"unknown key; {did_you_mean(str(fault['loc'][-1]), known)}"
+        case "missing" if fault["loc"] in (("node",), ("resistor",)):
+            return f"at least one [[{fault['loc'][0]}]] is needed"
+        case "missing" if isinstance(fault["loc"][-1], int):
+            return "two node names are needed"
+        case "missing":
+            return "missing" + (f"; expected '{FORMAT}'" if fault["loc"] == ("format",) else "")
+        case "tuple_type" if isinstance(value, dict):
+            return "one of a list; write double brackets, [[...]]"
+        case "value_error":  # ours, from reading a quantity
+            return str(fault["ctx"]["error"])
+        case "string_pattern_mismatch":
+            return f"{value!r}: a name has letters, digits, _ and - and starts with a letter or _"
+        case "literal_error":
+            return f"{value!r} is not a device datasheet; expected '{FORMAT}'"
+    return f"{str(fault['msg'])[:1].lower()}{str(fault['msg'])[1:]}: {repr(value)[:60]}"
