@@ -25,7 +25,7 @@ CASES = {
 
 
 def van_loan(A: np.ndarray, B2: np.ndarray, t: float) -> tuple[np.ndarray, np.ndarray]:
-    """The block-exponential route, in 60-digit arithmetic so that its cancellation does not matter."""
+    """The block-exponential route in 60-digit arithmetic: its cancellation does not matter."""
     with mpmath.workdps(60):
         d = len(A)
         block = mpmath.zeros(2 * d)
@@ -42,7 +42,7 @@ def van_loan(A: np.ndarray, B2: np.ndarray, t: float) -> tuple[np.ndarray, np.nd
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("t", [1e-9, 1e-4, 0.3, 1.0, 7.0])
 def test_relative_accuracy(name: str, t: float) -> None:
-    """Every entry to 1e-12 of its own diagonal scale, from tiny to long times (round-off is 1e-16 a doubling)."""
+    """Every entry to 1e-12 of its own diagonal scale (round-off is 1e-16 a doubling)."""
     A, B2 = CASES[name]
     phi, Q = linear_transition(A, B2, t)
     phi_exact, Q_exact = van_loan(A, B2, t)
@@ -60,7 +60,7 @@ def test_published_value() -> None:
 
 @pytest.mark.parametrize("name", CASES)
 def test_semigroup_and_equation_of_motion(name: str) -> None:
-    """Q(s+t) = Q(t) + Phi(t) Q(s) Phi(t)^T, and dQ/dt = B2 - A Q - Q A^T by a fourth-order difference."""
+    """Q(s+t) = Q(t) + Phi(t) Q(s) Phi(t)^T, and dQ/dt = B2 - A Q - Q A^T by differences."""
     A, B2 = CASES[name]
     phi, Q = linear_transition(A, B2, 0.7)
     _, Q_s = linear_transition(A, B2, 0.55)

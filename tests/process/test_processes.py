@@ -1,4 +1,4 @@
-"""Processes: closed forms against their own differential equations, clocks, priors, round trips and refusals."""
+"""Processes: closed forms against their differential equations, clocks, priors, refusals."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ISOTROPIC = [p for p in PROCESSES if p.isotropic]
 
 @pytest.mark.parametrize("process", PROCESSES, ids=repr)
 def test_transition_solves_the_moment_equations(process: Process) -> None:
-    """d decay/dt = F decay, d noise/dt = F noise + noise F^T + g g^T, fourth-order differences at a start time > 0."""
+    """decay' = F decay and noise' = F noise + noise F^T + g g^T, by fourth-order differences."""
     start, h = 0.2 * process.duration, 1e-3 * process.duration
     t = 0.6 * process.duration
     weights = {-2: 1 / 12, -1: -2 / 3, 1: 2 / 3, 2: -1 / 12}
@@ -48,7 +48,7 @@ def test_transition_solves_the_moment_equations(process: Process) -> None:
             if index == 0
             else F @ value + value @ F.T + np.atleast_2d(process.diffusion(t))
         )
-        # fourth-order error: (1e-3)^4 times the fifth derivative, at most (rate T)^5 = 20^5/30 of the value
+        # fourth-order error: (1e-3)^4 times the fifth derivative, at most 20^5/30 of the value
         np.testing.assert_allclose(np.atleast_2d(slope), expected, rtol=1e-6, atol=1e-9)
 
 
@@ -68,7 +68,7 @@ def test_composition(process: Process) -> None:
 
 @pytest.mark.parametrize("process", ISOTROPIC, ids=repr)
 def test_clocks(process: Process) -> None:
-    """sigma(t) is the quadrature of g^2/2; both clocks invert to round-off from tiny to full times."""
+    """The clock is the quadrature of g^2/2; both clocks invert to round-off, tiny times too."""
     for t in (1e-12, 1e-5, 0.3, 1.0):
         t *= process.duration
         area = quad(lambda u: 0.5 * process.diffusion(u), 0.0, t, epsrel=1e-12)[0]
@@ -76,7 +76,7 @@ def test_clocks(process: Process) -> None:
         assert process.model_time(process.diffusion_time(t)) == pytest.approx(t, rel=1e-13)
         decay, noise = process.transition(t)
         assert process.log_snr(t) == pytest.approx(math.log(decay**2 / noise), rel=1e-12, abs=1e-12)
-        # d t/t = d lsnr / (t d lsnr/dt): at the far end one unit in the last place of lsnr is worth a few of t
+        # dt/t = d lsnr/(t d lsnr/dt): at the far end one last place of lsnr is worth a few of t
         assert process.time_at_log_snr(process.log_snr(t)) == pytest.approx(t, rel=1e-12)
         # to first order the noise is g^2 t: small times keep full relative accuracy
         if t < 1e-10:
@@ -139,7 +139,7 @@ def test_priors(process: Process) -> None:
     ids=["float", "matrix"],
 )
 def test_normal(covariance: float | np.ndarray) -> None:
-    """Density against torch.distributions; -E ln p of its own samples is the entropy within 4 standard errors."""
+    """Density against torch.distributions; -E ln p of its samples is the entropy within z = 4."""
     law = Normal(np.array([1.0, -2.0, 0.5]), covariance)
     x = law.sample(20_000, torch.Generator().manual_seed(3))
     oracle = torch.distributions.MultivariateNormal(

@@ -1,7 +1,8 @@
 """Forward (noising) processes: how a data law is carried to noise, and the clocks that go with it.
 
-`OU`, `VP`, `VE` act on every coordinate alike; `Relaxation` is a circuit's own. `process_from_dict` rebuilds any of them
-from what `to_dict` wrote, or from the [process] table of a SPEC.
+`OU`, `VP`, `VE` act on every coordinate alike; `Relaxation` is a circuit's own.
+`process_from_dict` rebuilds any of them from what `to_dict` wrote, or from the [process] table of
+a SPEC.
 """
 
 from __future__ import annotations

@@ -1,15 +1,17 @@
-r"""What a forward (noising) process is: a linear SDE with Gaussian transitions, and the clock it carries.
+r"""What a forward (noising) process is: a linear SDE with Gaussian transitions, and its clocks.
 
-    dx = F(t) x dt + g(t) dW,        t in [0, T],  t = 0 the data, t = T the prior side           (model units)
+    dx = F(t) x dt + g(t) dW,     t in [0, T],  t = 0 the data, t = T the prior side   (model units)
     x_t | x_s ~ N(decay x_s, noise)
 
-`Process` fixes the vocabulary; the subclasses are the chapters. "Isotropic" processes (OU, VP, VE) act on every coordinate alike,
-so decay, noise, F and g g^T are floats that multiply the identity and the process fits any dimension. `Relaxation`, the
-process a coupled circuit runs by itself, has matrices there.
+`Process` fixes the vocabulary; the subclasses are the chapters. "Isotropic" processes (OU, VP,
+VE) act on every coordinate alike, so decay, noise, F and g g^T are floats that multiply the
+identity and the process fits any dimension. `Relaxation`, the process a coupled circuit runs by
+itself, has matrices there.
 
-Two clocks. The diffusion time sigma(t) = int_0^t g^2/2 is what fixed hardware counts in units of its time constant over theta; the
-log signal-to-noise ratio ln(decay^2/noise) is what the difficulty of denoising depends on. Both are strictly monotone and both
-are inverted in closed form. Every formula is written so that t -> 0 keeps full relative accuracy (expm1, log1p).
+Two clocks. The diffusion time sigma(t) = int_0^t g^2/2 is what fixed hardware counts in units of
+its time constant over theta; the log signal-to-noise ratio ln(decay^2/noise) is what the
+difficulty of denoising depends on. Both are strictly monotone and both are inverted in closed
+form. Every formula is written so that t -> 0 keeps full relative accuracy (expm1, log1p).
 
 t_min: with t_min > 0 generation stops there and every "data" quantity means the law at t_min.
 """
@@ -29,7 +31,7 @@ __all__ = ["Process", "require"]
 
 
 def require(condition: bool, where: str, problem: str) -> None:
-    """Raise InputError(problem, where=where) unless the condition holds (a NaN fails every comparison)."""
+    """Raise InputError(problem, where=where) unless the condition holds."""
     if not condition:
         raise InputError(problem, where=where)
 
@@ -57,7 +59,7 @@ class Process(ABC):
 
     @abstractmethod
     def transition(self, t: float, start: float = 0.0) -> tuple[Any, Any]:
-        """(decay, noise) of x_t | x_start ~ N(decay x_start, noise), start <= t: floats, or float64 arrays (d, d)."""
+        """(decay, noise) of x_t | x_start ~ N(decay x_start, noise): floats, or arrays (d, d)."""
 
     @abstractmethod
     def drift(self, t: float) -> Any:
@@ -65,7 +67,7 @@ class Process(ABC):
 
     @abstractmethod
     def diffusion(self, t: float) -> Any:
-        """g g^T = 2D at time t, variance per model time: float g^2, or array (d, d)."""
+        """Noise power g g^T = 2D at t, variance per model time: float g^2, or array (d, d)."""
 
     @abstractmethod
     def diffusion_time(self, t: float) -> float:
@@ -90,7 +92,7 @@ class Process(ABC):
     def propagate(
         self, mean: np.ndarray, covariance: Any, t: float
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Mean (d,) and covariance (d, d) of x_t, given those of x_0 (a float covariance multiplies the identity)."""
+        """Mean (d,) and covariance (d, d) of x_t, given those of x_0."""
         mean = np.atleast_1d(np.asarray(mean, dtype=np.float64))
         identity = np.eye(len(mean))
         covariance = np.asarray(covariance, dtype=np.float64)
@@ -104,7 +106,8 @@ class Process(ABC):
         """The law that generation starts from, at t = T.
 
         Args:
-            kind: "schedule" for N(0, noise(T)), blind to the data; "matched" for the mean and covariance of p_T.
+            kind: "schedule" for N(0, noise(T)), blind to the data; "matched" for the mean and
+                covariance of p_T.
             mean: mean of the data x_0, shape (d,), model units.
             covariance: covariance of the data x_0, float or shape (d, d).
 

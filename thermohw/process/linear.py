@@ -2,26 +2,31 @@ r"""Exact transition moments of a linear stochastic process with constant coeffi
 
 For
 
-    dx = -A x dt + B dW,        B2 = B B^T = 2D    (any A: stable or not, normal or not, singular or not)
+    dx = -A x dt + B dW,     B2 = B B^T = 2D    (any A: unstable, non-normal, singular)
 
 the law of x_t given x_0 is N(Phi x_0, Q) with
 
     Phi(t) = e^{-A t},      Q(t) = int_0^t e^{-A s} B2 e^{-A^T s} ds.
 
-The stationary shortcut Q = P - Phi P Phi^T, with P from the Lyapunov equation, needs a stable A and loses every digit when t
-is small; the shortcut through the symmetric part of A is wrong for a non-normal A. Here Q is built from what has no
-cancellation. On a step h with |A| h <= 1/2 both series
+The stationary shortcut Q = P - Phi P Phi^T, with P from the Lyapunov equation, needs a stable A
+and loses every digit when t is small; the shortcut through the symmetric part of A is wrong for a
+non-normal A. Here Q is built from what has no cancellation. On a step h with |A| h <= 1/2 both
+series
 
-    Phi(h) - 1 = sum_{n>=1} (-A h)^n / n!,        Q(h) = sum_{n>=1} h^n/n! L^{n-1}(B2),   L(X) = -(A X + X A^T)
+    Phi(h) - 1 = sum_{n>=1} (-A h)^n / n!
+    Q(h)       = sum_{n>=1} h^n/n! L^{n-1}(B2),      L(X) = -(A X + X A^T)
 
-converge to round-off in about twenty terms, and the semigroup property doubles the step as a sum of positive matrices:
+converge to round-off in about twenty terms, and the semigroup property doubles the step as a sum
+of positive matrices:
 
     Q(2h) = Q(h) + Phi(h) Q(h) Phi(h)^T,          Phi(2h) - 1 = 2 E + E^2,   E = Phi(h) - 1.
 
-The relative error of Q stays near k * 1e-16 after k = log2(2 |A| t) doublings; what remains for a stiff, coupled A is the
-conditioning of e^{-A t} itself, |A| t * 1e-16. A diagonal A has a closed form without any such loss.
+The relative error of Q stays near k * 1e-16 after k = log2(2 |A| t) doublings; what remains for a
+stiff, coupled A is the conditioning of e^{-A t} itself, |A| t * 1e-16. A diagonal A has a closed
+form without any such loss.
 
-Reference: C. F. Van Loan, "Computing integrals involving the matrix exponential", IEEE Trans. Autom. Control 23, 395 (1978).
+Reference: C. F. Van Loan, "Computing integrals involving the matrix exponential", IEEE Trans.
+Autom. Control 23, 395 (1978).
 """
 
 from __future__ import annotations
@@ -45,7 +50,8 @@ def linear_transition(A: np.ndarray, B2: np.ndarray, t: float) -> tuple[np.ndarr
         t: time, >= 0, same unit as 1/A.
 
     Returns:
-        Phi = e^{-A t} and Q = int_0^t e^{-A s} B2 e^{-A^T s} ds, float64 arrays of shape (d, d); Q exactly symmetric.
+        Phi = e^{-A t} and Q = int_0^t e^{-A s} B2 e^{-A^T s} ds, float64 arrays of shape (d, d);
+        Q exactly symmetric.
     """
     A = np.asarray(A, dtype=np.float64)
     B2 = np.asarray(B2, dtype=np.float64)

@@ -1,9 +1,10 @@
-r"""A multivariate normal law in model units: the prior side of a process, and the law of a Gaussian target.
+r"""A multivariate normal law in model units, such as the prior side of a process.
 
-    ln p(x) = -(1/2) (x - m)^T C^-1 (x - m) - (1/2) ln det(2 pi C),        S = (1/2) ln det(2 pi e C)   (nats)
+    ln p(x) = -(1/2) (x - m)^T C^-1 (x - m) - (1/2) ln det(2 pi C)      (nats)
+    S       = (1/2) ln det(2 pi e C)
 
-The covariance is a float c (C = c times the identity, the isotropic processes) or a full matrix. Densities follow the dtype
-of the points they are asked for; samples are float64.
+The covariance is a float c (C = c times the identity, the isotropic processes) or a full matrix.
+Densities follow the dtype of the points they are asked for; samples are float64.
 """
 
 from __future__ import annotations
@@ -58,11 +59,9 @@ class Normal:
     @property
     def matrix(self) -> np.ndarray:
         """The covariance as a matrix of shape (d, d), whatever it was given as."""
-        return (
-            self.covariance * np.eye(self.dim)
-            if isinstance(self.covariance, float)
-            else self.covariance
-        )
+        if isinstance(self.covariance, float):
+            return np.diag(np.full(self.dim, self.covariance))
+        return np.asarray(self.covariance)
 
     @cached_property
     def factor(self) -> float | np.ndarray:
@@ -78,7 +77,7 @@ class Normal:
 
     @cached_property
     def log_det(self) -> float:
-        """ln det C, the covariance taken as a (d, d) matrix."""
+        """Log determinant of the covariance as a (d, d) matrix."""
         if isinstance(self.factor, float):
             return self.dim * 2.0 * math.log(self.factor)
         return 2.0 * float(np.log(np.diagonal(self.factor)).sum())
@@ -99,14 +98,14 @@ class Normal:
         """
         centred = x - torch.as_tensor(self.mean, dtype=x.dtype, device=x.device)
         if isinstance(self.factor, float):
-            square = centred.square().sum(1) / self.covariance
+            square = centred.div_(self.factor).square().sum(1)
         else:
             root = torch.as_tensor(self.factor, dtype=x.dtype, device=x.device)
             square = torch.linalg.solve_triangular(root, centred.T, upper=False).square().sum(0)
         return -0.5 * square - 0.5 * (self.dim * math.log(2.0 * math.pi) + self.log_det)
 
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
-        """n independent samples, shape (n, d), float64, model units."""
+        """Draw n independent samples, shape (n, d), float64, model units."""
         z = torch.randn(n, self.dim, dtype=torch.float64, generator=generator)
         if isinstance(self.factor, float):
             return z.mul_(self.factor).add_(torch.as_tensor(self.mean))

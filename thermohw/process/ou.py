@@ -1,6 +1,7 @@
 r"""Ornstein-Uhlenbeck process: the bare relaxation of a matched RC node.
 
-    dx = -x dt + sqrt(2) dW,    decay = e^{-t},   noise = 1 - e^{-2t},   sigma(t) = int g^2/2 = t,   snr = 1/(e^{2t} - 1)
+    dx = -x dt + sqrt(2) dW,    decay = e^{-t},   noise = 1 - e^{-2t}
+    sigma(t) = int g^2/2 = t,   snr = 1/(e^{2t} - 1)
 
 Model time is physical time in units of RC when the node's thermal variance is the unit of x.
 """

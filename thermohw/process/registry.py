@@ -24,7 +24,8 @@ def process_from_dict(mapping: Mapping[str, Any]) -> Process:
     """Build a process from its kind and parameters.
 
     Args:
-        mapping: "kind" and that process's fields; a "duration" of 1 is accepted for vp and ve, whose clock is fixed.
+        mapping: "kind" and that process's fields; a "duration" of 1 is accepted for vp and ve,
+            whose clock is fixed.
 
     Returns:
         The process; `process_from_dict(p.to_dict()) == p` to the last bit.

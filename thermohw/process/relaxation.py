@@ -2,11 +2,13 @@ r"""Relaxation: the forward process that a circuit runs when nobody controls it.
 
     dx = -A x dt + B dW,   B B^T = B2 = 2D,      x_t | x_s ~ N(e^{-A (t-s)} x_s, Q(t - s))
 
-A and B2 are the device's own matrices in model units, time in units of its reference RC. Nodes may be coupled, baths may have
-different temperatures, A need not be normal nor stable; Q is exact (`linear_transition`).
+A and B2 are the device's own matrices in model units, time in units of its reference RC. Nodes
+may be coupled, baths may have different temperatures, A need not be normal nor stable; Q is exact
+(`linear_transition`).
 
-There is no single signal-to-noise ratio. The clock of the slowest mode stands for the process: with l^H A = a l^H, |l| = 1 and
-Re a the smallest, the amplitude l^H x obeys a scalar equation of rate Re a and noise q = l^H B2 l, so
+There is no single signal-to-noise ratio. The clock of the slowest mode stands for the process:
+with l^H A = a l^H, |l| = 1 and Re a the smallest, the amplitude l^H x obeys a scalar equation of
+rate Re a and noise q = l^H B2 l, so
 
     snr = 2 Re a / (q (e^{2 Re a t} - 1)).
 """
@@ -109,18 +111,18 @@ class Relaxation(Process):
     def slowest(self) -> tuple[float, float]:
         """(Re a, q): decay rate of the slowest mode and noise power in its amplitude."""
         values, vectors = np.linalg.eig(self.A.T)
-        index = int(np.argmin(values.real))
-        left = vectors[:, index]
-        power = float((left.conj() @ self.B2 @ left).real / (left.conj() @ left).real)
+        index = int(np.argmin(np.real(values)))
+        left = np.asarray(vectors[:, index], dtype=np.complex128)
+        power = float(np.real(np.vdot(left, self.B2 @ left)) / np.real(np.vdot(left, left)))
         if power <= 1e-14 * float(np.abs(self.B2).max()):
             raise InputError(
                 "no noise reaches the slowest mode, so it has no noise level",
                 where="process (relaxation)",
             )
-        return float(values[index].real), power
+        return float(np.real(values[index])), power
 
     def log_snr(self, t: float) -> float:
-        """ln of 2a/(q (e^{2at} - 1)), the slowest mode's."""
+        """Log of 2a/(q (e^{2at} - 1)), the slowest mode's."""
         rate, power = self.slowest
         if t <= 0.0:
             return math.inf

@@ -1,10 +1,12 @@
 r"""Variance-exploding process: noise is added and nothing decays.
 
-    dx = sigma^t dW,    decay = 1,    noise = var(t) - var(s),    var(t) = (sigma^{2t} - 1)/(2 ln sigma),    t in [0, 1]
+    dx = sigma^t dW,    decay = 1,    noise = var(t) - var(s),    t in [0, 1]
+    var(t) = (sigma^{2t} - 1)/(2 ln sigma)
 
 var(1) = 21.497577 for sigma = 10 and 96.928250 for sigma = 25; sigma(t) = int g^2/2 = var(t)/2.
 
-Reference: Y. Song et al., "Score-based generative modeling through SDEs", ICLR 2021, https://arxiv.org/abs/2011.13456
+Reference: Y. Song et al., "Score-based generative modeling through SDEs", ICLR 2021,
+https://arxiv.org/abs/2011.13456
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
 r"""Variance-preserving process: an Ornstein-Uhlenbeck process on a stretched clock.
 
-    dx = -(beta/2) x dt + sqrt(beta) dW,    beta(t) = beta_min + (beta_max - beta_min) t,   t in [0, 1]
+    dx = -(beta/2) x dt + sqrt(beta) dW,  beta(t) = beta_min + (beta_max - beta_min) t,  t in [0, 1]
     b(t) = int_0^t beta = beta_min t + (beta_max - beta_min) t^2/2
     decay = e^{-b/2},   noise = 1 - e^{-b},   sigma(t) = int g^2/2 = b/2
 
 With beta from 0.1 to 20 the whole process lasts b(1)/2 = 5.025 time constants of a matched RC node.
 
-Reference: Y. Song et al., "Score-based generative modeling through SDEs", ICLR 2021, https://arxiv.org/abs/2011.13456
+Reference: Y. Song et al., "Score-based generative modeling through SDEs", ICLR 2021,
+https://arxiv.org/abs/2011.13456
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ class VP(Process):
     def __post_init__(self) -> None:
         self._check_times()
         ok = 0.0 <= self.beta_min <= self.beta_max < math.inf and self.beta_max > 0.0
-        problem = f"needs 0 <= beta_min <= beta_max, beta_max > 0, got {self.beta_min!r} and {self.beta_max!r}"
-        require(ok, "process (vp)", problem)
+        got = f"got {self.beta_min!r} and {self.beta_max!r}"
+        require(ok, "process (vp)", f"needs 0 <= beta_min <= beta_max and beta_max > 0, {got}")
 
     def transition(self, t: float, start: float = 0.0) -> tuple[float, float]:
         """(e^{-b/2}, 1 - e^{-b}) with b = int_start^t beta."""

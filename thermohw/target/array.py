@@ -1,0 +1,184 @@
+r"""A data set of the user's own, from a file.
+
+    data.npy     data.npz  or  data.npz:key     data.csv     data.h5:/group/dataset
+
+The first axis counts rows; anything after it is flattened, so (n, 28, 28) images are rows of 784.
+The split is deterministic: a fixed permutation (numpy PCG64, seed 0, of the row numbers) of which
+the first part trains, the next validates and the last tests. Order in a file often means something
+(class, day, instrument), which is why the rows are shuffled; `shuffle = false` keeps the order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from thermohw.errors import InputError
+from thermohw.target.dataset import TEST, TRAIN, VALIDATION, DataSet
+
+__all__ = ["array"]
+
+MIN_ROWS = 20
+_HDF5 = {".h5", ".hdf5", ".hdf"}
+_SUFFIXES = ".npy, .npz[:key], .csv, .h5:/dataset"
+
+
+def array(
+    path: str,
+    *,
+    dequantise: float | None = None,
+    validation: float = 0.1,
+    test: float = 0.1,
+    shuffle: bool = True,
+    arrays: Mapping[str, np.ndarray] | None = None,
+) -> DataSet:
+    """Rows of numbers from a .npy, .npz, .csv or HDF5 file.
+
+    Args:
+        path: the file, with ":key" for one array of an .npz and ":/dataset" for HDF5.
+        dequantise: spacing of the levels if the data are rounded; None for continuous data.
+        validation: fraction of the rows that stops a training, in (0, 1).
+        test: fraction of the rows that is never trained on, in (0, 1).
+        shuffle: split a fixed permutation of the rows rather than the order of the file.
+        arrays: rows and split of a stored run, instead of the file.
+
+    Returns:
+        The data set, mean 0 and average variance 1 in model units.
+
+    Raises:
+        InputError: a file that cannot be read or is of another kind, a missing key, values that are
+            not finite real numbers, fewer than 20 rows, or fractions that leave a split empty.
+    """
+    table: dict[str, Any] = {
+        "kind": "array",
+        "path": str(path),
+        "validation": validation,
+        "test": test,
+    }
+    table |= {"shuffle": shuffle} | ({} if dequantise is None else {"dequantise": dequantise})
+    for key, value in {"validation": validation, "test": test, "dequantise": dequantise}.items():
+        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
+            raise InputError(f"expected a number, got {value!r}", where=f"target.{key}")
+    if dequantise is not None and not 0.0 < dequantise < float("inf"):
+        raise InputError(
+            f"the step between levels must be positive, got {dequantise!r}",
+            where="target.dequantise",
+        )
+    if not (0.0 < validation < 1.0 and 0.0 < test < 1.0 and validation + test < 1.0):
+        got = f"validation = {validation!r} and test = {test!r}"
+        raise InputError(f"{got} are not fractions that leave training rows", where="target")
+    raw = _read(str(path)) if arrays is None else np.asarray(arrays["rows"])
+    rows = _rows(raw, str(path))
+    split = _split(len(rows), validation, test, shuffle) if arrays is None else arrays["split"]
+    shape = tuple(raw.shape[1:]) if raw.ndim > 2 else None
+    if arrays is not None and "image_shape" in arrays:
+        shape = tuple(int(n) for n in arrays["image_shape"])
+    return _Rows(
+        rows, split, table=table, name=str(path), step=dequantise or 0.0, image_shape=shape
+    )
+
+
+class _Rows(DataSet):
+    """A data set that also stores the shape its rows had."""
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Rows, split and, for pictures, the shape of one."""
+        extra = {} if self.image_shape is None else {"image_shape": np.array(self.image_shape)}
+        return super().arrays() | extra
+
+
+def _read(path: str) -> np.ndarray:
+    """The array as the file has it."""
+    name, key = path, ""
+    for suffix in (".npz", *_HDF5):
+        head, found, tail = path.partition(f"{suffix}:")
+        if found:
+            name, key = head + suffix, tail
+    file, suffix = Path(name), Path(name).suffix.lower()
+    if suffix not in {".npy", ".npz", ".csv", *_HDF5}:
+        raise InputError(f"cannot read this kind of file; expected {_SUFFIXES}", where=path)
+    if not file.is_file():
+        raise InputError("no such file", where=path)
+    try:
+        if suffix == ".npy":
+            return np.load(file, allow_pickle=False)
+        if suffix == ".npz":
+            with np.load(file, allow_pickle=False) as bundle:
+                return bundle[_choose(key, list(bundle), path)]
+        if suffix == ".csv":
+            return _csv(file)
+        return _hdf5(file, key, path)
+    except (OSError, ValueError, EOFError) as error:
+        if isinstance(error, InputError):
+            raise
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"cannot be read ({reason}); expected {_SUFFIXES}", where=path) from None
+
+
+def _choose(key: str, names: list[str], path: str) -> str:
+    """The array that is meant: the one named, or the only one."""
+    if not key and len(names) == 1:
+        return names[0]
+    if key not in names:
+        listing = ", ".join(names) or "none"
+        raise InputError(f"name one of its arrays after a colon: {listing}", where=path)
+    return key
+
+
+def _csv(file: Path) -> np.ndarray:
+    """Comma-separated numbers, one row a line; a first line of column names is skipped."""
+    with file.open() as lines:
+        first = lines.readline()
+    try:
+        [float(cell) for cell in first.split(",")]
+        header = 0
+    except ValueError:
+        header = 1
+    return np.loadtxt(file, delimiter=",", skiprows=header, ndmin=2)
+
+
+def _hdf5(file: Path, key: str, path: str) -> np.ndarray:
+    """One dataset of an HDF5 file."""
+    import h5py  # only here, and only when asked for
+
+    with h5py.File(file, "r") as handle:
+        names: list[str] = []
+        handle.visititems(
+            lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None
+        )
+        return handle[_choose(key.strip("/"), names, path)][()]  # type: ignore[index]
+
+
+def _rows(raw: np.ndarray, path: str) -> np.ndarray:
+    """Check the numbers and flatten what follows the first axis."""
+    if raw.dtype.kind not in "fiub":
+        raise InputError(f"expected real numbers, got type {raw.dtype}", where=path)
+    if raw.ndim < 2 or raw[:1].size == 0:
+        raise InputError(
+            f"expected rows of values (n, d) or images (n, h, w), got shape {raw.shape}", where=path
+        )
+    if len(raw) < MIN_ROWS:
+        raise InputError(f"{len(raw)} rows are too few, at least {MIN_ROWS} are needed", where=path)
+    rows = raw.reshape(len(raw), -1)
+    finite = np.isfinite(rows)
+    if not finite.all():
+        row, column = np.argwhere(~finite)[0]
+        count = int((~finite).sum())
+        problem = f"{count} values are not finite, the first in row {row}, column {column}"
+        raise InputError(problem, where=path)
+    return rows
+
+
+def _split(n: int, validation: float, test: float, shuffle: bool) -> np.ndarray:
+    """TRAIN, VALIDATION, TEST of each row."""
+    n_validation, n_test = max(1, round(validation * n)), max(1, round(test * n))
+    if n - n_validation - n_test < 2:
+        raise InputError("the fractions leave fewer than two rows to train on", where="target")
+    order = np.random.Generator(np.random.PCG64(0)).permutation(n) if shuffle else np.arange(n)
+    split = np.full(n, TRAIN, dtype=np.int8)
+    split[order[n - n_test - n_validation : n - n_test]] = VALIDATION
+    split[order[n - n_test :]] = TEST
+    return split
