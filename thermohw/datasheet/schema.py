@@ -158,7 +158,7 @@ def read_tables(raw: dict[str, Any], where: str) -> SheetTable:
     try:
         return SheetTable.model_validate(raw)
     except ValidationError as error:
-        # A misspelt key shows up twice, as one missing and as one too many; the latter explains more.
+        # A misspelt key shows up twice, as one missing and one too many; the latter explains more.
         faults = error.errors(include_url=False)
         fault = min(faults, key=lambda fault: fault["type"] != "extra_forbidden")
         key, table = _locate(raw, fault["loc"])

@@ -1,0 +1,124 @@
+"""The package as others get it: a wheel in an empty environment, far from the repository."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+import tomllib
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import thermohw
+
+ROOT = Path(thermohw.__file__).resolve().parent.parent
+DEVICES = sorted(path.stem for path in (ROOT / "devices").glob("*.toml"))
+
+
+def _run(*command: str | Path, cwd: Path, **environment: str) -> str:
+    done = subprocess.run(
+        [str(part) for part in command],
+        cwd=cwd,
+        env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the sdist, and the wheel built from that sdist; no network is used."""
+    folder = tmp_path_factory.mktemp("dist")
+    copy = tmp_path_factory.mktemp("source") / "thermohw"
+    # A copy of what git has or would add, so that building leaves nothing behind in the checkout.
+    listed = _run("git", "ls-files", "-co", "--exclude-standard", "-z", cwd=ROOT).split("\0")
+    for name in filter(None, listed):
+        source, target = ROOT / name, copy / name
+        if source.is_symlink() or source.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if source.is_symlink():
+                target.symlink_to(os.readlink(source))
+            else:
+                target.write_bytes(source.read_bytes())
+    _run(sys.executable, "-m", "build", "--no-isolation", "-o", folder, ".", cwd=copy)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def installed(distributions: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of a fresh environment with the wheel; a path file shows it our dependencies."""
+    home = tmp_path_factory.mktemp("elsewhere") / "env"
+    venv.create(home, with_pip=True)
+    python = home / "bin" / "python"
+    wheel = next(distributions.glob("*.whl"))
+    _run(python, "-m", "pip", "install", "--no-deps", "--no-index", "-q", wheel, cwd=home)
+    site = next((home / "lib").glob("python*")) / "site-packages"
+    # Behind the wheel on the path, so it wins over an editable installation of this checkout.
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return python
+
+
+@pytest.mark.slow
+def test_the_wheel_lists_and_reads_the_devices_outside_the_repository(installed: Path) -> None:
+    code = (
+        "import thermohw; from thermohw.datasheet import device_names, load_datasheet as load; "
+        "print(thermohw.__file__); print(*device_names()); "
+        "print(*(len(load(name).nodes) for name in device_names()))"
+    )
+    where, names, sizes = _run(installed, "-c", code, cwd=installed.parent).splitlines()
+    assert Path(where).is_relative_to(installed.parent.parent) and str(ROOT) not in where
+    assert names.split() == DEVICES and all(int(size) >= 1 for size in sizes.split())
+
+
+@pytest.mark.slow
+def test_sdist_and_wheel_hold_the_linked_folders(distributions: Path) -> None:
+    members = zipfile.ZipFile(next(distributions.glob("*.whl"))).namelist()
+    for name in DEVICES:
+        assert f"thermohw/devices/{name}.toml" in members
+    for path in (ROOT / "experiments").glob("*.toml"):
+        assert f"thermohw/experiments/{path.name}" in members
+    assert {"thermohw/experiments/__init__.py", "thermohw/py.typed"} <= set(members)
+    stray = [m for m in members if not m.startswith(("thermohw/", "thermohw-"))]
+    assert not stray
+
+
+def test_the_links_are_relative_and_lead_to_the_top_level() -> None:
+    for name in ("devices", "experiments"):
+        assert os.readlink(ROOT / "thermohw" / name) == f"../{name}"
+
+
+def test_version_and_pins_agree_with_the_metadata() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["version"] == thermohw.__version__
+    pins = [
+        line.split("==")[0]
+        for line in (ROOT / "constraints.txt").read_text().splitlines()
+        if "==" in line
+    ]
+    extras = project["optional-dependencies"]["dev"]
+    direct = {d.split(">=")[0].split("[")[0] for d in project["dependencies"] + extras}
+    assert direct == set(pins)
+
+
+def test_import_is_cheap_beside_torch() -> None:
+    """`import thermohw` loads nothing heavy; every public name resolves."""
+    code = (
+        "import sys, torch, time; start = time.perf_counter(); import thermohw; "
+        "spent = time.perf_counter() - start; assert spent < 1.0, spent; "
+        "heavy = {'pint', 'pydantic', 'h5py', 'matplotlib', 'sklearn', 'sdeint', 'typer'}; "
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules); "
+        "[getattr(thermohw, name) for name in thermohw.__all__]"
+    )
+    _run(sys.executable, "-c", code, cwd=ROOT)
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'wormhole'"):
+        thermohw.wormhole  # noqa: B018
