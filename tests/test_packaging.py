@@ -53,7 +53,7 @@ def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(distributions: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The interpreter of a fresh environment with the wheel; a path file shows it our dependencies."""
+    """An interpreter with the wheel, in a fresh environment that borrows our dependencies."""
     home = tmp_path_factory.mktemp("elsewhere") / "env"
     venv.create(home, with_pip=True)
     python = home / "bin" / "python"
@@ -65,7 +65,6 @@ def installed(distributions: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     return python
 
 
-@pytest.mark.slow
 def test_the_wheel_lists_and_reads_the_devices_outside_the_repository(installed: Path) -> None:
     code = (
         "import thermohw; from thermohw.datasheet import device_names, load_datasheet as load; "
@@ -74,10 +73,10 @@ def test_the_wheel_lists_and_reads_the_devices_outside_the_repository(installed:
     )
     where, names, sizes = _run(installed, "-c", code, cwd=installed.parent).splitlines()
     assert Path(where).is_relative_to(installed.parent.parent) and str(ROOT) not in where
+    # The shell's `thermohw devices` is asserted here too, as bin/thermohw of the same environment.
     assert names.split() == DEVICES and all(int(size) >= 1 for size in sizes.split())
 
 
-@pytest.mark.slow
 def test_sdist_and_wheel_hold_the_linked_folders(distributions: Path) -> None:
     members = zipfile.ZipFile(next(distributions.glob("*.whl"))).namelist()
     for name in DEVICES:
