@@ -15,7 +15,7 @@ _EXPORTS: dict[str, str] = {
     "device_names": "thermohw.datasheet",
 }
 
-__all__ = ["__version__", *sorted(_EXPORTS)]
+__all__ = ["__version__", *sorted(_EXPORTS)]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
