@@ -58,6 +58,7 @@ def test_unpriced_is_none_never_zero() -> None:
     sheet = read_datasheet(RC1, "mine")
     assert sheet.cost.dac is None and sheet.cost.mac is None and sheet.limits.slew is None
     assert sheet.quantities()["cost.dac"] is None
+    assert sheet.cost.values() == {"adc": 0.3e-12} and sheet.limits.values() == {"rail": 1.0}
     assert "must be positive" in _refusal(RC1.replace("0.3 pJ", "0 pJ"))
 
 

@@ -62,7 +62,17 @@ class Capacitor:
 
 
 @dataclass(frozen=True)
-class Limits:
+class _Optional:
+    """Entries that a sheet may leave out."""
+
+    def values(self) -> dict[str, float]:
+        """The entries that are there, name -> SI float; what is absent is not in it."""
+        entries = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {name: entry.value for name, entry in entries.items() if entry is not None}
+
+
+@dataclass(frozen=True)
+class Limits(_Optional):
     """What the electronics can do; None where the sheet sets no limit.
 
     Attributes:
@@ -79,7 +89,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Cost:
+class Cost(_Optional):
     """What operations cost, joule each; None where unpriced, which is not zero.
 
     Attributes:
