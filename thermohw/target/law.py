@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -79,6 +80,19 @@ class MixtureLaw:
     def factors(self) -> np.ndarray:
         """Standard deviations (K, d), or lower Cholesky factors (K, d, d)."""
         return np.sqrt(self.spread) if self.diagonal else np.linalg.cholesky(self.spread)
+
+    def propagate(self, decay: float | np.ndarray, noise: float | np.ndarray) -> MixtureLaw:
+        """The law of decay x + z, z ~ N(0, noise): floats, or matrices of shape (d, d)."""
+        if np.ndim(decay) == 2 and not (
+            _is_diagonal(decay) and _is_diagonal(noise) and self.diagonal
+        ):
+            spread = np.asarray(decay) @ self.covariances @ np.asarray(decay).T + noise
+            return MixtureLaw(self.weights, self.means @ np.asarray(decay).T, spread)
+        if np.ndim(decay) == 2:
+            decay, noise = np.diagonal(decay), np.diagonal(noise)
+        elif not self.diagonal:
+            noise = noise * np.eye(self.dim)
+        return MixtureLaw(self.weights, decay * self.means, decay**2 * self.spread + noise)
 
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
         """Draw n samples, shape (n, d), float64."""
@@ -158,3 +172,7 @@ class MixtureLaw:
 
         coarse, fine = at(0.1), at(0.05)
         return fine if abs(fine - coarse) < 1e-8 else None
+
+
+def _is_diagonal(matrix: Any) -> bool:
+    return not np.any(matrix - np.diag(np.diagonal(matrix)))
