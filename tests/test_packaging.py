@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -36,17 +37,13 @@ def _run(*command: str | Path, cwd: Path, **environment: str) -> str:
 def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the sdist, and the wheel built from that sdist; no network is used."""
     folder = tmp_path_factory.mktemp("dist")
-    copy = tmp_path_factory.mktemp("source") / "thermohw"
-    # A copy of what git has or would add, so that building leaves nothing behind in the checkout.
-    listed = _run("git", "ls-files", "-co", "--exclude-standard", "-z", cwd=ROOT).split("\0")
-    for name in filter(None, listed):
-        source, target = ROOT / name, copy / name
-        if source.is_symlink() or source.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if source.is_symlink():
-                target.symlink_to(os.readlink(source))
-            else:
-                target.write_bytes(source.read_bytes())
+    copy = tmp_path_factory.mktemp("source")
+    # A copy, so that building leaves nothing behind in the checkout.
+    for name in ("thermohw", "devices", "experiments"):
+        ignore = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / name, copy / name, symlinks=True, ignore=ignore)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, copy / name)
     _run(sys.executable, "-m", "build", "--no-isolation", "-o", folder, ".", cwd=copy)
     return folder
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tomllib
 from itertools import pairwise
 
 import pytest
 
 from thermohw.datasheet import load_datasheet, read_datasheet
+from thermohw.datasheet.override import apply_overrides
 from thermohw.errors import InputError
 
 CELL = """format = "thermohw-device/1"
@@ -167,6 +169,12 @@ def test_overrides_reach_every_kind_of_entry() -> None:
     assert quantities["limits.rail"] == 2.0 and quantities["cost.mac"] == 1e-12
     assert sheet.shape == (1, 2)
     assert sheet.overrides["rab.temperature"] == "77 K" and sheet.text == CELL + COUPLING
+
+
+def test_overriding_leaves_the_parsed_file_alone() -> None:
+    raw = tomllib.loads(CELL)
+    assert apply_overrides(raw, {"ra.resistance": "5 ohm", "limits.rail": "1 V"}, "x") != raw
+    assert raw == tomllib.loads(CELL)
 
 
 def test_overrides_change_the_hash_and_drop_the_pedigree() -> None:
