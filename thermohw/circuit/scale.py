@@ -1,0 +1,61 @@
+"""Thermal units: the one place where volts become numbers of order one.
+
+A circuit is integrated in units in which k T = 1 and R C = 1. Squared SI numbers (1e-15 F, 4e-21 J) underflow float32; the
+scaled ones do not. Three reference values fix everything:
+
+    energy   k T_ref              time     R_ref C_ref
+    charge   sqrt(k T_ref C_ref)  voltage  sqrt(k T_ref / C_ref)      current  charge / time
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import sqrt
+
+from thermohw.units import K_B
+
+__all__ = ["Scale"]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Reference values of a device in SI; the properties are the SI size of one thermal unit.
+
+    Attributes:
+        capacitance: C_ref, farad.
+        resistance: R_ref, ohm.
+        temperature: T_ref, kelvin.
+    """
+
+    capacitance: float
+    resistance: float
+    temperature: float
+
+    @property
+    def energy(self) -> float:
+        """k T_ref, joule."""
+        return K_B * self.temperature
+
+    @property
+    def time(self) -> float:
+        """R_ref C_ref, second."""
+        return self.resistance * self.capacitance
+
+    @property
+    def voltage(self) -> float:
+        """sqrt(k T_ref / C_ref), volt: the thermal voltage of the reference node."""
+        return sqrt(self.energy / self.capacitance)
+
+    @property
+    def charge(self) -> float:
+        """sqrt(k T_ref C_ref), coulomb."""
+        return sqrt(self.energy * self.capacitance)
+
+    @property
+    def current(self) -> float:
+        """Charge per time, ampere; equals voltage / R_ref."""
+        return self.voltage / self.resistance
+
+    def theta(self, volts_per_unit: float) -> float:
+        """Thermal variance k T/(C V0^2) of a reference node in model units x = V/V0 (dimensionless)."""
+        return (self.voltage / volts_per_unit) ** 2

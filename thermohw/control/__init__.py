@@ -1,0 +1,30 @@
+"""The bridge: how a score is played on a circuit."""
+
+from thermohw.control.controller import Control, Controller
+from thermohw.control.converters import Converter
+from thermohw.control.drive import Drive, make_drive
+from thermohw.control.kalman import KalmanFilter
+from thermohw.control.limits import Limit, datasheet_limits, effective_temperature
+from thermohw.control.plan import Plan, make_plan
+from thermohw.control.protocol import Protocol
+from thermohw.control.schedule import Schedule, make_schedule
+from thermohw.control.timeline import Piece, make_timeline
+
+__all__ = [
+    "Control",
+    "Controller",
+    "Converter",
+    "Drive",
+    "KalmanFilter",
+    "Limit",
+    "Piece",
+    "Plan",
+    "Protocol",
+    "Schedule",
+    "datasheet_limits",
+    "effective_temperature",
+    "make_drive",
+    "make_plan",
+    "make_schedule",
+    "make_timeline",
+]

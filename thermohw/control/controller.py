@@ -1,0 +1,134 @@
+"""The controller at work: from node voltages to source values, one tick at a time.
+
+Order: reading noise, ADC, filter, score, DAC. The controller keeps no hidden state: what it remembers between ticks (the filter's
+mean) is handed in and out, so that a run can be stopped, stored and resumed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from thermohw.control.kalman import KalmanFilter
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import NDArray
+
+    from thermohw.control.plan import Plan
+    from thermohw.control.timeline import Piece
+
+__all__ = ["Control", "Controller"]
+
+
+class Control(NamedTuple):
+    """What the controller decided at one tick.
+
+    Attributes:
+        tick: which one.
+        source: source values, shape (paths, sources): volts (emf) or amperes (current), thermal units.
+        score: the score it saw, shape (paths, n), model units; None where the law is affine and never forms it.
+        divergence: div u, shape (paths,), per R_ref C_ref; None unless asked for.
+        reading: what was read, shape (paths, n), thermal volts; None for exact readings.
+        predicted: the filter's mean before the reading; None without reading noise.
+        estimate: and after it.
+    """
+
+    tick: int
+    source: torch.Tensor
+    score: torch.Tensor | None = None
+    divergence: torch.Tensor | None = None
+    reading: torch.Tensor | None = None
+    predicted: torch.Tensor | None = None
+    estimate: torch.Tensor | None = None
+
+
+class Controller:
+    """Plays a plan.
+
+    Args:
+        plan: the worked-out protocol.
+        start_mean: mean of the start voltages, shape (n,), thermal volts (for the filter).
+        start_covariance: their covariance, shape (n, n).
+        divergence: evaluate div u at every tick (ideal converters only).
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        start_mean: NDArray[np.float64],
+        start_covariance: NDArray[np.float64],
+        divergence: bool = False,
+    ) -> None:
+        self.plan = plan
+        self.divergence = divergence
+        self.filter: KalmanFilter | None = None
+        if plan.reading_noise > 0.0:
+            self.filter = KalmanFilter(
+                plan.protocol.device,
+                plan.timeline,
+                plan.reading_noise**2,
+                start_mean=start_mean,
+                start_covariance=start_covariance,
+                wiring=plan.drive.wiring,
+            )
+
+    @property
+    def reads_noise(self) -> bool:
+        """Whether a tick consumes normals for its reading."""
+        return self.plan.reading_noise > 0.0
+
+    def act(
+        self,
+        voltage: torch.Tensor,
+        tick: int,
+        *,
+        middle: bool = False,
+        noise: torch.Tensor | None = None,
+        predicted: torch.Tensor | None = None,
+    ) -> Control:
+        """Decide at the start of a tick.
+
+        Args:
+            voltage: node voltages, shape (paths, n), thermal units.
+            tick: its index; N evaluates the law at the end of the run.
+            middle: use the law half-way through the tick instead of that at its start.
+            noise: standard normals of the reading, shape (paths, n), where readings are noisy.
+            predicted: the filter's mean before this reading, shape (paths, n).
+        """
+        plan = self.plan
+        law = plan.middle_laws[tick] if middle else plan.laws[tick]
+        if plan.ideal:
+            if law.gain is not None:
+                divergence = law.divergence(voltage) if self.divergence else None
+                return Control(tick, law.sources(voltage), None, divergence)
+            if self.divergence and isinstance(plan.drive.divergence_score, float):
+                score, trace = law.field.with_divergence(law.model(voltage))
+                divergence = trace * plan.drive.divergence_score + plan.drive.divergence_state
+                return Control(tick, law.combine(voltage, score), score, divergence)
+            score = law.field(law.model(voltage))
+            divergence = law.divergence(voltage) if self.divergence else None
+            return Control(tick, law.combine(voltage, score), score, divergence)
+        reading = voltage
+        if self.reads_noise:
+            assert noise is not None
+            reading = voltage.add(noise, alpha=plan.reading_noise)
+        if plan.adc is not None:
+            reading = plan.adc(reading)
+        estimate = None
+        if self.filter is not None:
+            assert predicted is not None
+            estimate = self.filter.update(predicted, reading, tick)
+        seen = estimate if plan.protocol.filter == "kalman" and estimate is not None else reading
+        score = law.field(law.model(seen))
+        source = law.combine(seen, score)
+        if plan.dac is not None:
+            source = plan.dac(source)
+        return Control(tick, source, score, None, reading, predicted, estimate)
+
+    def predict(self, mean: torch.Tensor, source: torch.Tensor, piece: Piece) -> torch.Tensor:
+        """The filter's mean at the end of a piece."""
+        assert self.filter is not None
+        return self.filter.predict(mean, source, piece)

@@ -1,0 +1,190 @@
+"""What the controlled sources must do: the reverse drift as volts or amperes.
+
+Generation needs the drift b(x) = reverse drift of the process in physical time; the circuit supplies b_free(x) = -A x of itself.
+The controller supplies the difference u = b - b_free, linear in the state and in the score:
+
+    isotropic process   u = (kappa + A) x + 2 theta s       kappa = theta for ou and vp, 0 for ve (the leak is cancelled)
+    own relaxation      u = 2 A x + 2 D s
+
+Two wirings realise the same u, hence the same paths, with different joules:
+
+    emf      a source in series with a resistor of every node:  e = S_c^{-1} C u     (the whole drift is force times mobility)
+    current  a current injected into every node:                i = C u             (a flow that the resistor does not see)
+
+Everything here is in thermal units, with node voltages v = x / sqrt(theta) as the input.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import sqrt
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from thermohw.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import NDArray
+
+    from thermohw.circuit import LinearDevice
+    from thermohw.process import Process
+    from thermohw.score import Field
+
+__all__ = ["Drive", "Law", "make_drive"]
+
+
+@dataclass(frozen=True, eq=False)
+class Drive:
+    """The linear map (v, s) -> source values, c = state v + score s.
+
+    Attributes:
+        wiring: "emf" or "current".
+        theta: thermal variance in model units.
+        state: response to the node voltages: float (times identity), or (sources, n).
+        score: response to the score: float or (sources, n).
+        divergence_state: tr of the drift u's response to x, i.e. div u without the score.
+        divergence_score: W in div u = divergence_state + tr(W grad s): float or (n, n).
+    """
+
+    wiring: str
+    theta: float
+    state: float | NDArray[np.float64]
+    score: float | NDArray[np.float64]
+    divergence_state: float
+    divergence_score: float | NDArray[np.float64]
+
+    def at(self, field: Field) -> Law:
+        """The control law of one tick."""
+        affine = getattr(field, "affine", None)
+        if affine is not None and isinstance(self.state, float) and isinstance(self.score, float):
+            slope, offset = affine
+            if isinstance(slope, float) or slope.ndim == 1:
+                gain = self.state + self.score * slope * sqrt(self.theta)
+                return Law(self, field, gain, self.score * offset)
+        return Law(self, field, None, None)
+
+
+class Law(NamedTuple):
+    """The control law at one tick: sources as a function of node voltages."""
+
+    drive: Drive
+    field: Field
+    gain: (
+        float | torch.Tensor | None
+    )  # where the score is affine, the law is: sources = gain v + bias
+    bias: float | torch.Tensor | None
+
+    def model(self, voltage: torch.Tensor) -> torch.Tensor:
+        """Model units x = sqrt(theta) v, shape (paths, n)."""
+        return voltage if self.drive.theta == 1.0 else voltage * sqrt(self.drive.theta)
+
+    def sources(self, voltage: torch.Tensor) -> torch.Tensor:
+        """Source values (paths, sources) for node voltages (paths, n), thermal units."""
+        if self.gain is not None:
+            product = voltage * _like(self.gain, voltage)
+            return product if _is_zero(self.bias) else product.add_(_like(self.bias, voltage))
+        return self.combine(voltage, self.field(self.model(voltage)))
+
+    def combine(self, voltage: torch.Tensor, score: torch.Tensor) -> torch.Tensor:
+        """Sources from voltages and an already evaluated score, same shapes."""
+        state, weight = self.drive.state, self.drive.score
+        if isinstance(state, float) and isinstance(weight, float):
+            scaled = voltage if state == 1.0 else voltage * state
+            return scaled.add(score, alpha=weight)
+        return voltage @ voltage.new_tensor(np.asarray(state).T) + score @ score.new_tensor(
+            np.asarray(weight).T
+        )
+
+    def divergence(self, voltage: torch.Tensor) -> torch.Tensor:
+        """div u of every path, shape (paths,), per R_ref C_ref (model or thermal units alike)."""
+        x, weight = self.model(voltage), self.drive.divergence_score
+        if isinstance(weight, float):
+            return self.field.divergence(x) * weight + self.drive.divergence_state
+        return self.field.divergence(x, weight) + self.drive.divergence_state
+
+
+def _is_zero(bias: object) -> bool:
+    return isinstance(bias, float) and bias == 0.0
+
+
+def _like(value: float | torch.Tensor | None, voltage: torch.Tensor) -> float | torch.Tensor:
+    """A coefficient in the state's precision."""
+    assert value is not None
+    return value if isinstance(value, float) else value.to(voltage.dtype)
+
+
+def make_drive(device: LinearDevice, process: Process, *, wiring: str, theta: float) -> Drive:
+    """The drive that plays a process's reverse on a device.
+
+    Raises:
+        InputError: the device's noise is not the process's, or it lacks the sources that the wiring needs.
+    """
+    if wiring not in ("emf", "current"):
+        raise InputError(
+            f"wiring = {wiring!r}: expected 'emf' or 'current'", where="protocol.wiring"
+        )
+    n, own = device.dim, device.effort_drift
+    if process.isotropic:
+        _require_equal_noise(device, process)
+        # In physical time the forward drift is F (2 theta / g^2) x: -theta x for ou and vp, 0 for ve.
+        t = process.duration
+        kappa = -float(process.drift(t)) * 2.0 * theta / float(process.diffusion(t))
+        state, score = kappa * np.eye(n) + own, 2.0 * sqrt(theta) * np.eye(n)
+    else:
+        _require_own(device, process, theta)
+        state, score = 2.0 * own, sqrt(theta) * device.effort_diffusion
+    to_source = device.capacitance
+    if wiring == "emf":
+        to_source = _sources_from_charge_rate(device) @ to_source
+    return Drive(
+        wiring=wiring,
+        theta=theta,
+        state=_scalar(to_source @ state),
+        score=_scalar(to_source @ score),
+        divergence_state=float(np.trace(state)),
+        divergence_score=_scalar(sqrt(theta) * score),
+    )
+
+
+def _scalar(matrix: NDArray[np.float64]) -> float | NDArray[np.float64]:
+    """A multiple of the identity as a float, so that uncoupled circuits never multiply matrices."""
+    first = float(matrix[0, 0])
+    return first if np.array_equal(matrix, first * np.eye(len(matrix))) else matrix
+
+
+def _sources_from_charge_rate(device: LinearDevice) -> NDArray[np.float64]:
+    sources = device.source_matrix[:, list(device.controlled)]
+    if sources.shape[1] != device.dim or np.linalg.matrix_rank(sources) < device.dim:
+        raise InputError(
+            f"wiring = 'emf': {len(device.controlled)} controlled sources cannot drive {device.dim} nodes; give every node "
+            "one resistor with source = true, or use wiring = 'current'",
+            where=f"device {device.name}",
+        )
+    return np.linalg.inv(sources)
+
+
+def _require_equal_noise(device: LinearDevice, process: Process) -> None:
+    noise = device.effort_diffusion
+    if not np.allclose(noise, 2.0 * np.eye(device.dim), rtol=1e-9, atol=1e-9):
+        raise InputError(
+            f"process '{process.kind}' needs nodes with equal, independent noise; the nodes of this device are coupled or "
+            "differ in R, C or T: use process kind 'relaxation', the device's own",
+            where=f"device {device.name}",
+        )
+
+
+def _require_own(device: LinearDevice, process: Process, theta: float) -> None:
+    same = (
+        process.dim == device.dim
+        and np.allclose(-process.drift(0.0), device.effort_drift, rtol=1e-9, atol=1e-12)
+        and np.allclose(
+            process.diffusion(0.0), theta * device.effort_diffusion, rtol=1e-9, atol=1e-12
+        )
+    )
+    if not same:
+        raise InputError(
+            "process 'relaxation' was made for another device or another volts_per_unit; build it from this one",
+            where=f"device {device.name}",
+        )

@@ -1,0 +1,236 @@
+"""A protocol worked out: ticks, laws, converters and filters in thermal units, ready to be integrated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, exp, expm1
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from thermohw.control.converters import Converter
+from thermohw.control.drive import Drive, Law, make_drive
+from thermohw.control.protocol import Protocol, quantity
+from thermohw.control.schedule import Schedule, make_schedule, require_stable
+from thermohw.control.timeline import Piece, make_timeline
+from thermohw.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from thermohw.score import Score
+
+__all__ = ["Laws", "Plan", "make_plan"]
+
+
+class Laws:
+    """Control laws at a list of model times, each worked out when it is first asked for and shared by all tiles.
+
+    Lazy because a run need not look everywhere: a held run never evaluates the law at its very end, where a score may diverge.
+    """
+
+    def __init__(self, drive: Drive, score: Score, times: NDArray[np.float64]) -> None:
+        self._drive, self._score, self._times = drive, score, times
+        self._laws: dict[int, Law] = {}
+
+    def __len__(self) -> int:
+        return len(self._times)
+
+    def __getitem__(self, index: int) -> Law:
+        law = self._laws.get(index)
+        if law is None:
+            law = self._laws[index] = self._drive.at(self._score.at(float(self._times[index])))
+        return law
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What a protocol means on its device.
+
+    Attributes:
+        protocol: the user's settings.
+        drive: linear map from voltages and score to sources.
+        schedule: tick boundaries in model and physical time.
+        timeline: pieces of constant input (one a tick unless there is latency).
+        laws: the control law at every tick boundary, N + 1 of them.
+        middle_laws: and in the middle of every tick, N of them.
+        adc: converter of the readings, thermal volts, or None.
+        dac: converter of the sources, thermal units, or None.
+        reading_noise: standard deviation of a reading, thermal volts; 0 for exact readings.
+        latency: in R_ref C_ref.
+        stepper: name of the stepper in force.
+    """
+
+    protocol: Protocol
+    drive: Drive
+    schedule: Schedule
+    timeline: list[Piece]
+    laws: Laws
+    middle_laws: Laws
+    adc: Converter | None
+    dac: Converter | None
+    reading_noise: float
+    latency: float
+    stepper: str
+
+    @property
+    def clocked(self) -> bool:
+        """Control held between ticks."""
+        return self.protocol.control == "clocked"
+
+    @property
+    def ideal(self) -> bool:
+        """Exact readings and sources without delay: control is a function of the present state alone."""
+        return (
+            self.adc is None
+            and self.dac is None
+            and self.reading_noise == 0.0
+            and self.latency == 0.0
+        )
+
+    @property
+    def seconds(self) -> float:
+        """Physical duration of a run."""
+        return self.schedule.duration * self.protocol.device.scale.time
+
+
+def make_plan(protocol: Protocol) -> Plan:
+    """Work a protocol out.
+
+    Raises:
+        InputError: device and process do not fit, or the time grid is too coarse to be stable.
+    """
+    device, process, score = protocol.device, protocol.process, protocol.score
+    scale = device.scale
+    theta = protocol.theta
+    drive = make_drive(device, process, wiring=protocol.wiring, theta=theta)
+    stepper = protocol.stepper
+    if stepper == "auto":
+        stepper = "exact" if protocol.control == "clocked" else "splitting"
+
+    def build(ticks: int) -> Schedule:
+        return make_schedule(
+            process, theta, ticks, grid=protocol.chosen_grid, narrowest=score.narrowest
+        )
+
+    schedule = build(_ticks(protocol, build))
+    require_stable(
+        schedule, _stability_margin(protocol, drive, stepper), build, narrowest=score.narrowest
+    )
+    latency = _seconds(protocol.latency, "protocol.latency") / scale.time
+    source_unit = ("V", scale.voltage) if protocol.wiring == "emf" else ("A", scale.current)
+    return Plan(
+        protocol=protocol,
+        drive=drive,
+        schedule=schedule,
+        timeline=make_timeline(schedule, latency),
+        laws=Laws(drive, score, schedule.model_time),
+        middle_laws=Laws(drive, score, _middle_times(protocol, schedule)),
+        adc=_converter(protocol.adc_bits, protocol.adc_range, "adc", "V", scale.voltage),
+        dac=_converter(protocol.dac_bits, protocol.dac_range, "dac", *source_unit),
+        reading_noise=_volts(protocol.reading_noise) / scale.voltage,
+        latency=latency,
+        stepper=stepper,
+    )
+
+
+def _middle_times(protocol: Protocol, schedule: Schedule) -> NDArray[np.float64]:
+    """Model times half-way through every tick in physical time."""
+    process = protocol.process
+    rate = protocol.theta if process.isotropic else 1.0
+    start = process.diffusion_time(process.duration)
+    middles = 0.5 * (schedule.physical_time[:-1] + schedule.physical_time[1:])
+    return np.array([process.model_time(start - rate * float(s)) for s in middles])
+
+
+def _ticks(protocol: Protocol, build: Callable[[int], Schedule]) -> int:
+    if protocol.ticks is not None:
+        if protocol.ticks < 1:
+            raise InputError(
+                f"{protocol.ticks}: expected a positive whole number", where="protocol.ticks"
+            )
+        return protocol.ticks
+    assert protocol.clock is not None
+    rate = quantity(protocol.clock, "Hz", "protocol.clock")
+    seconds = build(1).duration * protocol.device.scale.time
+    return max(1, ceil(rate * seconds - 1e-9))
+
+
+def _seconds(value: str | float | None, where: str) -> float:
+    return 0.0 if value is None or value == 0.0 else quantity(value, "s", where)
+
+
+def _volts(value: str | float | None) -> float:
+    return 0.0 if value is None or value == 0.0 else quantity(value, "V", "protocol.reading_noise")
+
+
+def _converter(
+    bits: int | None, ends: tuple[object, object] | None, name: str, unit: str, size: float
+) -> Converter | None:
+    if bits is None or ends is None:
+        return None
+    if len(ends) != 2:
+        raise InputError(f"{ends!r}: expected [low, high]", where=f"protocol.{name}_range")
+    low, high = (
+        quantity(end, unit, f"protocol.{name}_range", signed=True) / size  # type: ignore[arg-type]
+        for end in ends
+    )
+    return Converter(bits, low, high)
+
+
+def _stability_margin(
+    protocol: Protocol, drive: Drive, stepper: str
+) -> Callable[[float, float], float]:
+    """(tick length, model time) -> a number below 1 where the closed loop of the narrowest mode does not ring apart.
+
+    On a mode of variance v the controlled drift is (m - w/v) x beside the free -a x. One tick multiplies a deviation by
+    e^{-ah} + (1 - e^{-ah})(m - w/v)/a when held, by 1 - a h + h (m - w/v) under Euler and Heun, and (to the bound used here)
+    by e^{-ah} (1 + h (m - w/v)) under splitting; the factor must stay above -1.
+    """
+    process, device = protocol.process, protocol.device
+    narrowest = protocol.score.narrowest
+    if not process.isotropic:
+        return _matrix_margin(protocol, drive, stepper)
+    leak = float(np.max(np.diag(device.effort_drift)))
+
+    def margin(h: float, t: float) -> float:
+        decay, noise = process.transition(t)
+        variance = float(decay) ** 2 * narrowest + float(noise)
+        kappa = drive.divergence_state / device.dim - leak
+        pull = float(drive.divergence_score) / variance - (kappa + leak)
+        if stepper == "exact":
+            return -expm1(-leak * h) * (1.0 + pull / leak) / 2.0
+        if stepper == "splitting":
+            return exp(-leak * h) * (h * pull - 1.0)
+        return h * (leak + pull) / 2.0
+
+    return margin
+
+
+def _matrix_margin(
+    protocol: Protocol, drive: Drive, stepper: str
+) -> Callable[[float, float], float]:
+    """The same for a device's own relaxation: spectral radius of one tick's map on a mode of the narrowest variance."""
+    from scipy.linalg import expm
+
+    process, device = protocol.process, protocol.device
+    n, leak = device.dim, device.effort_drift
+
+    def margin(h: float, t: float) -> float:
+        decay, noise = process.transition(t)
+        covariance = protocol.score.narrowest * decay @ decay.T + noise
+        pull = 2.0 * leak - process.diffusion(t) @ np.linalg.inv(covariance)
+        if stepper == "exact":
+            free = expm(-leak * h)
+            tick = free + np.linalg.solve(leak, (np.eye(n) - free)) @ pull
+        elif stepper == "splitting":
+            tick = expm(-leak * h) @ (np.eye(n) + h * pull)
+        else:
+            tick = np.eye(n) + h * (pull - leak)
+        # Growth of the reverse flow itself (radius a little above 1) is no instability: only ringing below -1 is.
+        lowest = float(np.linalg.eigvals(tick).real.min())
+        return -lowest
+
+    return margin

@@ -1,0 +1,146 @@
+"""The protocol: everything a user decides about playing a diffusion on a circuit.
+
+A `Protocol` is a value: device, process and score plus settings with units. `Plan` is what it means: ticks, control laws,
+converters and filters worked out in thermal units, ready to be integrated. Clocking and wiring are first-class because the same
+samples cost different joules: a source that follows the noise inside a tick does work that a held one cannot do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from thermohw.errors import InputError
+from thermohw.units import parse
+
+if TYPE_CHECKING:
+    from thermohw.circuit import LinearDevice
+    from thermohw.process import Process
+    from thermohw.score import Score
+
+__all__ = ["Protocol", "quantity"]
+
+_CHOICES = {
+    "wiring": ("emf", "current"),
+    "control": ("continuous", "clocked"),
+    "grid": ("uniform", "log-snr"),
+    "stepper": ("auto", "splitting", "heun", "euler", "exact", "reference"),
+    "realisation": ("clock",),
+    "filter": ("none", "kalman"),
+}
+_CLOCKED_ONLY = ("clock", "adc_bits", "dac_bits", "reading_noise", "latency")
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How a score is played on a device. Quantities are strings with units, or floats in SI.
+
+    Attributes:
+        device: the circuit.
+        process: the forward process whose reverse is played.
+        score: its score, in model units.
+        wiring: "emf" (source in series with the resistor) or "current" (injected into the node).
+        control: "continuous" (an analog score that follows the noise) or "clocked" (held between ticks).
+        ticks: number of ticks; for continuous control the integrator's steps.
+        clock: a tick rate instead of `ticks` ("10 MHz"), uniform in physical time; clocked control only.
+        grid: "uniform" in physical time or "log-snr"; None chooses log-snr for network scores.
+        stepper: "auto", or for continuous control "splitting", "heun", "euler", "reference"; clocked is always "exact".
+        realisation: how g(t) is realised; "clock" (fixed R and T, time is stretched).
+        volts_per_unit: V0; None gives the default of the process.
+        adc_bits, adc_range: converter of the readings and its range in volt.
+        dac_bits, dac_range: converter of the sources and its range, in volt (emf) or ampere (current).
+        reading_noise: standard deviation of the Gaussian noise of a reading, volt.
+        latency: delay from reading to source, second.
+        filter: what the score sees: "none" the raw reading, "kalman" the filtered one.
+    """
+
+    device: LinearDevice
+    process: Process
+    score: Score
+    wiring: str = field(kw_only=True)
+    control: str = field(kw_only=True)
+    ticks: int | None = field(default=None, kw_only=True)
+    clock: str | float | None = field(default=None, kw_only=True)
+    grid: str | None = field(default=None, kw_only=True)
+    stepper: str = field(default="auto", kw_only=True)
+    realisation: str = field(default="clock", kw_only=True)
+    volts_per_unit: str | float | None = field(default=None, kw_only=True)
+    adc_bits: int | None = field(default=None, kw_only=True)
+    adc_range: tuple[Any, Any] | None = field(default=None, kw_only=True)
+    dac_bits: int | None = field(default=None, kw_only=True)
+    dac_range: tuple[Any, Any] | None = field(default=None, kw_only=True)
+    reading_noise: str | float | None = field(default=None, kw_only=True)
+    latency: str | float | None = field(default=None, kw_only=True)
+    filter: str = field(default="none", kw_only=True)
+
+    def __post_init__(self) -> None:
+        for name, choices in _CHOICES.items():
+            value = getattr(self, name)
+            if value not in choices and not (name == "grid" and value is None):
+                raise InputError(
+                    f"{value!r}: expected one of {', '.join(choices)}", where=f"protocol.{name}"
+                )
+        if (self.ticks is None) == (self.clock is None):
+            raise InputError(
+                "give either ticks or clock (a tick rate such as '10 MHz')", where="protocol"
+            )
+        if self.control == "continuous":
+            for name in _CLOCKED_ONLY:
+                if getattr(self, name) is not None:
+                    raise InputError("needs control = 'clocked': a continuous controller has no ticks to convert at",
+                                     where=f"protocol.{name}")  # fmt: skip
+            if self.stepper == "exact":
+                raise InputError("'exact' is the held tick of control = 'clocked'; use 'auto', 'splitting', 'heun' or 'euler'",
+                                 where="protocol.stepper")  # fmt: skip
+        elif self.stepper not in ("auto", "exact"):
+            raise InputError(
+                f"{self.stepper!r}: clocked control is exact between ticks; use 'auto'",
+                where="protocol.stepper",
+            )
+        for bits, ends in (("adc_bits", "adc_range"), ("dac_bits", "dac_range")):
+            if (getattr(self, bits) is None) != (getattr(self, ends) is None):
+                raise InputError(f"{bits} and {ends} go together", where=f"protocol.{bits}")
+        if self.filter == "kalman" and self.reading_noise is None:
+            raise InputError(
+                "filter = 'kalman' needs a reading_noise to filter", where="protocol.filter"
+            )
+        if self.score.dim != len(self.device.nodes):
+            raise InputError(
+                f"the score has {self.score.dim} dimensions, device {self.device.name} has {len(self.device.nodes)} nodes",
+                where="protocol.device",
+            )
+
+    @property
+    def v0(self) -> float:
+        """Volts per model unit. Default: the thermal voltage; for ve that over the final noise's standard deviation."""
+        if self.volts_per_unit is not None:
+            return quantity(self.volts_per_unit, "V", "protocol.volts_per_unit")
+        thermal = self.device.scale.voltage
+        if self.process.kind == "ve":
+            return thermal / float(self.process.transition(self.process.duration)[1]) ** 0.5
+        return thermal
+
+    @property
+    def theta(self) -> float:
+        """Thermal variance of a reference node in model units."""
+        return 1.0 if self._at_thermal_voltage else self.device.scale.theta(self.v0)
+
+    @property
+    def _at_thermal_voltage(self) -> bool:
+        return self.volts_per_unit is None and self.process.kind != "ve"
+
+    @property
+    def chosen_grid(self) -> str:
+        """The grid in force."""
+        if self.clock is not None:
+            return "uniform"
+        return self.grid or ("uniform" if self.score.exact else "log-snr")
+
+
+def quantity(value: str | float, unit: str, where: str, *, signed: bool = False) -> float:
+    """A setting in SI: a string with a unit, or a float already in SI; positive unless `signed`."""
+    number = parse(value, unit, where) if isinstance(value, str) else float(value)
+    if not isfinite(number) or (number <= 0 and not signed):
+        raise InputError(f"{value!r}: expected a positive quantity in {unit}", where=where)
+    return number

@@ -1,0 +1,162 @@
+"""When the controller acts: physical ticks and the model times they belong to.
+
+Generation runs the model clock backwards. At fixed R and T the device's diffusion is fixed, so a process with coefficient g(t)
+is played by stretching time: dt_phys = R C g^2/(2 theta) dt, i.e. equal diffusion takes equal time. With the process's diffusion
+time d(t) = int g^2/2 and theta = (kT/C)/V0^2,
+
+    s(t) = (d(T) - d(t)) / theta        physical time in R C; a device's own relaxation runs at s = T - t.
+
+Grids: "uniform" ticks are equally long on the device (a clock rate); "log-snr" ticks are equally spaced in ln(signal/noise), which spends
+score evaluations where the law changes. With t_min = 0 the log-SNR grid ends where the noise is a thousandth of the narrowest
+mode's variance and closes with one tick to zero.
+
+Stability: on a mode of variance v the score is -x/v, and holding it for h multiplies a deviation by
+e^{-h} + (1 - e^{-h})(m - w/v); the loop rings apart unless (1 - e^{-h})(1 - m + w/v) < 2 at every tick. A grid that breaks this is refused
+with the number of ticks that would not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, log
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from thermohw.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from thermohw.process import Process
+
+__all__ = ["Schedule", "make_schedule", "require_stable"]
+
+_END_NOISE = (
+    1e-3  # of the narrowest mode, where a log-SNR grid to t_min = 0 hands over to its last tick
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Schedule:
+    """N ticks of a generation run.
+
+    Attributes:
+        grid: "uniform" or "log-snr".
+        model_time: t_n of the tick boundaries, shape (N + 1,), falling from the process's duration to t_min.
+        physical_time: s_n, shape (N + 1,), rising from 0, in R_ref C_ref.
+    """
+
+    grid: str
+    model_time: NDArray[np.float64]
+    physical_time: NDArray[np.float64]
+
+    @property
+    def ticks(self) -> int:
+        """N."""
+        return len(self.model_time) - 1
+
+    @property
+    def durations(self) -> NDArray[np.float64]:
+        """Tick lengths, shape (N,), in R_ref C_ref; bitwise equal on a uniform grid, so that moments are shared."""
+        if self.grid == "uniform":
+            return np.full(self.ticks, self.duration / self.ticks)
+        return np.diff(self.physical_time)
+
+    @property
+    def duration(self) -> float:
+        """Length of the whole run in R_ref C_ref."""
+        return float(self.physical_time[-1])
+
+
+def make_schedule(
+    process: Process,
+    theta: float,
+    ticks: int,
+    *,
+    grid: str = "uniform",
+    narrowest: float = 1.0,
+) -> Schedule:
+    """Lay `ticks` ticks over the generation of a process.
+
+    Args:
+        process: the forward process; its duration and t_min bound the run.
+        theta: thermal variance of a node in model units (1 for a relaxation process, whose clock is the device's).
+        ticks: number of ticks N.
+        grid: "uniform" in physical time, or "log-snr".
+        narrowest: smallest variance of a mode of the data, model units; used by "log-snr" with t_min = 0.
+
+    Raises:
+        InputError: unknown grid or no ticks.
+    """
+    if ticks < 1:
+        raise InputError(
+            f"ticks = {ticks}: expected a positive whole number", where="protocol.ticks"
+        )
+    rate = theta if process.isotropic else 1.0
+    start = process.diffusion_time(process.duration)
+    if grid == "uniform":
+        total = start - process.diffusion_time(process.t_min)
+        inner = [process.model_time(start - total * n / ticks) for n in range(1, ticks)]
+    elif grid == "log-snr":
+        inner = _log_snr_times(process, ticks, narrowest)
+    else:
+        raise InputError(f"grid = {grid!r}: expected 'uniform' or 'log-snr'", where="protocol.grid")
+    model = np.array([process.duration, *inner, process.t_min])
+    physical = np.array([(start - process.diffusion_time(float(t))) / rate for t in model])
+    physical[0] = 0.0
+    assert (np.diff(physical) > 0).all(), "ticks must have positive length"
+    return Schedule(grid, model, physical)
+
+
+def _log_snr_times(process: Process, ticks: int, narrowest: float) -> list[float]:
+    first = process.log_snr(process.duration)
+    if process.t_min > 0:
+        levels = np.linspace(first, process.log_snr(process.t_min), ticks + 1)[1:-1]
+    elif ticks == 1:
+        return []
+    else:
+        levels = np.linspace(first, -log(_END_NOISE * narrowest), ticks)[1:]
+    return [process.time_at_log_snr(float(level)) for level in levels]
+
+
+def require_stable(
+    schedule: Schedule,
+    margin: Callable[[float, float], float],
+    rebuild: Callable[[int], Schedule],
+    *,
+    narrowest: float,
+) -> None:
+    """Refuse a grid on which the held loop would ring apart.
+
+    Args:
+        schedule: the grid to judge.
+        margin: (tick length, model time at its start) -> a number that must stay below 1.
+        rebuild: ticks -> the same kind of grid with that many ticks, to find the number that is enough.
+        narrowest: variance of the narrowest mode, for the message.
+
+    Raises:
+        InputError: naming the first unstable tick and the number of ticks needed.
+    """
+    worst = _worst(schedule, margin)
+    if worst[0] < 1.0:
+        return
+    enough = schedule.ticks
+    while enough < 2**24 and _worst(rebuild(enough), margin)[0] >= 1.0:
+        enough = ceil(1.25 * enough) + 1
+    raise InputError(
+        f"ticks = {schedule.ticks} ({schedule.grid}): tick {worst[1]} lasts {schedule.durations[worst[1]]:.3g} RC, too long "
+        f"for the narrowest mode (variance {narrowest:.3g}): the loop is unstable; about {enough} ticks are enough",
+        where="protocol.ticks",
+    )
+
+
+def _worst(schedule: Schedule, margin: Callable[[float, float], float]) -> tuple[float, int]:
+    margins = [
+        margin(float(h), float(t))
+        for h, t in zip(schedule.durations, schedule.model_time[:-1], strict=True)
+    ]
+    worst = int(np.argmax(margins))
+    return margins[worst], worst

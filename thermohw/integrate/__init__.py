@@ -1,0 +1,34 @@
+"""Time: noise streams, steppers and the engine."""
+
+from thermohw.integrate.continuous import Euler, Heun, Splitting
+from thermohw.integrate.engine import Engine, Tile, TileRun, make_engine, tiles
+from thermohw.integrate.held_network import HeldNetwork
+from thermohw.integrate.held_nodes import HeldNodes
+from thermohw.integrate.noise import BLOCK, BlockNoise, Recording, block_generator
+from thermohw.integrate.observer import Carry, Observer
+from thermohw.integrate.start import StartLaw, start_law
+from thermohw.integrate.step import Act, Step, Stepper
+
+__all__ = [
+    "BLOCK",
+    "Act",
+    "BlockNoise",
+    "Carry",
+    "Engine",
+    "Euler",
+    "HeldNetwork",
+    "HeldNodes",
+    "Heun",
+    "Observer",
+    "Recording",
+    "Splitting",
+    "StartLaw",
+    "Step",
+    "Stepper",
+    "Tile",
+    "TileRun",
+    "block_generator",
+    "make_engine",
+    "start_law",
+    "tiles",
+]

@@ -1,0 +1,114 @@
+"""Exact held tick of uncoupled nodes: one normal a node, no sub-steps, exact books.
+
+A node with its own resistor and a held source is a linear SDE with constant input. The end state is sampled from its exact Gaussian, the
+charge through the resistor follows from conservation, y = z - z' + i h, and where a port works int v dt is drawn jointly. The heat
+of the tick is then a function of these:
+
+    emf       Q = int (v - e) o dy = (v_mid - e) y                 (v is linear in charge: the midpoint product is exact)
+    current   Q = int v o dy = v_mid y + i (int v dt - h v_mid)
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import torch
+
+from thermohw.circuit import NodeMoments, node_moments
+from thermohw.integrate.step import Step
+from thermohw.integrate.terminals import Terminals
+
+if TYPE_CHECKING:
+    from thermohw.circuit import LinearDevice
+    from thermohw.control import Control, Piece
+    from thermohw.integrate.noise import NoiseSource
+    from thermohw.integrate.step import Act
+
+__all__ = ["HeldNodes"]
+
+
+class HeldNodes:
+    """Exact tick of uncoupled nodes.
+
+    Args:
+        device: an uncoupled device.
+        wiring: "emf" or "current".
+        dtype: state dtype.
+        flux: draw int v dt even where no port works (odd fluctuation theorem).
+    """
+
+    def __init__(
+        self, device: LinearDevice, wiring: str, *, dtype: torch.dtype, flux: bool = False
+    ) -> None:
+        assert device.uncoupled
+        self.device, self.dtype = device, dtype
+        self.terminals = Terminals(device, wiring, dtype=dtype)
+        self.flux = flux or wiring == "current"
+        self.normals = (2 if self.flux else 1) * device.dim
+        self.moments = lru_cache(maxsize=None)(self._moments)
+
+    def _moments(self, h: float) -> NodeMoments:
+        """Moments as floats or rows of the state's dtype."""
+        return NodeMoments(*(
+            value if isinstance(value, float) else torch.tensor(value, dtype=self.dtype)
+            for value in node_moments(self.device, h)
+        ))  # fmt: skip
+
+    def step(
+        self,
+        piece: Piece,
+        state: torch.Tensor,
+        control: Control | None,
+        *,
+        noise: NoiseSource,
+        act: Act | None,
+    ) -> Step:
+        """One exact tick; see `Stepper.step`."""
+        m, n = self.moments(piece.duration), self.device.dim
+        emf, current = self.terminals.emf(control), self.terminals.current(control)
+        normals = noise.normals(self.normals)
+        end = _combine(state, m.decay, emf, m.from_source)
+        if current is not None:
+            end = _add(end, current, m.from_current)
+        end = _add(end, normals if n == self.normals else normals[:, :n], m.spread)
+        charge = state - end
+        v_start, v_end = self.terminals.voltage(state), self.terminals.voltage(end)
+        force = (v_start + v_end).mul_(0.5)
+        excess, flux = None, None
+        if self.flux:
+            flux = _combine(state, m.sum_state, emf, m.sum_source)
+            if current is not None:
+                flux = _add(flux, current, m.sum_current)
+            flux = _add(_add(flux, normals[:, :n], m.follow), normals[:, n:], m.rest)
+        if current is not None:
+            assert flux is not None
+            charge = charge.add_(current, alpha=piece.duration)
+            excess = torch.sub(flux, force, alpha=piece.duration).mul_(current)
+        if emf is not None:
+            force = force.sub_(emf)
+        following = None if act is None else act(end)
+        return Step(
+            piece, state, end, control, following, force, charge, excess, emf, current, flux
+        )
+
+
+def _combine(
+    state: torch.Tensor,
+    weight: float | torch.Tensor,
+    source: torch.Tensor | None,
+    gain: float | torch.Tensor,
+) -> torch.Tensor:
+    """weight * state + gain * source."""
+    if source is None:
+        return state * weight
+    return _add(state * weight, source, gain)
+
+
+def _add(target: torch.Tensor, value: torch.Tensor, factor: float | torch.Tensor) -> torch.Tensor:
+    """target += factor * value, in place."""
+    return (
+        target.add_(value, alpha=factor)
+        if isinstance(factor, float)
+        else target.addcmul_(value, factor)
+    )

@@ -1,0 +1,90 @@
+"""The record of one tick: what moved, what pushed, what was booked where.
+
+Every energy in the books is a product of a force and a flow, so a step carries the pairs and the ledger only multiplies and adds:
+
+    heat into bath k      force_k * charge_k + excess_k       force = X_k at the stepper's evaluation point, charge = y_k
+    work of emf k         - emf_k * charge_k                  the held or midpoint source
+    work of port p        current_p * flux_p                  flux = int v dt of the port
+
+`excess` is the part of int X o dy that the product of the two totals misses; a stepper that needs none leaves it out. The stepper owns
+WHERE in the tick everything is evaluated; nobody downstream re-evaluates.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    import torch
+
+    from thermohw.control import Control, Piece
+    from thermohw.integrate.noise import NoiseSource
+
+__all__ = ["Act", "Step", "Stepper"]
+
+
+class Act(Protocol):
+    """The controller as a stepper sees it: the law at the end of the piece, or in its middle, for a state (paths, n)."""
+
+    def __call__(self, state: torch.Tensor, *, middle: bool = False) -> Control: ...
+
+
+class Step(NamedTuple):
+    """One step of every path in a tile; thermal units; n state variables, K elements, P ports.
+
+    Attributes:
+        piece: which stretch of the run it covers.
+        start: state before, shape (paths, n).
+        end: state after, shape (paths, n).
+        control: the decision applied during the step; None while the sources still rest.
+        next_control: the decision at the end, where it is already known (exact readings), else None.
+        force: X_k, shape (paths, K).
+        charge: y_k, charge that left through every element, shape (paths, K).
+        excess: heat beyond force * charge, shape (paths, K), or None.
+        emf: sources in series with the elements as used for work, shape (paths, K); None under current wiring.
+        current: injected currents, shape (paths, P); None under emf wiring.
+        flux: int v dt of the ports, shape (paths, P); None where no port works and nobody asked.
+    """
+
+    piece: Piece
+    start: torch.Tensor
+    end: torch.Tensor
+    control: Control | None
+    next_control: Control | None
+    force: torch.Tensor
+    charge: torch.Tensor
+    excess: torch.Tensor | None = None
+    emf: torch.Tensor | None = None
+    current: torch.Tensor | None = None
+    flux: torch.Tensor | None = None
+
+
+class Stepper(Protocol):
+    """Advances a tile of paths over one piece of the timeline.
+
+    Attributes:
+        normals: standard normals a path needs per step.
+    """
+
+    normals: int
+
+    def step(
+        self,
+        piece: Piece,
+        state: torch.Tensor,
+        control: Control | None,
+        *,
+        noise: NoiseSource,
+        act: Act | None,
+    ) -> Step:
+        """Take one step.
+
+        Args:
+            piece: the stretch of time; the input is constant during it for held control.
+            state: shape (paths, n).
+            control: the decision at the start (None: sources at rest).
+            noise: where normals come from.
+            act: evaluates the law at the end (or middle) of the piece for a state; None where the controller must wait for
+                a noisy reading or a late value.
+        """
+        ...

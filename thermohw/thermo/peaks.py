@@ -1,0 +1,74 @@
+"""The largest voltages, currents and rates that any path reached, for the datasheet's limits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    from thermohw.circuit import LinearDevice
+    from thermohw.integrate import Carry, Step
+
+__all__ = ["Peaks"]
+
+NAMES = ("voltage", "source", "current", "rate")
+
+
+class Peaks:
+    """Observer of extremes over a tile, thermal units.
+
+    voltage: of any node at a tick boundary. source: of any controlled source. current: systematic current through any element
+    (gamma X, without the white Johnson current, whose peak is infinite) or injected into a node. rate: systematic rate of
+    change of a node.
+    """
+
+    name = "peaks"
+
+    def __init__(self, device: LinearDevice) -> None:
+        self.device = device
+        self._conductance = torch.tensor(device.coefficients)
+        self._inject = torch.tensor(np.ascontiguousarray((device.hessian @ device.port_matrix).T))
+        self._elements = torch.tensor(
+            np.ascontiguousarray((device.hessian @ device.directions.T).T)
+        )
+
+    def init(self, state: torch.Tensor) -> Carry:
+        """The start voltages count already."""
+        peaks = torch.zeros(len(NAMES), dtype=torch.float64)
+        peaks[0] = self.device.efforts(state).abs().max()
+        return {"peaks": peaks}
+
+    def update(self, carry: Carry, step: Step) -> None:
+        """Raise the marks."""
+        peaks = carry["peaks"]
+        peaks[0] = torch.maximum(peaks[0], _largest(self.device.efforts(step.end)))
+        if step.control is None:
+            return
+        peaks[1] = torch.maximum(peaks[1], _largest(step.control.source))
+        flow = step.force * self._conductance.to(step.force.dtype)
+        current = _largest(flow)
+        if self.device.uncoupled:
+            rate = -flow
+            if step.current is not None:
+                rate = rate + step.current
+            if not bool((torch.diagonal(self._inject) == 1.0).all()):
+                rate = rate * torch.diagonal(self._inject).to(rate.dtype)
+        else:
+            rate = -flow @ self._elements.to(flow.dtype)
+            if step.current is not None:
+                rate = rate + step.current @ self._inject.to(flow.dtype)
+        if step.current is not None:
+            current = torch.maximum(current, _largest(step.current))
+        peaks[2] = torch.maximum(peaks[2], current)
+        peaks[3] = torch.maximum(peaks[3], _largest(rate))
+
+    def result(self, carry: Carry, state: torch.Tensor) -> Carry:
+        """The marks, shape (4,), in the order voltage, source, current, rate."""
+        return {"peaks": carry["peaks"]}
+
+
+def _largest(x: torch.Tensor) -> torch.Tensor:
+    low, high = torch.aminmax(x)
+    return torch.maximum(-low, high).double()
