@@ -14,9 +14,15 @@ from collections.abc import Generator
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 
 SEED = 20260101
 REQUIRE_ALL = os.environ.get("THERMOHW_REQUIRE_ALL", "") not in ("", "0")
+
+
+# The same examples every time, like every other seed here; a busy machine's pauses are no failures.
+settings.register_profile("suite", derandomize=True, deadline=None)
+settings.load_profile("suite")
 
 
 def pytest_configure(config: pytest.Config) -> None:
