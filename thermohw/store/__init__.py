@@ -1,0 +1,31 @@
+"""Stored runs: one HDF5 file a run, valid H5MD 1.1, safe against a kill at any moment.
+
+The room knows named channels with units and no physics. `Layout` says what a file holds,
+`RunWriter` fills it unit by unit, `RunReader` reads it back, `verify` checks a file against itself.
+The format is specified in docs/format.md.
+"""
+
+from thermohw.store.layout import Channel, Layout, Result, Unit, time_block
+from thermohw.store.parameters import content_hash
+from thermohw.store.provenance import provenance
+from thermohw.store.reader import Entry, RunReader, Series
+from thermohw.store.state import state_bytes
+from thermohw.store.verify import Finding, verify
+from thermohw.store.writer import RunWriter
+
+__all__ = [
+    "Channel",
+    "Entry",
+    "Finding",
+    "Layout",
+    "Result",
+    "RunReader",
+    "RunWriter",
+    "Series",
+    "Unit",
+    "content_hash",
+    "provenance",
+    "state_bytes",
+    "time_block",
+    "verify",
+]

@@ -1,0 +1,240 @@
+"""The HDF5 skeleton of a run file: an H5MD 1.1 container, complete before the first tick.
+
+    /h5md                        version [1, 1], author, creator, modules/{units, thermohw}
+    /path, /node, ...            the named axes
+    /observables/<series>        step, time, value (time, path[, axis])
+    /ledger/<channel>            (path[, axis]) float64
+    /results/<name>              fixed shape
+    /parameters, /provenance     what the run was made from, and where
+    /run                         layout, committed, finished, written, slot_0, slot_1
+
+Every dataset that a run fills is allocated when the file is made (early allocation, no fill), so
+that filling it moves no object, grows no index and dirties no metadata: a write is a write of bytes
+at an address fixed beforehand, and a process killed at any moment leaves a valid HDF5 file.
+
+This is why nothing is compressed. A compressed chunk has an unknown length: every write would move
+it, grow the file and rewrite the chunk index, and both the refusal of a full disk beforehand and
+the safety against a kill would be lost. Little is given up: the low bits of thermal noise are
+incompressible (gzip 4 with byte shuffle makes float32 voltages of an RC node 14 % smaller and
+writes them 13 times slower). A finished file may be compressed with `h5repack`; readers need not
+care.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from thermohw.errors import StoreError
+from thermohw.store.dimensions import attach, make_placeholder
+from thermohw.store.layout import Layout
+from thermohw.store.parameters import content_hash, write_tree
+from thermohw.store.provenance import provenance, version_of
+
+__all__ = ["FORMAT", "H5MD", "build", "dataset", "expected", "group", "open_file", "read_layout"]
+
+H5MD = (1, 1)
+FORMAT = (1, 0)  # [major, minor]: readers refuse a larger major
+
+
+def build(
+    file: h5py.File, layout: Layout, parameters: Mapping[str, Any], *, author: str = "unknown"
+) -> None:
+    """Writes everything that does not depend on the run and allocates everything that does."""
+    _h5md(file, author)
+    make_placeholder(file, "path", layout.paths)
+    for name, labels in layout.axes.items():
+        scale = file.create_dataset(name, data=np.array(labels, object), dtype=h5py.string_dtype())
+        scale.make_scale(name)
+    write_tree(file.create_group("parameters"), parameters)
+    write_tree(file.create_group("provenance"), provenance())
+
+    ledger, results = file.create_group("ledger"), file.create_group("results")
+    file.create_group("observables")
+    for channel in layout.series:
+        element = file.create_group(f"observables/{channel.name}")
+        time = element.create_dataset("time", data=np.array(layout.times, "<f8"))
+        step = element.create_dataset("step", data=np.array(layout.steps, "<i8"))
+        value = _allocate(
+            element,
+            "value",
+            layout.series_shape(channel),
+            channel.dtype,
+            chunks=layout.chunk(channel),
+        )
+        attach(time, ("time",))
+        attach(step, ("time",))
+        attach(value, ("time", "path") + ((channel.axis,) if channel.axis else ()))
+        _units(time, "s")
+        _units(step, "1")
+        _units(value, channel.unit, channel.description)
+    for channel in layout.ledger:
+        data = _allocate(ledger, channel.name, layout.ledger_shape(channel), channel.dtype)
+        attach(data, ("path",) + ((channel.axis,) if channel.axis else ()))
+        _units(data, channel.unit, channel.description)
+    # Coordinates first: the others look them up.
+    for result in sorted(layout.results, key=lambda r: r.dim_names != (r.name,)):
+        data = _allocate(results, result.name, result.shape, result.dtype)
+        attach(data, result.dim_names)
+        data.attrs.update(result.attrs)
+        _units(data, result.unit)
+
+    run = file.create_group("run")
+    write_tree(run, {"layout": layout.to_json()})
+    for name in ("committed", "finished"):
+        _allocate(run, name, (), "uint64")
+    attach(_allocate(run, "written", (len(layout.results),), "uint8"), ("result",))
+    for name in ("slot_0", "slot_1"):
+        attach(_allocate(run, name, (layout.state_size,), "uint8"), ("state_byte",))
+
+
+def expected(layout: Layout) -> Iterator[tuple[str, tuple[int, ...], str, str]]:
+    """Yields (place, shape, dtype, unit) of everything a run fills."""
+    for channel in layout.series:
+        place = f"/observables/{channel.name}"
+        yield f"{place}/value", layout.series_shape(channel), channel.dtype, channel.unit
+        yield f"{place}/step", (layout.frames,), "int64", "1"
+        yield f"{place}/time", (layout.frames,), "float64", "s"
+    for channel in layout.ledger:
+        yield f"/ledger/{channel.name}", layout.ledger_shape(channel), channel.dtype, channel.unit
+    for result in layout.results:
+        yield f"/results/{result.name}", result.shape, result.dtype, result.unit
+
+
+def open_file(path: Path, mode: str, **options: Any) -> h5py.File:
+    """Opens a run file.
+
+    Raises:
+        StoreError: it is missing, in use, truncated, not HDF5, not a thermohw run, or of a newer
+            format.
+    """
+    where = str(path)
+    if not path.exists():
+        raise StoreError("no such file: give the path of a run file", where=where)
+    if not path.is_file():
+        raise StoreError("is not a regular file: give the path of a run file", where=where)
+    if not os.access(path, os.R_OK if mode == "r" else os.R_OK | os.W_OK):
+        raise StoreError("may not be read or written: change its permissions", where=where)
+    try:
+        if not h5py.is_hdf5(path):
+            raise StoreError(
+                "is not an HDF5 file (or its head is lost): give a run file, or copy it again",
+                where=where,
+            )
+        file = h5py.File(path, mode, **options)
+    except (OSError, RuntimeError) as error:
+        raise StoreError(_reason(error), where=where) from error
+    try:
+        module = file.get("h5md/modules/thermohw")
+        version = (
+            [int(n) for n in np.asarray(module.attrs["version"])]
+            if isinstance(module, h5py.Group)
+            else None
+        )
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
+        file.close()
+        raise StoreError(f"is damaged ({error}): copy it again or run anew", where=where) from error
+    if version is None:
+        file.close()
+        raise StoreError(
+            "is an HDF5 file but not a thermohw run: give a file written by a run", where=where
+        )
+    if version[0] > FORMAT[0]:
+        file.close()
+        raise StoreError(
+            f"has format {version[0]}.{version[1]}, this thermohw reads {FORMAT[0]}.x: upgrade it",
+            where=where,
+        )
+    return file
+
+
+def dataset(file: h5py.File, place: str) -> h5py.Dataset:
+    """The dataset at `place`; StoreError where the file lost it."""
+    try:
+        item = file.get(place)
+    except (OSError, RuntimeError, KeyError) as error:
+        raise StoreError(
+            f"{place} is damaged ({error}): copy the file again", where=file.filename
+        ) from error
+    if not isinstance(item, h5py.Dataset):
+        raise StoreError(f"lacks {place}: damaged or made by another program", where=file.filename)
+    return item
+
+
+def group(file: h5py.File, place: str) -> h5py.Group:
+    """The group at `place`; StoreError where the file lost it."""
+    item = file.get(place)
+    if not isinstance(item, h5py.Group):
+        raise StoreError(f"lacks {place}: damaged or made by another program", where=file.filename)
+    return item
+
+
+def read_layout(file: h5py.File) -> Layout:
+    """The layout, if its text is still what was written."""
+    stored = dataset(file, "/run/layout")[()].decode()
+    if content_hash(stored) != dataset(file, "/run/layout").attrs.get("sha256"):
+        raise StoreError(
+            "/run/layout differs from its sha256: the file was changed", where=file.filename
+        )
+    return Layout.from_json(stored)
+
+
+def _reason(error: Exception) -> str:
+    message = str(error)
+    if "unable to lock file" in message or isinstance(error, BlockingIOError):
+        return "is in use by another process: wait, or stop it and continue with --resume"
+    if "truncated file" in message:
+        return "is truncated, its end is missing: copy it again or run anew"
+    return f"cannot be opened as HDF5 ({message}): damaged; copy it again or run anew"
+
+
+def _h5md(file: h5py.File, author: str) -> None:
+    # H5MD 1.1 wants scalar fixed-length strings here, which is what numpy bytes become.
+    for place, version in (
+        ("h5md", H5MD),
+        ("h5md/modules/units", (1, 0)),
+        ("h5md/modules/thermohw", FORMAT),
+    ):
+        file.require_group(place).attrs["version"] = np.array(version, "<i4")
+    file["h5md/modules/units"].attrs["system"] = np.bytes_("SI")
+    file.create_group("h5md/author").attrs["name"] = _fixed(author)
+    creator = file.create_group("h5md/creator")
+    creator.attrs["name"] = np.bytes_("thermohw")
+    creator.attrs["version"] = np.bytes_(version_of("thermohw"))
+
+
+def _fixed(value: str) -> np.ndarray:
+    raw = value.encode() or b"unknown"
+    return np.array(raw, dtype=h5py.string_dtype("utf-8", len(raw)))
+
+
+def _units(data: h5py.Dataset, unit: str, description: str = "") -> None:
+    data.attrs["unit"] = np.bytes_(unit)  # H5MD: fixed-length ASCII
+    data.attrs["units"] = unit  # xarray
+    if description:
+        data.attrs["long_name"] = description
+
+
+def _allocate(
+    group: h5py.Group,
+    name: str,
+    shape: tuple[int, ...],
+    dtype: str,
+    *,
+    chunks: tuple[int, ...] | None = None,
+) -> h5py.Dataset:
+    plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    plan.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    plan.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    if chunks is not None:
+        chunks = tuple(min(c, n) for c, n in zip(chunks, shape, strict=True))
+    little = np.dtype(dtype).newbyteorder("<")
+    data = group.create_dataset(name, shape=shape, dtype=little, chunks=chunks, dcpl=plan)
+    if not shape:
+        data[()] = 0  # h5py drops the plan of a scalar: only a first write gives it its place
+    return data

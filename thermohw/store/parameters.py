@@ -1,0 +1,137 @@
+"""A tree of parameters: what the run was made from, verbatim.
+
+Nested mappings become groups; every leaf becomes one dataset, whose attribute `kind` says what:
+
+    text               UTF-8 string, with sha256 of its bytes
+    bytes              uint8 vector, with sha256 of the bytes
+    array              numbers of any shape, with sha256 of the values in C order, little endian
+    int, float, bool   scalars
+
+so that `read_tree` gives back what `write_tree` was given, and a hash says whether it is still the
+same. Integers beyond 64 bits (seeds) are kept as decimal text of kind "int".
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+import h5py
+import numpy as np
+
+from thermohw.store.dimensions import attach, is_placeholder
+
+__all__ = ["content_hash", "read_tree", "tree_bytes", "wrong_hashes", "write_tree"]
+
+Leaf = str | int | float | bool | bytes | np.ndarray
+
+
+def content_hash(value: str | bytes | np.ndarray) -> str:
+    """Hexadecimal sha256 of a text (UTF-8), a blob, or an array (C order, little endian)."""
+    if isinstance(value, str):
+        value = value.encode()
+    elif not isinstance(value, bytes):
+        value = np.asarray(value, dtype=_little(value.dtype)).tobytes()
+    return hashlib.sha256(value).hexdigest()
+
+
+def write_tree(group: h5py.Group, tree: Mapping[str, Any]) -> None:
+    """Writes a nested mapping of text, numbers, bytes and arrays below `group`."""
+    for name, value in tree.items():
+        assert isinstance(name, str) and name and "/" not in name and name != ".", (
+            f"bad name {name!r}"
+        )
+        if isinstance(value, Mapping):
+            write_tree(group.create_group(name), value)
+        else:
+            _write_leaf(group, name, value)
+
+
+def read_tree(group: h5py.Group) -> dict[str, Any]:
+    """The nested mapping that `write_tree` wrote."""
+    tree: dict[str, Any] = {}
+    for name, item in group.items():
+        if isinstance(item, h5py.Group):
+            tree[name] = read_tree(item)
+        elif not is_placeholder(item):
+            tree[name] = _read_leaf(item)
+    return tree
+
+
+def wrong_hashes(group: h5py.Group) -> Iterator[tuple[str, str]]:
+    """Yields (place, problem) for every text, blob or array below `group` that its hash denies."""
+    for item in group.values():
+        if isinstance(item, h5py.Group):
+            yield from wrong_hashes(item)
+        elif not is_placeholder(item) and item.attrs.get("kind") in ("text", "bytes", "array"):
+            stored = item.attrs.get("sha256")
+            if stored is None:
+                yield item.name, "has no sha256"
+            elif content_hash(cast("str | bytes | np.ndarray", _read_leaf(item))) != stored:
+                yield item.name, "differs from its sha256: changed or damaged after it was written"
+
+
+def tree_bytes(tree: Mapping[str, Any]) -> int:
+    """An upper estimate of the bytes a tree takes in the file, headers included."""
+    total = 0
+    for name, value in tree.items():
+        # 2 KiB: object header, attributes and, for vectors, one dimension scale each.
+        total += 2048 + 4 * len(name)
+        if isinstance(value, Mapping):
+            total += tree_bytes(value)
+        elif isinstance(value, str | bytes):
+            total += len(value.encode() if isinstance(value, str) else value)
+        elif not isinstance(value, int | float):
+            total += np.asarray(value).nbytes + 1024 * np.ndim(value)
+    return total
+
+
+def _little(dtype: np.dtype) -> np.dtype:
+    return dtype.newbyteorder("<")
+
+
+def _write_leaf(group: h5py.Group, name: str, value: Leaf) -> None:
+    if isinstance(value, str):
+        data = group.create_dataset(name, data=value, dtype=h5py.string_dtype())
+        data.attrs.update(kind="text", sha256=content_hash(value))
+    elif isinstance(value, bytes):
+        data = group.create_dataset(name, data=np.frombuffer(value, dtype=np.uint8))
+        data.attrs.update(kind="bytes", sha256=content_hash(value))
+    elif isinstance(value, bool | np.bool_):
+        data = group.create_dataset(name, data=bool(value))
+        data.attrs["kind"] = "bool"
+    elif isinstance(value, int | np.integer):
+        small = -(2**63) <= value < 2**63
+        kind = (
+            {"data": np.int64(value)}
+            if small
+            else {"data": str(value), "dtype": h5py.string_dtype()}
+        )
+        data = group.create_dataset(name, **kind)
+        data.attrs["kind"] = "int"
+    elif isinstance(value, float | np.floating):
+        data = group.create_dataset(name, data=np.float64(value))
+        data.attrs["kind"] = "float"
+    else:
+        array = np.asarray(value)
+        assert array.dtype.kind in "biufc", f"parameter {name}: {array.dtype} cannot be stored"
+        data = group.create_dataset(name, data=array.astype(_little(array.dtype), copy=False))
+        data.attrs.update(kind="array", sha256=content_hash(array))
+    attach(data, tuple(f"{name}_axis{i}" for i in range(data.ndim)))
+
+
+def _read_leaf(data: h5py.Dataset) -> Leaf:
+    kind = data.attrs.get("kind")
+    value = data[()]
+    if kind == "text":
+        return value.decode()
+    if kind == "bytes":
+        return value.tobytes()
+    if kind == "bool":
+        return bool(value)
+    if kind == "int":
+        return int(value)
+    if kind == "float":
+        return float(value)
+    return np.asarray(value)

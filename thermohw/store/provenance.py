@@ -1,0 +1,34 @@
+"""Where a run file comes from: versions, platform, time of creation.
+
+Bit-identity holds on one machine, one torch version, one dtype and one thread count; a file that
+says which ones makes a difference found years later explainable. Versions come from the installed
+distributions' metadata, so asking for them imports nothing.
+"""
+
+from __future__ import annotations
+
+import platform
+from datetime import UTC, datetime
+from importlib import metadata
+
+__all__ = ["PACKAGES", "provenance", "version_of"]
+
+PACKAGES = ("thermohw", "torch", "numpy", "scipy", "h5py")
+
+
+def version_of(package: str) -> str:
+    """Installed version of a distribution, "not installed" where there is none."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def provenance() -> dict[str, str]:
+    """Versions, platform and the present time in ISO 8601 (UTC), all as text."""
+    return {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        **{name: version_of(name) for name in PACKAGES},
+    }
