@@ -1,8 +1,9 @@
 """The one error a user causes.
 
-Everything that is wrong with what a person gave us - a datasheet, a SPEC, a data file, an output path - is an
-`InputError` whose text is one line: where, which key, which value, what was expected. The command line prints that line and
-leaves with status 2; a programming mistake inside thermohw keeps its traceback.
+Everything that is wrong with what a person gave us - a datasheet, a SPEC, a data file, an output
+path - is an `InputError` whose text is one line: where, which key, which value, what was expected.
+The command line prints that line and leaves with status 2; a programming mistake inside thermohw
+keeps its traceback.
 """
 
 from __future__ import annotations

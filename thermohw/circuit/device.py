@@ -1,15 +1,17 @@
 """A linear noise circuit as a stochastic port-Hamiltonian system (thermal units, float64).
 
-State z = node charges (inductor fluxes join it behind them), stored energy H = z.H''z / 2, efforts H''z = node voltages.
-Every dissipative element k has a direction b_k in state space, a coefficient gamma_k, a temperature T_k and its own source e_k:
+State z = node charges (inductor fluxes join it behind them), stored energy H = z.H''z / 2, efforts
+H''z = node voltages. Every dissipative element k has a direction b_k in state space, a coefficient
+gamma_k, a temperature T_k and its own source e_k:
 
     dz   = J H''z dt - sum_k b_k dy_k + B i dt
     dy_k = gamma_k X_k dt - sqrt(2 T_k gamma_k) dW_k,       X_k = b_k . H''z - e_k
 
-y_k is the charge that flows OUT of the state along b_k. Heat into bath k is X_k o dy_k, work of its source -e_k o dy_k, work of
-a port v i dt. Written as one linear SDE,
+y_k is the charge that flows OUT of the state along b_k. Heat into bath k is X_k o dy_k, work of its
+source -e_k o dy_k, work of a port v i dt. Written as one linear SDE,
 
-    dz = -A z dt + S e dt + B i dt + N dW,     A = (sum_k gamma_k b_k b_k^T - J) H'',   S_k = gamma_k b_k,   N_k = b_k sqrt(2 T_k gamma_k)
+    dz = -A z dt + S e dt + B i dt + N dW,     A = (sum_k gamma_k b_k b_k^T - J) H'',   S_k =
+    gamma_k b_k,   N_k = b_k sqrt(2 T_k gamma_k)
 
 A need not be normal and the temperatures need not agree, so nothing here assumes detailed balance.
 """
@@ -18,7 +20,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.linalg import solve_continuous_lyapunov
@@ -56,11 +58,11 @@ class LinearDevice:
     scale: Scale
     nodes: tuple[str, ...]
     elements: tuple[str, ...]
-    hessian: NDArray[np.float64]
-    structure: NDArray[np.float64]
-    directions: NDArray[np.float64]
-    coefficients: NDArray[np.float64]
-    temperatures: NDArray[np.float64]
+    hessian: NDArray[Any]
+    structure: NDArray[Any]
+    directions: NDArray[Any]
+    coefficients: NDArray[Any]
+    temperatures: NDArray[Any]
     controlled: tuple[int, ...]
     datasheet: Datasheet | None = field(default=None, repr=False)
 
@@ -77,52 +79,54 @@ class LinearDevice:
         return self.hessian.shape[0]
 
     @cached_property
-    def drift_matrix(self) -> NDArray[np.float64]:
+    def drift_matrix(self) -> NDArray[Any]:
         """A in dz = -A z dt, shape (n, n)."""
         dissipation = self.directions.T @ (self.coefficients[:, None] * self.directions)
         return (dissipation - self.structure) @ self.hessian
 
     @cached_property
-    def source_matrix(self) -> NDArray[np.float64]:
+    def source_matrix(self) -> NDArray[Any]:
         """S in dz = S e dt, shape (n, K): column k is gamma_k b_k."""
         return self.directions.T * self.coefficients
 
     @cached_property
-    def port_matrix(self) -> NDArray[np.float64]:
+    def port_matrix(self) -> NDArray[Any]:
         """B in dz = B i dt, shape (n, P): one current port at every node."""
         return np.eye(self.dim)[:, : len(self.nodes)]
 
     @cached_property
-    def noise_matrix(self) -> NDArray[np.float64]:
+    def noise_matrix(self) -> NDArray[Any]:
         """N in dz = N dW, shape (n, K)."""
         return self.directions.T * np.sqrt(2.0 * self.temperatures * self.coefficients)
 
     @cached_property
-    def capacitance(self) -> NDArray[np.float64]:
+    def capacitance(self) -> NDArray[Any]:
         """Inverse Hessian, shape (n, n): the Maxwell capacitance matrix in units of C_ref."""
         return np.linalg.inv(self.hessian)
 
     @cached_property
-    def stationary_covariance(self) -> NDArray[np.float64]:
-        """Steady Cov(z) without control, shape (n, n), from the Lyapunov equation A P + P A^T = N N^T."""
+    def stationary_covariance(self) -> NDArray[Any]:
+        """Steady Cov(z) without control, shape (n, n), from the Lyapunov equation A P + P A^T = N
+        N^T.
+        """
         noise = self.noise_matrix @ self.noise_matrix.T
         covariance = solve_continuous_lyapunov(self.drift_matrix, noise)
         return 0.5 * (covariance + covariance.T)
 
     @cached_property
-    def effort_drift(self) -> NDArray[np.float64]:
+    def effort_drift(self) -> NDArray[Any]:
         """A_v in dv = -A_v v dt for the efforts v = H''z, shape (n, n)."""
         return self.hessian @ self.drift_matrix @ self.capacitance
 
     @cached_property
-    def effort_diffusion(self) -> NDArray[np.float64]:
+    def effort_diffusion(self) -> NDArray[Any]:
         """2 D_v, the noise covariance rate of the efforts, shape (n, n)."""
         noise = self.hessian @ self.noise_matrix
         return noise @ noise.T
 
     @cached_property
     def uncoupled(self) -> bool:
-        """True when every state variable is a node with exactly one grounded resistor of its own."""
+        """True when every state variable is a node with exactly one grounded resistor."""
         n = self.dim
         return (
             len(self.elements) == n == len(self.nodes)
@@ -132,7 +136,7 @@ class LinearDevice:
         )
 
     @cached_property
-    def time_constants(self) -> NDArray[np.float64]:
+    def time_constants(self) -> NDArray[Any]:
         """Relaxation times 1/Re(eigenvalues of A), longest first, in R_ref C_ref."""
         return np.sort(1.0 / np.linalg.eigvals(self.drift_matrix).real)[::-1]
 

@@ -1,8 +1,9 @@
 """From a datasheet to matrices: nodal analysis of resistors and capacitors.
 
-Node charges q and node voltages v obey q = C v with the Maxwell capacitance matrix: its diagonal is the sum of all capacitors at the
-node, its off-diagonal minus the capacitor between two nodes. A resistor between nodes a and b takes charge out of a and puts
-it into b: its direction is b_k = e_a - e_b (ground has no entry), its coefficient 1/R, its Johnson noise its own.
+Node charges q and node voltages v obey q = C v with the Maxwell capacitance matrix: its diagonal is
+the sum of all capacitors at the node, its off-diagonal minus the capacitor between two nodes. A
+resistor between nodes a and b takes charge out of a and puts it into b: its direction is b_k = e_a
+- e_b (ground has no entry), its coefficient 1/R, its Johnson noise its own.
 """
 
 from __future__ import annotations
@@ -77,20 +78,23 @@ def build_device(datasheet: Datasheet) -> LinearDevice:
 
 
 def _middle(values: list[float]) -> float:
-    """The lower median: a value that some element really has, so that equal elements scale to exactly 1."""
+    """The lower median: a value that some element really has, so that equal elements scale to
+    exactly 1.
+    """
     return sorted(values)[(len(values) - 1) // 2]
 
 
-def _direction(between: tuple[str, str], index: dict[str, int]) -> NDArray[np.float64]:
+def _direction(between: tuple[str, str], index: dict[str, int]) -> NDArray[Any]:
     direction = np.zeros(len(index))
     for name, sign in zip(between, (1.0, -1.0), strict=True):
         if name in index:  # ground is no state variable
             direction[index[name]] += sign
-    # A grounded element written as ("gnd", node) is the same element: count the charge that leaves the node.
+    # A grounded element written as ("gnd", node) is the same element: count the charge that
+    # leaves the node.
     return -direction if direction.sum() < 0 else direction
 
 
-def _inverse(capacitance: NDArray[np.float64], datasheet: Datasheet) -> NDArray[np.float64]:
+def _inverse(capacitance: NDArray[Any], datasheet: Datasheet) -> NDArray[Any]:
     diagonal = np.diag(capacitance)
     if np.array_equal(capacitance, np.diag(diagonal)):
         return np.diag(1.0 / diagonal)  # exact ones stay exact
@@ -102,7 +106,7 @@ def _inverse(capacitance: NDArray[np.float64], datasheet: Datasheet) -> NDArray[
 
 
 def _check_grounded(device: LinearDevice, datasheet: Datasheet) -> None:
-    """A node without a resistive path to ground never relaxes: it has no steady state and no bath."""
+    """A node without a resistive path to ground never relaxes: it has no steady state."""
     conductance = device.source_matrix @ device.directions
     values, vectors = np.linalg.eigh(conductance)
     if values[0] <= 1e-12 * values[-1]:

@@ -1,13 +1,14 @@
 """Exact held ticks of uncoupled nodes: the general moments, one scalar circuit at a time.
 
-A node with one grounded resistor of its own is a circuit of one state variable. Its 2 x 2 law of (charge, int v dt) is computed by the same
-routine as any network's, once for every distinct node, and laid out as vectors over nodes; equal nodes give plain floats.
+A node with one grounded resistor of its own is a circuit of one state variable. Its 2 x 2 law of
+(charge, int v dt) is computed by the same routine as any network's, once for every distinct node,
+and laid out as vectors over nodes; equal nodes give plain floats.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -15,28 +16,30 @@ from thermohw.circuit.device import LinearDevice
 from thermohw.circuit.tick import tick_moments
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    pass
 
 __all__ = ["NodeMoments", "node_moments"]
 
 
 class NodeMoments(NamedTuple):
-    """Moments of a held tick of n uncoupled nodes; every field is a float (equal nodes) or shape (n,).
+    """Moments of a held tick of n uncoupled nodes; every field is a float (equal nodes) or shape
+    (n,).
 
     z' = decay z + from_source e + from_current i + spread xi,       y = z - z' + i h,
-    int v dt = sum_state z + sum_source e + sum_current i + follow xi + rest eta,   xi, eta standard normal.
+    int v dt = sum_state z + sum_source e + sum_current i + follow xi + rest eta,   xi, eta standard
+    normal.
     """
 
     duration: float
-    decay: float | NDArray[np.float64]
-    from_source: float | NDArray[np.float64]
-    from_current: float | NDArray[np.float64]
-    spread: float | NDArray[np.float64]
-    sum_state: float | NDArray[np.float64]
-    sum_source: float | NDArray[np.float64]
-    sum_current: float | NDArray[np.float64]
-    follow: float | NDArray[np.float64]
-    rest: float | NDArray[np.float64]
+    decay: Any
+    from_source: Any
+    from_current: Any
+    spread: Any
+    sum_state: Any
+    sum_source: Any
+    sum_current: Any
+    follow: Any
+    rest: Any
 
 
 @lru_cache(maxsize=8192)
@@ -48,7 +51,8 @@ def node_moments(device: LinearDevice, h: float) -> NodeMoments:
     columns = []
     for stiffness, coefficient, temperature in distinct:
         m = tick_moments(_one_node(device, stiffness, coefficient, temperature), h)
-        # xi drives the charge; -xi therefore drives z' = z - y + i h. Flip it so that spread is positive.
+        # xi drives the charge; -xi therefore drives z' = z - y + i h. Flip it so that spread is
+        # positive.
         columns.append(
             (m.propagator[0, 0], m.input[0, 0], m.input[0, 1], m.factor[0, 0],
              m.flow_state[1, 0], m.flow_input[1, 0], m.flow_input[1, 1],

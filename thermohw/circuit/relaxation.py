@@ -1,8 +1,9 @@
 """The forward process that a device performs by itself.
 
-Left alone, the node voltages of a linear circuit obey dv = -A_v v dt + noise: a matrix Ornstein-Uhlenbeck process that forgets its
-start and ends in kT C^-1 (one temperature) or in a non-equilibrium steady state (several). An uncoupled RC node is the
-variance-preserving process; a resistor ladder blurs while it forgets.
+Left alone, the node voltages of a linear circuit obey dv = -A_v v dt + noise: a matrix
+Ornstein-Uhlenbeck process that forgets its start and ends in kT C^-1 (one temperature) or in a
+non-equilibrium steady state (several). An uncoupled RC node is the variance-preserving process; a
+resistor ladder blurs while it forgets.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Thermal units: the one place where volts become numbers of order one.
 
-A circuit is integrated in units in which k T = 1 and R C = 1. Squared SI numbers (1e-15 F, 4e-21 J) underflow float32; the
-scaled ones do not. Three reference values fix everything:
+A circuit is integrated in units in which k T = 1 and R C = 1. Squared SI numbers (1e-15 F, 4e-21 J)
+underflow float32; the scaled ones do not. Three reference values fix everything:
 
     energy   k T_ref              time     R_ref C_ref
     charge   sqrt(k T_ref C_ref)  voltage  sqrt(k T_ref / C_ref)      current  charge / time
@@ -57,5 +57,7 @@ class Scale:
         return self.voltage / self.resistance
 
     def theta(self, volts_per_unit: float) -> float:
-        """Thermal variance k T/(C V0^2) of a reference node in model units x = V/V0 (dimensionless)."""
+        """Thermal variance k T/(C V0^2) of a reference node in model units x = V/V0
+        (dimensionless).
+        """
         return (self.voltage / volts_per_unit) ** 2

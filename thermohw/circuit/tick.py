@@ -1,29 +1,32 @@
 """Exact moments of one tick: a linear circuit with inputs held constant for a time h.
 
-Between controller updates a linear circuit is a linear SDE with constant input, so the next state AND the integrals the books
-need are jointly Gaussian. The augmented vector a = (z, y, I), with y the charges through the elements and I = int v dt at the ports,
-obeys
+Between controller updates a linear circuit is a linear SDE with constant input, so the next state
+AND the integrals the books need are jointly Gaussian. The augmented vector a = (z, y, I), with y
+the charges through the elements and I = int v dt at the ports, obeys
 
     da = F a dt + G c dt + M dW,    c = (e, i)
     F = [-A 0 0; gamma b.H'' 0 0; B^T H'' 0 0]     G = [S B; -gamma 0; 0 0]     M = [N; -sigma; 0]
 
-Means come from one matrix exponential. The covariance int r r^T ds of the impulse responses r(s) = e^{F s} M is never formed as a
-difference: P - e^{-Ah} P e^{-A^T h} loses all digits for short ticks, and Var(int dW | ends) = h - 2 tanh(h/2) = h^3/12 - ...
-cancels. Instead the responses at Gauss-Legendre nodes, weighted by the square root of their weights, are stacked and
-QR-factorised: R^T is the covariance's Cholesky factor with full relative accuracy at any h, for any A, normal or not.
+Means come from one matrix exponential. The covariance int r r^T ds of the impulse responses r(s) =
+e^{F s} M is never formed as a
+difference: P - e^{-Ah} P e^{-A^T h} loses all digits for short ticks, and Var(int dW | ends) = h -
+    2 tanh(h/2) = h^3/12 - ...
+cancels. Instead the responses at Gauss-Legendre nodes, weighted by the square root of their
+weights, are stacked and QR-factorised: R^T is the covariance's Cholesky factor with full relative
+accuracy at any h, for any A, normal or not.
 
-Charges determine the end state (z' = z - sum_k b_k y_k + B i h), so the minimal set to sample is y, and (y, I) where a port
-works.
+Charges determine the end state (z' = z - sum_k b_k y_k + B i h), so the minimal set to sample is y,
+and (y, I) where a port works.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.linalg import expm, qr
+from scipy.linalg import expm
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,7 +40,8 @@ _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
 
 @dataclass(frozen=True, eq=False)
 class TickMoments:
-    """The joint law of (z', y, I) after one held tick, given the start state z and the inputs c = (e, i).
+    """The joint law of (z', y, I) after one held tick, given the start state z and the inputs c =
+    (e, i).
 
     Attributes:
         duration: h, in R_ref C_ref.
@@ -46,19 +50,20 @@ class TickMoments:
         flow_state: response of (y, I) to z, shape (K + P, n).
         flow_input: response of (y, I) to c, shape (K + P, K + P).
         factor: lower-triangular L with Cov(y, I) = L L^T, shape (K + P, K + P).
-        end_noise: the matrix whose product with the (y, I) noise is the noise of z', shape (n, K + P).
+        end_noise: the matrix whose product with the (y, I) noise is the noise of z', shape (n, K +
+            P).
     """
 
     duration: float
-    propagator: NDArray[np.float64]
-    input: NDArray[np.float64]
-    flow_state: NDArray[np.float64]
-    flow_input: NDArray[np.float64]
-    factor: NDArray[np.float64]
-    end_noise: NDArray[np.float64]
+    propagator: NDArray[Any]
+    input: NDArray[Any]
+    flow_state: NDArray[Any]
+    flow_input: NDArray[Any]
+    factor: NDArray[Any]
+    end_noise: NDArray[Any]
 
     @property
-    def end_covariance(self) -> NDArray[np.float64]:
+    def end_covariance(self) -> NDArray[Any]:
         """Cov(z' | z), shape (n, n)."""
         half = self.end_noise @ self.factor
         return half @ half.T
@@ -66,7 +71,7 @@ class TickMoments:
 
 def augmented_system(
     device: LinearDevice,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """F (a, a), G (a, K + P) and M (a, K) of da = F a dt + G c dt + M dW, with a = n + K + P."""
     n, k, p = device.dim, len(device.elements), device.port_matrix.shape[1]
     f = np.zeros((n + k + p, n + k + p))
@@ -84,15 +89,15 @@ def augmented_system(
 
 
 def square_root_covariance(
-    f: NDArray[np.float64],
-    m: NDArray[np.float64],
+    f: NDArray[Any],
+    m: NDArray[Any],
     h: float,
     rows: slice = slice(None),
-) -> NDArray[np.float64]:
+) -> NDArray[Any]:
     """Lower-triangular L with L L^T = int_0^h (e^{Fs} M)(e^{Fs} M)^T ds restricted to `rows`.
 
-    Panels double in length away from s = 0 so that each spans at most one fastest time constant or its own distance from
-    the origin; inside a panel the responses are products of two exponentials.
+    Panels double in length away from s = 0 so that each spans at most one fastest time constant or
+    its own distance from the origin; inside a panel the responses are products of two exponentials.
 
     Args:
         f: generator, shape (a, a).
@@ -103,8 +108,8 @@ def square_root_covariance(
     Returns:
         Shape (r, r), with a non-negative diagonal.
     """
-    rate = np.linalg.norm(f, 2)
-    edges = [0.0]
+    rate = float(np.linalg.norm(f, 2))
+    edges: list[float] = [0.0]
     while edges[-1] < h:
         edges.append(min(h, edges[-1] + max(edges[-1], 1.0 / max(rate, 1.0 / h))))
     samples = []
@@ -114,8 +119,7 @@ def square_root_covariance(
             response = expm(f * (left + half * (1.0 + node))) @ m
             samples.append(np.sqrt(half * weight) * response[rows].T)
     stacked = np.concatenate(samples)
-    (r,) = qr(stacked, mode="r")
-    r = r[: stacked.shape[1]]
+    r = np.asarray(np.linalg.qr(stacked, mode="r"))
     return (r * np.where(np.diag(r) < 0, -1.0, 1.0)[:, None]).T
 
 

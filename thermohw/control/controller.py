@@ -1,14 +1,13 @@
 """The controller at work: from node voltages to source values, one tick at a time.
 
-Order: reading noise, ADC, filter, score, DAC. The controller keeps no hidden state: what it remembers between ticks (the filter's
+Order: reading noise, ADC, filter, score, DAC. The controller keeps no hidden state: what it
+    remembers between ticks (the filter's
 mean) is handed in and out, so that a run can be stopped, stored and resumed.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from thermohw.control.kalman import KalmanFilter
 
@@ -27,8 +26,10 @@ class Control(NamedTuple):
 
     Attributes:
         tick: which one.
-        source: source values, shape (paths, sources): volts (emf) or amperes (current), thermal units.
-        score: the score it saw, shape (paths, n), model units; None where the law is affine and never forms it.
+        source: source values, shape (paths, sources): volts (emf) or amperes (current), thermal
+            units.
+        score: the score it saw, shape (paths, n), model units; None where the law is affine and
+            never forms it.
         divergence: div u, shape (paths,), per R_ref C_ref; None unless asked for.
         reading: what was read, shape (paths, n), thermal volts; None for exact readings.
         predicted: the filter's mean before the reading; None without reading noise.
@@ -58,8 +59,8 @@ class Controller:
         self,
         plan: Plan,
         *,
-        start_mean: NDArray[np.float64],
-        start_covariance: NDArray[np.float64],
+        start_mean: NDArray[Any],
+        start_covariance: NDArray[Any],
         divergence: bool = False,
     ) -> None:
         self.plan = plan

@@ -1,8 +1,9 @@
 """Readings and converters between the node and the controller.
 
-Chain: node voltage -> reading noise -> ADC -> score -> DAC -> held source. A B-bit converter over [low, high] is mid-tread:
-LSB = (high - low)/2^B, codes -2^(B-1) .. 2^(B-1) - 1 around the middle of the range, clipped, so that the middle is a code and a
-quiet input stays quiet.
+Chain: node voltage -> reading noise -> ADC -> score -> DAC -> held source. A B-bit converter over
+    [low, high] is mid-tread:
+LSB = (high - low)/2^B, codes -2^(B-1) .. 2^(B-1) - 1 around the middle of the range, clipped, so
+that the middle is a code and a quiet input stays quiet.
 """
 
 from __future__ import annotations

@@ -1,15 +1,19 @@
 """What the controlled sources must do: the reverse drift as volts or amperes.
 
-Generation needs the drift b(x) = reverse drift of the process in physical time; the circuit supplies b_free(x) = -A x of itself.
-The controller supplies the difference u = b - b_free, linear in the state and in the score:
+Generation needs the drift b(x) = reverse drift of the process in physical time; the circuit
+supplies b_free(x) = -A x of itself. The controller supplies the difference u = b - b_free, linear
+in the state and in the score:
 
-    isotropic process   u = (kappa + A) x + 2 theta s       kappa = theta for ou and vp, 0 for ve (the leak is cancelled)
+    isotropic process   u = (kappa + A) x + 2 theta s       kappa = theta for ou and vp, 0 for ve
+    (the leak is cancelled)
     own relaxation      u = 2 A x + 2 D s
 
 Two wirings realise the same u, hence the same paths, with different joules:
 
-    emf      a source in series with a resistor of every node:  e = S_c^{-1} C u     (the whole drift is force times mobility)
-    current  a current injected into every node:                i = C u             (a flow that the resistor does not see)
+    emf      a source in series with a resistor of every node:  e = S_c^{-1} C u     (the whole
+    drift is force times mobility)
+    current  a current injected into every node:                i = C u             (a flow that the
+    resistor does not see)
 
 Everything here is in thermal units, with node voltages v = x / sqrt(theta) as the input.
 """
@@ -18,14 +22,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import sqrt
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import torch
 
 from thermohw.errors import InputError
 
 if TYPE_CHECKING:
-    import torch
     from numpy.typing import NDArray
 
     from thermohw.circuit import LinearDevice
@@ -50,10 +54,10 @@ class Drive:
 
     wiring: str
     theta: float
-    state: float | NDArray[np.float64]
-    score: float | NDArray[np.float64]
+    state: float | NDArray[Any]
+    score: float | NDArray[Any]
     divergence_state: float
-    divergence_score: float | NDArray[np.float64]
+    divergence_score: float | NDArray[Any]
 
     def at(self, field: Field) -> Law:
         """The control law of one tick."""
@@ -84,7 +88,7 @@ class Law(NamedTuple):
         """Source values (paths, sources) for node voltages (paths, n), thermal units."""
         if self.gain is not None:
             product = voltage * _like(self.gain, voltage)
-            return product if _is_zero(self.bias) else product.add_(_like(self.bias, voltage))
+            return product if _is_zero(self.bias) else product + _like(self.bias, voltage)
         return self.combine(voltage, self.field(self.model(voltage)))
 
     def combine(self, voltage: torch.Tensor, score: torch.Tensor) -> torch.Tensor:
@@ -102,7 +106,17 @@ class Law(NamedTuple):
         x, weight = self.model(voltage), self.drive.divergence_score
         if isinstance(weight, float):
             return self.field.divergence(x) * weight + self.drive.divergence_state
-        return self.field.divergence(x, weight) + self.drive.divergence_state
+        return _weighted_divergence(self.field, x, np.asarray(weight)) + self.drive.divergence_state
+
+
+def _weighted_divergence(field: Field, x: torch.Tensor, weight: NDArray[Any]) -> torch.Tensor:
+    """tr(W grad s) of every path by one Jacobian-vector product a coordinate, shape (paths,)."""
+    total = torch.zeros_like(x[:, 0])
+    for i, row in enumerate(x.new_tensor(weight)):
+        tangent = torch.zeros_like(x)
+        tangent[:, i] = 1.0
+        total += torch.func.jvp(field, (x,), (tangent,))[1] @ row
+    return total
 
 
 def _is_zero(bias: object) -> bool:
@@ -112,14 +126,15 @@ def _is_zero(bias: object) -> bool:
 def _like(value: float | torch.Tensor | None, voltage: torch.Tensor) -> float | torch.Tensor:
     """A coefficient in the state's precision."""
     assert value is not None
-    return value if isinstance(value, float) else value.to(voltage.dtype)
+    return value.to(voltage.dtype) if isinstance(value, torch.Tensor) else value
 
 
 def make_drive(device: LinearDevice, process: Process, *, wiring: str, theta: float) -> Drive:
     """The drive that plays a process's reverse on a device.
 
     Raises:
-        InputError: the device's noise is not the process's, or it lacks the sources that the wiring needs.
+        InputError: the device's noise is not the process's, or it lacks the sources that the wiring
+            needs.
     """
     if wiring not in ("emf", "current"):
         raise InputError(
@@ -128,7 +143,8 @@ def make_drive(device: LinearDevice, process: Process, *, wiring: str, theta: fl
     n, own = device.dim, device.effort_drift
     if process.isotropic:
         _require_equal_noise(device, process)
-        # In physical time the forward drift is F (2 theta / g^2) x: -theta x for ou and vp, 0 for ve.
+        # In physical time the forward drift is F (2 theta / g^2) x: -theta x for ou and vp, 0 for
+        # ve.
         t = process.duration
         kappa = -float(process.drift(t)) * 2.0 * theta / float(process.diffusion(t))
         state, score = kappa * np.eye(n) + own, 2.0 * sqrt(theta) * np.eye(n)
@@ -148,18 +164,19 @@ def make_drive(device: LinearDevice, process: Process, *, wiring: str, theta: fl
     )
 
 
-def _scalar(matrix: NDArray[np.float64]) -> float | NDArray[np.float64]:
+def _scalar(matrix: NDArray[Any]) -> float | NDArray[Any]:
     """A multiple of the identity as a float, so that uncoupled circuits never multiply matrices."""
     first = float(matrix[0, 0])
     return first if np.array_equal(matrix, first * np.eye(len(matrix))) else matrix
 
 
-def _sources_from_charge_rate(device: LinearDevice) -> NDArray[np.float64]:
+def _sources_from_charge_rate(device: LinearDevice) -> NDArray[Any]:
     sources = device.source_matrix[:, list(device.controlled)]
     if sources.shape[1] != device.dim or np.linalg.matrix_rank(sources) < device.dim:
         raise InputError(
-            f"wiring = 'emf': {len(device.controlled)} controlled sources cannot drive {device.dim} nodes; give every node "
-            "one resistor with source = true, or use wiring = 'current'",
+            f"wiring = 'emf': {len(device.controlled)} controlled sources cannot drive "
+            f"{device.dim} nodes; give every node one resistor with source = true, or use "
+            "wiring = 'current'",
             where=f"device {device.name}",
         )
     return np.linalg.inv(sources)
@@ -169,8 +186,8 @@ def _require_equal_noise(device: LinearDevice, process: Process) -> None:
     noise = device.effort_diffusion
     if not np.allclose(noise, 2.0 * np.eye(device.dim), rtol=1e-9, atol=1e-9):
         raise InputError(
-            f"process '{process.kind}' needs nodes with equal, independent noise; the nodes of this device are coupled or "
-            "differ in R, C or T: use process kind 'relaxation', the device's own",
+            f"process '{process.kind}' needs nodes with equal, independent noise; this device's "
+            "are coupled or differ in R, C or T: use process kind 'relaxation', its own",
             where=f"device {device.name}",
         )
 
@@ -185,6 +202,7 @@ def _require_own(device: LinearDevice, process: Process, theta: float) -> None:
     )
     if not same:
         raise InputError(
-            "process 'relaxation' was made for another device or another volts_per_unit; build it from this one",
+            "process 'relaxation' was made for another device or another volts_per_unit; "
+            "build it from this one",
             where=f"device {device.name}",
         )

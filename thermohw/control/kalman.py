@@ -1,18 +1,21 @@
 """What a controller with noisy readings can know: the Kalman filter of the circuit.
 
-Between readings a linear circuit with known inputs is linear and Gaussian, and the control is a function of past readings only.
-So whatever the score does, the covariance of the voltages given the readings is the Kalman covariance:
+Between readings a linear circuit with known inputs is linear and Gaussian, and the control is a
+function of past readings only. So whatever the score does, the covariance of the voltages given the
+readings is the Kalman covariance:
 
-    reading n     K = P- (P- + R)^-1,  P+ = (1 - K) P-,  m+ = m- + K (r - m-),     I_n = (1/2) ln det(1 + P- R^-1)
+    reading n     K = P- (P- + R)^-1,  P+ = (1 - K) P-,  m+ = m- + K (r - m-),     I_n = (1/2) ln
+    det(1 + P- R^-1)
     until n + 1   m- = Phi m+ + Gamma c,  P- = Phi P+ Phi^T + Sigma
 
-I_n is the information that reading n adds about the voltages (nats): its sum is the transfer entropy from circuit to controller.
-Exact when the start law is Gaussian; else the mean is the best linear estimate. Voltages and variances in thermal units.
+I_n is the information that reading n adds about the voltages (nats): its sum is the transfer
+entropy from circuit to controller. Exact when the start law is Gaussian; else the mean is the best
+linear estimate. Voltages and variances in thermal units.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -31,9 +34,9 @@ __all__ = ["KalmanFilter", "ReadingStatistics"]
 class ReadingStatistics(NamedTuple):
     """The filter at one reading; covariances of the node voltages, shape (n, n), thermal units."""
 
-    prior: NDArray[np.float64]
-    posterior: NDArray[np.float64]
-    gain: NDArray[np.float64]
+    prior: NDArray[Any]
+    posterior: NDArray[Any]
+    gain: NDArray[Any]
     information: float
 
 
@@ -53,8 +56,8 @@ class KalmanFilter:
         timeline: list[Piece],
         noise_variance: float,
         *,
-        start_mean: NDArray[np.float64],
-        start_covariance: NDArray[np.float64],
+        start_mean: NDArray[Any],
+        start_covariance: NDArray[Any],
         wiring: str,
     ) -> None:
         self.start_mean, self.start_covariance = start_mean, start_covariance
@@ -83,12 +86,12 @@ class KalmanFilter:
         return predicted + _apply(self.readings[tick].gain, reading - predicted)
 
     def predict(self, mean: torch.Tensor, source: torch.Tensor, piece: Piece) -> torch.Tensor:
-        """Mean voltages at the end of a piece during which `source` (paths, sources) was applied."""
+        """Mean voltages after a piece during which `source` (paths, sources) was applied."""
         propagator, response, _ = _effort_moments(self._device, piece.duration, self._wiring)
         return _apply(propagator, mean) + _apply(response, source)
 
 
-def _apply(matrix: NDArray[np.float64], vectors: torch.Tensor) -> torch.Tensor:
+def _apply(matrix: NDArray[Any], vectors: torch.Tensor) -> torch.Tensor:
     if matrix.shape == (1, 1):
         return vectors * float(matrix[0, 0])
     return vectors @ vectors.new_tensor(matrix.T)
@@ -96,8 +99,10 @@ def _apply(matrix: NDArray[np.float64], vectors: torch.Tensor) -> torch.Tensor:
 
 def _effort_moments(
     device: LinearDevice, h: float, wiring: str
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Propagator, response to the controlled sources and noise covariance of the node voltages over h."""
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Propagator, response to the controlled sources and noise covariance of the node voltages over
+    h.
+    """
     hessian = device.hessian
     if device.uncoupled:
         m = node_moments(device, h)

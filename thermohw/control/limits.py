@@ -1,8 +1,9 @@
 """Does the protocol fit the hardware: measured peaks against the datasheet's limits.
 
-The largest node voltage, source voltage or current, rate of change of a node and converter overload that any path reached are held
-against rail, current, slew and DAC full scale; the limit with the largest ratio is the one that binds. Numbers that no thermal
-circuit could reach are shown, not hidden: a signal of V0 per unit at k T/C noise asks for an effective temperature C V0^2/k.
+The largest node voltage, source voltage or current, rate of change of a node and converter overload
+that any path reached are held against rail, current, slew and DAC full scale; the limit with the
+largest ratio is the one that binds. Numbers that no thermal circuit could reach are shown, not
+hidden: a signal of V0 per unit at k T/C noise asks for an effective temperature C V0^2/k.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ def datasheet_limits(plan: Plan, peaks: Mapping[str, float]) -> list[Limit]:
 
     Args:
         plan: the run's plan.
-        peaks: thermal units: "voltage", "source", "rate" (node voltage per R_ref C_ref), "current" (through any element).
+        peaks: thermal units: "voltage", "source", "rate" (node voltage per R_ref C_ref), "current"
+            (through any element).
     """
     scale = plan.protocol.device.scale
     sheet = plan.protocol.device.datasheet
@@ -68,5 +70,7 @@ def datasheet_limits(plan: Plan, peaks: Mapping[str, float]) -> list[Limit]:
 
 
 def effective_temperature(plan: Plan) -> float:
-    """Temperature at which thermal noise alone would have one model unit's variance at V0, kelvin: C V0^2/k."""
+    """Temperature at which thermal noise alone would have one model unit's variance at V0, kelvin:
+    C V0^2/k.
+    """
     return plan.protocol.device.scale.capacitance * plan.protocol.v0**2 / K_B

@@ -1,10 +1,12 @@
-"""A protocol worked out: ticks, laws, converters and filters in thermal units, ready to be integrated."""
+"""A protocol worked out: ticks, laws, converters and filters in thermal units, ready to be
+integrated.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil, exp, expm1
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,12 +28,14 @@ __all__ = ["Laws", "Plan", "make_plan"]
 
 
 class Laws:
-    """Control laws at a list of model times, each worked out when it is first asked for and shared by all tiles.
+    """Control laws at a list of model times, each worked out when it is first asked for and shared
+    by all tiles.
 
-    Lazy because a run need not look everywhere: a held run never evaluates the law at its very end, where a score may diverge.
+    Lazy because a run need not look everywhere: a held run never evaluates the law at its very end,
+    where a score may diverge.
     """
 
-    def __init__(self, drive: Drive, score: Score, times: NDArray[np.float64]) -> None:
+    def __init__(self, drive: Drive, score: Score, times: NDArray[Any]) -> None:
         self._drive, self._score, self._times = drive, score, times
         self._laws: dict[int, Law] = {}
 
@@ -82,7 +86,9 @@ class Plan:
 
     @property
     def ideal(self) -> bool:
-        """Exact readings and sources without delay: control is a function of the present state alone."""
+        """Exact readings and sources without delay: control is a function of the present state
+        alone.
+        """
         return (
             self.adc is None
             and self.dac is None
@@ -136,7 +142,7 @@ def make_plan(protocol: Protocol) -> Plan:
     )
 
 
-def _middle_times(protocol: Protocol, schedule: Schedule) -> NDArray[np.float64]:
+def _middle_times(protocol: Protocol, schedule: Schedule) -> NDArray[Any]:
     """Model times half-way through every tick in physical time."""
     process = protocol.process
     rate = protocol.theta if process.isotropic else 1.0
@@ -183,11 +189,13 @@ def _converter(
 def _stability_margin(
     protocol: Protocol, drive: Drive, stepper: str
 ) -> Callable[[float, float], float]:
-    """(tick length, model time) -> a number below 1 where the closed loop of the narrowest mode does not ring apart.
+    """(tick length, model time) -> a number below 1 where the closed loop of the narrowest mode
+    does not ring apart.
 
-    On a mode of variance v the controlled drift is (m - w/v) x beside the free -a x. One tick multiplies a deviation by
-    e^{-ah} + (1 - e^{-ah})(m - w/v)/a when held, by 1 - a h + h (m - w/v) under Euler and Heun, and (to the bound used here)
-    by e^{-ah} (1 + h (m - w/v)) under splitting; the factor must stay above -1.
+    On a mode of variance v the controlled drift is (m - w/v) x beside the free -a x. One tick
+    multiplies a deviation by e^{-ah} + (1 - e^{-ah})(m - w/v)/a when held, by 1 - a h + h (m - w/v)
+    under Euler and Heun, and (to the bound used here) by e^{-ah} (1 + h (m - w/v)) under splitting;
+    the factor must stay above -1.
     """
     process, device = protocol.process, protocol.device
     narrowest = protocol.score.narrowest
@@ -212,7 +220,9 @@ def _stability_margin(
 def _matrix_margin(
     protocol: Protocol, drive: Drive, stepper: str
 ) -> Callable[[float, float], float]:
-    """The same for a device's own relaxation: spectral radius of one tick's map on a mode of the narrowest variance."""
+    """The same for a device's own relaxation: spectral radius of one tick's map on a mode of the
+    narrowest variance.
+    """
     from scipy.linalg import expm
 
     process, device = protocol.process, protocol.device
@@ -229,7 +239,8 @@ def _matrix_margin(
             tick = expm(-leak * h) @ (np.eye(n) + h * pull)
         else:
             tick = np.eye(n) + h * (pull - leak)
-        # Growth of the reverse flow itself (radius a little above 1) is no instability: only ringing below -1 is.
+        # Growth of the reverse flow itself (radius a little above 1) is no instability: only
+        # ringing below -1 is.
         lowest = float(np.linalg.eigvals(tick).real.min())
         return -lowest
 

@@ -1,8 +1,9 @@
 """The protocol: everything a user decides about playing a diffusion on a circuit.
 
-A `Protocol` is a value: device, process and score plus settings with units. `Plan` is what it means: ticks, control laws,
-converters and filters worked out in thermal units, ready to be integrated. Clocking and wiring are first-class because the same
-samples cost different joules: a source that follows the noise inside a tick does work that a held one cannot do.
+A `Protocol` is a value: device, process and score plus settings with units. `Plan` is what it
+means: ticks, control laws, converters and filters worked out in thermal units, ready to be
+integrated. Clocking and wiring are first-class because the same samples cost different joules: a
+source that follows the noise inside a tick does work that a held one cannot do.
 """
 
 from __future__ import annotations
@@ -41,15 +42,19 @@ class Protocol:
         process: the forward process whose reverse is played.
         score: its score, in model units.
         wiring: "emf" (source in series with the resistor) or "current" (injected into the node).
-        control: "continuous" (an analog score that follows the noise) or "clocked" (held between ticks).
+        control: "continuous" (an analog score that follows the noise) or "clocked" (held between
+            ticks).
         ticks: number of ticks; for continuous control the integrator's steps.
-        clock: a tick rate instead of `ticks` ("10 MHz"), uniform in physical time; clocked control only.
+        clock: a tick rate instead of `ticks` ("10 MHz"), uniform in physical time; clocked control
+            only.
         grid: "uniform" in physical time or "log-snr"; None chooses log-snr for network scores.
-        stepper: "auto", or for continuous control "splitting", "heun", "euler", "reference"; clocked is always "exact".
+        stepper: "auto", or for continuous control "splitting", "heun", "euler", "reference";
+            clocked is always "exact".
         realisation: how g(t) is realised; "clock" (fixed R and T, time is stretched).
         volts_per_unit: V0; None gives the default of the process.
         adc_bits, adc_range: converter of the readings and its range in volt.
-        dac_bits, dac_range: converter of the sources and its range, in volt (emf) or ampere (current).
+        dac_bits, dac_range: converter of the sources and its range, in volt (emf) or ampere
+            (current).
         reading_noise: standard deviation of the Gaussian noise of a reading, volt.
         latency: delay from reading to source, second.
         filter: what the score sees: "none" the raw reading, "kalman" the filtered one.
@@ -88,11 +93,16 @@ class Protocol:
         if self.control == "continuous":
             for name in _CLOCKED_ONLY:
                 if getattr(self, name) is not None:
-                    raise InputError("needs control = 'clocked': a continuous controller has no ticks to convert at",
-                                     where=f"protocol.{name}")  # fmt: skip
+                    raise InputError(
+                        "needs control = 'clocked': a continuous controller has no ticks",
+                        where=f"protocol.{name}",
+                    )
             if self.stepper == "exact":
-                raise InputError("'exact' is the held tick of control = 'clocked'; use 'auto', 'splitting', 'heun' or 'euler'",
-                                 where="protocol.stepper")  # fmt: skip
+                raise InputError(
+                    "'exact' is the held tick of control = 'clocked'; use 'auto', 'splitting', "
+                    "'heun' or 'euler'",
+                    where="protocol.stepper",
+                )
         elif self.stepper not in ("auto", "exact"):
             raise InputError(
                 f"{self.stepper!r}: clocked control is exact between ticks; use 'auto'",
@@ -107,13 +117,16 @@ class Protocol:
             )
         if self.score.dim != len(self.device.nodes):
             raise InputError(
-                f"the score has {self.score.dim} dimensions, device {self.device.name} has {len(self.device.nodes)} nodes",
+                f"the score has {self.score.dim} dimensions, device {self.device.name} has "
+                f"{len(self.device.nodes)} nodes",
                 where="protocol.device",
             )
 
     @property
     def v0(self) -> float:
-        """Volts per model unit. Default: the thermal voltage; for ve that over the final noise's standard deviation."""
+        """Volts per model unit. Default: the thermal voltage; for ve that over the final noise's
+        standard deviation.
+        """
         if self.volts_per_unit is not None:
             return quantity(self.volts_per_unit, "V", "protocol.volts_per_unit")
         thermal = self.device.scale.voltage

@@ -1,25 +1,28 @@
 """When the controller acts: physical ticks and the model times they belong to.
 
-Generation runs the model clock backwards. At fixed R and T the device's diffusion is fixed, so a process with coefficient g(t)
-is played by stretching time: dt_phys = R C g^2/(2 theta) dt, i.e. equal diffusion takes equal time. With the process's diffusion
-time d(t) = int g^2/2 and theta = (kT/C)/V0^2,
+Generation runs the model clock backwards. At fixed R and T the device's diffusion is fixed, so a
+process with coefficient g(t) is played by stretching time: dt_phys = R C g^2/(2 theta) dt, i.e.
+equal diffusion takes equal time. With the process's diffusion time d(t) = int g^2/2 and theta =
+(kT/C)/V0^2,
 
-    s(t) = (d(T) - d(t)) / theta        physical time in R C; a device's own relaxation runs at s = T - t.
+    s(t) = (d(T) - d(t)) / theta        physical time in R C; a device's own relaxation runs at s =
+    T - t.
 
-Grids: "uniform" ticks are equally long on the device (a clock rate); "log-snr" ticks are equally spaced in ln(signal/noise), which spends
-score evaluations where the law changes. With t_min = 0 the log-SNR grid ends where the noise is a thousandth of the narrowest
-mode's variance and closes with one tick to zero.
+Grids: "uniform" ticks are equally long on the device (a clock rate); "log-snr" ticks are equally
+    spaced in ln(signal/noise), which spends
+score evaluations where the law changes. With t_min = 0 the log-SNR grid ends where the noise is a
+thousandth of the narrowest mode's variance and closes with one tick to zero.
 
 Stability: on a mode of variance v the score is -x/v, and holding it for h multiplies a deviation by
-e^{-h} + (1 - e^{-h})(m - w/v); the loop rings apart unless (1 - e^{-h})(1 - m + w/v) < 2 at every tick. A grid that breaks this is refused
-with the number of ticks that would not.
+e^{-h} + (1 - e^{-h})(m - w/v); the loop rings apart unless (1 - e^{-h})(1 - m + w/v) < 2 at every
+tick. A grid that breaks this is refused with the number of ticks that would not.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil, log
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -45,13 +48,14 @@ class Schedule:
 
     Attributes:
         grid: "uniform" or "log-snr".
-        model_time: t_n of the tick boundaries, shape (N + 1,), falling from the process's duration to t_min.
+        model_time: t_n of the tick boundaries, shape (N + 1,), falling from the process's duration
+            to t_min.
         physical_time: s_n, shape (N + 1,), rising from 0, in R_ref C_ref.
     """
 
     grid: str
-    model_time: NDArray[np.float64]
-    physical_time: NDArray[np.float64]
+    model_time: NDArray[Any]
+    physical_time: NDArray[Any]
 
     @property
     def ticks(self) -> int:
@@ -59,8 +63,10 @@ class Schedule:
         return len(self.model_time) - 1
 
     @property
-    def durations(self) -> NDArray[np.float64]:
-        """Tick lengths, shape (N,), in R_ref C_ref; bitwise equal on a uniform grid, so that moments are shared."""
+    def durations(self) -> NDArray[Any]:
+        """Tick lengths, shape (N,), in R_ref C_ref; bitwise equal on a uniform grid, so that
+        moments are shared.
+        """
         if self.grid == "uniform":
             return np.full(self.ticks, self.duration / self.ticks)
         return np.diff(self.physical_time)
@@ -83,10 +89,12 @@ def make_schedule(
 
     Args:
         process: the forward process; its duration and t_min bound the run.
-        theta: thermal variance of a node in model units (1 for a relaxation process, whose clock is the device's).
+        theta: thermal variance of a node in model units (1 for a relaxation process, whose clock is
+            the device's).
         ticks: number of ticks N.
         grid: "uniform" in physical time, or "log-snr".
-        narrowest: smallest variance of a mode of the data, model units; used by "log-snr" with t_min = 0.
+        narrowest: smallest variance of a mode of the data, model units; used by "log-snr" with
+            t_min = 0.
 
     Raises:
         InputError: unknown grid or no ticks.
@@ -134,7 +142,8 @@ def require_stable(
     Args:
         schedule: the grid to judge.
         margin: (tick length, model time at its start) -> a number that must stay below 1.
-        rebuild: ticks -> the same kind of grid with that many ticks, to find the number that is enough.
+        rebuild: ticks -> the same kind of grid with that many ticks, to find the number that is
+            enough.
         narrowest: variance of the narrowest mode, for the message.
 
     Raises:
@@ -147,8 +156,9 @@ def require_stable(
     while enough < 2**24 and _worst(rebuild(enough), margin)[0] >= 1.0:
         enough = ceil(1.25 * enough) + 1
     raise InputError(
-        f"ticks = {schedule.ticks} ({schedule.grid}): tick {worst[1]} lasts {schedule.durations[worst[1]]:.3g} RC, too long "
-        f"for the narrowest mode (variance {narrowest:.3g}): the loop is unstable; about {enough} ticks are enough",
+        f"ticks = {schedule.ticks} ({schedule.grid}): tick {worst[1]} lasts "
+        f"{schedule.durations[worst[1]]:.3g} RC, too long for the narrowest mode (variance "
+        f"{narrowest:.3g}): the loop is unstable; about {enough} ticks are enough",
         where="protocol.ticks",
     )
 

@@ -1,8 +1,9 @@
 """Ticks and what is applied during them, latency included.
 
-A reading taken at the start of tick n is turned into source values that reach the circuit a latency l later and stay until the next
-ones arrive. The run is cut wherever a reading is taken or a new value arrives, so every piece has constant input and is an exact
-tick of its own. Before the first value arrives the sources rest at zero.
+A reading taken at the start of tick n is turned into source values that reach the circuit a latency
+l later and stay until the next ones arrive. The run is cut wherever a reading is taken or a new
+value arrives, so every piece has constant input and is an exact tick of its own. Before the first
+value arrives the sources rest at zero.
 """
 
 from __future__ import annotations

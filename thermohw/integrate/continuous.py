@@ -1,15 +1,20 @@
-r"""Continuous control: a source that follows the state inside the step, integrated with midpoint products.
+r"""Continuous control: a source that follows the state inside the step, integrated with midpoint
+products.
 
-Three steppers for dz = -sum_k b_k dy_k + B i dt, dy_k = gamma_k (b_k.v - e_k) dt - sigma_k dW_k, with e or i a function of z and time:
+Three steppers for dz = -sum_k b_k dy_k + B i dt, dy_k = gamma_k (b_k.v - e_k) dt - sigma_k dW_k,
+with e or i a function of z and time:
 
-    euler      left point; weak and (additive noise) strong order 1; its kernel is Gaussian, so fluctuation theorems hold exactly
+    euler      left point; weak and (additive noise) strong order 1; its kernel is Gaussian, so
+    fluctuation theorems hold exactly
     heun       trapezoid on the same noise; strong order 1, weak order 2
-    splitting  exact free circuit for h/2, source alone for h (explicit midpoint), exact free circuit for h/2; weak order 2, no
+    splitting  exact free circuit for h/2, source alone for h (explicit midpoint), exact free
+    circuit for h/2; weak order 2, no
                stability limit from the circuit itself, only from the control
 
-All book Stratonovich products: the work of a source is -e_mid y with e_mid = (e(z, t) + e(z', t'))/2 and y the charge that really moved, the
-heat X_mid y with X_mid from the same ends, so the first law closes to round-off for any step. Left-point products would be off by an
-O(1) amount (twice the heat for a driftless process), not by a small one.
+All book Stratonovich products: the work of a source is -e_mid y with e_mid = (e(z, t) + e(z',
+t'))/2 and y the charge that really moved, the heat X_mid y with X_mid from the same ends, so the
+first law closes to round-off for any step. Left-point products would be off by an O(1) amount
+(twice the heat for a driftless process), not by a small one.
 """
 
 from __future__ import annotations
@@ -50,7 +55,9 @@ class _Continuous:
     def _flow(
         self, voltage: torch.Tensor, emf: torch.Tensor | None, h: float, kick: torch.Tensor
     ) -> torch.Tensor:
-        """Charge gamma (b.v - e) h - sigma sqrt(h) xi through every element; `kick` is the last term."""
+        """Charge gamma (b.v - e) h - sigma sqrt(h) xi through every element; `kick` is the last
+        term.
+        """
         force = self.terminals.across(voltage)
         if emf is not None:
             force = force - emf
@@ -138,7 +145,9 @@ class Heun(_Continuous):
 
 
 class Splitting(_Continuous):
-    """Free circuit, source, free circuit: the linear part is exact, the source is evaluated in the middle of the step."""
+    """Free circuit, source, free circuit: the linear part is exact, the source is evaluated in the
+    middle of the step.
+    """
 
     def __init__(self, device: LinearDevice, wiring: str, *, dtype: torch.dtype) -> None:
         super().__init__(device, wiring, dtype=dtype)
@@ -164,10 +173,10 @@ class Splitting(_Continuous):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """(end state, charges) of the uncontrolled circuit after h, exact."""
         mean, spread = self.free(h)
-        if isinstance(mean, float) or mean.ndim == 1:
+        if self.terminals.identity:
             charge = state * mean + normals * spread
         else:
-            charge = state @ mean + normals @ spread
+            charge = state @ torch.as_tensor(mean) + normals @ torch.as_tensor(spread)
         return state - self.terminals.collect(charge), charge
 
     def _push(
@@ -203,8 +212,8 @@ class Splitting(_Continuous):
         charge = charge_a + charge_b + charge_c
         current = ports.current(pushing)
         step = self._books(piece, state, end, control, act(end), charge=charge, current=current)
-        # Every move is linear in charge between its own ends, so its v o dy is an exact midpoint product; what the product of the
-        # totals misses goes to `excess`.
+        # Every move is linear in charge between its own ends, so its v o dy is an exact midpoint
+        # product; what the product of the totals misses goes to `excess`.
         v = [ports.voltage(z) for z in (state, first, second, end)]
         moves = ((v[0], v[1], charge_a), (v[1], v[2], charge_b), (v[2], v[3], charge_c))
         booked = sum(0.5 * ports.across(a + b) * y for a, b, y in moves)

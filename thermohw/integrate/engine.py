@@ -1,8 +1,9 @@
 """The engine: tiles of paths through the whole timeline.
 
-Paths are independent, so a run is cut into tiles of whole noise blocks, small enough to stay in cache; each goes from the first tick to the
-last before the next one starts. Peak memory is set by the tile, not by paths times steps. A `TileRun` can stop at any tick
-boundary, hand out everything it needs to continue (`checkpoint`) and continue bit-identically (`restore`).
+Paths are independent, so a run is cut into tiles of whole noise blocks, small enough to stay in
+cache; each goes from the first tick to the last before the next one starts. Peak memory is set by
+the tile, not by paths times steps. A `TileRun` can stop at any tick boundary, hand out everything
+it needs to continue (`checkpoint`) and continue bit-identically (`restore`).
 """
 
 from __future__ import annotations
@@ -100,13 +101,13 @@ class Engine:
         if state is None:
             model = self.start.sample(self.seed, tile.blocks, tile.paths)
             voltage = model / self.plan.protocol.theta**0.5
-            state = (voltage @ torch.as_tensor(self.plan.protocol.device.capacitance)).to(
-                self.dtype
-            )
+            state = voltage @ torch.as_tensor(self.plan.protocol.device.capacitance)
+        assert state is not None
+        state = state.to(self.dtype)
         if noise is None:
             noise = BlockNoise(self.seed, tile.blocks, tile.paths, dtype=self.dtype)
         carries = {observer.name: observer.init(state) for observer in self.observers}
-        return TileRun(self, tile, noise, state.to(self.dtype), carries)
+        return TileRun(self, tile, noise, state, carries)
 
 
 @dataclass(eq=False)
@@ -146,8 +147,8 @@ class TileRun:
             piece = timeline[self.position]
             if piece.reads and piece.tick not in self.pending:
                 self._decide(piece.tick)
-            act = partial(self._act, piece.tick) if plan.ideal and (
-                not plan.clocked or self.position < last or self.engine.closing) else None  # fmt: skip
+            last_one = self.position == last and plan.clocked and not self.engine.closing
+            act = partial(self._act, piece.tick) if plan.ideal and not last_one else None
             control = self.pending.get(piece.applies)
             step = self.engine.stepper.step(piece, self.state, control, noise=self.noise, act=act)
             for observer in self.engine.observers:
@@ -186,8 +187,8 @@ class TileRun:
         if not bool(torch.isfinite(self.state).all()):
             row = int((~torch.isfinite(self.state)).any(1).nonzero()[0])
             raise InputError(
-                f"the state of path {self.tile.first + row} is not finite at tick {tick}: the grid is too coarse or the score "
-                "diverges; use more ticks or a larger t_min",
+                f"the state of path {self.tile.first + row} is not finite at tick {tick}: "
+                "the grid is too coarse or the score diverges; use more ticks or a larger t_min",
                 where="simulate",
             )
 

@@ -1,23 +1,26 @@
 r"""Exact held tick of any linear network, with the exact conditional mean of every bath's heat.
 
-The charges y through all elements (and int v dt at the ports, where they work) are drawn from their exact joint Gaussian; the end
-state follows, z' = z - sum_k b_k y_k + B i h. Where several baths share nodes, the heat of each is a quadratic functional of the path
-inside the tick, not a function of what was drawn. What is booked is its exact conditional mean given (z, c, y, I):
+The charges y through all elements (and int v dt at the ports, where they work) are drawn from their
+exact joint Gaussian; the end state follows, z' = z - sum_k b_k y_k + B i h. Where several baths
+share nodes, the heat of each is a quadratic functional of the path inside the tick, not a function
+of what was drawn. What is booked is its exact conditional mean given (z, c, y, I):
 
     E[ int X_k o dy_k | z, y, I ] = int Xbar_k(s) dybar_k(s) + const_k,
 
-with the bar the mean path given everything drawn. That path solves the linear system of the tick driven by the mean noise,
-wbar(s) = M^T e^{F^T (h - s)} P^T L^{-T} xi, where L xi is the drawn noise and P picks (y, I) out of the augmented state. Both factors are smooth, so
-Gauss-Legendre nodes integrate them to round-off; const_k follows from the known mean heat of the tick. Sums over baths close the first law exactly;
-the mean of each bath is exact at any tick length; only its fluctuation inside a tick is missing, so these heats must not enter
-fluctuation theorems. Ticks longer than the fastest time constant are cut into equal pieces first.
+with the bar the mean path given everything drawn. That path solves the linear system of the tick
+driven by the mean noise, wbar(s) = M^T e^{F^T (h - s)} P^T L^{-T} xi, where L xi is the drawn noise
+and P picks (y, I) out of the augmented state. Both factors are smooth, so Gauss-Legendre nodes
+integrate them to round-off; const_k follows from the known mean heat of the tick. Sums over baths
+close the first law exactly; the mean of each bath is exact at any tick length; only its fluctuation
+inside a tick is missing, so these heats must not enter fluctuation theorems. Ticks longer than the
+fastest time constant are cut into equal pieces first.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
 from math import ceil
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -41,7 +44,9 @@ _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(10)
 
 
 class _Maps(NamedTuple):
-    """Right-multiplying matrices from (z, c, xi) to flows, and to X and dy/ds at the quadrature nodes."""
+    """Right-multiplying matrices from (z, c, xi) to flows, and to X and dy/ds at the quadrature
+    nodes.
+    """
 
     flows: torch.Tensor  # (n + c + r, K + P)
     force: torch.Tensor  # (n + c + r, nodes * K)
@@ -73,7 +78,9 @@ class HeldNetwork:
         self.maps = lru_cache(maxsize=None)(self._maps)
 
     def pieces(self, duration: float) -> int:
-        """Equal parts that a tick is cut into so that each is shorter than the fastest time constant."""
+        """Equal parts that a tick is cut into so that each is shorter than the fastest time
+        constant.
+        """
         return max(1, ceil(duration / self._longest))
 
     def step(
@@ -90,10 +97,8 @@ class HeldNetwork:
         h = piece.duration / parts
         emf, current = self.terminals.emf(control), self.terminals.current(control)
         zeros = state.new_zeros(len(state), self.elements)
-        inputs = torch.cat(
-            [zeros if emf is None else emf,
-             state.new_zeros(len(state), self._port_matrix.shape[0]) if current is None else current], 1
-        )  # fmt: skip
+        idle = state.new_zeros(len(state), self._port_matrix.shape[0])
+        inputs = torch.cat([zeros if emf is None else emf, idle if current is None else current], 1)
         maps, k = self.maps(h), self.elements
         z, charge, heat = state, zeros, zeros
         flux = None if self.ports == 0 else state.new_zeros(len(state), self.ports)
@@ -124,7 +129,8 @@ class HeldNetwork:
         moments: TickMoments = tick_moments(device, h)
         f, g, m = augmented_system(device)
         a, c, r = f.shape[0], g.shape[1], k + self.ports
-        # Van Loan's pair: augmented state driven by its inputs and by the mean noise given what was drawn.
+        # Van Loan's pair: augmented state driven by its inputs and by the mean noise given what
+        # was drawn.
         factor = moments.factor[:r, :r]
         pick = np.zeros((r, a))
         pick[:, n : n + r] = np.eye(r)
@@ -161,10 +167,10 @@ class HeldNetwork:
             constant=torch.tensor(constant, dtype=self.dtype),
         )
 
-    def _mean_heat(
-        self, h: float, m: NDArray[np.float64], f: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """Mean heat of a tick that starts at z = 0 without input: int gamma_k (E X_k^2 - T_k b_k.H''b_k) ds."""
+    def _mean_heat(self, h: float, m: NDArray[Any], f: NDArray[Any]) -> NDArray[Any]:
+        """Mean heat of a tick that starts at z = 0 without input: int gamma_k (E X_k^2 - T_k
+        b_k.H''b_k) ds.
+        """
         device, n = self.device, self.device.dim
         across = device.directions @ device.hessian
         drift, noise = f[:n, :n], m[:n] @ m[:n].T
@@ -179,5 +185,5 @@ class HeldNetwork:
         stiffness = np.einsum("ki,ki->k", across, device.directions)
         return device.coefficients * (total - device.temperatures * stiffness * h)
 
-    def _transposed(self, matrix: NDArray[np.float64]) -> torch.Tensor:
+    def _transposed(self, matrix: NDArray[Any]) -> torch.Tensor:
         return torch.tensor(np.ascontiguousarray(matrix.T), dtype=self.dtype)

@@ -1,10 +1,12 @@
 """Exact held tick of uncoupled nodes: one normal a node, no sub-steps, exact books.
 
-A node with its own resistor and a held source is a linear SDE with constant input. The end state is sampled from its exact Gaussian, the
-charge through the resistor follows from conservation, y = z - z' + i h, and where a port works int v dt is drawn jointly. The heat
-of the tick is then a function of these:
+A node with its own resistor and a held source is a linear SDE with constant input. The end state is
+sampled from its exact Gaussian, the charge through the resistor follows from conservation, y = z -
+z' + i h, and where a port works int v dt is drawn jointly. The heat of the tick is then a function
+of these:
 
-    emf       Q = int (v - e) o dy = (v_mid - e) y                 (v is linear in charge: the midpoint product is exact)
+    emf       Q = int (v - e) o dy = (v_mid - e) y                 (v is linear in charge: the
+    midpoint product is exact)
     current   Q = int v o dy = v_mid y + i (int v dt - h v_mid)
 """
 
@@ -50,10 +52,12 @@ class HeldNodes:
 
     def _moments(self, h: float) -> NodeMoments:
         """Moments as floats or rows of the state's dtype."""
-        return NodeMoments(*(
-            value if isinstance(value, float) else torch.tensor(value, dtype=self.dtype)
-            for value in node_moments(self.device, h)
-        ))  # fmt: skip
+        moments = node_moments(self.device, h)
+        rows = {
+            name: value if isinstance(value, float) else torch.tensor(value, dtype=self.dtype)
+            for name, value in moments._asdict().items()
+        }
+        return moments._replace(**rows)
 
     def step(
         self,
@@ -107,8 +111,6 @@ def _combine(
 
 def _add(target: torch.Tensor, value: torch.Tensor, factor: float | torch.Tensor) -> torch.Tensor:
     """target += factor * value, in place."""
-    return (
-        target.add_(value, alpha=factor)
-        if isinstance(factor, float)
-        else target.addcmul_(value, factor)
-    )
+    if isinstance(factor, torch.Tensor):
+        return target.addcmul_(value, factor)
+    return target.add_(value, alpha=factor)

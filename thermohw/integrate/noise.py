@@ -1,10 +1,13 @@
 """Noise streams: one generator for every block of 4096 paths.
 
-A path's noise depends on the seed, its block and its place in the block, on nothing else: not on how many paths run beside it, how they
-are tiled, or where a run was interrupted. Blocks are always drawn whole; surplus paths are thrown away. The generator's full state
-(624 words) comes from numpy's SeedSequence((seed, block)): torch's own manual_seed keeps 32 bits, which collide after some 1e5 blocks.
+A path's noise depends on the seed, its block and its place in the block, on nothing else: not on
+how many paths run beside it, how they are tiled, or where a run was interrupted. Blocks are always
+drawn whole; surplus paths are thrown away. The generator's full state (624 words) comes from
+numpy's SeedSequence((seed, block)): torch's own manual_seed keeps 32 bits, which collide after some
+1e5 blocks.
 
-Streams of a block: 0 the noise of the ticks, 1 the start states. A `Recording` replays stored increments instead.
+Streams of a block: 0 the noise of the ticks, 1 the start states. A `Recording` replays stored
+increments instead.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Observers: what watches a run.
 
-An observer gets every step of every tile and keeps a carry of tensors with one row per path (or fixed size). It never touches the
-paths, and its memory does not grow with the number of steps, unless it records on purpose. A carry is plain data, so the engine can
-store it at a commit and continue from it.
+An observer gets every step of every tile and keeps a carry of tensors with one row per path (or
+fixed size). It never touches the paths, and its memory does not grow with the number of steps,
+unless it records on purpose. A carry is plain data, so the engine can store it at a commit and
+continue from it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The independent integrator: sdeint on the same Wiener increments, one path at a time.
 
-Not a production method: it is there to check the others. Given the normals that a torch stepper used, `itoEuler` must agree with `Euler`
-and `stratHeun` with `Heun` path by path to rounding. The state is augmented with the charges through the elements, so that the
-books can be kept from sdeint's own integration too. sdeint is imported here only, and only when asked for.
+Not a production method: it is there to check the others. Given the normals that a torch stepper
+used, `itoEuler` must agree with `Euler` and `stratHeun` with `Heun` path by path to rounding. The
+state is augmented with the charges through the elements, so that the books can be kept from
+sdeint's own integration too. sdeint is imported here only, and only when asked for.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from thermohw.integrate.continuous import Heun
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from thermohw.circuit import LinearDevice
     from thermohw.control import Control, Piece
     from thermohw.integrate.noise import NoiseSource
     from thermohw.integrate.step import Act, Step
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["LARGEST", "Reference", "sdeint_path"]
 
 LARGEST = 64
-"""Most paths that the reference integrator accepts: it takes some 20 microseconds a step for every single path."""
+"""Most paths that the reference integrator accepts: it takes some 20 microseconds a step for every
+single path.
+"""
 
 
 def sdeint_path(
@@ -52,7 +54,8 @@ def sdeint_path(
         Shape (N + 1, d).
 
     Raises:
-        InputError: times that do not increase, or non-finite input; sdeint itself would return NaN silently.
+        InputError: times that do not increase, or non-finite input; sdeint itself would return NaN
+            silently.
     """
     import sdeint
 
@@ -86,7 +89,8 @@ class Reference(Heun):
         assert control is not None and act is not None
         if len(state) > LARGEST:
             raise InputError(
-                f"stepper = 'reference' integrates one path at a time and is refused above {LARGEST} paths",
+                f"stepper = 'reference' integrates one path at a time and is refused above "
+                f"{LARGEST} paths",
                 where="protocol.stepper",
             )
         h, k, n = piece.duration, self.normals, self.device.dim

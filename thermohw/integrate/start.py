@@ -1,17 +1,19 @@
 """Where a run starts: the law of the first state.
 
     marginal   the exact law p_T of the noised data (for a data set: its noised training samples)
-    prior      what a generative model starts from: N(0, noise of the process at T), or the moment-matched Gaussian
+    prior      what a generative model starts from: N(0, noise of the process at T), or the
+    moment-matched Gaussian
     state      the uncontrolled circuit's own steady state, which costs nothing to prepare
 
-For the default volts per unit the prior is the node's own equilibrium (ve) or indistinguishable from it (vp). Any other start is prepared
-at a cost of at least its relative entropy to equilibrium, which is reported.
+For the default volts per unit the prior is the node's own equilibrium (ve) or indistinguishable
+from it (vp). Any other start is prepared at a cost of at least its relative entropy to equilibrium,
+which is reported.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -46,21 +48,25 @@ class StartLaw:
     """
 
     kind: str
-    mean: NDArray[np.float64]
-    covariance: NDArray[np.float64]
+    mean: NDArray[Any]
+    covariance: NDArray[Any]
     draw: Callable[[int, torch.Generator], torch.Tensor]
     log_prob: Callable[[torch.Tensor], torch.Tensor] | None
     entropy: float | None
 
     def sample(self, seed: int, blocks: Sequence[int], paths: int) -> torch.Tensor:
-        """Start states of whole noise blocks cut to `paths`, float64, model units, shape (paths, dim)."""
+        """Start states of whole noise blocks cut to `paths`, float64, model units, shape (paths,
+        dim).
+        """
         drawn = [self.draw(BLOCK, block_generator(seed, block, stream=1)) for block in blocks]
         return torch.cat(drawn)[:paths]
 
     def preparation(self, plan: Plan) -> float:
-        """Least work to prepare this law from the circuit's steady state, in k T (Gaussian moments), model-independent units.
+        """Least work to prepare this law from the circuit's steady state, in k T (Gaussian
+        moments), model-independent units.
 
-        It is the relative entropy (1/2)(tr(P^-1 S) + m.P^-1 m - n - ln det(P^-1 S)); (1/2)(r - 1 - ln r) a node for r = S/P.
+        It is the relative entropy (1/2)(tr(P^-1 S) + m.P^-1 m - n - ln det(P^-1 S)); (1/2)(r - 1 -
+        ln r) a node for r = S/P.
         """
         equilibrium = _steady(plan)
         precision = np.linalg.inv(equilibrium.matrix)
@@ -105,8 +111,10 @@ def start_law(
             f"{kind!r}: expected 'marginal', 'prior' or 'state'", where="simulate.start"
         )
     if target is None:
-        raise InputError("start = 'marginal' needs the data: give the target, or start from the prior",
-                         where="simulate.start")  # fmt: skip
+        raise InputError(
+            "start = 'marginal' needs the data: give the target, or start from the prior",
+            where="simulate.start",
+        )
     mean, covariance = process.propagate(target.mean, target.covariance, process.duration)
     if score.exact:
         return _exact(score, mean, covariance)  # type: ignore[arg-type]
@@ -121,13 +129,11 @@ def start_law(
     return StartLaw("marginal", mean, covariance, draw, None, None)
 
 
-def _times(x: torch.Tensor, decay: float | NDArray[np.float64]) -> torch.Tensor:
-    return x * decay if isinstance(decay, float) else x @ torch.as_tensor(decay.T)
+def _times(x: torch.Tensor, decay: float | NDArray[Any]) -> torch.Tensor:
+    return x @ torch.as_tensor(decay.T) if isinstance(decay, np.ndarray) else x * decay
 
 
-def _exact(
-    score: ExactScore, mean: NDArray[np.float64], covariance: NDArray[np.float64]
-) -> StartLaw:
+def _exact(score: ExactScore, mean: NDArray[Any], covariance: NDArray[Any]) -> StartLaw:
     end = score.process.duration
     try:
         entropy = score.entropy(end)

@@ -1,13 +1,16 @@
 """The record of one tick: what moved, what pushed, what was booked where.
 
-Every energy in the books is a product of a force and a flow, so a step carries the pairs and the ledger only multiplies and adds:
+Every energy in the books is a product of a force and a flow, so a step carries the pairs and the
+ledger only multiplies and adds:
 
-    heat into bath k      force_k * charge_k + excess_k       force = X_k at the stepper's evaluation point, charge = y_k
+    heat into bath k      force_k * charge_k + excess_k       force = X_k at the stepper's
+    evaluation point, charge = y_k
     work of emf k         - emf_k * charge_k                  the held or midpoint source
     work of port p        current_p * flux_p                  flux = int v dt of the port
 
-`excess` is the part of int X o dy that the product of the two totals misses; a stepper that needs none leaves it out. The stepper owns
-WHERE in the tick everything is evaluated; nobody downstream re-evaluates.
+`excess` is the part of int X o dy that the product of the two totals misses; a stepper that needs
+none leaves it out. The stepper owns WHERE in the tick everything is evaluated; nobody downstream
+re-evaluates.
 """
 
 from __future__ import annotations
@@ -24,9 +27,13 @@ __all__ = ["Act", "Step", "Stepper"]
 
 
 class Act(Protocol):
-    """The controller as a stepper sees it: the law at the end of the piece, or in its middle, for a state (paths, n)."""
+    """The controller as a stepper sees it: the law at the end of the piece, or in its middle, for a
+    state (paths, n).
+    """
 
-    def __call__(self, state: torch.Tensor, *, middle: bool = False) -> Control: ...
+    def __call__(self, state: torch.Tensor, *, middle: bool = False) -> Control:
+        """Evaluate the law."""
+        ...
 
 
 class Step(NamedTuple):
@@ -37,11 +44,13 @@ class Step(NamedTuple):
         start: state before, shape (paths, n).
         end: state after, shape (paths, n).
         control: the decision applied during the step; None while the sources still rest.
-        next_control: the decision at the end, where it is already known (exact readings), else None.
+        next_control: the decision at the end, where it is already known (exact readings), else
+            None.
         force: X_k, shape (paths, K).
         charge: y_k, charge that left through every element, shape (paths, K).
         excess: heat beyond force * charge, shape (paths, K), or None.
-        emf: sources in series with the elements as used for work, shape (paths, K); None under current wiring.
+        emf: sources in series with the elements as used for work, shape (paths, K); None under
+            current wiring.
         current: injected currents, shape (paths, P); None under emf wiring.
         flux: int v dt of the ports, shape (paths, P); None where no port works and nobody asked.
     """
@@ -84,7 +93,7 @@ class Stepper(Protocol):
             state: shape (paths, n).
             control: the decision at the start (None: sources at rest).
             noise: where normals come from.
-            act: evaluates the law at the end (or middle) of the piece for a state; None where the controller must wait for
-                a noisy reading or a late value.
+            act: evaluates the law at the end (or middle) of the piece for a state; None where the
+                controller must wait for a noisy reading or a late value.
         """
         ...

@@ -1,7 +1,7 @@
 """How states, voltages, elements and sources of a device connect, as tensor operations.
 
-One small object hides whether the circuit is a row of uncoupled nodes (everything elementwise, often everything the identity) or a
-network (matrix products), so that a stepper is written once.
+One small object hides whether the circuit is a row of uncoupled nodes (everything elementwise,
+often everything the identity) or a network (matrix products), so that a stepper is written once.
 """
 
 from __future__ import annotations
@@ -73,7 +73,9 @@ class Terminals:
         return torch.tensor(values, dtype=self.dtype)
 
     def _linear(self, matrix: np.ndarray) -> torch.Tensor | None:
-        """None for the identity, a row for a diagonal matrix, else its transpose for right-multiplication."""
+        """None for the identity, a row for a diagonal matrix, else its transpose for
+        right-multiplication.
+        """
         diagonal = np.diag(matrix)
         if not np.array_equal(matrix, np.diag(diagonal)):
             return self._matrix(matrix.T)

@@ -26,6 +26,7 @@ from torch import Tensor
 
 from thermohw.errors import InputError
 from thermohw.process import Process
+from thermohw.target import Target
 
 __all__ = ["Estimate", "ExactScore", "Field", "Score"]
 
@@ -87,11 +88,16 @@ class Score(ABC):
         process: the forward process whose p_t the score belongs to.
         dim: number of coordinates.
         exact: it is the true score of the target, not a learned or altered one.
+        narrowest: smallest variance of any mode of the data at zero noise, model units; what a
+            held control loop must be fast enough for.
+        target: the data, where the score knows them.
     """
 
     process: Process
     dim: int
     exact: bool = False
+    narrowest: float
+    target: Target | None = None
 
     @abstractmethod
     def at(self, t: float) -> Field:
@@ -161,6 +167,7 @@ class _ScaledScore(Score):
     def __init__(self, base: Score, factor: float) -> None:
         self.base, self.factor = base, factor
         self.process, self.dim = base.process, base.dim
+        self.narrowest, self.target = base.narrowest, base.target
 
     def at(self, t: float) -> Field:
         return _ScaledField(self.base.at(t), self.factor)

@@ -28,6 +28,7 @@ class MixtureScore(ExactScore):
 
     def __init__(self, target: GaussianMixture, process: Process) -> None:
         self.target, self.process, self.dim = target, process, target.dim
+        self.narrowest = target.narrowest
 
     def law(self, t: float) -> MixtureLaw:
         """The mixture p_t, model units."""

@@ -69,13 +69,13 @@ class UniformField(Field):
 
     def __call__(self, x: Tensor) -> Tensor:
         """Score at states x of shape (paths, dim)."""
-        return self._scaled(x)[1].mul_(self._constants.like(x)[1])
+        return self._scaled(x)[1] * self._constants.like(x)[1]
 
     def with_divergence(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Score (paths, dim) and exact divergence (paths,)."""
         _, score, slope = self._scaled(x)
         rate = self._constants.like(x)[1]
-        return score.mul_(rate), slope.mul_(rate * rate).sum(1)
+        return score * rate, (slope * rate.square()).sum(1)
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Log density, shape (paths,)."""
@@ -133,6 +133,7 @@ class UniformScore(ExactScore):
 
     def __init__(self, target: UniformPixels, process: Process) -> None:
         self.target, self.process, self.dim = target, process, target.dim
+        self.narrowest = target.narrowest
 
     def _moved(self, t: float) -> tuple[float | np.ndarray, float | np.ndarray, float | np.ndarray]:
         """Lower edge, upper edge and noise deviation at t: floats, or shape (d,)."""

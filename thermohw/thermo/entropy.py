@@ -2,19 +2,20 @@
 
 Nearest neighbours (Kozachenko and Leonenko 1987), for three dimensions or less:
 
-    S = psi(n) - psi(k) + ln V_d + (d/n) sum_i ln r_i,    r_i the distance to the k-th neighbour, V_d the unit ball's volume
+    S = psi(n) - psi(k) + ln V_d + (d/n) sum_i ln r_i,    r_i the distance to the k-th neighbour,
+    V_d the unit ball's volume
 
-Beyond that no estimator is trustworthy; the cross-entropy -E_q ln p_model(x_N) is an UPPER bound of S, so a slack computed with it can
-only be too large, and only a negative one is a violation.
+Beyond that no estimator is trustworthy; the cross-entropy -E_q ln p_model(x_N) is an UPPER bound of
+S, so a slack computed with it can only be too large, and only a negative one is a violation.
 """
 
 from __future__ import annotations
 
 from math import lgamma, log, pi, sqrt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 from scipy.special import digamma
 
 if TYPE_CHECKING:
@@ -23,9 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["nearest_neighbour_entropy"]
 
 
-def nearest_neighbour_entropy(
-    x: NDArray[np.float64], *, neighbours: int = 4
-) -> tuple[float, float]:
+def nearest_neighbour_entropy(x: NDArray[Any], *, neighbours: int = 4) -> tuple[float, float]:
     """Differential entropy of samples in at most three dimensions.
 
     Args:
@@ -33,12 +32,13 @@ def nearest_neighbour_entropy(
         neighbours: k; larger is smoother and more biased.
 
     Returns:
-        (entropy in nats in the units of x, standard error). The error is that of the mean of the log distances; neighbouring
-        balls overlap, so it is widened by the known factor for correlated k-neighbour terms, at most sqrt(1 + 1/k).
+        (entropy in nats in the units of x, standard error). The error is that of the mean of the
+        log distances; neighbouring balls overlap, so it is widened by the known factor for
+        correlated k-neighbour terms, at most sqrt(1 + 1/k).
     """
     n, d = x.shape
     assert d <= 3 and n > neighbours
-    distance = cKDTree(x).query(x, k=neighbours + 1)[0][:, -1]
+    distance = KDTree(x).query(x, k=neighbours + 1)[0][:, -1]
     logs = np.log(np.maximum(distance, np.finfo(float).tiny))
     ball = 0.5 * d * log(pi) - lgamma(0.5 * d + 1.0)
     value = float(digamma(n) - digamma(neighbours) + ball + d * logs.mean())

@@ -1,25 +1,30 @@
 r"""Integral fluctuation theorems on the actual tick kernel.
 
-A run is a Markov chain: tick n draws x' from K_n(.|x). Pair it with a backward chain on the same device with the schedule reversed, whose
-control is evaluated at the backward tick's own start x':
+A run is a Markov chain: tick n draws x' from K_n(.|x). Pair it with a backward chain on the same
+device with the schedule reversed, whose control is evaluated at the backward tick's own start x':
 
-    even   K~_n(x | x')        control e_{n+1}(x')                  a source in series is an even force
-    odd    K~_n(x, I | x')     control -e_{n+1}(x'), I = int v dt   an injected current is an odd flow and changes sign
+    even   K~_n(x | x')        control e_{n+1}(x')                  a source in series is an even
+    force
+    odd    K~_n(x, I | x')     control -e_{n+1}(x'), I = int v dt   an injected current is an odd
+    flow and changes sign
 
     Sigma = ln q_0(x_0) - ln rho(x_N) + sum_n ln K_n / K~_n,        < e^{-Sigma} > = 1
 
-for every tick size and any normalised density rho, because it is a ratio of normalised path densities; q_0 is the density really sampled. The
-mean of Sigma tends to the entropy production of the continuously controlled even (emf) or odd (current) circuit as h -> 0, not to
-the books of a clocked emf run. Kernels must be Gaussian: held ticks and Euler steps are, Heun and splitting are not.
+for every tick size and any normalised density rho, because it is a ratio of normalised path
+densities; q_0 is the density really sampled. The mean of Sigma tends to the entropy production of
+the continuously controlled even (emf) or odd (current) circuit as h -> 0, not to the books of a
+clocked emf run. Kernels must be Gaussian: held ticks and Euler steps are, Heun and splitting are
+not.
 
-Residuals whitened by the tick's Cholesky factor give ln K up to a constant that cancels between K and K~.
+Residuals whitened by the tick's Cholesky factor give ln K up to a constant that cancels between K
+and K~.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
 from math import sqrt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -37,7 +42,8 @@ __all__ = ["PathRatio", "exponential_average"]
 
 
 class PathRatio:
-    """Observer that sums ln K_n / K~_n of every path for the even and the odd backward chain; float64.
+    """Observer that sums ln K_n / K~_n of every path for the even and the odd backward chain;
+    float64.
 
     Args:
         device: the circuit.
@@ -88,7 +94,9 @@ class PathRatio:
         return {k: carry[k] for k in ("even", "odd") if k in carry}
 
     def _laws(self, h: float) -> tuple[torch.Tensor, ...]:
-        """Right-multipliers (propagator, response, whitener) of the end state, then of (end state, flux)."""
+        """Right-multipliers (propagator, response, whitener) of the end state, then of (end state,
+        flux).
+        """
         device, n, k = self.device, self.device.dim, len(self.device.elements)
         columns = list(device.controlled) if self.wiring == "emf" else list(range(k, k + n))
         if self.kernel == "euler":
@@ -98,7 +106,8 @@ class PathRatio:
         moments = tick_moments(device, h)
         f, _, m = augmented_system(device)
         keep = list(range(n)) + list(range(n + k, f.shape[0]))
-        # Reorder so that the kept components lead; the QR factor then needs no differences of covariances.
+        # Reorder so that the kept components lead; the QR factor then needs no differences of
+        # covariances.
         order = keep + list(range(n, n + k))
         factor = square_root_covariance(f[np.ix_(order, order)], m[order], h, slice(0, len(keep)))
         propagator = np.concatenate([moments.propagator, moments.flow_state[k:]])
@@ -107,19 +116,20 @@ class PathRatio:
         return even + _rows(propagator, response, np.linalg.inv(factor))
 
 
-def _cholesky(half: NDArray[np.float64]) -> NDArray[np.float64]:
+def _cholesky(half: NDArray[Any]) -> NDArray[Any]:
     return np.linalg.cholesky(half @ half.T)
 
 
-def _rows(*matrices: NDArray[np.float64]) -> tuple[torch.Tensor, ...]:
+def _rows(*matrices: NDArray[Any]) -> tuple[torch.Tensor, ...]:
     return tuple(torch.tensor(np.ascontiguousarray(m.T)) for m in matrices)
 
 
-def exponential_average(sigma: NDArray[np.float64]) -> tuple[float, float, float]:
+def exponential_average(sigma: NDArray[Any]) -> tuple[float, float, float]:
     """<e^{-Sigma}> with its standard error and effective sample number.
 
-    The standard error is the jackknife's, which for a mean is the usual one. The effective sample number is
-    (sum w)^2 / sum w^2 with w = e^{-Sigma}: when it is small, a few paths carry the average and its error bar lies.
+    The standard error is the jackknife's, which for a mean is the usual one. The effective sample
+    number is (sum w)^2 / sum w^2 with w = e^{-Sigma}: when it is small, a few paths carry the
+    average and its error bar lies.
 
     Args:
         sigma: Sigma of every path, shape (paths,).

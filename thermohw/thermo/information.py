@@ -1,23 +1,28 @@
 r"""Information: what the demon learns, and the exact account of a clocked run with noisy readings.
 
-The controller learns I_k = (1/2) ln det(1 + P_k^- R^{-1}) at reading k (see `thermohw.control.kalman`); the sum is the transfer entropy. Then
+The controller learns I_k = (1/2) ln det(1 + P_k^- R^{-1}) at reading k (see
+`thermohw.control.kalman`); the sum is the transfer entropy. Then
 
     (a)  dS + sum Q/kT >= -sum I_k
     (b)  Q/kT + (1/2) ln det(P_N^-/P_0) + sum I_k
-           = sum_k (1/2) [ (xhat_k^+ - e_k)^2 (1 - phi^2) + P_k^+ - P_{k+1}^- - ln(P_k^+ / P_{k+1}^-) ] >= 0     (emf, exact)
-    (c)  < exp(-Q/kT + ln rho(x_N) - ln q_0(x_0) - sum i_k) > = 1,   i_k = ln N(r; x, R) - ln N(r; xhat^-, P^- + R)   (Sagawa-Ueda)
+           = sum_k (1/2) [ (xhat_k^+ - e_k)^2 (1 - phi^2) + P_k^+ - P_{k+1}^- - ln(P_k^+ /
+           P_{k+1}^-) ] >= 0     (emf, exact)
+    (c)  < exp(-Q/kT + ln rho(x_N) - ln q_0(x_0) - sum i_k) > = 1,   i_k = ln N(r; x, R) - ln N(r;
+    xhat^-, P^- + R)   (Sagawa-Ueda)
 
-(b) needs no density: given the readings the tick's heat (1/2) C [(v - e)^2 - (v' - e)^2] has a known conditional mean. Its two sides are
-accumulated path by path, so their difference is a paired measurement.
+(b) needs no density: given the readings the tick's heat (1/2) C [(v - e)^2 - (v' - e)^2] has a
+known conditional mean. Its two sides are accumulated path by path, so their difference is a paired
+measurement.
 
-A B-bit converter without reading noise is bounded from above: uniform quantisation noise LSB^2/12 taken as Gaussian understates the
-information by at most (1/2) ln(pi e/6) = 0.1765 nats a reading, and B bits cannot carry more than B ln 2.
+A B-bit converter without reading noise is bounded from above: uniform quantisation noise LSB^2/12
+taken as Gaussian understates the information by at most (1/2) ln(pi e/6) = 0.1765 nats a reading,
+and B bits cannot carry more than B ln 2.
 """
 
 from __future__ import annotations
 
 from math import e, log, pi
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -37,7 +42,8 @@ _UNDERSTATED = 0.5 * log(pi * e / 6.0)  # nats a reading
 
 
 class Information:
-    """Observer of clocked runs with Gaussian reading noise, exact converters and no latency; uncoupled nodes at one temperature.
+    """Observer of clocked runs with Gaussian reading noise, exact converters and no latency;
+    uncoupled nodes at one temperature.
 
     Args:
         controller: with its filter.
@@ -79,7 +85,9 @@ class Information:
             carry["quadratic"].add_((0.5 * self._weights * (1.0 - decay**2) * pull).sum(1))
 
     def result(self, carry: Carry, state: torch.Tensor) -> Carry:
-        """identity.heat: the conditional mean of Q of identity (b); information.pathwise: sum_k i_k; nats per path."""
+        """identity.heat: the conditional mean of Q of identity (b); information.pathwise: sum_k
+        i_k; nats per path.
+        """
         result = {"information.pathwise": carry["pathwise"]}
         if self.plan.drive.wiring == "emf":
             result["identity.heat"] = carry["quadratic"] + self._covariance_terms()
@@ -111,11 +119,12 @@ def acquired(controller: Controller) -> float:
 
 
 def converter_information(
-    plan: Plan, start_mean: NDArray[np.float64], start_covariance: NDArray[np.float64]
+    plan: Plan, start_mean: NDArray[Any], start_covariance: NDArray[Any]
 ) -> float:
     """Upper bound on the information that a plan's B-bit readings carry, nats per sample.
 
-    min(B ln 2 per node, I_k + 0.1765 per node) a reading, with I_k for Gaussian noise of variance R + LSB^2/12.
+    min(B ln 2 per node, I_k + 0.1765 per node) a reading, with I_k for Gaussian noise of variance R
+    + LSB^2/12.
     """
     assert plan.adc is not None
     variance = plan.reading_noise**2 + plan.adc.lsb**2 / 12.0

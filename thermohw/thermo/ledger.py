@@ -1,17 +1,21 @@
 """The ledger: joules of every path, by bath and by source.
 
-Per step the stepper hands over conjugate pairs; the ledger multiplies and adds (see `thermohw.integrate.step`):
+Per step the stepper hands over conjugate pairs; the ledger multiplies and adds (see
+`thermohw.integrate.step`):
 
-    heat into bath k   Q_k += X_k o y_k        work of emf k   W -= e_k y_k        work of a port   W += i int v dt
+    heat into bath k   Q_k += X_k o y_k        work of emf k   W -= e_k y_k        work of a port
+    W += i int v dt
 
-Heat is never work minus energy change: it is summed from its own products, so the residual of the first law,
+Heat is never work minus energy change: it is summed from its own products, so the residual of the
+first law,
 
     residual = E_N - E_0 - (sum_j W_j - sum_k Q_k),
 
-is a measurement per path. It vanishes to round-off for a linear circuit, and a heat that is 0.1 % off shows up in it.
+is a measurement per path. It vanishes to round-off for a linear circuit, and a heat that is 0.1 %
+off shows up in it.
 
-Accumulators are float64. A float32 run adds at most 16 ticks in float32 before they are flushed; that costs no accuracy against
-the rounding of the states themselves and saves a third of the time.
+Accumulators are float64. A float32 run adds at most 16 ticks in float32 before they are flushed;
+that costs no accuracy against the rounding of the states themselves and saves a third of the time.
 """
 
 from __future__ import annotations
@@ -31,7 +35,8 @@ FLUSH = 16
 
 
 class Ledger:
-    """Observer that keeps energy, heat per bath and work per source of every path; thermal units (k T_ref).
+    """Observer that keeps energy, heat per bath and work per source of every path; thermal units (k
+    T_ref).
 
     Args:
         device: names the baths and values the stored energy.
@@ -79,7 +84,8 @@ class Ledger:
             carry[f"{name}_part"].zero_()
 
     def result(self, carry: Carry, state: torch.Tensor) -> Carry:
-        """Channels per path, float64: heat.<bath>, work.emf or work.current, energy.start, energy.end, first_law.residual.
+        """Channels per path, float64: heat.<bath>, work.emf or work.current, energy.start,
+        energy.end, first_law.residual.
 
         Also heat (paths, K) and work (paths, sources) under "heat" and "work".
         """

@@ -19,9 +19,10 @@ NAMES = ("voltage", "source", "current", "rate")
 class Peaks:
     """Observer of extremes over a tile, thermal units.
 
-    voltage: of any node at a tick boundary. source: of any controlled source. current: systematic current through any element
-    (gamma X, without the white Johnson current, whose peak is infinite) or injected into a node. rate: systematic rate of
-    change of a node.
+    voltage: of any node at a tick boundary. source: of any controlled source. current: systematic
+        current through any element
+    (gamma X, without the white Johnson current, whose peak is infinite) or injected into a node.
+    rate: systematic rate of change of a node.
     """
 
     name = "peaks"

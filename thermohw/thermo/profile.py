@@ -1,11 +1,12 @@
 """Heat and work over time: ensemble sums in a fixed number of bins of ticks.
 
-The memory is the number of bins, whatever the number of ticks. Rates follow by dividing by the paths and by the bins' durations.
+The memory is the number of bins, whatever the number of ticks. Rates follow by dividing by the
+paths and by the bins' durations.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -19,10 +20,12 @@ if TYPE_CHECKING:
 __all__ = ["CHANNELS", "Profile", "bin_edges"]
 
 CHANNELS = ("heat", "work", "divergence")
-"""Columns of a profile: heat into all baths (k T_ref), work of all sources (k T_ref), int div u (nats)."""
+"""Columns of a profile: heat into all baths (k T_ref), work of all sources (k T_ref), int div u
+(nats).
+"""
 
 
-def bin_edges(ticks: int, bins: int = 128) -> NDArray[np.int64]:
+def bin_edges(ticks: int, bins: int = 128) -> NDArray[Any]:
     """Tick indices at which the bins begin and end, shape (bins + 1,) or fewer for short runs."""
     return np.unique(np.linspace(0, ticks, min(bins, ticks) + 1).round().astype(np.int64))
 

@@ -1,12 +1,13 @@
 """Entropy pumping: int div u over the run.
 
-A current-source controller is a flow field that contracts phase space; div u is the rate at which it takes entropy out of the state
-without heat to the resistor's bath:
+A current-source controller is a flow field that contracts phase space; div u is the rate at which
+it takes entropy out of the state without heat to the resistor's bath:
 
     dS + Q/kT - int E div u ds = production >= 0        (current wiring, continuous control)
 
-The integral is a trapezoid over tick boundaries (left sum where the decision at the end is not known yet). For a clocked run it is a sum over
-ticks of a law that acts only at ticks, hence O(h) and labelled so.
+The integral is a trapezoid over tick boundaries (left sum where the decision at the end is not
+known yet). For a clocked run it is a sum over ticks of a law that acts only at ticks, hence O(h)
+and labelled so.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ __all__ = ["Pumping"]
 
 
 class Pumping:
-    """Observer that sums div u of every path; nats. Needs an engine made with divergence = True and ideal converters."""
+    """Observer that sums div u of every path; nats. Needs an engine made with divergence = True and
+    ideal converters.
+    """
 
     name = "pumping"
 
