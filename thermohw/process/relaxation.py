@@ -52,7 +52,6 @@ class Relaxation(Process):
         where = "process (relaxation)"
         for name in ("A", "B2"):
             matrix = np.atleast_2d(np.array(getattr(self, name), dtype=np.float64))
-            matrix.setflags(write=False)
             square = matrix.ndim == 2 and matrix.shape[0] == matrix.shape[1] == len(
                 np.atleast_2d(self.A)
             )

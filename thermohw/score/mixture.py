@@ -26,6 +26,8 @@ class MixtureScore(ExactScore):
         process: the forward process.
     """
 
+    target: GaussianMixture
+
     def __init__(self, target: GaussianMixture, process: Process) -> None:
         self.target, self.process, self.dim = target, process, target.dim
         self.narrowest = target.narrowest

@@ -14,7 +14,7 @@ p is even in y and s odd, so only y >= 0 is worked out. Three regimes keep every
   M(z) = sqrt(pi/2) erfcx(z/sqrt 2) and exp(-2 y H), finite however far out;
 - a box much narrower than the noise, H < 0.05: the quotients lose digits like 1/H. There the
   posterior of the clean pixel is a tilted box, sigma s = E[w] - y and sigma^2 ds/dx = Var[w] - 1
-  with w on [-H, H] of density ~ exp(y w - w^2/2), and six Gauss-Legendre nodes give E and Var.
+  with w on [-H, H] of density ~ exp(y w - w^2/2), and eight Gauss-Legendre nodes give E and Var.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from thermohw.target import UniformPixels
 __all__ = ["UniformField", "UniformScore"]
 
 _NARROW = 0.05
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(6)
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(8)
 
 
 class UniformField(Field):
@@ -130,6 +130,8 @@ class UniformScore(ExactScore):
         target: the data.
         process: the forward process.
     """
+
+    target: UniformPixels
 
     def __init__(self, target: UniformPixels, process: Process) -> None:
         self.target, self.process, self.dim = target, process, target.dim
