@@ -100,6 +100,16 @@ def test_relaxation_clock_is_the_slowest_mode(rate: list[float]) -> None:
     assert process.diffusion_time(1.3) == process.model_time(1.3) == 1.3
 
 
+def test_slowest_mode_of_a_non_normal_circuit() -> None:
+    """The amplitude is a left eigenvector's: l = (1, -4) for rate 1 of [[1, 2], [0, 1.5]]."""
+    process, left = Relaxation(A, B2), np.array([1.0, -4.0]) / math.sqrt(17.0)
+    for t in (1e-6, 0.3, 2.0):
+        decay, noise = process.transition(t)
+        np.testing.assert_allclose(left @ decay, math.exp(-t) * left, rtol=1e-13)
+        expected = -2.0 * t - math.log(left @ noise @ left)
+        assert process.log_snr(t) == pytest.approx(expected, abs=1e-12)
+
+
 def test_reference_numbers() -> None:
     """Durations and variances quoted for the usual schedules."""
     variances = {10: 21.497577, 15: 41.358170, 20: 66.594736, 25: 96.928250, 30: 132.159340}
