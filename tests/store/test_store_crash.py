@@ -16,7 +16,7 @@ import pytest
 from store.toy import SPEC, hdf5, produce, toy_layout, toy_parameters
 
 from thermohw.errors import StoreError
-from thermohw.store import RunReader, RunWriter, content_hash, verify
+from thermohw.store import Layout, RunReader, RunWriter, content_hash, verify
 from thermohw.store.container import expected
 
 ROOT = Path(__file__).parents[2]
@@ -152,8 +152,7 @@ def test_resume_refuses_what_it_must_not_continue(tmp_path):
 
 def test_resume_refuses_a_damaged_state(tmp_path):
     path = tmp_path / "run.h5"
-    layout = toy_layout()
-    with RunWriter.create(path, layout, toy_parameters()) as run:
+    with RunWriter.create(path, Layout(paths=20, state_size=256), toy_parameters()) as run:
         run.commit({"x": np.arange(3.0)})
     with hdf5(path, "r+") as file:
         file["run/slot_1"][60] += 1

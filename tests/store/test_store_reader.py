@@ -86,7 +86,8 @@ def test_tree_lists_every_dataset(path):
     voltage = entries["/observables/voltage/value"]
     assert voltage.shape == (11, 20, 3) and voltage.unit == "V" and voltage.dtype == "float32"
     assert voltage.chunks == (4, 8, 3) and voltage.nbytes == 9 * 4 * 8 * 3 * 4
-    assert entries["/parameters/spec"].dtype == "text"
+    spec = entries["/parameters/spec"]
+    assert (spec.dtype, spec.nbytes) == ("text", len(SPEC.encode()))
     assert "/path" not in entries
 
 

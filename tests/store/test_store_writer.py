@@ -13,7 +13,7 @@ import pytest
 from store.toy import SPEC, produce, toy_layout, toy_parameters
 
 from thermohw.errors import StoreError
-from thermohw.store import Layout, RunReader, RunWriter, content_hash, verify
+from thermohw.store import Layout, Result, RunReader, RunWriter, content_hash, verify
 
 ROOT = Path(__file__).parents[2]
 
@@ -119,7 +119,8 @@ def test_a_file_size_limit_is_refused_before_the_run(tmp_path, limit):
 
 
 BROKEN = """
-import resource, sys
+import atexit, resource, sys
+atexit.register(print, "the interpreter took its normal exit")
 from store.toy import *
 run = RunWriter.create(sys.argv[1], toy_layout(), toy_parameters())
 def after(what):
@@ -135,7 +136,7 @@ def test_a_failing_disk_ends_the_process_with_one_line(tmp_path):
     done = python(BROKEN, path)
     assert done.returncode == 2 and done.stderr.count("\n") == 1, done
     assert "writing failed (File too large); 4 of 9 units are safe" in done.stderr
-    assert "--resume" in done.stderr
+    assert "--resume" in done.stderr and done.stdout == ""
     with RunReader.open(path, partial=True) as run:
         assert (run.committed, run.paths) == (4, 8)
         half = run.ledger("heat")
@@ -171,7 +172,8 @@ def test_a_full_disk_is_refused_before_the_run_and_harmless_during_it(small_disk
     with pytest.raises(StoreError, match=r"needs \d+ bytes .*, only 1048576 are available"):
         RunWriter.create(small_disk / "run.h5", big, toy_parameters())
     assert list(small_disk.iterdir()) == []
-    with RunWriter.create(small_disk / "run.h5", toy_layout(), toy_parameters()) as run:
+    small = toy_layout(paths=2000, group=512)
+    with RunWriter.create(small_disk / "run.h5", small, toy_parameters()) as run:
         with (
             pytest.raises(OSError, match="No space"),
             open(small_disk / "filler", "wb", 0) as filler,
@@ -196,19 +198,30 @@ def test_misuse_is_caught(tmp_path):
                 run.write_series("power", frames, paths, values)
         with pytest.raises(AssertionError, match="units are missing"):
             run.finish()
+        with pytest.raises(AssertionError, match="never written in this unit.*power.*voltage"):
+            run.commit()
+        run.write_series("power", first.frames, first.paths, zeros)
+        run.write_series("voltage", first.frames, first.paths, np.zeros((4, 8, 3)))
         with pytest.raises(AssertionError, match="state takes"):
             run.commit({"x": np.zeros(10_000)})
-        for _ in range(layout.blocks):
-            run.commit()
+        run.commit()
         with pytest.raises(AssertionError, match="committed already"):
             run.write_series("power", first.frames, first.paths, zeros)
-        run.write_series("power", second.frames, second.paths, zeros)
-        for _ in range(layout.units - layout.blocks):
+        run.write_series("power", second.frames, second.paths, zeros)  # ahead is allowed
+
+
+def test_a_forgotten_ledger_channel_or_result_is_caught(tmp_path):
+    layout = Layout(paths=20, ledger=toy_layout().ledger[:1], results=(Result("count"),), group=8)
+    with RunWriter.create(tmp_path / "run.h5", layout, {"spec": ""}) as run:
+        with pytest.raises(AssertionError, match="never written in this unit.*heat"):
             run.commit()
-        with pytest.raises(AssertionError, match="never written.*tick"):
-            run.finish()
+        for paths, _ in layout.all_units():
+            run.write_ledger("heat", paths, np.zeros(20)[paths])
+            run.commit()
         with pytest.raises(AssertionError, match="every unit"):
             run.commit()
+        with pytest.raises(AssertionError, match="never written.*count"):
+            run.finish()
 
 
 def test_a_run_that_saves_no_frames(tmp_path):

@@ -63,6 +63,7 @@ def toy_parameters() -> dict[str, object]:
         "spec": SPEC,
         "seed": 2**100 + 1,
         "weights": bytes(range(256)),
+        "means": np.zeros(4),
         "target": {"means": np.array([[-1.5], [1.5]]), "kind": "mixture", "scale": 2.5},
         "deep": {"means": np.arange(3, dtype=np.float32), "exact": True, "n": -7, "empty": b""},
     }

@@ -9,6 +9,7 @@ from thermohw.store.layout import Channel, Layout, Result, Unit, time_block
 from thermohw.store.parameters import content_hash
 from thermohw.store.provenance import provenance
 from thermohw.store.reader import Entry, RunReader, Series
+from thermohw.store.reserve import check_new
 from thermohw.store.state import state_bytes
 from thermohw.store.verify import Finding, verify
 from thermohw.store.writer import RunWriter
@@ -23,6 +24,7 @@ __all__ = [
     "RunWriter",
     "Series",
     "Unit",
+    "check_new",
     "content_hash",
     "provenance",
     "state_bytes",

@@ -35,7 +35,7 @@ def is_placeholder(item: h5py.Group | h5py.Dataset | h5py.Datatype) -> bool:
 
 
 def attach(data: h5py.Dataset, names: Sequence[str]) -> None:
-    """Names the dimensions of a dataset: the nearest axis of that name and length, else a new one.
+    """Names the dimensions of a dataset: the nearest axis of that name, else a new one.
 
     A dataset named like its only dimension becomes the axis itself (a coordinate).
     """
@@ -46,17 +46,15 @@ def attach(data: h5py.Dataset, names: Sequence[str]) -> None:
         data.make_scale(names[0])
         return
     for dimension, name in enumerate(names):
-        scale = _find(group, name, data.shape[dimension])
+        scale = _find(group, name)
         if scale is None:
             scale = make_placeholder(group, name, data.shape[dimension])
         data.dims[dimension].attach_scale(scale)
 
 
-def _find(group: h5py.Group, name: str, size: int) -> h5py.Dataset | None:
+def _find(group: h5py.Group, name: str) -> h5py.Dataset | None:
     item = group.get(name)
-    if isinstance(item, h5py.Dataset) and item.is_scale and item.shape == (size,):
+    if isinstance(item, h5py.Dataset) and item.is_scale:
         return item
     parent = group.parent
-    return (
-        _find(parent, name, size) if group.name != "/" and isinstance(parent, h5py.Group) else None
-    )
+    return _find(parent, name) if group.name != "/" and isinstance(parent, h5py.Group) else None

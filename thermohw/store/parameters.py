@@ -118,7 +118,8 @@ def _write_leaf(group: h5py.Group, name: str, value: Leaf) -> None:
         assert array.dtype.kind in "biufc", f"parameter {name}: {array.dtype} cannot be stored"
         data = group.create_dataset(name, data=array.astype(_little(array.dtype), copy=False))
         data.attrs.update(kind="array", sha256=content_hash(array))
-    attach(data, tuple(f"{name}_axis{i}" for i in range(data.ndim)))
+    # With the length in the name, for xarray wants an axis to have one length in a group and below.
+    attach(data, tuple(f"{name}_axis{i}_{n}" for i, n in enumerate(data.shape)))
 
 
 def _read_leaf(data: h5py.Dataset) -> Leaf:

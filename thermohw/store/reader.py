@@ -186,8 +186,9 @@ class RunReader:
         def visit(name: str, item: h5py.Group | h5py.Dataset) -> None:
             if isinstance(item, h5py.Dataset) and not is_placeholder(item):
                 unit = str(item.attrs.get("units", ""))
-                kind = "text" if item.dtype.kind == "O" else str(item.dtype)
-                size = item.id.get_storage_size()
+                words = item.dtype.kind == "O"
+                kind = "text" if words else str(item.dtype)
+                size = sum(map(len, np.ravel(item[()]))) if words else item.id.get_storage_size()
                 entries.append(Entry(f"/{name}", item.shape, kind, unit, item.chunks, size))
 
         self._file.visititems(visit)

@@ -71,6 +71,7 @@ class RunWriter:
         self._ledger = {c.name: dataset(file, f"/ledger/{c.name}") for c in layout.ledger}
         self._results = {r.name: dataset(file, f"/results/{r.name}") for r in layout.results}
         self.committed = int(self._committed[()])
+        self._filled: set[tuple[str, str, int]] = set()  # (kind, channel, unit) written so far
 
     @classmethod
     def create(
@@ -159,13 +160,16 @@ class RunWriter:
 
     def write_series(self, name: str, frames: slice, paths: slice, values: ArrayLike) -> None:
         """Writes part of a series: values (frames, paths[, axis]) in the channel's unit."""
-        self._check_ahead(paths)
+        block = frames.indices(self.layout.frames)[0] // self.layout.block
+        unit = self._ahead(name, paths, block)
         self._put(self._series[name], (frames, paths), values)
+        self._filled.add(("series", name, unit))
 
     def write_ledger(self, name: str, paths: slice, values: ArrayLike) -> None:
         """Writes part of a ledger channel: values (paths[, axis]) in the channel's unit."""
-        self._check_ahead(paths)
+        unit = self._ahead(name, paths, self.layout.blocks - 1)
         self._put(self._ledger[name], (paths,), values)
+        self._filled.add(("ledger", name, unit))
 
     def write_result(self, name: str, values: ArrayLike) -> None:
         """Writes a whole result; no part of a commit, so written again after a resume."""
@@ -177,9 +181,15 @@ class RunWriter:
         """Makes the unit under way safe, with the state from which the next one starts."""
         assert self.committed < self.layout.units, "every unit is committed already"
         number = self.committed + 1
+        # A channel that somebody forgot would be zeros that look like data.
+        due = {("series", name, self.committed) for name in self._series}
+        if number % self.layout.blocks == 0:
+            due |= {("ledger", name, self.committed) for name in self._ledger}
+        assert due <= self._filled, f"never written in this unit: {sorted(due - self._filled)}"
         slot = pack(state or {}, number)
         assert len(slot) <= self.layout.state_size, f"the state takes {len(slot)} bytes"
         self._guard(lambda: self._commit(slot, number))
+        self._filled -= due
         self.committed = number
 
     def finish(self) -> None:
@@ -231,10 +241,12 @@ class RunWriter:
         if 0 not in shape:
             self._guard(lambda: data.__setitem__(where or (), array.reshape(shape)))
 
-    def _check_ahead(self, paths: slice) -> None:
-        assert self.committed < self.layout.units, "every unit is committed already"
-        first = self.layout.unit(self.committed).paths.start
-        assert paths.indices(self.layout.paths)[0] >= first, "these paths are committed already"
+    def _ahead(self, name: str, paths: slice, block: int) -> int:
+        # The unit a write belongs to; never one that is committed.
+        group = paths.indices(self.layout.paths)[0] // self.layout.group
+        unit = group * self.layout.blocks + block
+        assert unit >= self.committed, f"{name}: these paths and frames are committed already"
+        return unit
 
     def _guard(self, write: Callable[[], object]) -> None:
         try:
