@@ -163,7 +163,7 @@ def test_the_chain() -> None:
     assert [r.temperature.value for r in grounded] == [600.0] + [300.0] * 7
     for couplings in ([r for r in sheet.resistors if "gnd" not in r.between], sheet.capacitors):
         assert [c.between for c in couplings] == [(f"n{i}", f"n{i + 1}") for i in range(7)]
-    assert {c.capacitance.value for c in sheet.capacitors} == {0.5e-12}
+    assert {c.capacitance.value for c in sheet.capacitors} == {0.25e-12}
     level = load_datasheet("rc8-chain", {"r0.temperature": "300 K"})
     assert {r.temperature.value for r in level.resistors} == {300.0}
 

@@ -6,6 +6,7 @@ from thermohw.integrate.held_network import HeldNetwork
 from thermohw.integrate.held_nodes import HeldNodes
 from thermohw.integrate.noise import BLOCK, BlockNoise, Recording, block_generator
 from thermohw.integrate.observer import Carry, Observer
+from thermohw.integrate.recorder import Recorder, saved_ticks
 from thermohw.integrate.start import StartLaw, start_law
 from thermohw.integrate.step import Act, Step, Stepper
 
@@ -20,6 +21,7 @@ __all__ = [
     "HeldNodes",
     "Heun",
     "Observer",
+    "Recorder",
     "Recording",
     "Splitting",
     "StartLaw",
@@ -29,6 +31,7 @@ __all__ = [
     "TileRun",
     "block_generator",
     "make_engine",
+    "saved_ticks",
     "start_law",
     "tiles",
 ]

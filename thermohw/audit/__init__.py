@@ -1,0 +1,1 @@
+"""Laws and bounds, as pure functions of a stored run."""

@@ -1,0 +1,90 @@
+"""Recording voltages, controls and scores at chosen tick boundaries.
+
+The one observer whose memory grows, on purpose and only until it is drained: the pipeline empties it after every time block.
+A frame belongs to the start of a tick: voltages then, and the source values and the score decided then. The last frame is the end of the
+run, with the source and the score that were last in force.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from thermohw.control import Control, Plan
+    from thermohw.integrate.observer import Carry
+    from thermohw.integrate.step import Step
+
+__all__ = ["Recorder", "saved_ticks"]
+
+
+def saved_ticks(ticks: int, every: int) -> NDArray[Any]:
+    """Ticks whose start is saved: every `every`-th and the end; empty for every = 0."""
+    if every == 0:
+        return np.zeros(0, dtype=np.int64)
+    return np.unique(np.append(np.arange(0, ticks, every), ticks))
+
+
+class Recorder:
+    """Observer that keeps frames until they are drained.
+
+    Args:
+        plan: the run's plan.
+        ticks: tick indices to keep, see `saved_ticks`.
+        score: also keep the score.
+    """
+
+    name = "recorder"
+
+    def __init__(self, plan: Plan, ticks: Sequence[int] | NDArray[Any], *, score: bool = True) -> None:
+        self.plan, self.score = plan, score
+        self._wanted = {int(tick) for tick in ticks}
+        self._frames: list[dict[str, torch.Tensor]] = []
+        self._last: Control | None = None
+
+    def init(self, state: torch.Tensor) -> Carry:
+        """Nothing kept; the frames are not part of a carry, since they are drained before every commit."""
+        self._frames, self._last = [], None
+        return {}
+
+    def update(self, carry: Carry, step: Step) -> None:
+        """Keep the start of a wanted tick; after the last tick also its end."""
+        piece = step.piece
+        if step.control is not None:
+            self._last = step.control
+        if piece.reads and piece.tick in self._wanted:
+            self._keep(step.start, self._last)
+        if piece.ends_tick and piece.tick + 1 == self.plan.schedule.ticks:
+            if piece.tick + 1 in self._wanted:
+                self._keep(step.end, self._last)
+
+    def drain(self) -> dict[str, torch.Tensor]:
+        """The frames kept since the last call, shape (frames, paths, n) by channel; thermal and model units."""
+        frames, self._frames = self._frames, []
+        if not frames:
+            return {}
+        return {name: torch.stack([frame[name] for frame in frames]) for name in frames[0]}
+
+    def result(self, carry: Carry, state: torch.Tensor) -> Carry:
+        """Nothing beyond the drained frames."""
+        return {}
+
+    def _keep(self, state: torch.Tensor, control: Control | None) -> None:
+        voltage = self.plan.protocol.device.efforts(state)
+        zeros = torch.zeros_like(voltage)
+        frame = {"voltage": voltage, "control": zeros if control is None else control.source}
+        if self.score:
+            frame["score"] = zeros if control is None else self._score_of(voltage, control)
+        self._frames.append(frame)
+
+    def _score_of(self, voltage: torch.Tensor, control: Control) -> torch.Tensor:
+        if control.score is not None:
+            return control.score
+        law = self.plan.laws[control.tick]  # an affine law never formed the score
+        return law.field(law.model(voltage))

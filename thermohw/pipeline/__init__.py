@@ -1,0 +1,1 @@
+"""The main job: from a SPEC to a stored, audited run."""

@@ -1,0 +1,98 @@
+"""From a SPEC's tables to the objects of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from thermohw.audit.rebuild import Setting
+from thermohw.circuit import load_device, relaxation
+from thermohw.control import Protocol
+from thermohw.control.protocol import quantity
+from thermohw.errors import InputError
+from thermohw.process import process_from_dict
+from thermohw.target import target_from_dict
+
+if TYPE_CHECKING:
+    from thermohw.circuit import LinearDevice
+    from thermohw.pipeline.spec import ProtocolTable, ScoreTable, Spec
+    from thermohw.process import Process
+    from thermohw.score import Score
+    from thermohw.target import Target
+
+__all__ = ["build_setting", "prior_kind"]
+
+
+def build_setting(spec: Spec, *, checkpoint: Path | None = None, progress: bool = True) -> Setting:
+    """Everything that a SPEC describes, a trained score included.
+
+    Args:
+        spec: the validated file.
+        checkpoint: where an interrupted training keeps its state.
+        progress: show a bar while training.
+
+    Raises:
+        InputError: naming the key at fault.
+    """
+    tables = spec.tables
+    device = load_device(str(tables.device["name"]), {k: v for k, v in tables.device.items() if k != "name"} or None)
+    target = target_from_dict(tables.target)
+    if target.dim != len(device.nodes):
+        raise InputError(
+            f"target.kind = {target.kind!r} has {target.dim} dimensions, device.name = {device.name!r} has "
+            f"{len(device.nodes)} nodes: they must agree",
+            where=spec.where,
+        )
+    process = _process(tables.process, device, tables.protocol)
+    score = _score(tables.score, target, process, checkpoint=checkpoint, progress=progress)
+    protocol = Protocol(device, process, score.scaled(tables.score.scale), **tables.protocol.model_dump())
+    return Setting(protocol, target, tables.score.scale)
+
+
+def prior_kind(spec: Spec) -> str:
+    """process.prior, "schedule" by default."""
+    kind = spec.tables.process.get("prior", "schedule")
+    if kind not in ("schedule", "matched"):
+        raise InputError(f"{kind!r}: expected 'schedule' or 'matched'", where="process.prior")
+    return str(kind)
+
+
+def _process(table: dict[str, Any], device: LinearDevice, protocol: ProtocolTable) -> Process:
+    given = {key: value for key, value in table.items() if key != "prior"}
+    if given.get("kind") != "relaxation":
+        return process_from_dict(given)
+    unknown = set(given) - {"kind", "duration", "t_min"}
+    if unknown:
+        raise InputError("unknown key for relaxation; it takes duration, t_min", where=f"process.{min(unknown)}")
+    v0 = protocol.volts_per_unit
+    return relaxation(
+        device,
+        float(given.get("duration", 5.0)),
+        t_min=float(given.get("t_min", 0.0)),
+        volts_per_unit=None if v0 is None else quantity(v0, "V", "protocol.volts_per_unit"),
+    )
+
+
+def _score(
+    table: ScoreTable, target: Target, process: Process, *, checkpoint: Path | None, progress: bool
+) -> Score:
+    if table.kind != "network":
+        for key in ("architecture", "steps"):
+            if getattr(table, key) is not None:
+                raise InputError("only a network score is trained", where=f"score.{key}")
+    if table.kind == "exact":
+        return target.score(process)
+    if table.kind == "file":
+        from thermohw.score.weights import load_score
+
+        if table.path is None:
+            raise InputError("kind = 'file' needs the path of a weights file", where="score.path")
+        return load_score(table.path, process)
+    from thermohw.score.train import fit_score
+
+    options: dict[str, Any] = {}
+    if table.steps is not None:
+        options["steps"] = table.steps
+    if table.architecture is not None:
+        options["architecture"] = table.architecture
+    return fit_score(target, process, seed=table.seed, checkpoint=checkpoint, progress=progress, **options)

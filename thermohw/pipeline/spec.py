@@ -1,0 +1,238 @@
+"""The run SPEC: a TOML file that says everything about one run.
+
+Tables: device, target, process, score, protocol, simulate, likelihood, store (and sweep, which belongs to sweeps). Tables that
+describe objects with their own constructors (device, target, process) are checked by those; the rest is checked here.
+Whatever is wrong is one line: file, key, value, what was expected. A resolved spec has one canonical text, whose hash tells
+whether an unfinished run may be resumed.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from thermohw.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["FORMAT", "Spec", "load_spec", "read_spec", "spec_names"]
+
+FORMAT = "thermohw-run/1"
+
+Count = Annotated[int, Field(strict=True, ge=1)]
+Natural = Annotated[int, Field(strict=True, ge=0)]
+Quantity = str | float
+Pair = tuple[Quantity, Quantity]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ScoreTable(_Table):
+    """[score]."""
+
+    kind: Literal["exact", "network", "file"] = "exact"
+    scale: float = 1.0
+    architecture: dict[str, Any] | None = None
+    steps: Count | None = None
+    seed: Natural = 0
+    path: str | None = None
+
+
+class ProtocolTable(_Table):
+    """[protocol]; the values are checked by `Protocol`."""
+
+    wiring: str
+    control: str
+    ticks: Annotated[int, Field(strict=True)] | None = None
+    clock: Quantity | None = None
+    grid: str | None = None
+    stepper: str = "auto"
+    realisation: str = "clock"
+    volts_per_unit: Quantity | None = None
+    adc_bits: Count | None = None
+    adc_range: Pair | None = None
+    dac_bits: Count | None = None
+    dac_range: Pair | None = None
+    reading_noise: Quantity | None = None
+    latency: Quantity | None = None
+    filter: str = "none"
+
+
+class SimulateTable(_Table):
+    """[simulate]."""
+
+    paths: Count = 4096
+    seed: Natural = 0
+    start: Literal["marginal", "prior", "state"] | None = None
+    dtype: Literal["float32", "float64"] = "float32"
+
+
+class LikelihoodTable(_Table):
+    """[likelihood]; test = 0 leaves it out."""
+
+    test: Natural = 256
+    probes: Natural = 0
+    tolerance: Annotated[float, Field(gt=0)] = 1e-5
+    steps: Count | None = None
+
+
+class StoreTable(_Table):
+    """[store]."""
+
+    every: Natural = 8
+
+
+class SpecTable(_Table):
+    """A whole file."""
+
+    format: Literal["thermohw-run/1"]
+    device: dict[str, Any]
+    target: dict[str, Any]
+    process: dict[str, Any]
+    score: ScoreTable = ScoreTable()
+    protocol: ProtocolTable
+    simulate: SimulateTable = SimulateTable()
+    likelihood: LikelihoodTable = LikelihoodTable()
+    store: StoreTable = StoreTable()
+    sweep: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A validated SPEC.
+
+    Attributes:
+        tables: its content.
+        text: the file, verbatim ("" for a spec made in Python).
+        where: the file's name, for messages.
+    """
+
+    tables: SpecTable
+    text: str
+    where: str
+
+    @property
+    def canonical(self) -> str:
+        """One text for one meaning: sorted JSON of everything that is set or defaulted."""
+        return json.dumps(self.tables.model_dump(mode="json"), sort_keys=True, indent=1)
+
+
+def spec_names() -> list[str]:
+    """Names of the specs that ship in experiments/."""
+    folder = resources.files("thermohw.experiments")
+    return sorted(item.name[:-5] for item in folder.iterdir() if item.name.endswith(".toml"))
+
+
+def load_spec(source: str | Path, overrides: Sequence[str] | Mapping[str, Any] = ()) -> Spec:
+    """Read a SPEC.
+
+    Args:
+        source: a path, or the name of a shipped spec ("mixture_rc").
+        overrides: "a.b=c" texts with c in TOML (bare words are strings), or a mapping of dotted keys.
+
+    Raises:
+        InputError: no such file, not TOML, or a key or value that is refused.
+    """
+    path = Path(source)
+    shipped = resources.files("thermohw.experiments") / f"{source}.toml"
+    if path.is_file():
+        where = str(source)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"cannot be read: {error}", where=where) from error
+    elif shipped.is_file():
+        where, text = f"experiments/{source}.toml", shipped.read_text(encoding="utf-8")
+    else:
+        raise InputError(
+            f"no such file, and no shipped spec of that name; shipped: {', '.join(spec_names())}", where=str(source)
+        )
+    return read_spec(text, overrides, where=where)
+
+
+def read_spec(text: str, overrides: Sequence[str] | Mapping[str, Any] = (), *, where: str = "spec") -> Spec:
+    """Parse and validate a SPEC's text; see `load_spec`."""
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"not valid TOML: {error}", where=where) from error
+    pairs = overrides.items() if hasattr(overrides, "items") else map(_parse_override, overrides)  # type: ignore[union-attr]
+    for key, value in pairs:
+        _put(raw, key, value)
+    _require_tables(raw, where)
+    try:
+        tables = SpecTable.model_validate(raw)
+    except ValidationError as error:
+        raise InputError(_first(error), where=where) from error
+    return Spec(tables, text, where)
+
+
+def _parse_override(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise InputError(f"{text!r}: expected key=value, e.g. protocol.ticks=1024", where="--set")
+    try:
+        return key.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key.strip(), value.strip()
+
+
+def _put(raw: dict[str, Any], dotted: str, value: Any) -> None:
+    """Set a dotted key; keys inside [device] keep their dots, which name elements."""
+    table, _, rest = dotted.partition(".")
+    if not rest:
+        raw[table] = value
+    elif table == "device":
+        raw.setdefault("device", {})[rest] = value
+    else:
+        node = raw.setdefault(table, {})
+        *parents, last = rest.split(".")
+        for parent in parents:
+            node = node.setdefault(parent, {})
+        if not isinstance(node, dict):
+            raise InputError(f"{dotted}: {table} is not a table", where="--set")
+        node[last] = value
+
+
+def _require_tables(raw: dict[str, Any], where: str) -> None:
+    if raw.get("format") != FORMAT:
+        raise InputError(f"format = {raw.get('format')!r}: expected {FORMAT!r}", where=where)
+    for name in ("device", "target", "process", "protocol"):
+        if not isinstance(raw.get(name), dict):
+            raise InputError(f"the table [{name}] is missing", where=where)
+    for name, key in (("device", "name"), ("target", "kind"), ("process", "kind")):
+        if key not in raw[name]:
+            raise InputError(f"{name}.{key} is missing", where=where)
+
+
+def _first(error: ValidationError) -> str:
+    """Pydantic's first complaint as one line."""
+    found = error.errors()[0]
+    parts = [str(part) for part in found["loc"]]
+    key, value = ".".join(parts), found.get("input")
+    if found["type"] == "extra_forbidden":
+        known = _fields(parts[:-1])
+        close = get_close_matches(parts[-1], known, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"it takes {', '.join(known)}"
+        return f"{key}: unknown key; {hint}"
+    if found["type"] == "missing":
+        return f"{key} is missing"
+    expected = found["msg"][0].lower() + found["msg"][1:]
+    return f"{key} = {value!r}: {expected.replace('input should be', 'expected')}"
+
+
+def _fields(path: list[str]) -> list[str]:
+    model: Any = SpecTable
+    for part in path:
+        model = model.model_fields[part].annotation
+    return list(model.model_fields)
