@@ -1,0 +1,31 @@
+"""Likelihoods of a diffusion model, the entropy bound, and the account of the gap between them.
+
+`evaluate` computes everything for one score and one target; the parts are usable by themselves:
+`flow_nll` for points, `sweep` for time integrals over the noised law, `bound_terms` for the
+account.
+"""
+
+from __future__ import annotations
+
+from thermohw.likelihood.ensemble import GridEnsemble, SampleEnsemble
+from thermohw.likelihood.estimate import Estimate
+from thermohw.likelihood.evaluate import Likelihood, evaluate
+from thermohw.likelihood.flow import Flow, flow_nll
+from thermohw.likelihood.sweep import Sweep, sweep
+from thermohw.likelihood.timeline import Timeline
+from thermohw.likelihood.trace import ExactTrace, Hutchinson
+
+__all__ = [
+    "Estimate",
+    "ExactTrace",
+    "Flow",
+    "GridEnsemble",
+    "Hutchinson",
+    "Likelihood",
+    "SampleEnsemble",
+    "Sweep",
+    "Timeline",
+    "evaluate",
+    "flow_nll",
+    "sweep",
+]
