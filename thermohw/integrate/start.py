@@ -116,9 +116,11 @@ def start_law(
             where="simulate.start",
         )
     mean, covariance = process.propagate(target.mean, target.covariance, process.duration)
-    if score.exact:
-        return _exact(score, mean, covariance)  # type: ignore[arg-type]
     data = target
+    try:
+        return _exact(data.score(process), mean, covariance)
+    except InputError:
+        pass  # a data set: its noised training samples stand for the law
 
     def draw(n: int, generator: torch.Generator) -> torch.Tensor:
         decay, noise = process.transition(process.duration)
