@@ -68,6 +68,29 @@ def test_chunks_of_a_large_unit_tile_it():
     assert frames * paths * nodes * 4 == CHUNK_BYTES
 
 
+@given(st.integers(1, 300), st.integers(1, 100), st.integers(1, 70), st.integers(0, 2**24))
+def test_chunks_never_reach_into_the_next_unit(frames, nodes, block, state):
+    axes = {"node": tuple(f"n{i}" for i in range(nodes))}
+    series = (Channel("voltage", "V", "node", "float32"), Channel("power", "W"))
+    own = time_block(series, axes, frames, group=4096, state_size=state)
+    for chosen in (block, own):
+        layout = Layout(
+            paths=10**4,
+            steps=range(frames),
+            times=range(frames),
+            axes=axes,
+            series=series,
+            block=chosen,
+        )
+        for channel in series:
+            chunk = layout.chunk(channel)
+            assert layout.blocks == 1 or layout.block % chunk[0] == 0
+            assert layout.group % chunk[1] == 0
+            assert prod(chunk) * channel.itemsize <= CHUNK_BYTES
+    if layout.blocks > 1:
+        assert 16 * state <= layout.block * 4096 * (4 * nodes + 8), "the state is small beside it"
+
+
 @pytest.mark.parametrize(
     "change",
     [

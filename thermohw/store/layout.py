@@ -219,9 +219,8 @@ class Layout:
     def chunk(self, channel: Channel) -> tuple[int, ...]:
         """Chunk shape of a series: its unit, cut along time and then along paths down to 4 MiB."""
         row = channel.itemsize * prod(self.width(channel))
-        frames, paths = self.block, self.group
-        while frames * paths * row > CHUNK_BYTES and (frames > 1 or paths > 1):
-            frames, paths = (ceil(frames / 2), paths) if frames > 1 else (1, ceil(paths / 2))
+        frames = _cut(self.block, self.blocks == 1, CHUNK_BYTES // (self.group * row))
+        paths = _cut(self.group, self.groups == 1, CHUNK_BYTES // (frames * row))
         return (frames, paths, *self.width(channel))
 
     @property
@@ -259,16 +258,19 @@ def time_block(
     frames: int,
     *,
     group: int,
-    target: int = CHUNK_BYTES,
+    state_size: int = 0,
 ) -> int:
-    """Frames per time block that bring the widest channel's chunk up to `target` bytes.
+    """Frames per time block that make writing cheap.
+
+    The widest channel gets chunks of up to 4 MiB, and as many of them a unit as it takes for the
+    resume state, written with every unit, to be at most 1/16 of the unit's data.
 
     Args:
         series: the channels that will be stored.
         axes: labels of the named axes.
         frames: saved frames of the run.
         group: paths per unit of work.
-        target: bytes aimed at, per unit of the widest channel.
+        state_size: bytes of a resume state.
 
     Returns:
         At least 1; blocks share the frames evenly, so the last one is not left almost empty.
@@ -276,5 +278,18 @@ def time_block(
     rows = [c.itemsize * (len(axes[c.axis]) if c.axis else 1) * group for c in series]
     if not rows or frames < 1:
         return max(1, frames)
-    most = max(1, target // max(rows))
-    return ceil(frames / ceil(frames / most))
+    most = max(1, CHUNK_BYTES // max(rows))
+    chunk = ceil(frames / ceil(frames / most))
+    chunks = ceil(frames / chunk)
+    wanted = max(1, ceil(16 * state_size / (sum(rows) * chunk)))
+    return chunk * ceil(chunks / max(1, chunks // wanted))
+
+
+def _cut(length: int, alone: bool, most: int) -> int:
+    """The longest part of at most `most` that comes from cutting `length` evenly.
+
+    Parts may differ in length only where there is nothing behind them (`alone`): elsewhere the last
+    one would reach into the next unit.
+    """
+    parts = (ceil(length / k) for k in range(1, length + 1) if alone or length % k == 0)
+    return next((part for part in parts if part <= most), 1)
