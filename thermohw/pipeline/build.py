@@ -34,18 +34,29 @@ def build_setting(spec: Spec, *, checkpoint: Path | None = None, progress: bool 
     Raises:
         InputError: naming the key at fault.
     """
+    try:
+        return _build(spec, checkpoint, progress)
+    except InputError as error:
+        raise InputError(str(error), where=spec.where) from error
+
+
+def _build(spec: Spec, checkpoint: Path | None, progress: bool) -> Setting:
     tables = spec.tables
-    device = load_device(str(tables.device["name"]), {k: v for k, v in tables.device.items() if k != "name"} or None)
+    device = load_device(
+        str(tables.device["name"]), {k: v for k, v in tables.device.items() if k != "name"} or None
+    )
     target = target_from_dict(tables.target)
     if target.dim != len(device.nodes):
         raise InputError(
-            f"target.kind = {target.kind!r} has {target.dim} dimensions, device.name = {device.name!r} has "
-            f"{len(device.nodes)} nodes: they must agree",
-            where=spec.where,
+            f"target.kind = {target.kind!r} has {target.dim} dimensions, device.name = "
+            f"{device.name!r} has "
+            f"{len(device.nodes)} nodes: they must agree"
         )
     process = _process(tables.process, device, tables.protocol)
     score = _score(tables.score, target, process, checkpoint=checkpoint, progress=progress)
-    protocol = Protocol(device, process, score.scaled(tables.score.scale), **tables.protocol.model_dump())
+    protocol = Protocol(
+        device, process, score.scaled(tables.score.scale), **tables.protocol.model_dump()
+    )
     return Setting(protocol, target, tables.score.scale)
 
 
@@ -63,7 +74,9 @@ def _process(table: dict[str, Any], device: LinearDevice, protocol: ProtocolTabl
         return process_from_dict(given)
     unknown = set(given) - {"kind", "duration", "t_min"}
     if unknown:
-        raise InputError("unknown key for relaxation; it takes duration, t_min", where=f"process.{min(unknown)}")
+        raise InputError(
+            "unknown key for relaxation; it takes duration, t_min", where=f"process.{min(unknown)}"
+        )
     v0 = protocol.volts_per_unit
     return relaxation(
         device,
@@ -95,4 +108,6 @@ def _score(
         options["steps"] = table.steps
     if table.architecture is not None:
         options["architecture"] = table.architecture
-    return fit_score(target, process, seed=table.seed, checkpoint=checkpoint, progress=progress, **options)
+    return fit_score(
+        target, process, seed=table.seed, checkpoint=checkpoint, progress=progress, **options
+    )

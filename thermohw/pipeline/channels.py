@@ -29,7 +29,10 @@ def ledger_channels(engine: Engine) -> tuple[Channel, ...]:
     """The per-path channels of a run, in the order of the file."""
     device, wiring = engine.plan.protocol.device, engine.plan.drive.wiring
     names = {observer.name for observer in engine.observers}
-    channels = [Channel(f"heat.{bath}", "J", description=f"heat into bath {bath}") for bath in device.elements]
+    channels = [
+        Channel(f"heat.{bath}", "J", description=f"heat into bath {bath}")
+        for bath in device.elements
+    ]
     channels += [
         Channel(f"work.{wiring}", "J", description="work done by the controlled sources"),
         Channel("energy.start", "J", description="stored energy at the start"),
@@ -39,21 +42,42 @@ def ledger_channels(engine: Engine) -> tuple[Channel, ...]:
     if "pumping" in names:
         channels.append(Channel("pumping", "1", description="int div u, nats"))
     if "fluctuation" in names:
-        channels.append(Channel("sigma.even", "1", description="log path ratio, even control, nats"))
+        channels.append(
+            Channel("sigma.even", "1", description="log path ratio, even control, nats")
+        )
         channels.append(Channel("sigma.odd", "1", description="log path ratio, odd control, nats"))
     if "information" in names:
         channels.append(Channel("information.pathwise", "1", description="sum of i_k, nats"))
         if wiring == "emf":
-            channels.append(Channel("identity.heat", "J", description="conditional mean of the heat given the readings"))
+            channels.append(
+                Channel(
+                    "identity.heat",
+                    "J",
+                    description="conditional mean of the heat given the readings",
+                )
+            )
     if engine.start.log_prob is not None:
-        channels.append(Channel("log_prob.start", "1", description="ln q_0(x_0), nats, model units"))
+        channels.append(
+            Channel("log_prob.start", "1", description="ln q_0(x_0), nats, model units")
+        )
     if _truth(engine) is not None:
-        channels.append(Channel("log_prob.end", "1", description="ln p(x_N) of the model law at t_min, nats, model units"))
-    return tuple(channels) + tuple(Channel(n, "V", axis="node", description=d) for n, d in _STATES.items())
+        channels.append(
+            Channel(
+                "log_prob.end",
+                "1",
+                description="ln p(x_N) of the model law at t_min, nats, model units",
+            )
+        )
+    return tuple(channels) + tuple(
+        Channel(n, "V", axis="node", description=d) for n, d in _STATES.items()
+    )
 
 
 def ledger_values(
-    engine: Engine, start: torch.Tensor, end: torch.Tensor, results: dict[str, dict[str, torch.Tensor]]
+    engine: Engine,
+    start: torch.Tensor,
+    end: torch.Tensor,
+    results: dict[str, dict[str, torch.Tensor]],
 ) -> dict[str, np.ndarray]:
     """Values of every ledger channel of one tile, SI.
 
@@ -66,8 +90,16 @@ def ledger_values(
     device, scale = engine.plan.protocol.device, engine.plan.protocol.device.scale
     theta = engine.plan.protocol.theta
     ledger = results["ledger"]
-    values = {f"heat.{bath}": ledger["heat"][:, k] * scale.energy for k, bath in enumerate(device.elements)}
-    for name in (f"work.{engine.plan.drive.wiring}", "energy.start", "energy.end", "first_law.residual"):
+    values = {
+        f"heat.{bath}": ledger["heat"][:, k] * scale.energy
+        for k, bath in enumerate(device.elements)
+    }
+    for name in (
+        f"work.{engine.plan.drive.wiring}",
+        "energy.start",
+        "energy.end",
+        "first_law.residual",
+    ):
         values[name] = ledger[name] * scale.energy
     if "pumping" in results:
         values["pumping"] = results["pumping"]["pumping"]
@@ -96,7 +128,7 @@ def series_channels(engine: Engine, dtype: str) -> tuple[Channel, ...]:
         Channel("voltage", "V", axis="node", dtype=dtype, description="node voltages"),
         Channel("control", "A" if current else "V", axis="node", dtype=dtype,
                 description="injected currents" if current else "source voltages"),
-        Channel("score", "1", axis="node", dtype=dtype, description="score seen by the controller, model units"),
+        Channel("score", "1", axis="node", dtype=dtype, description="score, model units"),
     )  # fmt: skip
 
 

@@ -2,8 +2,9 @@
 
     build (train if asked) -> likelihood terms -> simulate into the file
 
-Likelihood terms come first, because the file gets its final size before the first tick and holds them from the start. A path that cannot be
-used is refused before any work. Training keeps a checkpoint beside the output, so an interrupted run resumes there too.
+Likelihood terms come first, because the file gets its final size before the first tick and holds
+them from the start. A path that cannot be used is refused before any work. Training keeps a
+checkpoint beside the output, so an interrupted run resumes there too.
 """
 
 from __future__ import annotations
@@ -18,11 +19,14 @@ from thermohw.control import make_plan
 from thermohw.errors import InputError, StoreError
 from thermohw.integrate import block_generator
 from thermohw.likelihood import evaluate
+from thermohw.likelihood.flow import terminal_bar
 from thermohw.pipeline.build import build_setting, prior_kind
 from thermohw.pipeline.simulate import Run, simulate
 from thermohw.store import RunReader, check_new, content_hash
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from thermohw.audit.rebuild import Setting
     from thermohw.pipeline.spec import Spec
     from thermohw.target import Target
@@ -40,11 +44,14 @@ def run_spec(spec: Spec, out: str | Path, *, resume: bool = False, progress: boo
         progress: show progress bars.
 
     Raises:
-        InputError: a key is refused, the path exists or cannot be written, or the disk is too small.
+        InputError: a key is refused, the path exists or cannot be written, or the disk is too
+            small.
     """
     out = Path(out)
     if spec.tables.sweep is not None:
-        raise InputError("the SPEC has a [sweep] table: it describes many runs, not one", where=spec.where)
+        raise InputError(
+            "the SPEC has a [sweep] table: it describes many runs, not one", where=spec.where
+        )
     continuing = resume and out.exists()
     if continuing:
         _require_same(out, spec)
@@ -83,16 +90,20 @@ def _require_same(out: Path, spec: Spec) -> None:
     with RunReader.open(out, partial=True) as run:
         if run.spec_hash != content_hash(spec.canonical):
             raise StoreError(
-                "was made from another spec: resume it with its own spec and options, or choose another name", where=str(out)
+                "was made from another spec: resume it with its own spec and options, or choose another name",
+                where=str(out),
             )
         if run.finished:
             raise StoreError("is complete: there is nothing to resume", where=str(out))
 
 
-def likelihood_tree(setting: Setting, spec: Spec, *, prior: str, progress: bool = True) -> dict[str, Any]:
+def likelihood_tree(
+    setting: Setting, spec: Spec, *, prior: str, progress: bool = True
+) -> dict[str, Any]:
     """Every likelihood term of a setting as a tree for /parameters/likelihood.
 
-    terms/<name> is (value, standard error) in nats per sample, data units, NaN where unknown with the reason in `notes`.
+    terms/<name> is (value, standard error) in nats per sample, data units, NaN where unknown with
+    the reason in `notes`.
     """
     assert setting.target is not None
     table = spec.tables.likelihood
@@ -110,7 +121,7 @@ def likelihood_tree(setting: Setting, spec: Spec, *, prior: str, progress: bool 
         probes=table.probes,
         tolerance=table.tolerance,
         moments=table.steps,
-        **({} if progress else {"progress": lambda items, _label: items}),
+        progress=terminal_bar if progress else _silent,
     )
     torch.set_num_threads(threads)
     return {
@@ -124,6 +135,10 @@ def likelihood_tree(setting: Setting, spec: Spec, *, prior: str, progress: bool 
         "profile": dict(found.profile),
         **({} if points is None else {"test": points.numpy()}),
     }
+
+
+def _silent(items: Iterable, label: str) -> Iterable:
+    return items
 
 
 def _test_rows(data: Target, asked: int) -> int:

@@ -1,7 +1,8 @@
 """From a protocol to a run: observers chosen, tiles simulated, everything written down.
 
-The unit of work is (one tile of paths) x (one block of saved frames); after each the file is committed with all that is needed to continue
-bit-identically. Without a file the same numbers stay in memory.
+The unit of work is (one tile of paths) x (one block of saved frames); after each the file is
+committed with all that is needed to continue bit-identically. Without a file the same numbers stay
+in memory.
 """
 
 from __future__ import annotations
@@ -18,14 +19,28 @@ from tqdm import tqdm
 from thermohw.audit.rebuild import Setting, describe
 from thermohw.errors import InputError
 from thermohw.integrate import BLOCK, Recorder, make_engine, saved_ticks, tiles
-from thermohw.pipeline.channels import ledger_channels, ledger_values, series_channels, series_values
+from thermohw.pipeline.channels import (
+    ledger_channels,
+    ledger_values,
+    series_channels,
+    series_values,
+)
 from thermohw.pipeline.summary import LedgerSummary
 from thermohw.store import Layout, Result, RunWriter, content_hash, state_bytes, time_block
-from thermohw.thermo import Information, Ledger, PathRatio, Peaks, Profile, Pumping, acquired, converter_information
+from thermohw.thermo import (
+    Information,
+    Ledger,
+    PathRatio,
+    Peaks,
+    Profile,
+    Pumping,
+    acquired,
+    converter_information,
+)
 
 if TYPE_CHECKING:
     from thermohw.control import Plan, Protocol
-    from thermohw.integrate import Engine, Observer, Tile
+    from thermohw.integrate import Engine, Observer
     from thermohw.score import Score
     from thermohw.target import Target
 
@@ -56,14 +71,17 @@ def build_engine(
 ) -> Engine:
     """Choose the observers that fit a setting and put the engine together."""
     protocol, score = setting.protocol, setting.score
-    start = start or ("marginal" if setting.target is not None and setting.target.analytic else "prior")
+    start = start or (
+        "marginal" if setting.target is not None and setting.target.analytic else "prior"
+    )
     low = protocol.device.dim <= _THEOREM_DIM
     truth = score if score.exact else getattr(score, "base", None)
     known = truth is not None and truth.exact
     ideal = not any(
         getattr(protocol, name) for name in ("adc_bits", "dac_bits", "reading_noise", "latency")
     )
-    # Networks: div u costs a Jacobian a tick; the account needs it only where a current source pumps.
+    # Networks: div u costs a Jacobian a tick; the account needs it only where a current source
+    # pumps.
     divergence = ideal and known
     gaussian_kernel = protocol.control == "clocked" or protocol.stepper == "euler"
     theorem = ideal and known and low and gaussian_kernel and dtype == "float64"
@@ -79,13 +97,22 @@ def build_engine(
         closing=theorem or divergence and _defined_at_end(score),
     )
     plan, device = engine.plan, protocol.device
-    observers: list[Observer] = [Ledger(device, protocol.wiring), Peaks(device), Profile(plan.schedule)]
+    observers: list[Observer] = [
+        Ledger(device, protocol.wiring),
+        Peaks(device),
+        Profile(plan.schedule),
+    ]
     if divergence:
         observers.append(Pumping())
     if theorem:
         kernel = "held" if plan.clocked else "euler"
         observers.append(PathRatio(device, protocol.wiring, kernel=kernel))
-    if engine.controller.filter is not None and plan.adc is None and plan.latency == 0.0 and device.uncoupled:
+    if (
+        engine.controller.filter is not None
+        and plan.adc is None
+        and plan.latency == 0.0
+        and device.uncoupled
+    ):
         observers.append(Information(engine.controller))
     if every > 0:
         observers.append(Recorder(plan, saved_ticks(plan.schedule.ticks, every)))
@@ -117,11 +144,13 @@ def simulate(
         paths: number of samples to generate.
         seed: of the noise streams; a path's noise depends on it and on the path's index only.
         store: run file to write; None keeps the ledger in memory.
-        start: "marginal" (exact p_T), "prior" or "state"; default marginal for known laws, else prior.
+        start: "marginal" (exact p_T), "prior" or "state"; default marginal for known laws, else
+            prior.
         target: the data; default the exact score's own.
         prior: "schedule" or "matched".
         dtype: "float32" or "float64" of states and noise; accounts are always float64.
-        every: save every n-th tick; 0 the ledger and end states only. Default 8 with a file, else 0.
+        every: save every n-th tick; 0 the ledger and end states only. Default 8 with a file, else
+            0.
         scale: what the score has been multiplied by (recorded, so that the file can be rebuilt).
         spec: canonical text that identifies the run; default made from the settings.
         parameters: further trees for /parameters.
@@ -132,9 +161,13 @@ def simulate(
         InputError: a setting is refused, the path exists, or the disk is too small.
     """
     if paths < 1:
-        raise InputError(f"paths = {paths}: expected a positive whole number", where="simulate.paths")
+        raise InputError(
+            f"paths = {paths}: expected a positive whole number", where="simulate.paths"
+        )
     if dtype not in ("float32", "float64"):
-        raise InputError(f"dtype = {dtype!r}: expected 'float32' or 'float64'", where="simulate.dtype")
+        raise InputError(
+            f"dtype = {dtype!r}: expected 'float32' or 'float64'", where="simulate.dtype"
+        )
     setting = Setting(protocol, target if target is not None else protocol.score.target, scale)
     every = (8 if store is not None else 0) if every is None else every
     engine = build_engine(setting, seed=seed, start=start, prior=prior, dtype=dtype, every=every)
@@ -145,9 +178,18 @@ def simulate(
             return _in_memory(engine, setting, paths, progress=progress)
         settings = {"paths": paths, "seed": seed, "start": engine.start.kind, "dtype": dtype, "prior": prior,
                     "every": every}  # fmt: skip
-        tree = {**describe(setting), **(parameters or {}), **_facts(engine), "simulate": json.dumps(settings)}
-        tree["spec"] = spec or json.dumps({k: v for k, v in tree.items() if isinstance(v, str)}, sort_keys=True)
-        return _stored(engine, setting, paths, Path(store), tree, every=every, resume=resume, progress=progress)
+        tree = {
+            **describe(setting),
+            **(parameters or {}),
+            **_facts(engine),
+            "simulate": json.dumps(settings),
+        }
+        tree["spec"] = spec or json.dumps(
+            {k: v for k, v in tree.items() if isinstance(v, str)}, sort_keys=True
+        )
+        return _stored(
+            engine, setting, paths, Path(store), tree, every=every, resume=resume, progress=progress
+        )
     finally:
         torch.set_num_threads(previous)
 
@@ -162,10 +204,11 @@ def _defined_at_end(score: Score) -> bool:
 
 
 def _tile_size(plan: Plan) -> int:
-    """Paths per tile: one noise block; four for a single node, where a block alone is too small to be efficient.
+    """Paths per tile: one noise block; four for a single node, where a block alone is too small to
+    be efficient.
 
-    Circuits of several nodes may need matrix products, whose rounding depends on how many rows they have: evaluated per
-    noise block, a path's numbers do not depend on the paths beside it.
+    Circuits of several nodes may need matrix products, whose rounding depends on how many rows they
+    have: evaluated per noise block, a path's numbers do not depend on the paths beside it.
     """
     return BLOCK * (4 if plan.protocol.device.dim == 1 else 1)
 
@@ -207,7 +250,9 @@ def _stored(
         bar.update(writer.committed)
         saved = dict(writer.state())
         totals = {name: np.array(saved.pop(f"total/{name}", 0.0)) for name in ("profile", "peaks")}
-        for group, tile in enumerate(tiles(paths, layout.group if layout.group % BLOCK == 0 else _tile_size(engine.plan))):
+        for group, tile in enumerate(
+            tiles(paths, layout.group if layout.group % BLOCK == 0 else _tile_size(engine.plan))
+        ):
             first_unit = group * layout.blocks
             if writer.committed >= first_unit + layout.blocks:
                 continue
@@ -229,7 +274,9 @@ def _stored(
                     totals["profile"] = totals["profile"] + results["profile"]["profile"].numpy()
                     totals["peaks"] = np.maximum(totals["peaks"], results["peaks"]["peaks"].numpy())
                     state = {}
-                writer.commit({**state, **{f"total/{name}": value for name, value in totals.items()}})
+                writer.commit(
+                    {**state, **{f"total/{name}": value for name, value in totals.items()}}
+                )
                 bar.update(1)
         writer.write_result("profile", totals["profile"])
         writer.write_result("peaks", totals["peaks"])
@@ -244,16 +291,24 @@ def _layout(engine: Engine, paths: int, every: int) -> Layout:
     series = series_channels(engine, str(engine.dtype).removeprefix("torch.")) if every else ()
     probe = engine.open(tiles(min(paths, group), group)[0])
     probe.predicted = probe.state
-    waiting = 2 + int(plan.latency / float(plan.schedule.durations.min()) + 1) if plan.latency else 2
-    size = state_bytes({**probe.checkpoint(), **{f"pending/{i:08d}": probe.state.numpy() for i in range(waiting)}})
+    waiting = (
+        2 + int(plan.latency / float(plan.schedule.durations.min()) + 1) if plan.latency else 2
+    )
+    size = state_bytes(
+        {**probe.checkpoint(), **{f"pending/{i:08d}": probe.state.numpy() for i in range(waiting)}}
+    )
     bins = next(o for o in engine.observers if isinstance(o, Profile)).edges
     results = (
         Result("profile", (len(bins) - 1, 3), "1", dims=("bin", "account"),
-               attrs={"long_name": "sums over paths of heat [kT], work [kT] and int div u [nats] per bin of ticks"}),
+               attrs={"long_name": "sums over paths: heat [kT], work [kT], int div u [nats]"}),
         Result("peaks", (4,), "1", dims=("extreme",),
                attrs={"long_name": "largest voltage, source, current, rate; thermal units"}),
     )  # fmt: skip
     axes = {"node": plan.protocol.device.nodes}
+    block = 1
+    if every:
+        rows = min(paths, group)
+        block = time_block(series, axes, len(steps), group=rows, state_size=2 * size + 65536)
     return Layout(
         paths=paths,
         steps=[int(n) for n in steps],
@@ -263,7 +318,7 @@ def _layout(engine: Engine, paths: int, every: int) -> Layout:
         ledger=ledger_channels(engine),
         results=results,
         group=group,
-        block=time_block(series, axes, len(steps), group=min(paths, group)) if every else 1,
+        block=block,
         state_size=2 * size + 65536,
     )
 
@@ -291,7 +346,9 @@ def _facts(engine: Engine) -> dict[str, Any]:
         },
         "start": {
             "kind": engine.start.kind,
-            "entropy": float("nan") if engine.start.entropy is None else float(engine.start.entropy),
+            "entropy": float("nan")
+            if engine.start.entropy is None
+            else float(engine.start.entropy),
             "preparation": engine.start.preparation(plan),
         },
     }
@@ -301,7 +358,9 @@ def _facts(engine: Engine) -> dict[str, Any]:
 
 
 def _information(engine: Engine) -> dict[str, Any]:
-    """What the readings tell the controller, nats per sample; an upper bound where a converter limits them."""
+    """What the readings tell the controller, nats per sample; an upper bound where a converter
+    limits them.
+    """
     plan, start = engine.plan, engine.start
     if plan.adc is not None:
         theta = plan.protocol.theta
@@ -318,7 +377,9 @@ def _information(engine: Engine) -> dict[str, Any]:
 
 
 def _last_tick(layout: Layout, frames: slice, ticks: int) -> int:
-    """Where a time block ends: the tick of its last frame plus one, so that this frame's start has been seen."""
+    """Where a time block ends: the tick of its last frame plus one, so that this frame's start has
+    been seen.
+    """
     if layout.frames == 0 or frames.stop >= layout.frames:
         return ticks
     return min(ticks, int(layout.steps[frames.stop - 1]) + 1)
@@ -329,4 +390,6 @@ def _stops(ticks: int) -> list[int]:
 
 
 def _bar(progress: bool, total: int) -> tqdm:
-    return tqdm(total=total, desc="simulating", unit_scale=True, delay=2, disable=None if progress else True)
+    return tqdm(
+        total=total, desc="simulating", unit_scale=True, delay=2, disable=None if progress else True
+    )

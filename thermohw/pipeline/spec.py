@@ -1,9 +1,10 @@
 """The run SPEC: a TOML file that says everything about one run.
 
-Tables: device, target, process, score, protocol, simulate, likelihood, store (and sweep, which belongs to sweeps). Tables that
-describe objects with their own constructors (device, target, process) are checked by those; the rest is checked here.
-Whatever is wrong is one line: file, key, value, what was expected. A resolved spec has one canonical text, whose hash tells
-whether an unfinished run may be resumed.
+Tables: device, target, process, score, protocol, simulate, likelihood, store (and sweep, which
+    belongs to sweeps). Tables that
+describe objects with their own constructors (device, target, process) are checked by those; the
+rest is checked here. Whatever is wrong is one line: file, key, value, what was expected. A resolved
+spec has one canonical text, whose hash tells whether an unfinished run may be resumed.
 """
 
 from __future__ import annotations
@@ -138,7 +139,8 @@ def load_spec(source: str | Path, overrides: Sequence[str] | Mapping[str, Any] =
 
     Args:
         source: a path, or the name of a shipped spec ("mixture_rc").
-        overrides: "a.b=c" texts with c in TOML (bare words are strings), or a mapping of dotted keys.
+        overrides: "a.b=c" texts with c in TOML (bare words are strings), or a mapping of dotted
+            keys.
 
     Raises:
         InputError: no such file, not TOML, or a key or value that is refused.
@@ -155,12 +157,15 @@ def load_spec(source: str | Path, overrides: Sequence[str] | Mapping[str, Any] =
         where, text = f"experiments/{source}.toml", shipped.read_text(encoding="utf-8")
     else:
         raise InputError(
-            f"no such file, and no shipped spec of that name; shipped: {', '.join(spec_names())}", where=str(source)
+            f"no such file, and no shipped spec of that name; shipped: {', '.join(spec_names())}",
+            where=str(source),
         )
     return read_spec(text, overrides, where=where)
 
 
-def read_spec(text: str, overrides: Sequence[str] | Mapping[str, Any] = (), *, where: str = "spec") -> Spec:
+def read_spec(
+    text: str, overrides: Sequence[str] | Mapping[str, Any] = (), *, where: str = "spec"
+) -> Spec:
     """Parse and validate a SPEC's text; see `load_spec`."""
     try:
         raw = tomllib.loads(text)

@@ -43,7 +43,10 @@ class LedgerSummary:
         table["first_law.residual"] = channels["first_law.residual"]
         n = len(table["energy.change"])
         rows = {
-            name: (float(values.mean()), float(values.std(ddof=1) / sqrt(n)) if n > 1 else float("nan"))
+            name: (
+                float(values.mean()),
+                float(values.std(ddof=1) / sqrt(n)) if n > 1 else float("nan"),
+            )
             for name, values in table.items()
         }
         return cls(rows, energy, n)
@@ -52,7 +55,11 @@ class LedgerSummary:
     def read(cls, path: str | Path) -> LedgerSummary:
         """Summarise a stored run."""
         with RunReader.open(path) as run:
-            names = [n for n in run.ledger_names if n.split(".")[0] in ("heat", "work", "energy", "first_law")]
+            names = [
+                n
+                for n in run.ledger_names
+                if n.split(".")[0] in ("heat", "work", "energy", "first_law")
+            ]
             channels = {name: run.ledger(name) for name in names}
             return cls.of(channels, float(run.parameters["units"]["energy"]))
 

@@ -1,0 +1,160 @@
+"""The command line.
+
+    thermohw devices [NAME]                what there is, or one device's kT/C, time constants,
+    noise, limits
+    thermohw run SPEC [--set a.b=c]...     simulate a SPEC into a run file
+    thermohw audit run.h5 [--json]         laws and bounds; exit 0 holds or explained, 1 violated, 2
+    bad input
+    thermohw report run.h5 [--out x.html]  the page
+    thermohw inspect run.h5 [--verify]     what is in a file, and whether it is whole
+
+A mistake of the user's is one line on stderr and exit 2; Ctrl-C is 130 and loses nothing that was
+committed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from thermohw.errors import InputError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="Diffusion models played on noisy circuits: samples, joules, likelihoods and laws.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.command()
+def devices(
+    name: Annotated[
+        str | None, typer.Argument(help="a shipped device or the path of a datasheet")
+    ] = None,
+) -> None:
+    """List the devices, or show one."""
+    from thermohw.cli.tables import device_list, device_page
+
+    typer.echo(device_list() if name is None else device_page(name), nl=False)
+
+
+@app.command()
+def run(
+    spec: Annotated[str, typer.Argument(help="a TOML file, or the name of a shipped experiment")],
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="override an entry")
+    ] = None,
+    paths: Annotated[int | None, typer.Option(help="simulate.paths")] = None,
+    seed: Annotated[int | None, typer.Option(help="simulate.seed")] = None,
+    out: Annotated[Path, typer.Option(help="run file to write")] = Path("run.h5"),
+    resume: Annotated[
+        bool, typer.Option("--resume", help="continue an unfinished run file")
+    ] = False,
+    on: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
+) -> None:
+    """Simulate a SPEC into a run file."""
+    from thermohw.pipeline import load_spec, run_spec
+
+    if on != "cpu":
+        raise InputError(f"{on!r}: this version runs on 'cpu' only", where="--on")
+    overrides = list(set_ or [])
+    overrides += [
+        f"simulate.{key}={value}"
+        for key, value in (("paths", paths), ("seed", seed))
+        if value is not None
+    ]
+    result = run_spec(load_spec(spec, overrides), out, resume=resume)
+    typer.echo(str(result.ledger))
+    typer.echo(f"written to {out}; next: thermohw audit {out}")
+
+
+@app.command()
+def audit(
+    path: Annotated[Path, typer.Argument(help="a run file")],
+    json: Annotated[bool, typer.Option("--json", help="the whole account as JSON")] = False,
+    recompute: Annotated[
+        bool, typer.Option("--recompute", help="compute stored likelihood terms again")
+    ] = False,
+) -> None:
+    """Check laws and bounds of a stored run."""
+    from thermohw.audit import audit as examine
+
+    account = examine(path, recompute=recompute)
+    typer.echo(account.to_json() if json else str(account))
+    if not account.holds:
+        raise typer.Exit(1)
+
+
+@app.command()
+def report(
+    path: Annotated[Path, typer.Argument(help="a run file or a directory of them")],
+    out: Annotated[Path | None, typer.Option(help="HTML file to write")] = None,
+) -> None:
+    """Draw the report page of a stored run."""
+    from thermohw.report import report as draw
+
+    typer.echo(f"written to {draw(path, out)}")
+
+
+@app.command()
+def inspect(
+    path: Annotated[Path, typer.Argument(help="a run file")],
+    verify: Annotated[
+        bool, typer.Option("--verify", help="check hashes, counters, shapes and values")
+    ] = False,
+) -> None:
+    """Show what is in a run file, and whether it is whole."""
+    from thermohw.cli.tables import file_page, verdict
+
+    typer.echo(file_page(path), nl=False)
+    if verify:
+        text, sound = verdict(path)
+        typer.echo(text)
+        if not sound:
+            raise typer.Exit(1)
+
+
+def main() -> None:
+    """Entry point of the `thermohw` command."""
+    try:
+        # standalone_mode off: our own exit codes, one line for every mistake.
+        code = app(standalone_mode=False)
+    except InputError as error:
+        _fail(str(error))
+    except typer.Abort:
+        _interrupted()
+    except KeyboardInterrupt:
+        _interrupted()
+    except BrokenPipeError:
+        os._exit(0)  # the reader of our output left, e.g. `| head`
+    except Exception as error:
+        if hasattr(
+            error, "format_message"
+        ):  # a usage mistake, as the command line library names it
+            _fail(error.format_message())  # type: ignore[attr-defined]
+        raise
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str) -> None:
+    print(f"thermohw: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(2)
+
+
+def _interrupted() -> None:
+    print(
+        "thermohw: interrupted; what was committed is kept, continue with --resume", file=sys.stderr
+    )
+    sys.stderr.flush()
+    os._exit(130)  # no traceback from half-finished destructors
+
+
+if __name__ == "__main__":
+    main()
