@@ -15,8 +15,9 @@ cancels. Instead the responses at Gauss-Legendre nodes, weighted by the square r
 weights, are stacked and QR-factorised: R^T is the covariance's Cholesky factor with full relative
 accuracy at any h, for any A, normal or not.
 
-Charges determine the end state (z' = z - sum_k b_k y_k + B i h), so the minimal set to sample is y,
-and (y, I) where a port works.
+Charges and port integrals determine the end state, z' = z - sum_k b_k y_k + J B I + B i h. Without
+gyrating elements (J = 0) charges alone do: the minimal set to sample is y, and (y, I) where a port
+works.
 """
 
 from __future__ import annotations
@@ -97,7 +98,8 @@ def square_root_covariance(
     """Lower-triangular L with L L^T = int_0^h (e^{Fs} M)(e^{Fs} M)^T ds restricted to `rows`.
 
     Panels double in length away from s = 0 so that each spans at most one fastest time constant or
-    its own distance from the origin; inside a panel the responses are products of two exponentials.
+    its own distance from the origin, and never more than a radian or so of the fastest
+    oscillation; inside a panel the responses are products of two exponentials.
 
     Args:
         f: generator, shape (a, a).
@@ -109,9 +111,12 @@ def square_root_covariance(
         Shape (r, r), with a non-negative diagonal.
     """
     rate = float(np.linalg.norm(f, 2))
+    ringing = float(np.abs(np.linalg.eigvals(f).imag).max())
+    longest = 2.0 / max(ringing, 1.0 / h)
     edges: list[float] = [0.0]
     while edges[-1] < h:
-        edges.append(min(h, edges[-1] + max(edges[-1], 1.0 / max(rate, 1.0 / h))))
+        panel = max(edges[-1], 1.0 / max(rate, 1.0 / h))
+        edges.append(min(h, edges[-1] + min(panel, longest)))
     samples = []
     for left, right in zip(edges[:-1], edges[1:], strict=True):
         half = 0.5 * (right - left)
@@ -133,7 +138,9 @@ def tick_moments(device: LinearDevice, h: float) -> TickMoments:
     block = np.zeros((a + c, a + c))
     block[:a, :a], block[:a, a:] = f, g
     mean = expm(block * h)
-    end_noise = np.concatenate([-device.directions.T, np.zeros((n, c - k))], axis=1)
+    assert c - k == n or not device.structure.any(), "J acts on efforts without a port"
+    gyrating = device.structure @ device.port_matrix
+    end_noise = np.concatenate([-device.directions.T, gyrating], axis=1)
     return TickMoments(
         duration=h,
         propagator=mean[:n, :n],

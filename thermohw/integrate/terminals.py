@@ -28,6 +28,7 @@ class Terminals:
     """
 
     def __init__(self, device: LinearDevice, wiring: str, *, dtype: torch.dtype) -> None:
+        assert not device.structure.any(), "steppers move charge through elements only, not by J"
         self.device, self.wiring, self.dtype = device, wiring, dtype
         self.identity = device.uncoupled
         self.conductance = self._row(device.coefficients)
