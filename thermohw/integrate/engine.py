@@ -197,15 +197,18 @@ class TileRun:
         return {o.name: o.result(self.carries[o.name], self.state) for o in self.engine.observers}
 
     def checkpoint(self) -> dict[str, Any]:
-        """Everything needed to continue, as numpy arrays by name."""
+        """Everything needed to continue, as numpy arrays by name; copies, since observers add in
+        place.
+        """
         assert isinstance(self.noise, BlockNoise)
         saved: dict[str, Any] = {
             "position": self.position,
-            "state": self.state.numpy(),
+            "state": self.state.numpy().copy(),
             "noise": self.noise.get_state(),
         }
         for name, carry in self.carries.items():
-            saved.update({f"carry/{name}/{key}": value.numpy() for key, value in carry.items()})
+            entries = {f"carry/{name}/{key}": value.numpy().copy() for key, value in carry.items()}
+            saved.update(entries)
         if not self.engine.plan.ideal:
             saved.update({f"pending/{tick}": c.source.numpy() for tick, c in self.pending.items()})
         if self.predicted is not None:
@@ -221,6 +224,7 @@ class TileRun:
 
         self.position = int(saved["position"])
         self.state = tensor(saved["state"])
+        self.pending = {}  # decisions of a later tick would be taken for the replayed ones
         self.noise.set_state(saved["noise"])
         for key, value in saved.items():
             if key.startswith("carry/"):
