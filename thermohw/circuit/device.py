@@ -140,11 +140,18 @@ class LinearDevice:
         """Relaxation times 1/Re(eigenvalues of A), longest first, in R_ref C_ref."""
         return np.sort(1.0 / np.linalg.eigvals(self.drift_matrix).real)[::-1]
 
+    @cached_property
+    def unit_hessian(self) -> bool:
+        """H'' is the identity: charges and voltages are the same numbers in thermal units."""
+        return np.array_equal(self.hessian, np.eye(self.dim))
+
     def efforts(self, state: torch.Tensor) -> torch.Tensor:
         """Node voltages H''z of states (paths, n), thermal units, same shape."""
+        if self.unit_hessian:
+            return state
         diagonal = np.diag(self.hessian)
         if np.array_equal(self.hessian, np.diag(diagonal)):
-            return state if (diagonal == 1.0).all() else state * state.new_tensor(diagonal)
+            return state * state.new_tensor(diagonal)
         return state @ state.new_tensor(self.hessian)
 
     def energy(self, state: torch.Tensor) -> torch.Tensor:

@@ -72,13 +72,12 @@ class HeldNodes:
         m, n = self.moments(piece.duration), self.device.dim
         emf, current = self.terminals.emf(control), self.terminals.current(control)
         normals = noise.normals(self.normals)
-        end = _combine(state, m.decay, emf, m.from_source)
+        end = _relax(state, m, emf)
         if current is not None:
             end = _add(end, current, m.from_current)
         end = _add(end, normals if n == self.normals else normals[:, :n], m.spread)
         charge = state - end
-        v_start, v_end = self.terminals.voltage(state), self.terminals.voltage(end)
-        force = (v_start + v_end).mul_(0.5)
+        force = torch.lerp(self.terminals.voltage(state), self.terminals.voltage(end), 0.5)
         excess, flux = None, None
         if self.flux:
             flux = _combine(state, m.sum_state, emf, m.sum_source)
@@ -95,6 +94,14 @@ class HeldNodes:
         return Step(
             piece, state, end, control, following, force, charge, excess, emf, current, flux
         )
+
+
+def _relax(state: torch.Tensor, m: NodeMoments, emf: torch.Tensor | None) -> torch.Tensor:
+    """decay * state + from_source * emf; one operation where the two weights add up to one."""
+    scalar = isinstance(m.decay, float)
+    if emf is not None and scalar and abs(m.decay + m.from_source - 1.0) < 1e-15:
+        return torch.lerp(emf, state, m.decay)
+    return _combine(state, m.decay, emf, m.from_source)
 
 
 def _combine(

@@ -70,20 +70,17 @@ class BlockNoise:
         assert BLOCK * (len(blocks) - 1) < paths <= BLOCK * len(blocks)
         self.paths, self.dtype = paths, dtype
         self._generators = [block_generator(seed, block) for block in blocks]
-        self._buffers: dict[int, torch.Tensor] = {}
+        self._buffers: dict[int, tuple[torch.Tensor, torch.Tensor, tuple[torch.Tensor, ...]]] = {}
 
     def normals(self, width: int) -> torch.Tensor:
         """The next (paths, width) standard normals; the tensor is reused by the next call."""
-        buffer = self._buffers.get(width)
-        if buffer is None:
-            rows = BLOCK * len(self._generators)
-            buffer = self._buffers[width] = torch.empty(rows, width, dtype=self.dtype)
-        if len(self._generators) == 1:
-            buffer.normal_(generator=self._generators[0])
-        else:
-            for generator, rows in zip(self._generators, buffer.split(BLOCK), strict=True):
-                rows.normal_(generator=generator)
-        return buffer if self.paths == len(buffer) else buffer[: self.paths]
+        if width not in self._buffers:
+            whole = torch.empty(BLOCK * len(self._generators), width, dtype=self.dtype)
+            self._buffers[width] = whole[: self.paths], whole, whole.split(BLOCK)
+        wanted, _, blocks = self._buffers[width]
+        for generator, rows in zip(self._generators, blocks, strict=True):
+            rows.normal_(generator=generator)
+        return wanted
 
     def get_state(self) -> np.ndarray:
         """Generator states, uint8, shape (blocks, 5056)."""

@@ -1,8 +1,9 @@
 """Recording voltages, controls and scores at chosen tick boundaries.
 
-The one observer whose memory grows, on purpose and only until it is drained: the pipeline empties it after every time block.
-A frame belongs to the start of a tick: voltages then, and the source values and the score decided then. The last frame is the end of the
-run, with the source and the score that were last in force.
+The one observer whose memory grows, on purpose and only until it is drained: the pipeline empties
+it after every time block. A frame belongs to the start of a tick: voltages then, and the source
+values and the score decided then. The last frame is the end of the run, with the source and the
+score that were last in force.
 """
 
 from __future__ import annotations
@@ -42,14 +43,18 @@ class Recorder:
 
     name = "recorder"
 
-    def __init__(self, plan: Plan, ticks: Sequence[int] | NDArray[Any], *, score: bool = True) -> None:
+    def __init__(
+        self, plan: Plan, ticks: Sequence[int] | NDArray[Any], *, score: bool = True
+    ) -> None:
         self.plan, self.score = plan, score
         self._wanted = {int(tick) for tick in ticks}
         self._frames: list[dict[str, torch.Tensor]] = []
         self._last: Control | None = None
 
     def init(self, state: torch.Tensor) -> Carry:
-        """Nothing kept; the frames are not part of a carry, since they are drained before every commit."""
+        """Nothing kept; the frames are not part of a carry, since they are drained before every
+        commit.
+        """
         self._frames, self._last = [], None
         return {}
 
@@ -65,7 +70,9 @@ class Recorder:
                 self._keep(step.end, self._last)
 
     def drain(self) -> dict[str, torch.Tensor]:
-        """The frames kept since the last call, shape (frames, paths, n) by channel; thermal and model units."""
+        """The frames kept since the last call, shape (frames, paths, n) by channel; thermal and
+        model units.
+        """
         frames, self._frames = self._frames, []
         if not frames:
             return {}

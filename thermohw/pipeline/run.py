@@ -90,7 +90,8 @@ def _require_same(out: Path, spec: Spec) -> None:
     with RunReader.open(out, partial=True) as run:
         if run.spec_hash != content_hash(spec.canonical):
             raise StoreError(
-                "was made from another spec: resume it with its own spec and options, or choose another name",
+                "was made from another spec: resume it with its own spec and options, or choose "
+                "another name",
                 where=str(out),
             )
         if run.finished:

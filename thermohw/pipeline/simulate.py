@@ -176,8 +176,14 @@ def simulate(
     try:
         if store is None:
             return _in_memory(engine, setting, paths, progress=progress)
-        settings = {"paths": paths, "seed": seed, "start": engine.start.kind, "dtype": dtype, "prior": prior,
-                    "every": every}  # fmt: skip
+        settings = {
+            "paths": paths,
+            "seed": seed,
+            "start": engine.start.kind,
+            "dtype": dtype,
+            "prior": prior,
+            "every": every,
+        }
         tree = {
             **describe(setting),
             **(parameters or {}),
@@ -204,13 +210,12 @@ def _defined_at_end(score: Score) -> bool:
 
 
 def _tile_size(plan: Plan) -> int:
-    """Paths per tile: one noise block; four for a single node, where a block alone is too small to
-    be efficient.
+    """Paths per tile: one noise block; eight for a single node, where one is too small.
 
     Circuits of several nodes may need matrix products, whose rounding depends on how many rows they
     have: evaluated per noise block, a path's numbers do not depend on the paths beside it.
     """
-    return BLOCK * (4 if plan.protocol.device.dim == 1 else 1)
+    return BLOCK * (8 if plan.protocol.device.dim == 1 else 1)
 
 
 def _in_memory(engine: Engine, setting: Setting, paths: int, *, progress: bool) -> Run:
