@@ -189,8 +189,8 @@ def _converter(
 def _stability_margin(
     protocol: Protocol, drive: Drive, stepper: str
 ) -> Callable[[float, float], float]:
-    """(tick length, model time) -> a number below 1 where the closed loop of the narrowest mode
-    does not ring apart.
+    """(tick length, model time at its end) -> a number below 1 where the closed loop of the
+    narrowest mode does not ring apart.
 
     On a mode of variance v the controlled drift is (m - w/v) x beside the free -a x. One tick
     multiplies a deviation by e^{-ah} + (1 - e^{-ah})(m - w/v)/a when held, by 1 - a h + h (m - w/v)

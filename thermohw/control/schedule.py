@@ -15,13 +15,16 @@ thousandth of the narrowest mode's variance and closes with one tick to zero.
 
 Stability: on a mode of variance v the score is -x/v, and holding it for h multiplies a deviation by
 e^{-h} + (1 - e^{-h})(m - w/v); the loop rings apart unless (1 - e^{-h})(1 - m + w/v) < 2 at every
-tick. A grid that breaks this is refused with the number of ticks that would not.
+tick, with v at the noise level that the tick ends with, its smallest. (The law of the level it
+starts with is softer by just enough never to ring: a grid that breaks the rule then smears the
+mode instead, 2.5 times too wide at the limit, and in proportion to h beyond it.) Such a grid is
+refused with the number of ticks that would do.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, log
+from math import log
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -141,7 +144,7 @@ def require_stable(
 
     Args:
         schedule: the grid to judge.
-        margin: (tick length, model time at its start) -> a number that must stay below 1.
+        margin: (tick length, model time at its end) -> a number that must stay below 1.
         rebuild: ticks -> the same kind of grid with that many ticks, to find the number that is
             enough.
         narrowest: variance of the narrowest mode, for the message.
@@ -152,13 +155,17 @@ def require_stable(
     worst = _worst(schedule, margin)
     if worst[0] < 1.0:
         return
-    enough = schedule.ticks
+    few, enough = schedule.ticks, schedule.ticks + 1
     while enough < 2**24 and _worst(rebuild(enough), margin)[0] >= 1.0:
-        enough = ceil(1.25 * enough) + 1
+        few, enough = enough, 2 * enough
+    while enough - few > max(1, enough // 100):  # to a percent
+        middle = (few + enough) // 2
+        stable = _worst(rebuild(middle), margin)[0] < 1.0
+        few, enough = (few, middle) if stable else (middle, enough)
     raise InputError(
         f"ticks = {schedule.ticks} ({schedule.grid}): tick {worst[1]} lasts "
         f"{schedule.durations[worst[1]]:.3g} RC, too long for the narrowest mode (variance "
-        f"{narrowest:.3g}): the loop is unstable; about {enough} ticks are enough",
+        f"{narrowest:.3g}): a loop held that long is unstable; about {enough} ticks are enough",
         where="protocol.ticks",
     )
 
@@ -166,7 +173,7 @@ def require_stable(
 def _worst(schedule: Schedule, margin: Callable[[float, float], float]) -> tuple[float, int]:
     margins = [
         margin(float(h), float(t))
-        for h, t in zip(schedule.durations, schedule.model_time[:-1], strict=True)
+        for h, t in zip(schedule.durations, schedule.model_time[1:], strict=True)
     ]
     worst = int(np.argmax(margins))
     return margins[worst], worst
