@@ -9,8 +9,9 @@ point is kept; no true score is needed.
 
 `GridEnsemble`: where the law itself is known in one or two dimensions, E_{p_t} is a trapezoidal
 sum over a wide grid. For a density that is a Gaussian convolution the trapezoidal rule converges
-exponentially, so the grid is refined until mass and entropy stop changing; closed forms are then
-reproduced to round-off. Its conditional score is the exact one, E[s_cond | x_t] = s(x_t).
+exponentially, so the grid, no coarser than half the data's narrowest deviation, is refined until
+mass and entropy stop changing; closed forms are then reproduced to round-off. Its conditional score
+is the exact one, E[s_cond | x_t] = s(x_t).
 
 Both deliver `Draw`s and reduce values on them to one number per path; an exact expectation counts
 as a single path.
@@ -190,7 +191,10 @@ class GridEnsemble:
         dim = len(mean)
         assert dim <= 2, "grids are for one and two dimensions"
         half = self.reach * np.sqrt(np.diagonal(covariance))
-        count, previous = (129, 33)[dim - 1], (math.inf, math.inf)
+        # A learned score may keep the data's own scale long after p_t has lost it.
+        finest = 0.5 * math.sqrt(max(self.target.narrowest, 1e-6)) * 2.0 ** (dim - 1)
+        count = min(max(int(2.0 * half.max() / finest), 128), 2 ** (14 // dim)) + 1
+        previous = (math.inf, math.inf)
         while True:
             axes = [
                 torch.linspace(m - h, m + h, count, dtype=torch.float64)
@@ -206,7 +210,7 @@ class GridEnsemble:
             change = max(abs(mass - previous[0]), abs(entropy - previous[1]))
             if change < 1e-12 * (1.0 + abs(entropy)):
                 break
-            if count**dim > 2**17:
+            if count**dim > 2**19:
                 raise InputError(
                     f"the law at model time {t:g} is too rough for a grid; take samples instead"
                 )
