@@ -15,9 +15,10 @@ committed.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -123,15 +124,14 @@ def inspect(
 
 def main() -> None:
     """Entry point of the `thermohw` command."""
+    # Not KeyboardInterrupt: raised inside a destructor or a weak reference's callback, it is
+    # swallowed. Leaving at once is safe, because a commit survives even a kill.
+    signal.signal(signal.SIGINT, lambda number, frame: _interrupted())
     try:
         # standalone_mode off: our own exit codes, one line for every mistake.
         code = app(standalone_mode=False)
     except InputError as error:
         _fail(str(error))
-    except typer.Abort:
-        _interrupted()
-    except KeyboardInterrupt:
-        _interrupted()
     except BrokenPipeError:
         os._exit(0)  # the reader of our output left, e.g. `| head`
     except Exception as error:
@@ -143,17 +143,17 @@ def main() -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _fail(message: str) -> None:
+def _fail(message: str) -> NoReturn:
     print(f"thermohw: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(2)
 
 
-def _interrupted() -> None:
+def _interrupted() -> NoReturn:
     print(
         "thermohw: interrupted; what was committed is kept, continue with --resume", file=sys.stderr
     )
     sys.stderr.flush()
-    os._exit(130)  # no traceback from half-finished destructors
+    os._exit(130)
 
 
 if __name__ == "__main__":

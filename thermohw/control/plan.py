@@ -127,6 +127,7 @@ def make_plan(protocol: Protocol) -> Plan:
     )
     latency = _seconds(protocol.latency, "protocol.latency") / scale.time
     source_unit = ("V", scale.voltage) if protocol.wiring == "emf" else ("A", scale.current)
+    widest, strongest = _usual_ranges(protocol, drive, schedule)
     return Plan(
         protocol=protocol,
         drive=drive,
@@ -134,8 +135,8 @@ def make_plan(protocol: Protocol) -> Plan:
         timeline=make_timeline(schedule, latency),
         laws=Laws(drive, score, schedule.model_time),
         middle_laws=Laws(drive, score, _middle_times(protocol, schedule)),
-        adc=_converter(protocol.adc_bits, protocol.adc_range, "adc", "V", scale.voltage),
-        dac=_converter(protocol.dac_bits, protocol.dac_range, "dac", *source_unit),
+        adc=_converter(protocol.adc_bits, protocol.adc_range, "adc", ("V", scale.voltage), widest),
+        dac=_converter(protocol.dac_bits, protocol.dac_range, "dac", source_unit, strongest),
         reading_noise=_volts(protocol.reading_noise) / scale.voltage,
         latency=latency,
         stepper=stepper,
@@ -173,17 +174,37 @@ def _volts(value: str | float | None) -> float:
 
 
 def _converter(
-    bits: int | None, ends: tuple[object, object] | None, name: str, unit: str, size: float
+    bits: int | None,
+    ends: tuple[Any, Any] | None,
+    name: str,
+    unit: tuple[str, float],
+    usual: float,
 ) -> Converter | None:
-    if bits is None or ends is None:
+    """A converter from its range in SI, or over +-`usual` (thermal units) where none is given."""
+    if bits is None:
         return None
+    if ends is None:
+        return Converter(bits, -usual, usual)
+    where = f"protocol.{name}_range"
     if len(ends) != 2:
-        raise InputError(f"{ends!r}: expected [low, high]", where=f"protocol.{name}_range")
-    low, high = (
-        quantity(end, unit, f"protocol.{name}_range", signed=True) / size  # type: ignore[arg-type]
-        for end in ends
-    )
+        raise InputError(f"{ends!r}: expected [low, high]", where=where)
+    low, high = (quantity(end, unit[0], where, signed=True) / unit[1] for end in ends)
     return Converter(bits, low, high)
+
+
+def _usual_ranges(protocol: Protocol, drive: Drive, schedule: Schedule) -> tuple[float, float]:
+    """Four standard deviations of the readings, and of the sources on the narrowest mode.
+
+    Thermal units. Readings spread over at most the wider of the thermal voltage and the prior; the
+    score's standard deviation is 1/sqrt(v) on a mode of variance v, largest at the last tick.
+    """
+    process = protocol.process
+    _, noise = process.transition(process.duration)
+    spread = max(1.0, float(np.max(noise)) / protocol.theta) ** 0.5
+    decay, rest = process.transition(float(schedule.model_time[-2]))
+    variance = float(np.min(np.diag(np.atleast_2d(decay**2 * protocol.score.narrowest + rest))))
+    gain, weight = (float(np.max(np.abs(part))) for part in (drive.state, drive.score))
+    return 4.0 * spread, 4.0 * (gain * spread + weight / variance**0.5)
 
 
 def _stability_margin(

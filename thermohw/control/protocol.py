@@ -109,8 +109,8 @@ class Protocol:
                 where="protocol.stepper",
             )
         for bits, ends in (("adc_bits", "adc_range"), ("dac_bits", "dac_range")):
-            if (getattr(self, bits) is None) != (getattr(self, ends) is None):
-                raise InputError(f"{bits} and {ends} go together", where=f"protocol.{bits}")
+            if getattr(self, bits) is None and getattr(self, ends) is not None:
+                raise InputError(f"{ends} needs {bits}", where=f"protocol.{ends}")
         if self.filter == "kalman" and self.reading_noise is None:
             raise InputError(
                 "filter = 'kalman' needs a reading_noise to filter", where="protocol.filter"

@@ -1,0 +1,123 @@
+"""A killed run, resumed, is the run that was never killed: bit for bit, whatever the moment."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import h5py
+import numpy as np
+import pytest
+
+from thermohw.errors import StoreError
+from thermohw.pipeline import load_spec, run_spec
+
+# Small tiles' worth of work many times over: 3 path groups, several time blocks each.
+COMMON = [
+    "protocol.ticks=192",
+    "simulate.dtype=float32",
+    "simulate.paths=70000",
+    "likelihood.test=0",
+    "store.every=4",
+]
+CLOCKED = ["protocol.control=clocked", "protocol.stepper=auto"]
+VARIANTS = {
+    "continuous": [],
+    "noisy readings": [*CLOCKED, "protocol.reading_noise=20 uV", "protocol.filter=kalman"],
+    "latency": [*CLOCKED, "protocol.latency=37 ns", "protocol.dac_bits=8"],
+    "current": ["protocol.wiring=current"],
+}
+
+
+def datasets(path):
+    """Every dataset a reader sees, except when the file was made and its spare resume slots."""
+    found = {}
+    with h5py.File(path) as file:
+
+        def visit(name, item):
+            if isinstance(item, h5py.Dataset) and not name.startswith(("provenance/", "run/slot")):
+                found[name] = item[()]
+
+        file.visititems(visit)
+    return found
+
+
+def assert_same(first, second):
+    assert first.keys() == second.keys()
+    for name, value in first.items():
+        assert np.array_equal(np.asarray(value), np.asarray(second[name])), name
+
+
+def command(path, overrides, *, resume=False):
+    words = [sys.executable, "-m", "thermohw", "run", "mixture_rc", "--out", str(path)]
+    for override in overrides:
+        words += ["--set", override]
+    return words + (["--resume"] if resume else [])
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_killed_and_resumed_equals_uninterrupted(name, tmp_path):
+    overrides = COMMON + VARIANTS[name]
+    whole, broken = tmp_path / "whole.h5", tmp_path / "broken.h5"
+    began = time.monotonic()
+    run_spec(load_spec("mixture_rc", overrides), whole, progress=False)
+    duration = time.monotonic() - began
+    moments = random.Random(name)
+    kills = 0
+    for attempt in range(3):
+        process = subprocess.Popen(
+            command(broken, overrides, resume=attempt > 0),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+        while not broken.exists() and process.poll() is None:
+            time.sleep(0.01)
+        # After a resume the interpreter's start comes first; count from the file's appearance.
+        time.sleep((1.5 if attempt else 0.0) + moments.uniform(0.0, 0.6 * duration))
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+            kills += 1
+        process.wait()
+    assert kills > 0, "no kill hit a running process: lengthen the run"
+    spec = load_spec("mixture_rc", overrides)
+    try:
+        run_spec(spec, broken, resume=True, progress=False)
+    except StoreError as error:
+        assert "complete" in str(error)  # the last attempt got to the end
+    assert_same(datasets(whole), datasets(broken))
+
+
+def test_resume_of_another_spec_is_refused(tmp_path):
+    out = tmp_path / "run.h5"
+    small = ["simulate.paths=100", "protocol.ticks=64", "likelihood.test=0"]
+    run_spec(load_spec("mixture_rc", small), out, progress=False)
+    with pytest.raises(StoreError, match="another spec"):
+        run_spec(load_spec("mixture_rc", [*small, "simulate.seed=1"]), out, resume=True)
+    with pytest.raises(StoreError, match="complete"):
+        run_spec(load_spec("mixture_rc", small), out, resume=True)
+    with pytest.raises(StoreError, match="--resume"):
+        run_spec(load_spec("mixture_rc", small), out)
+
+
+def test_ctrl_c_leaves_a_resumable_file(tmp_path):
+    """SIGINT: exit status 130, one line, and what was committed stays readable."""
+    out = tmp_path / "run.h5"
+    overrides = [*COMMON, "simulate.paths=400000"]
+    process = subprocess.Popen(
+        command(out, overrides), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    while not out.exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    time.sleep(1.0)
+    process.send_signal(signal.SIGINT)
+    _, complaint = process.communicate(timeout=60)
+    assert process.returncode == 130, complaint
+    assert len(complaint.strip().splitlines()) == 1 and "--resume" in complaint
+    shown = subprocess.run(
+        [sys.executable, "-m", "thermohw", "inspect", str(out)], capture_output=True, text=True
+    )
+    assert shown.returncode == 0 and "unfinished" in shown.stdout

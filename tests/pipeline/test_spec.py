@@ -1,0 +1,105 @@
+"""SPEC files: what is accepted, and one line for whatever is not."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from thermohw.errors import InputError
+from thermohw.pipeline import load_spec, read_spec, spec_names
+from thermohw.pipeline.build import build_setting
+
+TEXT = load_spec("mixture_rc").text
+
+
+def test_shipped_specs_are_valid():
+    assert {"mixture_rc", "digits_rc"} <= set(spec_names())
+    for name in spec_names():
+        load_spec(name)
+
+
+def test_overrides_take_toml_values_and_bare_words():
+    spec = load_spec(
+        "mixture_rc",
+        ["protocol.ticks=64", "protocol.wiring=current", 'device.r0.resistance="2 Mohm"'],
+    )
+    assert spec.tables.protocol.ticks == 64 and spec.tables.protocol.wiring == "current"
+    assert spec.tables.device["r0.resistance"] == "2 Mohm"
+    assert build_setting(spec).device.scale.resistance == 2e6
+
+
+def test_canonical_text_depends_on_meaning_only():
+    commented = TEXT + "\n# a remark\n"
+    assert read_spec(TEXT).canonical == read_spec(commented).canonical
+    assert read_spec(TEXT).canonical != read_spec(TEXT, ["simulate.seed=1"]).canonical
+    json.loads(read_spec(TEXT).canonical)
+
+
+def test_device_overrides_may_be_written_as_tables():
+    nested = TEXT.replace('name = "rc1"', 'name = "rc1"\nr0.resistance = "2 Mohm"')
+    assert build_setting(read_spec(nested)).device.scale.resistance == 2e6
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("protocol.tick=3", "protocol.tick: unknown key; did you mean ticks"),
+        ("protocol.ticks=2.5", "protocol.ticks = 2.5"),
+        ("protocol.ticks=0", "protocol.ticks"),
+        ("protocol.wiring=norton", "protocol.wiring: 'norton': expected one of emf, current"),
+        ("simulate.paths=0", "simulate.paths = 0"),
+        ("simulate.dtype=float16", "simulate.dtype = 'float16'"),
+        ("score.kind=magic", "score.kind = 'magic'"),
+        ("score.steps=10", "score.steps: only a network score is trained"),
+        ("target.kind=cats", "'cats' is not a target"),
+        ("process.kind=cosine", "'cosine' is not a process"),
+        ("process.duration=-1", "duration must be positive"),
+        ("process.prior=flat", "process.prior: 'flat'"),
+        ("device.name=rc2", "unknown device 'rc2'"),
+        ("device.r0.resistance=10", "value without unit"),
+        ('device.r0.resistance="-1 Mohm"', "r0.resistance"),
+        ('device.r9.resistance="1 Mohm"', "r9"),
+        ("device.name=rc64", "has 1 dimensions, device.name = 'rc64' has 64 nodes"),
+        ('protocol.clock="10 MHz"', "either ticks or clock"),
+        ("protocol.adc_bits=8", "needs control = 'clocked'"),
+        ("target.means=[[nan]]", "finite"),
+        ("protocol.realisation=temperature", "protocol.realisation"),
+        ("colour=3", "colour: unknown key"),
+    ],
+)
+def test_mistakes_are_named(override, expected):
+    with pytest.raises(InputError) as caught:
+        spec = load_spec("mixture_rc", [override])
+        setting = build_setting(spec)
+        from thermohw.control import make_plan
+        from thermohw.pipeline.build import prior_kind
+
+        prior_kind(spec)
+        make_plan(setting.protocol)
+    message = str(caught.value)
+    assert expected in message and "\n" not in message
+
+
+def test_protocol_must_be_complete():
+    for line in ('wiring = "emf"', 'control = "continuous"'):
+        with pytest.raises(InputError, match="is missing"):
+            read_spec(TEXT.replace(line, ""))
+
+
+def test_not_toml_and_not_there(tmp_path: Path):
+    with pytest.raises(InputError, match="not valid TOML"):
+        read_spec("format = ")
+    with pytest.raises(InputError, match="shipped: "):
+        load_spec("nothing_of_that_name")
+    with pytest.raises(InputError, match="expected 'thermohw-run/1'"):
+        read_spec(TEXT.replace("thermohw-run/1", "thermohw-run/9"))
+    with pytest.raises(InputError, match="key=value"):
+        load_spec("mixture_rc", ["protocol.ticks"])
+
+
+def test_too_coarse_a_grid_is_refused_with_the_number():
+    from thermohw.control import make_plan
+
+    spec = load_spec("mixture_rc", ["target.stds=0.01", "protocol.ticks=100"])
+    with pytest.raises(InputError, match=r"about \d+ ticks are enough"):
+        make_plan(build_setting(spec).protocol)
