@@ -11,8 +11,24 @@ __version__ = "0.1.0"
 # stays cheap and a room that needs a heavy library costs nothing to those who do not enter it.
 _EXPORTS: dict[str, str] = {
     "InputError": "thermohw.errors",
-    "load_datasheet": "thermohw.datasheet",
+    "OU": "thermohw.process",
+    "Protocol": "thermohw.control",
+    "RunReader": "thermohw.store",
+    "VE": "thermohw.process",
+    "VP": "thermohw.process",
+    "audit": "thermohw.audit",
     "device_names": "thermohw.datasheet",
+    "fit_score": "thermohw.score.train",
+    "load_datasheet": "thermohw.datasheet",
+    "load_device": "thermohw.circuit",
+    "load_score": "thermohw.score.weights",
+    "load_spec": "thermohw.pipeline",
+    "relaxation": "thermohw.circuit",
+    "report": "thermohw.report",
+    "run_spec": "thermohw.pipeline",
+    "save_score": "thermohw.score.weights",
+    "simulate": "thermohw.pipeline",
+    "targets": "thermohw.target",
 }
 
 __all__ = ["__version__", *sorted(_EXPORTS)]  # pyright: ignore[reportUnsupportedDunderAll]
@@ -22,7 +38,8 @@ def __getattr__(name: str) -> Any:
     module = _EXPORTS.get(name)
     if module is None:
         raise AttributeError(f"module 'thermohw' has no attribute {name!r}")
-    value = getattr(importlib.import_module(module), name)
+    found = importlib.import_module(module)
+    value = found if name == "targets" else getattr(found, name)
     globals()[name] = value
     return value
 

@@ -20,7 +20,7 @@ COMMON = [
     "simulate.dtype=float32",
     "simulate.paths=70000",
     "likelihood.test=0",
-    "store.every=4",
+    "store.every=2",
 ]
 CLOCKED = ["protocol.control=clocked", "protocol.stepper=auto"]
 VARIANTS = {

@@ -210,7 +210,10 @@ class TileRun:
             entries = {f"carry/{name}/{key}": value.numpy().copy() for key, value in carry.items()}
             saved.update(entries)
         if not self.engine.plan.ideal:
-            saved.update({f"pending/{tick}": c.source.numpy() for tick, c in self.pending.items()})
+            for tick, control in self.pending.items():
+                saved[f"pending/{tick:08d}/source"] = control.source.numpy()
+                if control.score is not None:
+                    saved[f"pending/{tick:08d}/score"] = control.score.numpy()
         if self.predicted is not None:
             saved["predicted"] = self.predicted.numpy()
         return saved
@@ -230,9 +233,11 @@ class TileRun:
             if key.startswith("carry/"):
                 _, name, entry = key.split("/", 2)
                 self.carries[name][entry] = tensor(value)
-            elif key.startswith("pending/"):
+            elif key.startswith("pending/") and key.endswith("/source"):
                 tick = int(key.split("/")[1])
-                self.pending[tick] = Control(tick, tensor(value))
+                score = saved.get(f"pending/{tick:08d}/score")
+                seen = None if score is None else tensor(score)
+                self.pending[tick] = Control(tick, tensor(value), seen)
         if "predicted" in saved:
             self.predicted = tensor(saved["predicted"])
 

@@ -135,7 +135,9 @@ class Reference(Heun):
         end = torch.stack(ends).to(self.dtype)
         charge = torch.stack(charges).to(self.dtype)
         current = torch.stack(currents) if currents else None
-        return self._books(piece, state, end, control, act(end), charge=charge, current=current)
+        return self._books(
+            piece, state, end, control, act(end), charge=charge, current=current, act=act
+        )
 
 
 def _row(control: Control, row: int) -> Control:

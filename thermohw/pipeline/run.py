@@ -1,37 +1,23 @@
 """The main job: SPEC in, one complete run file out.
 
-    build (train if asked) -> likelihood terms -> simulate into the file
-
-Likelihood terms come first, because the file gets its final size before the first tick and holds
-them from the start. A path that cannot be used is refused before any work. Training keeps a
-checkpoint beside the output, so an interrupted run resumes there too.
+A path that cannot be used is refused before any work. Training keeps a checkpoint beside the
+output, so an interrupted run resumes there too; the checkpoint goes when the run is complete.
 """
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import torch
-
-from thermohw.control import make_plan
 from thermohw.errors import InputError, StoreError
-from thermohw.integrate import block_generator
-from thermohw.likelihood import evaluate
-from thermohw.likelihood.flow import terminal_bar
 from thermohw.pipeline.build import build_setting, prior_kind
 from thermohw.pipeline.simulate import Run, simulate
 from thermohw.store import RunReader, check_new, content_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from thermohw.audit.rebuild import Setting
     from thermohw.pipeline.spec import Spec
-    from thermohw.target import Target
 
-__all__ = ["likelihood_tree", "run_spec"]
+__all__ = ["run_spec"]
 
 
 def run_spec(spec: Spec, out: str | Path, *, resume: bool = False, progress: bool = True) -> Run:
@@ -52,36 +38,38 @@ def run_spec(spec: Spec, out: str | Path, *, resume: bool = False, progress: boo
         raise InputError(
             "the SPEC has a [sweep] table: it describes many runs, not one", where=spec.where
         )
-    continuing = resume and out.exists()
-    if continuing:
+    if resume and out.exists():
         _require_same(out, spec)
     else:
         check_new(out)
     checkpoint = out.with_name(out.name + ".training")
     setting = build_setting(spec, checkpoint=checkpoint, progress=progress)
-    tables, prior = spec.tables, prior_kind(spec)
-    extra: dict[str, Any] = {"source": spec.text}
-    if not continuing:
-        # Refused settings (an unstable grid, say) must show before the likelihood is computed.
-        make_plan(setting.protocol)
-        if tables.likelihood.test:
-            extra["likelihood"] = likelihood_tree(setting, spec, prior=prior, progress=progress)
-    run = simulate(
-        setting.protocol,
-        paths=tables.simulate.paths,
-        seed=tables.simulate.seed,
-        store=out,
-        start=tables.simulate.start,
-        target=setting.target,
-        prior=prior,
-        dtype=tables.simulate.dtype,
-        every=tables.store.every,
-        scale=setting.scale,
-        spec=spec.canonical,
-        parameters=extra,
-        resume=resume,
-        progress=progress,
-    )
+    tables = spec.tables
+    try:
+        run = simulate(
+            setting.protocol,
+            paths=tables.simulate.paths,
+            seed=tables.simulate.seed,
+            store=out,
+            start=tables.simulate.start,
+            target=setting.target,
+            prior=prior_kind(spec),
+            dtype=tables.simulate.dtype,
+            every=tables.store.every,
+            test=tables.likelihood.test,
+            probes=tables.likelihood.probes,
+            tolerance=tables.likelihood.tolerance,
+            moments=tables.likelihood.steps,
+            scale=setting.scale,
+            spec=spec.canonical,
+            parameters={"source": spec.text},
+            resume=resume,
+            progress=progress,
+        )
+    except StoreError:
+        raise
+    except InputError as error:
+        raise InputError(str(error), where=spec.where) from error
     checkpoint.unlink(missing_ok=True)
     return run
 
@@ -96,53 +84,3 @@ def _require_same(out: Path, spec: Spec) -> None:
             )
         if run.finished:
             raise StoreError("is complete: there is nothing to resume", where=str(out))
-
-
-def likelihood_tree(
-    setting: Setting, spec: Spec, *, prior: str, progress: bool = True
-) -> dict[str, Any]:
-    """Every likelihood term of a setting as a tree for /parameters/likelihood.
-
-    terms/<name> is (value, standard error) in nats per sample, data units, NaN where unknown with
-    the reason in `notes`.
-    """
-    assert setting.target is not None
-    table = spec.tables.likelihood
-    generator = block_generator(spec.tables.simulate.seed, 0, stream=2)
-    data = setting.target
-    one_dimensional = data.analytic and data.dim == 1
-    points = None if one_dimensional else data.held_out(_test_rows(data, table.test), generator)
-    threads = torch.get_num_threads()
-    found = evaluate(
-        setting.score,
-        data,
-        generator=generator,
-        prior=prior,
-        points=points,
-        probes=table.probes,
-        tolerance=table.tolerance,
-        moments=table.steps,
-        progress=terminal_bar if progress else _silent,
-    )
-    torch.set_num_threads(threads)
-    return {
-        "terms": {
-            name: [float("nan"), float("nan")] if term is None else [term.value, term.stderr]
-            for name, term in found.terms.items()
-        },
-        "notes": json.dumps(found.notes),
-        "settings": json.dumps(found.settings),
-        "points": dict(found.points),
-        "profile": dict(found.profile),
-        **({} if points is None else {"test": points.numpy()}),
-    }
-
-
-def _silent(items: Iterable, label: str) -> Iterable:
-    return items
-
-
-def _test_rows(data: Target, asked: int) -> int:
-    """At most as many held-out rows as a data set has."""
-    counts = getattr(data, "counts", None)
-    return asked if counts is None else min(asked, counts["test"])

@@ -1,0 +1,67 @@
+"""Derived numbers that a reader needs to interpret a run file, in SI or nats."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thermohw.thermo import Profile, acquired, converter_information
+
+if TYPE_CHECKING:
+    from thermohw.integrate import Engine
+
+__all__ = ["run_facts"]
+
+
+def run_facts(engine: Engine) -> dict[str, Any]:
+    """Derived numbers that a reader needs to interpret the file, SI."""
+    plan, scale = engine.plan, engine.plan.protocol.device.scale
+    edges = next(o for o in engine.observers if isinstance(o, Profile)).edges
+    facts: dict[str, Any] = {
+        "units": {
+            "energy": scale.energy,
+            "time": scale.time,
+            "voltage": scale.voltage,
+            "current": scale.current,
+            "volts_per_unit": plan.protocol.v0,
+            "theta": plan.protocol.theta,
+        },
+        "schedule": {
+            "grid": plan.schedule.grid,
+            "stepper": plan.stepper,
+            "model_time": plan.schedule.model_time,
+            "physical_time": plan.schedule.physical_time * scale.time,
+            "profile_edges": edges,
+            "duration": plan.seconds,
+        },
+        "start": {
+            "kind": engine.start.kind,
+            "entropy": float("nan")
+            if engine.start.entropy is None
+            else float(engine.start.entropy),
+            "preparation": engine.start.preparation(plan),
+        },
+    }
+    if plan.clocked:
+        facts["information"] = _information(engine)
+    return facts
+
+
+def _information(engine: Engine) -> dict[str, Any]:
+    """What the readings tell the controller, nats per sample; an upper bound where a converter
+    limits them.
+    """
+    plan, start = engine.plan, engine.start
+    if plan.adc is not None:
+        theta = plan.protocol.theta
+        bound = converter_information(plan, start.mean / theta**0.5, start.covariance / theta)
+        return {"acquired": bound, "bound": True}
+    facts: dict[str, Any] = {"acquired": acquired(engine.controller), "bound": False}
+    kalman = engine.controller.filter
+    if kalman is not None:
+        facts["per_reading"] = np.array([reading.information for reading in kalman.readings])
+        _, start_det = np.linalg.slogdet(kalman.start_covariance)
+        _, end_det = np.linalg.slogdet(kalman.final_covariance)
+        facts["log_det_change"] = 0.5 * float(end_det - start_det)
+    return facts

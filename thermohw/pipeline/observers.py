@@ -1,0 +1,89 @@
+"""Which observers fit a run: everything that can be known about it, nothing that cannot.
+
+The ledger, the peaks and the profile are always there. Pumping needs div u, cheap for exact scores
+only; the path ratios of the fluctuation theorems need a Gaussian kernel, exact readings, float64
+noise and few dimensions; the information account needs readings with Gaussian noise, no converter
+and no latency.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from thermohw.errors import InputError
+from thermohw.integrate import Recorder, make_engine, saved_ticks
+from thermohw.thermo import Information, Ledger, PathRatio, Peaks, Profile, Pumping
+
+if TYPE_CHECKING:
+    from thermohw.audit.rebuild import Setting
+    from thermohw.integrate import Engine, Observer
+    from thermohw.score import Score
+
+__all__ = ["build_engine"]
+
+_THEOREM_DIM = 3  # beyond it the exponential average has no effective samples left
+
+
+def build_engine(
+    setting: Setting, *, seed: int, start: str | None, prior: str, dtype: str, every: int
+) -> Engine:
+    """Choose the observers that fit a setting and put the engine together."""
+    protocol, score = setting.protocol, setting.score
+    start = start or (
+        "marginal" if setting.target is not None and setting.target.analytic else "prior"
+    )
+    low = protocol.device.dim <= _THEOREM_DIM
+    truth = score if score.exact else getattr(score, "base", None)
+    known = truth is not None and truth.exact
+    ideal = not any(
+        getattr(protocol, name) for name in ("adc_bits", "dac_bits", "reading_noise", "latency")
+    )
+    # Networks: div u costs a Jacobian a tick; the account needs it only where a current source
+    # pumps.
+    divergence = ideal and known
+    gaussian_kernel = protocol.control == "clocked" or protocol.stepper == "euler"
+    theorem = ideal and known and low and gaussian_kernel and dtype == "float64"
+    engine = make_engine(
+        protocol,
+        seed=seed,
+        start=start,
+        target=setting.target,
+        prior=prior,
+        dtype=getattr(torch, dtype),
+        divergence=divergence,
+        flux=theorem,
+        closing=theorem or divergence and _defined_at_end(score),
+    )
+    plan, device = engine.plan, protocol.device
+    observers: list[Observer] = [
+        Ledger(device, protocol.wiring),
+        Peaks(device),
+        Profile(plan.schedule),
+    ]
+    if divergence:
+        observers.append(Pumping())
+    if theorem:
+        kernel = "held" if plan.clocked else "euler"
+        observers.append(PathRatio(device, protocol.wiring, kernel=kernel))
+    if (
+        engine.controller.filter is not None
+        and plan.adc is None
+        and plan.latency == 0.0
+        and device.uncoupled
+    ):
+        observers.append(Information(engine.controller))
+    if every > 0:
+        observers.append(Recorder(plan, saved_ticks(plan.schedule.ticks, every)))
+    engine.observers = tuple(observers)
+    return engine
+
+
+def _defined_at_end(score: Score) -> bool:
+    """Whether the score exists at t_min; that of a density with edges does not at t = 0."""
+    try:
+        score.at(score.process.t_min)
+    except InputError:
+        return False
+    return True

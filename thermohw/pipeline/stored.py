@@ -1,0 +1,171 @@
+"""A run into a file: one commit a unit of work, and from a commit onwards.
+
+The unit of work is (one tile of paths) x (one block of saved frames). After each, the file is
+committed with all that is needed to continue bit-identically: the tile's states, accounts and noise
+generators, and the totals over finished tiles.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from thermohw.integrate import BLOCK, Recorder, saved_ticks, tiles
+from thermohw.pipeline.channels import (
+    ledger_channels,
+    ledger_values,
+    series_channels,
+    series_values,
+)
+from thermohw.store import Layout, Result, RunWriter, content_hash, state_bytes, time_block
+from thermohw.thermo import Profile
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from thermohw.control import Plan
+    from thermohw.integrate import Engine, TileRun
+
+__all__ = ["progress_bar", "run_into_file", "tile_size"]
+
+_LATE = ("source", "score")  # what a decision under way to the sources consists of
+
+
+def progress_bar(progress: bool, total: int) -> tqdm:
+    """A bar that shows after two seconds, on terminals only."""
+    off = None if progress else True
+    return tqdm(total=total, desc="simulating", unit_scale=True, delay=2, disable=off)
+
+
+def tile_size(plan: Plan) -> int:
+    """Paths per tile: one noise block; eight for a single node, where one is too small.
+
+    Circuits of several nodes may need matrix products, whose rounding depends on how many rows they
+    have: evaluated per noise block, a path's numbers do not depend on the paths beside it.
+    """
+    return BLOCK * (8 if plan.protocol.device.dim == 1 else 1)
+
+
+def run_into_file(
+    engine: Engine,
+    paths: int,
+    path: Path,
+    tree: dict[str, Any],
+    *,
+    every: int,
+    resume: bool,
+    progress: bool,
+) -> None:
+    """Simulate `paths` paths into the run file at `path`.
+
+    Args:
+        engine: the run.
+        paths: how many.
+        path: a new file, or an unfinished one of the same spec.
+        tree: /parameters of a new file, "spec" among them.
+        every: save every n-th tick; 0 for none.
+        resume: continue the file at `path`.
+        progress: show a bar.
+
+    Raises:
+        StoreError: the file cannot be made or continued.
+    """
+    if resume:
+        writer = RunWriter.resume(path, content_hash(tree["spec"]))
+    else:
+        writer = RunWriter.create(path, _layout(engine, paths, every), tree)
+    with writer, progress_bar(progress, writer.layout.units) as bar:
+        bar.update(writer.committed)
+        saved = dict(writer.state())
+        totals = {name: np.array(saved.pop(f"total/{name}", 0.0)) for name in ("profile", "peaks")}
+        for group, tile in enumerate(tiles(paths, tile_size(engine.plan))):
+            first_unit = group * writer.layout.blocks
+            if writer.committed < first_unit + writer.layout.blocks:
+                run = engine.open(tile)
+                start = run.state
+                if writer.committed > first_unit:
+                    run.restore(saved)
+                _finish_tile(writer, run, start, totals, bar)
+        for name, values in totals.items():
+            writer.write_result(name, values)
+        writer.finish()
+
+
+def _finish_tile(
+    writer: RunWriter,
+    run: TileRun,
+    start: torch.Tensor,
+    totals: dict[str, np.ndarray],
+    bar: tqdm,
+) -> None:
+    """Run a tile's remaining time blocks, one commit each; after the last, its ledger and totals.
+    """
+    engine, layout = run.engine, writer.layout
+    recorder = next((o for o in engine.observers if isinstance(o, Recorder)), None)
+    blocks = layout.blocks - writer.committed % layout.blocks
+    for left in range(blocks, 0, -1):
+        region = layout.unit(writer.committed)
+        run.advance(_last_tick(layout, region.frames, engine.plan.schedule.ticks))
+        if recorder is not None:
+            for name, values in series_values(engine, recorder.drain()).items():
+                writer.write_series(name, region.frames, region.paths, values)
+        state: dict[str, Any] = {}
+        if left > 1:
+            state = run.checkpoint()
+        else:
+            results = run.results()
+            for name, values in ledger_values(engine, start, run.state, results).items():
+                writer.write_ledger(name, region.paths, values)
+            totals["profile"] = totals["profile"] + results["profile"]["profile"].numpy()
+            totals["peaks"] = np.maximum(totals["peaks"], results["peaks"]["peaks"].numpy())
+        writer.commit(state | {f"total/{name}": value for name, value in totals.items()})
+        bar.update(1)
+
+
+def _layout(engine: Engine, paths: int, every: int) -> Layout:
+    plan, scale = engine.plan, engine.plan.protocol.device.scale
+    steps = saved_ticks(plan.schedule.ticks, every)
+    group = tile_size(plan)
+    series = series_channels(engine, str(engine.dtype).removeprefix("torch.")) if every else ()
+    probe = engine.open(tiles(min(paths, group), group)[0])
+    probe.predicted = probe.state
+    waiting = 2 + int(plan.latency / float(plan.schedule.durations.min())) if plan.latency else 1
+    late = {f"pending/{i:08d}/{what}": probe.state for i in range(waiting) for what in _LATE}
+    size = state_bytes(probe.checkpoint() | {name: value.numpy() for name, value in late.items()})
+    size += 65536  # totals
+    bins = next(o for o in engine.observers if isinstance(o, Profile)).edges
+    results = (
+        Result("profile", (len(bins) - 1, 3), "1", dims=("bin", "account"),
+               attrs={"long_name": "sums over paths: heat [kT], work [kT], int div u [nats]"}),
+        Result("peaks", (4,), "1", dims=("extreme",),
+               attrs={"long_name": "largest voltage, source, current, rate; thermal units"}),
+    )  # fmt: skip
+    axes = {"node": plan.protocol.device.nodes}
+    block = 1
+    if every:
+        rows = min(paths, group)
+        block = time_block(series, axes, len(steps), group=rows, state_size=size)
+    return Layout(
+        paths=paths,
+        steps=[int(n) for n in steps],
+        times=[float(plan.schedule.physical_time[n]) * scale.time for n in steps],
+        axes=axes,
+        series=series,
+        ledger=ledger_channels(engine),
+        results=results,
+        group=group,
+        block=block,
+        state_size=size,
+    )
+
+
+def _last_tick(layout: Layout, frames: slice, ticks: int) -> int:
+    """Where a time block ends: the tick of its last frame plus one, so that this frame's start has
+    been seen.
+    """
+    if layout.frames == 0 or frames.stop >= layout.frames:
+        return ticks
+    return min(ticks, int(layout.steps[frames.stop - 1]) + 1)
