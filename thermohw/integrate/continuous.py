@@ -11,19 +11,19 @@ with e or i a function of z and time:
     circuit for h/2; weak order 2, no
                stability limit from the circuit itself, only from the control
 
-All book Stratonovich products: the work of a source is -e_mid y with y the charge that really moved,
-the heat X_mid y with X_mid from the same ends and the same e_mid, so the first law closes to
-round-off for any step. Left-point products would be off by an O(1) amount (twice the heat for a
+All book Stratonovich products: the work of a source is -e_mid y with y the charge that really
+moved, the heat X_mid y with X_mid from the same ends and the same e_mid, so the first law closes
+to round-off for any step. Left-point products would be off by an O(1) amount (twice the heat for a
 driftless process), not by a small one. What e_mid is decides the order of the books:
 
     euler            (e(z, t) + e(z', t'))/2: order 1, like its paths
     heun, splitting  mean of e(., t + h/2) at the two Gauss points of the chord from z to z'
 
-The plain trapezoid would leave them at order 1. A chord over a Brownian path has (z' - z)^2 ~ h, so
-its error (z' - z)^3 e'' is O(h^2) a step; and as int E(z_s - chord)^2 ds = D h^2/3, so is that of a
-law that changes in time between the ends. Gauss points and the mid-time law push both to O(h^3). Only
-the share of each bath where baths of different temperature meet on a node stays at order 1 (the
-area between force and charge has a mean there); the sum over baths does not.
+The plain trapezoid would leave them at order 1. A chord over a Brownian path has (z' - z)^2 ~ h,
+so its error (z' - z)^3 e'' is O(h^2) a step; and as int E(z_s - chord)^2 ds = D h^2/3, so is that
+of a law that changes in time between the ends. Gauss points and the mid-time law push both to
+O(h^3). Only the share of each bath where baths of different temperature meet on a node stays at
+order 1 (the area between force and charge has a mean there); the sum over baths does not.
 """
 
 from __future__ import annotations
