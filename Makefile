@@ -44,8 +44,15 @@ check: $(STAMP)
 	$(VENV)/bin/lint-imports
 	$(PY) -m pyright
 
-bench: $(STAMP)
-	@$(PY) -m benchmarks $(ARGS)
+# The peers that benchmarks compare with live in an environment of their own.
+PEERS := $(VENV)-peers
+$(PEERS)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -m venv $(PEERS)
+	@$(PEERS)/bin/python -m pip install --quiet $(PIP_ARGS) --constraint constraints.txt --editable . torchsde
+	@touch $@
+
+bench: $(PEERS)/.installed
+	@$(PEERS)/bin/python -m benchmarks $(ARGS)
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info out
+	rm -rf $(VENV) $(PEERS) build dist *.egg-info out

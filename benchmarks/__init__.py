@@ -1,0 +1,1 @@
+"""Benchmarks: ratios within one run, medians of repetitions. `make bench`."""
