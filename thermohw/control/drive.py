@@ -97,9 +97,7 @@ class Law(NamedTuple):
         if isinstance(state, float) and isinstance(weight, float):
             scaled = voltage if state == 1.0 else voltage * state
             return scaled.add(score, alpha=weight)
-        return voltage @ voltage.new_tensor(np.asarray(state).T) + score @ score.new_tensor(
-            np.asarray(weight).T
-        )
+        return _times(voltage, state) + _times(score, weight)
 
     def divergence(self, voltage: torch.Tensor) -> torch.Tensor:
         """div u of every path, shape (paths,), per R_ref C_ref (model or thermal units alike)."""
@@ -107,6 +105,13 @@ class Law(NamedTuple):
         if isinstance(weight, float):
             return self.field.divergence(x) * weight + self.drive.divergence_state
         return _weighted_divergence(self.field, x, np.asarray(weight)) + self.drive.divergence_state
+
+
+def _times(vectors: torch.Tensor, response: float | NDArray[Any]) -> torch.Tensor:
+    """Response to vectors (paths, n): a multiple, or (sources, n)."""
+    if isinstance(response, float):
+        return vectors * response
+    return vectors @ vectors.new_tensor(response.T)
 
 
 def _weighted_divergence(field: Field, x: torch.Tensor, weight: NDArray[Any]) -> torch.Tensor:
