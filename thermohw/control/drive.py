@@ -111,7 +111,7 @@ def _times(vectors: torch.Tensor, response: float | NDArray[Any]) -> torch.Tenso
     """Response to vectors (paths, n): a multiple, or (sources, n)."""
     if isinstance(response, float):
         return vectors * response
-    return vectors @ vectors.new_tensor(response.T)
+    return vectors @ vectors.new_tensor(np.asarray(response).T)
 
 
 def _weighted_divergence(field: Field, x: torch.Tensor, weight: NDArray[Any]) -> torch.Tensor:
