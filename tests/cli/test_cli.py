@@ -1,0 +1,137 @@
+"""The command line as a stranger uses it: what it prints, how it leaves."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from thermohw.cli import main
+
+SMALL = ["--paths", "600", "--set", "protocol.ticks=64", "--set", "likelihood.test=16"]
+
+
+@pytest.fixture
+def shell(capsys, monkeypatch):
+    """Run a command in this process: (status, stdout, stderr)."""
+
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", ["thermohw", *map(str, words)])
+        handler = signal.getsignal(signal.SIGINT)
+        try:
+            with pytest.raises(SystemExit) as left:
+                main()
+        finally:
+            signal.signal(signal.SIGINT, handler)
+        out, err = capsys.readouterr()
+        return left.value.code or 0, out, err
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def run_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("cli") / "run.h5"
+    words = [sys.executable, "-m", "thermohw", "run", "mixture_rc", *SMALL, "--out", str(path)]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "heat.r0" in done.stdout and "kT" in done.stdout
+    return path
+
+
+def test_devices_lists_and_shows(shell):
+    status, out, _ = shell("devices")
+    assert status == 0 and all(name in out for name in ("rc1", "rc64", "rc8-chain"))
+    status, out, _ = shell("devices", "rc1")
+    assert status == 0 and "64.36 uV" in out and "1 us" in out  # sqrt(kT/C) at 1 pF, 300 K
+
+
+def test_audit_speaks_to_people_and_machines(shell, run_file):
+    status, out, _ = shell("audit", run_file)
+    assert status == 0 and "first_law" in out
+    status, out, _ = shell("audit", run_file, "--json")
+    account = json.loads(out)
+    assert status == 0 and {"checks", "quantities", "run"} <= account.keys()
+    assert account["quantities"]["heat.total.kT"]["unit"] == "kT"
+
+
+def test_report_writes_a_page(shell, run_file, tmp_path):
+    status, out, _ = shell("report", run_file, "--out", tmp_path / "page.html")
+    assert status == 0 and (tmp_path / "page.html").stat().st_size > 10_000
+
+
+def test_inspect_verifies(shell, run_file, tmp_path):
+    status, out, _ = shell("inspect", run_file, "--verify")
+    assert status == 0 and "complete" in out and "verified" in out
+    broken = tmp_path / "broken.h5"
+    data = bytearray(run_file.read_bytes())
+    text = b"wiring"
+    place = data.find(text)
+    assert place > 0
+    data[place : place + len(text)] = b"wyring"
+    broken.write_bytes(data)
+    status, out, err = shell("inspect", broken, "--verify")
+    assert status in (1, 2) and ("problem" in out or err)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["devices", "rc7"], "unknown device 'rc7'"),
+        (["run", "nothing_here"], "no such file"),
+        (["run", "mixture_rc", "--set", "protocol.tikcs=3"], "unknown key"),
+        (["run", "mixture_rc", "--on", "tpu"], "--on"),
+        (["audit", "/nowhere/run.h5"], "/nowhere/run.h5"),
+        (["inspect", __file__], "not an HDF5 file"),
+        (["report", __file__], "not an HDF5 file"),
+        (["run"], "spec"),
+        (["fly"], "fly"),
+    ],
+)
+def test_mistakes_are_one_line_and_status_two(shell, tmp_path, words, expected):
+    words = words + (["--out", tmp_path / "x.h5"] if words[0] == "run" and len(words) > 1 else [])
+    status, _, err = shell(*words)
+    assert status == 2
+    assert len(err.strip().splitlines()) == 1 and expected.lower() in err.lower(), err
+    assert not list(tmp_path.iterdir())  # and no half file
+
+
+def test_output_that_cannot_be_written(shell, run_file, tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    status, _, err = shell("run", "mixture_rc", *SMALL, "--out", tmp_path / "file" / "run.h5")
+    assert status == 2 and "not a folder" in err
+    before = run_file.stat().st_mtime_ns
+    status, _, err = shell("run", "mixture_rc", *SMALL, "--out", run_file)
+    assert status == 2 and "--resume" in err and run_file.stat().st_mtime_ns == before
+    foreign = tmp_path / "foreign.h5"
+    import h5py
+
+    with h5py.File(foreign, "w") as file:
+        file["x"] = np.arange(3)
+    status, _, err = shell("audit", foreign)
+    assert status == 2 and "foreign.h5" in err
+    cut = tmp_path / "cut.h5"
+    cut.write_bytes(run_file.read_bytes()[: run_file.stat().st_size // 2])
+    status, _, err = shell("audit", cut)
+    assert status == 2 and "cut.h5" in err
+
+
+def test_full_disk_is_refused_before_the_first_tick(tmp_path):
+    """A file size limit stands for a disk that is too small."""
+    out = tmp_path / "run.h5"
+    words = [sys.executable, "-m", "thermohw", "run", "mixture_rc", "--out", str(out)]
+    words += ["--set", "likelihood.test=0"]
+
+    def small_disk():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+    done = subprocess.run(
+        words, capture_output=True, text=True, preexec_fn=small_disk, env={**os.environ}
+    )
+    assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert not list(tmp_path.iterdir())
