@@ -148,7 +148,8 @@ class Protocol:
         """The grid in force."""
         if self.clock is not None:
             return "uniform"
-        return self.grid or ("uniform" if self.score.exact else "log-snr")
+        known = getattr(self.score, "base", self.score)  # an altered exact score is still a known one
+        return self.grid or ("uniform" if known.exact else "log-snr")
 
 
 def quantity(value: str | float, unit: str, where: str, *, signed: bool = False) -> float:
