@@ -127,7 +127,7 @@ def flow_nll(
     timeline = timeline or Timeline.of(score.process)
     reference = reference or Reference(timeline, np.eye(prior.dim))
     scale = 1.0 + abs(reference.integral)
-    solver = Trajectory(score, timeline, 0.1 * tolerance * scale)
+    solver = Trajectory(score, timeline, 0.3 * tolerance * scale)
     rows = max(1, _TILE // prior.dim)
     parts = []
     for tile in x.split(rows):

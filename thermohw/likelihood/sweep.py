@@ -21,7 +21,7 @@ score exchange is minus the heat rate of the reverse process over kT.
 
 Calibration.  c_t = E[s_cond . D s]/E[s . D s] is the factor that makes a score satisfy
 E[s . (s - s_true)] = 0, and ratio = 2 E[tr D grad s]/E[s . D s] equals -2 exactly for a calibrated
-score: -2/c_t in general (Stein), a property of the network, not of physics.
+score: -2 c_t in general (Stein), a property of the network, not of physics.
 """
 
 from __future__ import annotations

@@ -29,6 +29,8 @@ from thermohw.score import Score
 
 __all__ = ["State", "Trajectory"]
 
+_PATIENCE = 5000  # steps between two quadrature points; a smooth score needs a few
+
 # Dormand & Prince, "A family of embedded Runge-Kutta formulae", J. Comp. Appl. Math. 6 (1980) 19.
 _NODES = (0.2, 0.3, 0.8, 8 / 9, 1.0, 1.0)
 _STAGES = (
@@ -91,7 +93,9 @@ class Trajectory:
 
     def advance(self, state: State, u: float) -> State:
         """The state at a later position u."""
+        attempts = 0
         while state.u < u:
+            attempts += 1
             room = u - state.u
             step = room if room < 1.01 * self._step else min(self._step, 0.5 * room)
             trial, error = self._attempt(state, step)
@@ -103,7 +107,7 @@ class Trajectory:
             proposed = step * min(5.0, max(0.2, 0.9 * max(ratio, 1e-10) ** -0.2))
             if ratio > 1.0 or proposed > self._step or step >= 0.99 * self._step:
                 self._step = proposed
-            if not self._step > 1e-12 * max(1.0, abs(u)):
+            if attempts > _PATIENCE or not self._step > 1e-12 * max(1.0, abs(u)):
                 bad = int(torch.nonzero(~torch.isfinite(trial.x).all(1)).flatten()[:1].sum())
                 raise FloatingPointError(
                     f"the flow stops at model time {self.timeline.at(state.u).time:.6g} (step "
