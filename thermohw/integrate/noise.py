@@ -3,8 +3,9 @@
 A path's noise depends on the seed, its block and its place in the block, on nothing else: not on
 how many paths run beside it, how they are tiled, or where a run was interrupted. Blocks are always
 drawn whole; surplus paths are thrown away. The generator's full state (624 words) comes from
-numpy's SeedSequence((seed, block)): torch's own manual_seed keeps 32 bits, which collide after some
-1e5 blocks.
+numpy's SeedSequence(seed, spawn_key=(stream, block)): torch's own manual_seed keeps 32 bits, which
+collide after some 1e5 blocks, and SeedSequence((seed, block)) cuts both into 32-bit words and pads
+with zeros, so that seed 2^32 with block 0 is seed 0 with block 1.
 
 Streams of a block: 0 the noise of the ticks, 1 the start states. A `Recording` replays stored
 increments instead.
@@ -29,14 +30,14 @@ _HEADER = 24  # bytes before the 624 words in torch's CPU generator state: seed,
 
 
 def block_generator(seed: int, block: int, stream: int = 0) -> torch.Generator:
-    """A torch CPU generator whose whole state comes from SeedSequence((seed, block)).
+    """A torch CPU generator whose whole state comes from SeedSequence(seed, (stream, block)).
 
     Args:
         seed: the run's seed, non-negative.
         block: index of the noise block.
         stream: 0 for tick noise, 1 for start states.
     """
-    sequence = np.random.SeedSequence(entropy=(seed, block), spawn_key=(stream,) if stream else ())
+    sequence = np.random.SeedSequence(seed, spawn_key=(stream, block))
     words = sequence.generate_state(624, np.uint32)
     generator = torch.Generator()
     generator.manual_seed(
