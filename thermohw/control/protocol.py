@@ -148,7 +148,7 @@ class Protocol:
         """The grid in force."""
         if self.clock is not None:
             return "uniform"
-        known = getattr(self.score, "base", self.score)  # an altered exact score is still a known one
+        known = getattr(self.score, "base", self.score)  # altered, an exact score is still known
         return self.grid or ("uniform" if known.exact else "log-snr")
 
 
