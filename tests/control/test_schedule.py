@@ -15,6 +15,7 @@ from thermohw.control import Protocol, make_plan, make_schedule
 from thermohw.errors import InputError
 from thermohw.integrate import Recording
 from thermohw.process import OU, VE, VP, Process
+from thermohw.score import Score
 from thermohw.target import gaussian
 
 
@@ -101,10 +102,24 @@ def test_clock_rate_is_uniform_in_physical_time() -> None:
 
 
 def test_default_grid() -> None:
-    assert protocol(VP()).chosen_grid == "uniform"
-    learned = protocol(VP()).score.scaled(0.95)
-    p = Protocol(rc1(), VP(), learned, wiring="emf", control="clocked", ticks=100)
-    assert p.chosen_grid == "log-snr"
+    """Uniform for a known law, even with an altered score; log-snr for a learned one."""
+    exact = protocol(VP()).score
+    for score, expected in (
+        (exact, "uniform"),
+        (exact.scaled(0.95), "uniform"),
+        (Learned(), "log-snr"),
+    ):
+        p = Protocol(rc1(), VP(), score, wiring="emf", control="clocked", ticks=100)
+        assert p.chosen_grid == expected
+
+
+class Learned(Score):
+    """A score that knows no law."""
+
+    process, dim, narrowest = VP(), 1, 1.0
+
+    def at(self, t):
+        raise NotImplementedError
 
 
 # -------------------------------------------------------------------------- stability
