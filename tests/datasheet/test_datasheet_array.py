@@ -46,7 +46,7 @@ shape = [2, 3]
 COUPLING = """[[array.coupling]]
 name = "cc"
 between = ["a", "b"]
-capacitance = "0.5 pF"
+capacitance = "0.25 pF"
 """
 
 
@@ -91,7 +91,7 @@ temperature = "300 K"
 [[array.coupling]]
 name = "cc"
 between = ["n", "n"]
-capacitance = "0.5 pF"
+capacitance = "0.25 pF"
 """
     drawn = read_datasheet(text, "drawn")
     written = load_datasheet("rc8-chain", {"r0.temperature": "300 K"})
@@ -131,10 +131,10 @@ def test_couplings_join_each_pair_of_neighbours_once() -> None:
         ("[2, 3]", "[8000, 8000]", "array.shape: [8000, 8000] makes more than 65536 nodes"),
         ("[2, 3]", "[1, 1, 1, 1]", "array.shape: "),
         ('["a", "b"]\ncap', '["a", "rail"]\ncap', "cc.between: 'rail' is not in the cell"),
-        ('capacitance = "0.5 pF"', "axis = 2", "cc.axis: 2, but array.shape has 2 axes"),
-        ('capacitance = "0.5 pF"', "", "cc: give either resistance and temperature, or"),
-        ('capacitance = "0.5 pF"', 'resistance = "1 ohm"', "cc: give either resistance and"),
-        ('capacitance = "0.5 pF"', 'capacitence = "1 F"', "cc.capacitence: unknown key"),
+        ('capacitance = "0.25 pF"', "axis = 2", "cc.axis: 2, but array.shape has 2 axes"),
+        ('capacitance = "0.25 pF"', "", "cc: give either resistance and temperature, or"),
+        ('capacitance = "0.25 pF"', 'resistance = "1 ohm"', "cc: give either resistance and"),
+        ('capacitance = "0.25 pF"', 'capacitence = "1 F"', "cc.capacitence: unknown key"),
         ('name = "cc"', 'name = "c0"', "c0: this name is taken twice"),
     ],
 )
