@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import resource
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +50,7 @@ def test_paths_that_cannot_be_written(tmp_path):
 
 
 def test_a_folder_without_permission():
-    """Root may write anywhere, so root becomes nobody for the attempt, in a folder nobody can reach."""
+    """Root may write anywhere, so root becomes nobody for the attempt."""
     nobody = 65534
     with tempfile.TemporaryDirectory(dir="/tmp") as name:
         folder = Path(name)
