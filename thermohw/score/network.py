@@ -1,0 +1,177 @@
+r"""A learned score: preconditioner, network and weights, for one process and one data distribution.
+
+    s(x, t) = head(trunk(u(x, t); weights), x, t)
+
+The head knows what is known beforehand - the data's mean and covariance, the process's exact
+Gaussian transitions, the edges of grey levels - and asks the trunk for the rest: `GaussianHead`
+for continuous data, `LevelsHead` for dequantised data. Both have exact divergences in closed form,
+and both are defined at every t: before the first noise level that training saw, the score is that
+of this level.
+
+Everything a score is, is in its weights (float32), its head's arrays (float64) and a description
+that survives JSON; `weights` stores the three. Evaluation follows the dtype of the states: float32
+for sampling, float64 for likelihoods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from thermohw.errors import InputError
+from thermohw.process import Process
+from thermohw.score.base import Field, Score
+from thermohw.score.network_clock import Moments, NoiseClock
+from thermohw.score.network_gaussian import GaussianHead
+from thermohw.score.network_levels import LevelsHead
+from thermohw.score.network_trunk import Modulation, Parameters, Trunk
+from thermohw.target import Target
+
+__all__ = ["Head", "NetworkField", "NetworkScore", "build_head"]
+
+Head = GaussianHead | LevelsHead
+_HEADS: dict[str, type[GaussianHead] | type[LevelsHead]] = {
+    cls.kind: cls for cls in (GaussianHead, LevelsHead)
+}
+_ROWS = 64  # states at a time: the arrays over levels then stay in the cache
+
+
+class NetworkField(Field):
+    """A network score at one time.
+
+    Args:
+        head: preconditioner and read-out.
+        parameters: weights, by dtype and device; shared by all fields of a score.
+        modulation: of this time, float64.
+        moments: of this time, float64.
+    """
+
+    def __init__(
+        self, head: Head, parameters: _Casts, modulation: Modulation, moments: Moments
+    ) -> None:
+        self._head, self._parameters = head, parameters
+        self._float64 = modulation, moments
+        self._cast: dict[tuple[torch.dtype, torch.device], tuple[Modulation, Moments]] = {}
+
+    def _like(self, x: Tensor) -> tuple[Parameters, Modulation, Moments]:
+        key = x.dtype, x.device
+        if key not in self._cast:
+            modulation, moments = self._float64
+            self._cast[key] = _cast_modulation(modulation, x), moments.like(x)
+        return (self._parameters.like(x), *self._cast[key])
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Score at states x of shape (paths, dim)."""
+        constants = self._like(x)
+        parts = [self._head.score(*constants, rows[None])[0] for rows in x.split(_ROWS)]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    def with_divergence(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Score (paths, dim) and exact divergence (paths,)."""
+        constants = self._like(x)
+        pairs = [self._head.score_and_divergence(*constants, rows[None]) for rows in x.split(_ROWS)]
+        return torch.cat([s[0] for s, _ in pairs]), torch.cat([d[0] for _, d in pairs])
+
+
+class _Casts:
+    """Weights, converted once for each dtype and device that asks."""
+
+    def __init__(self, parameters: Parameters) -> None:
+        self._own = dict(parameters)
+        self._cast: dict[tuple[torch.dtype, torch.device], Parameters] = {}
+
+    def like(self, x: Tensor) -> Parameters:
+        key = x.dtype, x.device
+        if key not in self._cast:
+            self._cast[key] = {k: v.to(x.device, x.dtype) for k, v in self._own.items()}
+        return self._cast[key]
+
+
+def _cast_modulation(m: Modulation, x: Tensor) -> Modulation:
+    def to(v: Tensor) -> Tensor:
+        return v.to(x.device, x.dtype)
+
+    return Modulation(
+        (to(m.gains[0]), to(m.gains[1])), (to(m.shifts[0]), to(m.shifts[1])), to(m.bias)
+    )
+
+
+class NetworkScore(Score):
+    """A learned score.
+
+    Attributes:
+        process: the forward process it was trained for.
+        dim: number of coordinates.
+        narrowest: variance of the narrowest mode of the data, model units.
+        target: the data, where known (a score read from a file does not know them).
+        head: preconditioner and read-out.
+        parameters: weights, float32.
+        record: how it came about: name, shift and scale of the data, seed, steps, validation curve;
+            JSON-ready.
+    """
+
+    def __init__(
+        self,
+        head: Head,
+        parameters: Parameters,
+        *,
+        record: Mapping[str, Any] | None = None,
+        target: Target | None = None,
+    ) -> None:
+        self.process, self.head = head.process, head
+        self.dim, self.narrowest = len(head.mean), head.narrowest
+        self.parameters, self.record, self.target = dict(parameters), dict(record or {}), target
+        self._clock = NoiseClock(self.process, self.narrowest)
+        self._casts = _Casts(self.parameters)
+        self._double = self._casts.like(torch.empty(0, dtype=torch.float64))
+
+    def at(self, t: float) -> NetworkField:
+        """The field at model time t."""
+        t = self._clock.clip(float(t))
+        features = self.head.trunk.features(self._clock.told([t]))
+        modulation = self.head.trunk.modulate(self._double, features)
+        return NetworkField(self.head, self._casts, modulation, self.head.moments([t]))
+
+    @property
+    def shift(self) -> np.ndarray:
+        """Data-unit origin of the model units, shape (dim,)."""
+        return np.asarray(self.record["shift"], dtype=np.float64)
+
+    @property
+    def scale(self) -> float:
+        """Data units per model unit."""
+        return float(self.record["scale"])
+
+
+def build_head(
+    kind: str,
+    process: Process,
+    arrays: Mapping[str, np.ndarray],
+    *,
+    numbers: Mapping[str, Any],
+    trunk: Mapping[str, Any],
+) -> Head:
+    """A head from its description: the inverse of its `to_dict` and `arrays`.
+
+    Args:
+        kind: "gaussian" or "levels".
+        process: the forward process.
+        arrays: preconditioner arrays.
+        numbers: preconditioner numbers.
+        trunk: width, bumps and dropout of the network.
+
+    Raises:
+        InputError: an unknown kind of head.
+    """
+    if kind not in _HEADS:
+        raise InputError(
+            f"{kind!r} is not a head; choose {', '.join(_HEADS)}", where="score.architecture.head"
+        )
+    head = _HEADS[kind]
+    dim = len(arrays["mean"])
+    shape = Trunk(inputs=dim, outputs=head.outputs(dim), **trunk)
+    return head(process=process, trunk=shape, **arrays, **numbers)

@@ -1,0 +1,139 @@
+r"""Which network and which training suit which data, by default and on request.
+
+Grey levels (a data set with a quantisation step and at most 64 levels) under an isotropic process
+get the `LevelsHead`; everything else the `GaussianHead`. Width grows with the dimension. A data
+set has few rows and wants dropout; an analytic target never repeats a sample and wants none.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from thermohw.errors import InputError
+from thermohw.process import Process
+from thermohw.score.network import Head, build_head
+from thermohw.target import Target
+
+__all__ = ["design", "schedule"]
+
+_MOST_LEVELS = 64
+_FEW = 4  # dimensions
+_KEYS = {
+    "head": "text",
+    "width": "whole number >= 1",
+    "bumps": "whole number >= 2",
+    "dropout": "[0, 1)",
+}
+
+
+def design(target: Target, process: Process, architecture: Mapping[str, Any] | None = None) -> Head:
+    """The untrained head and network for a target under a process.
+
+    Args:
+        target: the data.
+        process: the forward process.
+        architecture: any of head ("levels" or "gaussian"), width, bumps (features of the noise
+            level) and dropout, instead of the defaults.
+
+    Returns:
+        A head whose trunk has no weights yet.
+
+    Raises:
+        InputError: dimensions that differ, an unknown key, a value out of range, or a levels head
+            for data without levels or a process that is not isotropic.
+    """
+    if process.dim not in (None, target.dim):
+        problem = f"the process has {process.dim} coordinates but the target has {target.dim}"
+        raise InputError(problem, where="process")
+    given = dict(architecture or {})
+    _check(given)
+    levels = _levels(target)
+    kind = given.pop("head", "levels" if levels and process.isotropic else "gaussian")
+    if kind == "levels" and not (levels and process.isotropic):
+        why = "an isotropic process (ou, vp, ve)" if levels else "2 to 64 equally spaced levels"
+        raise InputError(f"the levels head needs {why}", where="score.architecture.head")
+    regularised = not target.analytic and target.dim > _FEW
+    trunk = {"width": _width(target.dim), "bumps": 12, "dropout": 0.2 if regularised else 0.0}
+    arrays = {"mean": target.mean, "covariance": target.covariance}
+    numbers: dict[str, Any] = {"narrowest": float(target.narrowest)}
+    if kind == "levels":
+        lowest, count, step = levels  # type: ignore[misc]
+        arrays["lowest"] = (lowest - target.shift) / target.scale
+        numbers |= {"levels": count, "step": step / target.scale}
+    arrays = {name: np.array(value, dtype=np.float64) for name, value in arrays.items()}
+    return build_head(kind, process, arrays, numbers=numbers, trunk=trunk | given)
+
+
+def schedule(target: Target, options: Mapping[str, Any]) -> dict[str, Any]:
+    """How long and how fast a network is trained on a target: defaults and options, checked.
+
+    In a few dimensions a step is cheap and accuracy is limited by the noise of the gradient: more
+    steps, more states in each.
+
+    Args:
+        target: the data.
+        options: instead of the defaults; None keeps one.
+
+    Raises:
+        InputError: an unknown option or a value out of range.
+    """
+    few = {"steps": 2000, "learning_rate": 5e-3, "states": 64}
+    many = {"steps": 1000, "learning_rate": 2e-3, "states": 16}
+    decay = 0.0 if target.analytic else 1e-2
+    chosen = (few if target.dim <= _FEW else many) | {"seed": 0, "times": 32, "weight_decay": decay}
+    least = {"seed": 0, "steps": 1, "times": 1, "states": 1}  # whole numbers
+    for name, value in options.items():
+        where = f"score.{name}"
+        if name not in chosen:
+            raise InputError(f"unknown option; a training takes {', '.join(chosen)}", where=where)
+        if value is None:
+            continue
+        whole = name in least
+        fine = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
+        if not fine or not least.get(name, 0) <= value < math.inf:
+            kind = f"whole number >= {least[name]}" if whole else "number >= 0"
+            raise InputError(f"expected a {kind}, got {value!r}", where=where)
+        chosen[name] = value
+    return chosen
+
+
+def _width(dim: int) -> int:
+    return 64 if dim <= _FEW else 128 if dim <= 32 else 256
+
+
+def _levels(target: Target) -> tuple[float, int, float] | None:
+    """(lowest, number, step) of the levels of the training rows in data units, or None."""
+    step = float(getattr(target, "step", 0.0))
+    if step <= 0.0:
+        return None
+    from thermohw.target.dataset import TRAIN, DataSet
+
+    assert isinstance(target, DataSet)
+    rows = target.rows[target.split == TRAIN].astype(np.float64)
+    index = (rows - rows.min()) / step
+    count = round(float(index.max())) + 1
+    if not 2 <= count <= _MOST_LEVELS or np.abs(index - np.round(index)).max() > 1e-6:
+        return None
+    return float(rows.min()), count, step
+
+
+def _check(given: Mapping[str, Any]) -> None:
+    """Refuse keys and values that no network has."""
+    for key, value in given.items():
+        where = f"score.architecture.{key}"
+        if key not in _KEYS:
+            raise InputError(f"unknown key; a network takes {', '.join(_KEYS)}", where=where)
+        if key == "head":
+            continue  # build_head knows the kinds
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if key == "dropout":
+            fine = number and 0.0 <= value < 1.0
+        else:
+            least = 2 if key == "bumps" else 1
+            fine = number and isinstance(value, int) and value >= least and math.isfinite(value)
+        if not fine:
+            raise InputError(f"expected a {_KEYS[key]}, got {value!r}", where=where)

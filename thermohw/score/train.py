@@ -1,0 +1,238 @@
+r"""Training a network score by likelihood: reproducible, resumable, stopped by validation.
+
+Every step draws fresh data (data sets: rows dequantised anew), fresh noise and stratified times
+(`train_noising`), and takes one step of AdamW (`train_state`) at a rate that warms up over 50 steps
+and falls along a cosine. Every 50 steps the averaged weights are judged by the evidence bound on
+the validation points, always with the same noise. On a data set the best of them are what is
+returned; the test points are never looked at. An analytic target never repeats a sample, so there
+is nothing to stop for, and the last are returned. A seed fixes everything at a given number of
+torch threads, interrupted or not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from thermohw.process import Process
+from thermohw.score.network import Head, NetworkScore
+from thermohw.score.network_design import design, schedule
+from thermohw.score.train_noising import NoiseTable
+from thermohw.score.train_state import TrainingState
+from thermohw.target import Target
+
+__all__ = ["Training", "fit_score"]
+
+_EVERY = 50  # steps between validations and checkpoints
+_WARM_UP, _LAST_RATE = 50, 0.02
+_VALIDATION_TIMES, _VALIDATION_POINTS = 64, 256
+
+
+def fit_score(
+    target: Target,
+    process: Process,
+    *,
+    seed: int = 0,
+    steps: int | None = None,
+    architecture: Mapping[str, Any] | None = None,
+    checkpoint: str | Path | None = None,
+    progress: bool = True,
+    **options: float,
+) -> NetworkScore:
+    """Learn the score of a target under a process.
+
+    Args:
+        target: the data; training and validation points are drawn from it.
+        process: the forward process.
+        seed: of the first weights, the data order and the noise, >= 0.
+        steps: training steps.
+        architecture: head, width, bumps, dropout instead of the defaults; see `design`.
+        checkpoint: file that keeps the state of the training, every 50 steps; if it exists the
+            training goes on from there, bit for bit as if it had never stopped.
+        progress: show a bar on a terminal, from the third second on.
+        **options: instead of the defaults of `schedule`: learning_rate (the highest),
+            weight_decay (of the weight matrices), times (noise levels per step), states (noised
+            samples per noise level).
+
+    Returns:
+        The score; its `record` holds the validation curve, nats in the target's data units.
+
+    Raises:
+        InputError: settings that cannot be used, or a checkpoint of another training.
+    """
+    settings = schedule(target, {"seed": seed, "steps": steps, **options})
+    training = Training(target, design(target, process, architecture), settings)
+    path = None if checkpoint is None else Path(checkpoint)
+    if path is not None and path.exists():
+        training.state = TrainingState.load(path, training.plan)
+    state = training.state
+    with tqdm(
+        total=settings["steps"],
+        initial=state.step,
+        desc="training the score",
+        delay=2.0,
+        disable=None if progress else True,
+        leave=False,
+    ) as bar:
+        while state.step < settings["steps"]:
+            training.step()
+            bar.update()
+            if state.step % _EVERY == 0 or state.step == settings["steps"]:
+                state.judge(training.validate())
+                if path is not None:
+                    state.save(path, training.plan)
+                bar.set_postfix(loss=f"{state.loss:.4g}", bound=f"{state.history[-1][2]:.4g}")
+    return training.result()
+
+
+class Training:
+    """A training in progress.
+
+    Args:
+        target: the data.
+        head: preconditioner and network shape.
+        settings: seed, steps, times, states, learning_rate, weight_decay.
+
+    Attributes:
+        plan: what the training is, JSON-ready: a checkpoint fits only the same plan.
+        state: where it stands.
+    """
+
+    def __init__(self, target: Target, head: Head, settings: Mapping[str, Any]) -> None:
+        self.target, self.head, self.settings = target, head, dict(settings)
+        self.table = NoiseTable(head)
+        generator = _generator(self.settings["seed"], 0)
+        initial = head.trunk.initial(generator)
+        shapes = head.trunk.shapes
+        self._sizes = [math.prod(shape) for shape in shapes.values()]
+        decayed = [
+            torch.full((n,), float(name.startswith("weight")))
+            for name, n in zip(shapes, self._sizes, strict=True)
+        ]
+        self._decay = torch.cat(decayed) * self.settings["weight_decay"]
+        self.state = TrainingState.start(
+            torch.cat([v.flatten() for v in initial.values()]), generator
+        )
+        self.plan = self._plan()
+        self._points = self._validation_points()
+
+    def _plan(self) -> dict[str, Any]:
+        trunk = self.head.trunk
+        arrays = {**self.target.arrays(), **self.head.arrays()}
+        digest = hashlib.sha256()
+        for name in sorted(arrays):
+            digest.update(np.ascontiguousarray(arrays[name]).tobytes())
+        return {
+            "target": self.target.to_dict(),
+            "data": digest.hexdigest(),
+            "process": self.head.process.to_dict(),
+            "architecture": {
+                "head": self.head.kind,
+                "width": trunk.width,
+                "bumps": trunk.bumps,
+                "dropout": trunk.dropout,
+            },
+            **self.settings,
+        }
+
+    def parameters(self, flat: Tensor) -> dict[str, Tensor]:
+        """Named views of a flat vector."""
+        parts = flat.split(self._sizes)
+        shapes = self.head.trunk.shapes.items()
+        return {name: part.view(shape) for (name, shape), part in zip(shapes, parts, strict=True)}
+
+    def step(self) -> None:
+        """One training step."""
+        state, settings, table = self.state, self.settings, self.table
+        count, states = settings["times"], settings["states"]
+        index, cells = table.draw(count, state.generator)
+        x0 = self.target.sample(count * states, state.generator).float()
+        z = torch.randn(count, states, self.target.dim, generator=state.generator)
+        x, conditional = table.noised(x0.view(z.shape), z, index)
+        flat = state.weights.detach().requires_grad_()
+        score = self._score(flat, x, index, dropout=state.generator)
+        loss = table.loss(score, conditional, index, cells)
+        # a loss of order one per unit of ln(noise) and coordinate, whatever the problem
+        (gradient,) = torch.autograd.grad(loss / self._loss_unit, flat)
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise FloatingPointError(f"the training loss is {value} at step {state.step}")
+        share = max(0.01, 1.0 / (state.step + 1))
+        state.loss += share * (value - state.loss)
+        state.update(
+            gradient, rate=self._rate(), decay=self._decay, half_life=settings["steps"] / 8.0
+        )
+
+    @property
+    def _loss_unit(self) -> float:
+        return 0.5 * self.table.span * self.target.dim
+
+    def _rate(self) -> float:
+        done = self.state.step / self.settings["steps"]
+        fall = _LAST_RATE + (1.0 - _LAST_RATE) * 0.5 * (1.0 + math.cos(math.pi * done))
+        return self.settings["learning_rate"] * fall * min(1.0, (self.state.step + 1) / _WARM_UP)
+
+    def _score(
+        self, flat: Tensor, x: Tensor, index: Tensor, dropout: torch.Generator | None = None
+    ) -> Tensor:
+        parameters, head = self.parameters(flat), self.head
+        modulation = head.trunk.modulate(parameters, self.table.features[index])
+        return head.score(
+            parameters, modulation, self.table.moments.take(index), x, dropout=dropout
+        )
+
+    def _validation_points(self) -> tuple[Tensor, Tensor, Tensor, Tensor, float]:
+        """Noised validation points, the same at every validation, and the bound's constant."""
+        generator = _generator(self.settings["seed"], 1)
+        target = self.target
+        counts = getattr(target, "counts", {})
+        n = min(_VALIDATION_POINTS, counts.get("validation", _VALIDATION_POINTS))
+        index, cells = self.table.even(_VALIDATION_TIMES)
+        drawn = [target.validation(n, generator) for _ in range(_VALIDATION_TIMES)]
+        x0 = torch.stack(drawn)
+        z = torch.randn(x0.shape, generator=generator)
+        x, conditional = self.table.noised(x0.float(), z, index)
+        return x, conditional, index, cells, self.table.ends(x0.flatten(0, 1))
+
+    @torch.no_grad()
+    def validate(self) -> float:
+        """Evidence bound of the averaged weights on the validation points, nats, model units."""
+        x, conditional, index, cells, constant = self._points
+        total = constant
+        for part in torch.arange(len(index)).split(8):
+            score = self._score(self.state.average, x[part], index[part])
+            total += float(self.table.bound(score, conditional[part], index[part], cells[part]))
+        return total
+
+    def result(self) -> NetworkScore:
+        """The score with the best weights so far."""
+        target, state = self.target, self.state
+        volume = target.log_volume
+        record = {
+            "target": target.name,
+            "shift": np.asarray(target.shift, dtype=np.float64).tolist(),
+            "scale": float(target.scale),
+            "training": {**self.settings, "best_step": state.best_step},
+            "validation": [[int(n), loss, bound + volume] for n, loss, bound in state.history],
+        }
+        kept = state.average if target.analytic else state.best
+        weights = self.parameters(kept)
+        weights = {name: value.clone() for name, value in weights.items()}
+        return NetworkScore(
+            self.head, weights, record=json.loads(json.dumps(record)), target=target
+        )
+
+
+def _generator(seed: int, stream: int) -> torch.Generator:
+    """Independent streams of one seed; torch alone would keep the seed's last 32 bits."""
+    word = np.random.SeedSequence((seed, stream)).generate_state(1, np.uint32)[0]
+    return torch.Generator().manual_seed(int(word))

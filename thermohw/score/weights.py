@@ -1,0 +1,161 @@
+r"""Weight files: a learned score as safetensors, complete in itself.
+
+One file holds the weights (float32), the preconditioner's arrays (float64) and, in the header's
+metadata as JSON texts,
+
+    format        "thermohw-score/1"
+    process       the forward process, exactly
+    architecture  head, its numbers, width, bumps, dropout
+    record        name, shift and scale of the data, training settings, validation curve
+
+so that nothing else is needed to evaluate it, and a score is never played on another process by
+mistake. The format has no code in it and checks its own lengths; a run file carries the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+
+from thermohw.errors import InputError
+from thermohw.process import Process, process_from_dict
+from thermohw.score.base import Score
+from thermohw.score.network import NetworkScore, build_head
+
+__all__ = ["load_score", "save_score", "score_from_bytes", "score_to_bytes"]
+
+_FORMAT = "thermohw-score/1"
+_WEIGHT, _ARRAY = "weights.", "preconditioner."
+
+
+def score_to_bytes(score: Score) -> bytes:
+    """A learned score as the bytes of a weight file.
+
+    Raises:
+        InputError: an exact or altered score, which has no weights.
+    """
+    if not isinstance(score, NetworkScore):
+        raise InputError("only a network score has weights to store", where="score")
+    head = score.head
+    tensors = {_WEIGHT + name: value.contiguous() for name, value in score.parameters.items()}
+    for name, value in head.arrays().items():
+        tensors[_ARRAY + name] = torch.from_numpy(np.ascontiguousarray(value))
+    trunk = head.trunk
+    architecture = {
+        "head": head.kind,
+        "numbers": head.to_dict(),
+        "trunk": {"width": trunk.width, "bumps": trunk.bumps, "dropout": trunk.dropout},
+    }
+    texts = {
+        "process": score.process.to_dict(),
+        "architecture": architecture,
+        "record": score.record,
+    }
+    header = {"format": _FORMAT} | {k: json.dumps(v, sort_keys=True) for k, v in texts.items()}
+    return safetensors.torch.save(tensors, header)
+
+
+def score_from_bytes(
+    data: bytes, process: Process | None = None, *, where: str = "score weights"
+) -> NetworkScore:
+    """The inverse of `score_to_bytes`.
+
+    Args:
+        data: the bytes of a weight file.
+        process: the process the score is wanted for; None takes the stored one.
+        where: what to call the data in an error.
+
+    Raises:
+        InputError: foreign or damaged data, or a score trained for another process.
+    """
+    try:
+        tensors = safetensors.torch.load(data)
+    except SafetensorError as error:
+        problem = f"not a whole safetensors file ({error})"
+        raise InputError(problem, where=where) from None
+    header = _metadata(data)
+    if header.get("format") != _FORMAT:
+        problem = (
+            f"not a thermohw score: expected format {_FORMAT!r}, found {header.get('format')!r}"
+        )
+        raise InputError(problem, where=where)
+    stored = process_from_dict(json.loads(header["process"]))
+    if process is not None and process != stored:
+        problem = f"the score was trained for {_name(stored)} but is wanted for {_name(process)}"
+        raise InputError(problem, where=where)
+    architecture = json.loads(header["architecture"])
+    arrays = {
+        name.removeprefix(_ARRAY): value.numpy()
+        for name, value in tensors.items()
+        if name.startswith(_ARRAY)
+    }
+    head = build_head(
+        architecture["head"],
+        stored,
+        arrays,
+        numbers=architecture["numbers"],
+        trunk=architecture["trunk"],
+    )
+    weights = {name: tensors.get(_WEIGHT + name) for name in head.trunk.shapes}
+    for name, shape in head.trunk.shapes.items():
+        value = weights[name]
+        if value is None or tuple(value.shape) != shape:
+            raise InputError(f"{name} is missing or of the wrong shape", where=where)
+    return NetworkScore(head, weights, record=json.loads(header["record"]))  # type: ignore[arg-type]
+
+
+def save_score(score: Score, path: str | Path) -> Path:
+    """Write a weight file; an existing one is replaced only by a whole one.
+
+    Raises:
+        InputError: the score has no weights, or the place cannot be written to.
+    """
+    path = Path(path)
+    data = score_to_bytes(score)
+    spare = path.with_name(path.name + ".part")
+    try:
+        spare.write_bytes(data)
+        os.replace(spare, path)
+    except OSError as error:
+        raise InputError(f"cannot write the weights: {error.strerror}", where=str(path)) from None
+    return path
+
+
+def load_score(path: str | Path, process: Process | None = None) -> NetworkScore:
+    """Read a weight file.
+
+    Args:
+        path: written by `save_score`.
+        process: the process the score is wanted for; None takes the stored one.
+
+    Raises:
+        InputError: no such file, a foreign or damaged one, or a score for another process.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read the weights: {error.strerror}", where=str(path)) from None
+    return score_from_bytes(data, process, where=str(path))
+
+
+def _metadata(data: bytes) -> dict[str, str]:
+    """The header's texts: 8 bytes of length, then JSON (already validated by the reader)."""
+    length = int.from_bytes(data[:8], "little")
+    return json.loads(data[8 : 8 + length]).get("__metadata__") or {}
+
+
+def _name(process: Process) -> str:
+    """A process on one line."""
+    numbers: dict[str, Any] = {
+        k: v if isinstance(v, (int, float)) else "[...]"
+        for k, v in process.to_dict().items()
+        if k != "kind"
+    }
+    return f"{process.kind}({', '.join(f'{k}={v}' for k, v in numbers.items())})"
