@@ -32,7 +32,7 @@ import numpy as np
 __all__ = ["CHUNK_BYTES", "Channel", "Layout", "Result", "Unit", "time_block"]
 
 CHUNK_BYTES = 4 * 2**20
-_NAME = re.compile(r"[A-Za-z_][\w.+-]*", re.ASCII)
+_NAME = re.compile(r"[A-Za-z_][\w.+,|\[\]-]*", re.ASCII)
 _RESERVED = {"path", "time", "step", "value"}
 
 
