@@ -22,8 +22,11 @@ driftless process), not by a small one. What e_mid is decides the order of the b
 The plain trapezoid would leave them at order 1. A chord over a Brownian path has (z' - z)^2 ~ h,
 so its error (z' - z)^3 e'' is O(h^2) a step; and as int E(z_s - chord)^2 ds = D h^2/3, so is that
 of a law that changes in time between the ends. Gauss points and the mid-time law push both to
-O(h^3). Only the share of each bath where baths of different temperature meet on a node stays at
-order 1 (the area between force and charge has a mean there); the sum over baths does not.
+O(h^3). Two things stay at order 1. Under current wiring the books of heun: its injected charge and
+its int v dt are two trapezoids, whose product misses (i' - i)(v' - v)/4 a step; splitting, whose
+source acts alone on a known move, has no such error. And the share of each bath where baths of
+different temperature meet on a node, since the area between force and charge has a mean there;
+the sum over baths is of order 2.
 """
 
 from __future__ import annotations
