@@ -1,7 +1,9 @@
-"""A stored run brought back to life: device, target, process, score and protocol from the file alone.
+"""A stored run brought back to life: device, target, process, score and protocol from the file
+alone.
 
-Everything a run needs is inside its file, verbatim and hashed, so an audit years later needs no other file and no network. `describe` is
-the other direction: what the pipeline writes under /parameters.
+Everything a run needs is inside its file, verbatim and hashed, so an audit years later needs no
+other file and no network. `describe` is the other direction: what the pipeline writes under
+/parameters.
 """
 
 from __future__ import annotations
@@ -44,6 +46,11 @@ class Setting:
     scale: float = 1.0
 
     @property
+    def kind(self) -> str:
+        """What the score is before it was multiplied: "exact" or "network"."""
+        return "exact" if getattr(self.score, "base", self.score).exact else "network"
+
+    @property
     def device(self) -> LinearDevice:
         """The circuit."""
         return self.protocol.device
@@ -64,7 +71,9 @@ def describe(setting: Setting) -> dict[str, Any]:
     protocol, sheet = setting.protocol, setting.device.datasheet
     if sheet is None:
         raise InputError("only devices loaded from a datasheet can be stored", where="store")
-    settings = {f.name: getattr(protocol, f.name) for f in fields(protocol) if f.name not in _OBJECTS}
+    settings = {
+        f.name: getattr(protocol, f.name) for f in fields(protocol) if f.name not in _OBJECTS
+    }
     base = getattr(setting.score, "base", setting.score) if setting.scale != 1.0 else setting.score
     exact = bool(base.exact)
     tree: dict[str, Any] = {
@@ -83,10 +92,9 @@ def describe(setting: Setting) -> dict[str, Any]:
 
         tree["score"]["weights"] = score_to_bytes(base)
     if setting.target is not None:
-        tree["target"] = {"definition": json.dumps(setting.target.to_dict())}
-        arrays = setting.target.arrays()
-        if arrays:
-            tree["target"]["arrays"] = dict(arrays)
+        arrays = dict(setting.target.arrays())
+        definition = {"definition": json.dumps(setting.target.to_dict())}
+        tree["target"] = definition | ({"arrays": arrays} if arrays else {})
     return tree
 
 
@@ -97,24 +105,36 @@ def rebuild(parameters: Mapping[str, Any], *, where: str = "") -> Setting:
         InputError: something the run needs is missing from the file.
     """
     try:
-        sheet = parameters["datasheet"]
-        device = build_device(
-            read_datasheet(sheet["text"], sheet["name"], json.loads(sheet["overrides"]) or None)
-        )
+        device = _device(parameters["datasheet"])
         process = process_from_dict(json.loads(parameters["process"]))
         target = None
         if "target" in parameters:
             stored = parameters["target"]
             target = target_from_dict(json.loads(stored["definition"]), stored.get("arrays"))
         scale = float(parameters["score"]["scale"])
-        if parameters["score"]["kind"] == "exact":
-            assert target is not None
-            score: Score = target.score(process)
-        else:
-            from thermohw.score.weights import score_from_bytes
-
-            score = score_from_bytes(parameters["score"]["weights"])
+        score = _score(parameters["score"], process, target)
         settings = json.loads(parameters["protocol"])
+        return Setting(Protocol(device, process, score.scaled(scale), **settings), target, scale)
     except KeyError as error:
-        raise InputError(f"the run file lacks {error}: it was not written by thermohw", where=where) from error
-    return Setting(Protocol(device, process, score.scaled(scale), **settings), target, scale)
+        problem = f"lacks {error}: it was not written by a thermohw run"
+        raise InputError(problem, where=where) from error
+    except InputError as error:
+        raise InputError(f"holds settings that are refused ({error})", where=where) from error
+    except (TypeError, ValueError) as error:
+        problem = f"holds settings that cannot be read ({error}): it is damaged or too new"
+        raise InputError(problem, where=where) from error
+
+
+def _device(stored: Mapping[str, Any]) -> LinearDevice:
+    overrides = json.loads(stored["overrides"]) or None
+    return build_device(read_datasheet(stored["text"], stored["name"], overrides))
+
+
+def _score(stored: Mapping[str, Any], process: Process, target: Target | None) -> Score:
+    if stored["kind"] == "exact":
+        if target is None:
+            raise KeyError("target")
+        return target.score(process)
+    from thermohw.score.weights import score_from_bytes
+
+    return score_from_bytes(stored["weights"], process)

@@ -1,0 +1,129 @@
+"""Per-path accounts of a ledger, summed over paths a chunk at a time.
+
+Energies in k T_ref, everything else in nats. Per path, from the stored channels alone,
+
+    residual    E_N - E_0 - (sum_j W_j - sum_k Q_k)
+    medium      sum_k Q_k/(k T_k)                       every bath at its own temperature
+    ledger      medium + ln q_0(x_0) - ln rho(x_N)      where both densities are known
+    identity    sum_k Q_k less its conditional mean given the readings
+
+and differences of those that share their noise, so that a comparison has the standard error of the
+difference. The residual is worked out anew, and stored energies are held against those of the
+stored voltages: an audit trusts no stored verdict.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import sqrt
+
+import numpy as np
+
+from thermohw.audit.moments import ExponentialSum, Moments
+from thermohw.circuit import LinearDevice
+
+__all__ = ["Accounts"]
+
+_PLAIN = (
+    "pumping",
+    "log_prob.start",
+    "log_prob.end",
+    "sigma.even",
+    "sigma.odd",
+    "information.pathwise",
+)
+_AVERAGED = ("sigma.even", "sigma.odd", "sagawa_ueda")
+
+Chunk = dict[str, np.ndarray]
+
+
+@dataclass(eq=False)
+class Accounts:
+    """Running sums over paths.
+
+    Attributes:
+        device: names and temperatures of the baths, capacitances.
+        paths: how many there will be.
+        single: states were float32.
+        moments: means and variances of every heat and work and of the accounts above.
+        exponentials: <e^{-x}> of "sigma.even", "sigma.odd" and "sagawa_ueda", where recorded.
+        residual: largest |residual| of a path relative to the energy it exchanged,
+            E_0 + E_N + sum |W| + sum |Q|; float32 states also move the thermal energy of the nodes.
+        mismatch: largest relative difference of a stored energy from that of the stored voltages.
+    """
+
+    device: LinearDevice
+    paths: int
+    single: bool
+    moments: Moments = field(default_factory=lambda: Moments("residual"))
+    exponentials: dict[str, ExponentialSum] = field(default_factory=dict)
+    residual: float = 0.0
+    mismatch: float = 0.0
+
+    def add(self, chunk: Chunk) -> None:
+        """Account for some paths: channel -> values of shape (chunk,) or (chunk, nodes), SI."""
+        kt = self.device.scale.energy
+        heats = {f"heat.{bath}": chunk[f"heat.{bath}"] / kt for bath in self.device.elements}
+        works = {name: value / kt for name, value in chunk.items() if name.startswith("work.")}
+        begin, end = chunk["energy.start"] / kt, chunk["energy.end"] / kt
+        columns = {
+            **heats,
+            **works,
+            "heat.total": _total(heats),
+            "energy.change": end - begin,
+            "medium": sum(
+                heat / t for heat, t in zip(heats.values(), self.device.temperatures, strict=True)
+            ),
+            **{name: chunk[name] for name in _PLAIN if name in chunk},
+        }
+        columns["residual"] = end - begin - (_total(works) - columns["heat.total"])
+        self._differences(columns, chunk, kt)
+        self.moments.add(columns)
+        for name in _AVERAGED:
+            if name in columns:
+                fresh = ExponentialSum(int(3.0 * sqrt(self.paths)) + 2)
+                self.exponentials.setdefault(name, fresh).add(columns[name])
+        exchanged = begin + end + sum(np.abs(x) for x in (*heats.values(), *works.values()))
+        if self.single:
+            exchanged = exchanged + 0.5 * self.device.dim * float(self.device.temperatures.max())
+        worst = np.abs(columns["residual"] / np.maximum(exchanged, 1e-300)).max()
+        self.residual = _larger(self.residual, worst)
+        self._energies(chunk, {"voltage.start": begin, "voltage.end": end})
+
+    @staticmethod
+    def _differences(columns: Chunk, chunk: Chunk, kt: float) -> None:
+        """Accounts that are made of others."""
+        if "pumping" in columns:
+            columns["medium - pumping"] = columns["medium"] - columns["pumping"]
+        if "identity.heat" in chunk:
+            columns["identity"] = columns["heat.total"] - chunk["identity.heat"] / kt
+        if not {"log_prob.start", "log_prob.end"} <= set(columns):
+            return
+        ledger = columns["medium"] + columns["log_prob.start"] - columns["log_prob.end"]
+        columns["ledger"] = ledger
+        if "sigma.even" in columns:
+            columns["even - ledger"] = columns["sigma.even"] - ledger
+        if {"sigma.odd", "pumping"} <= set(columns):
+            columns["odd - ledger"] = columns["sigma.odd"] - (ledger - columns["pumping"])
+        if "information.pathwise" in columns:
+            columns["sagawa_ueda"] = ledger + columns["information.pathwise"]
+
+    def _energies(self, chunk: Chunk, energies: Chunk) -> None:
+        """Energies of the stored voltages against the stored ones."""
+        if self.device.dim != len(self.device.nodes):
+            return  # some of the state is not a voltage
+        for name, energy in energies.items():
+            if name in chunk:
+                v = chunk[name] / self.device.scale.voltage
+                again = 0.5 * ((v @ self.device.capacitance) * v).sum(1)
+                worst = np.abs((again - energy) / (again + 1e-12)).max()
+                self.mismatch = _larger(self.mismatch, worst)
+
+
+def _total(parts: Chunk) -> np.ndarray:
+    return np.sum(list(parts.values()), axis=0)
+
+
+def _larger(before: float, now: float) -> float:
+    """The larger one; not a number once one was, which a plain maximum would forget."""
+    return float(np.maximum(before, now))

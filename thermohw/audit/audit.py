@@ -1,0 +1,99 @@
+"""The audit of one run file: every law, bound and number, from the file alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from thermohw.audit.cost import cost_quantities
+from thermohw.audit.energy import energy_quantities, first_law
+from thermohw.audit.entropy import system_change
+from thermohw.audit.evidence import Evidence, gather
+from thermohw.audit.fluctuation import fluctuation
+from thermohw.audit.information import information, information_identity, information_quantities
+from thermohw.audit.likelihood import (
+    bound_marginal,
+    bound_ode,
+    likelihood_quantities,
+    nll_above_entropy,
+)
+from thermohw.audit.limits import protocol_limits, protocol_quantities
+from thermohw.audit.recompute import recomputed
+from thermohw.audit.samples import compare, sample_law, sample_quantities
+from thermohw.audit.second_law import entropy_quantities, second_law, second_law_slack
+from thermohw.audit.verdict import Audit
+
+__all__ = ["audit"]
+
+
+def audit(path: str | Path, *, recompute: bool = False) -> Audit:
+    """Hold a stored run against its laws and bounds.
+
+    Args:
+        path: a complete run file.
+        recompute: also compute stored likelihood terms and information again and compare.
+
+    Returns:
+        Checks, quantities and provenance; `.holds` tells whether every applicable check holds or is
+        explained.
+
+    Raises:
+        StoreError: no run file, a damaged one, or an unfinished one (complete it with --resume).
+        InputError: the file lacks what a run needs.
+    """
+    evidence = gather(path)
+    change, samples = system_change(evidence), compare(evidence)
+    slack = second_law_slack(evidence, change)
+    checks = [
+        first_law(evidence),
+        second_law(evidence, change, slack),
+        fluctuation(evidence, "even"),
+        fluctuation(evidence, "odd"),
+        bound_marginal(evidence),
+        bound_ode(evidence),
+        nll_above_entropy(evidence),
+        information(evidence, change),
+        information_identity(evidence),
+        sample_law(evidence, samples),
+        protocol_limits(evidence),
+    ]
+    if recompute:
+        checks.append(recomputed(evidence))
+    quantities = {
+        **energy_quantities(evidence),
+        **entropy_quantities(evidence, change, slack),
+        **information_quantities(evidence),
+        **likelihood_quantities(evidence),
+        **cost_quantities(evidence),
+        **sample_quantities(samples),
+        **protocol_quantities(evidence),
+    }
+    return Audit(tuple(checks), quantities, _provenance(evidence))
+
+
+def _provenance(evidence: Evidence) -> dict[str, Any]:
+    """What ran, in words, and what made the file."""
+    setting, plan = evidence.setting, evidence.plan
+    protocol, process = setting.protocol, setting.process
+    return {
+        "file": str(evidence.path),
+        "device": setting.device.name,
+        "target": setting.target.name if setting.target is not None else "no target",
+        "process": process.kind,
+        "process_settings": process.to_dict(),
+        "score": setting.kind if setting.scale == 1.0 else f"{setting.scale:g} x {setting.kind}",
+        "wiring": protocol.wiring,
+        "control": protocol.control,
+        "stepper": plan.stepper,
+        "grid": plan.schedule.grid,
+        "ticks": plan.schedule.ticks,
+        "paths": evidence.paths,
+        "seed": evidence.simulate["seed"],
+        "dtype": evidence.simulate["dtype"],
+        "start": evidence.simulate["start"],
+        "prior": evidence.simulate["prior"],
+        "temperature": evidence.temperature,
+        "spec_sha256": evidence.spec_hash,
+        "datasheet_sha256": evidence.parameters["datasheet"]["content_hash"],
+        "provenance": dict(evidence.provenance),
+    }

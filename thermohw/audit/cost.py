@@ -1,0 +1,115 @@
+"""What the electronics around the circuit cost, joule per sample.
+
+    adc       ticks x nodes conversions x price of one
+    dac       ticks x sources conversions x price of one
+    score     ticks evaluations x multiply-accumulates of the network x price of one
+    erasure   at least k T per nat that the controller acquired, or k T ln 2 per bit that its
+    converter stored
+
+Prices come from the datasheet; a part that has none, or whose operations cannot be counted (an
+exact formula, an analog controller), is unknown, never zero, and so is then the total. None of this
+is heat of the circuit's own baths.
+"""
+
+from __future__ import annotations
+
+from math import isfinite, log
+
+from thermohw.audit.evidence import Evidence
+from thermohw.audit.verdict import Quantity
+from thermohw.score import Score
+
+__all__ = ["cost_quantities", "multiply_accumulates"]
+
+
+def cost_quantities(evidence: Evidence) -> dict[str, Quantity]:
+    """cost.adc, cost.dac, cost.score, cost.erasure and cost.total."""
+    sheet = evidence.setting.device.datasheet
+    prices = {} if sheet is None else sheet.cost.values()
+    parts = {
+        "adc": _conversions(evidence, prices.get("adc"), "readings"),
+        "dac": _conversions(evidence, prices.get("dac"), "sources"),
+        "score": _score(evidence, prices.get("mac")),
+        "erasure": _erasure(evidence),
+    }
+    table = {f"cost.{name}": part for name, part in parts.items()}
+    unknown = [name for name, part in parts.items() if part.value is None]
+    total = None if unknown else sum(part.value or 0.0 for part in parts.values())
+    note = (
+        f"unknown, since {', '.join(unknown)} {'is' if len(unknown) == 1 else 'are'}"
+        if unknown
+        else ""
+    )
+    table["cost.total"] = Quantity(total, None if unknown else 0.0, "J", note)
+    return table
+
+
+def _conversions(evidence: Evidence, price: float | None, what: str) -> Quantity:
+    if not evidence.clocked:
+        return Quantity(
+            None,
+            None,
+            "J",
+            "an analog controller converts nothing and has no price in the datasheet",
+        )
+    count = evidence.plan.schedule.ticks * len(evidence.setting.device.nodes)
+    if price is None:
+        return Quantity(None, None, "J", f"unpriced: {count} {what}")
+    return Quantity(count * price, 0.0, "J", f"{count} {what}")
+
+
+def _score(evidence: Evidence, price: float | None) -> Quantity:
+    if not evidence.clocked:
+        return Quantity(None, None, "J", "an analog score has no price in the datasheet")
+    macs = multiply_accumulates(evidence.setting.score)
+    if macs is None:
+        return Quantity(None, None, "J", "an exact formula has no counted arithmetic")
+    count = macs * evidence.plan.schedule.ticks
+    if price is None:
+        return Quantity(None, None, "J", f"unpriced: {count} multiply-accumulates")
+    return Quantity(
+        count * price,
+        0.0,
+        "J",
+        f"{count} multiply-accumulates of the network's weights, moving them not included",
+    )
+
+
+def multiply_accumulates(score: Score) -> int | None:
+    """Multiply-accumulates of one evaluation at one state: the entries of the weight matrices; None
+    for exact scores.
+
+    Matrices that act on the time alone (gains, shifts) are worked out once a tick for all states
+    and are not counted.
+    """
+    parameters = getattr(getattr(score, "base", score), "parameters", None)
+    if not isinstance(parameters, dict):
+        return None
+    return sum(
+        int(value.numel())
+        for name, value in parameters.items()
+        if name.startswith("weight") and value.ndim == 2
+    )
+
+
+def _erasure(evidence: Evidence) -> Quantity:
+    """Landauer's least cost of forgetting what was read."""
+    if not evidence.clocked:
+        return Quantity(
+            None, None, "J", "continuous control takes no readings that would have to be erased"
+        )
+    acquired = float(evidence.information.get("acquired", float("inf")))
+    if isfinite(acquired):
+        return Quantity(
+            evidence.kt * acquired,
+            0.0,
+            "J",
+            f"at least k T for each of {acquired:.4g} nats acquired",
+        )
+    plan = evidence.plan
+    if plan.adc is not None:
+        bits = plan.adc.bits * plan.schedule.ticks * len(evidence.setting.device.nodes)
+        return Quantity(
+            evidence.kt * log(2.0) * bits, 0.0, "J", f"k T ln 2 for each of {bits} bits"
+        )
+    return Quantity(None, None, "J", "exact readings would fill an infinite memory")

@@ -1,0 +1,112 @@
+"""The first law of every path, and the joules.
+
+    residual = E_N - E_0 - (sum_j W_j - sum_k Q_k) = 0           per path
+
+Heat is summed from its own products while the run goes on, so the residual is a measurement. It is
+held against the energy that the path exchanged, E_0 + E_N + sum |W| + sum |Q|.
+
+float64: at most 1e-10 of it, for linear devices (steps a million times more numerous than usual
+    still round to less).
+
+float32: at every tick about 16 numbers of the size of the energy in flight are rounded, each by at
+    most u = 2^-24 of itself, in either
+direction. N ticks add up to a random walk of standard deviation sqrt(16 N/3) u; six of them are 14,
+taken as
+
+    |residual| <= 16 sqrt(N) u (exchanged energy + thermal energy of the nodes).
+
+A wrong scale of one account hides below that on a long run, but not in all paths together: the
+slope of the residual against every heat and work is zero up to 1024 u = 6e-5 (a chain of roundings
+on each product, amplified by at most the condition of a tick), while a heat that is 0.1 % wrong has
+slope 1e-3.
+"""
+
+from __future__ import annotations
+
+from math import sqrt
+
+from thermohw.audit.evidence import Evidence
+from thermohw.audit.verdict import HOLDS, VIOLATED, Check, Measured, Quantity
+
+__all__ = ["energy_quantities", "first_law"]
+
+_EXACT = 1e-10
+_UNIT = 2.0**-24  # unit roundoff of float32
+_STATE = 1e-9  # stored energies against those of the stored voltages
+
+
+def first_law(evidence: Evidence) -> Check:
+    """Energy is conserved on every path."""
+    single = evidence.simulate["dtype"] == "float32"
+    pieces = len(evidence.plan.timeline)
+    allowed = 16.0 * sqrt(pieces) * _UNIT if single else _EXACT
+    value = evidence.accounts.residual
+    fine = value <= allowed and evidence.accounts.mismatch <= _STATE
+    detail = (
+        f"energy change = work - heat on each of {evidence.paths} paths: "
+        f"largest residual {value:.2g} of the energy exchanged, "
+    )
+    detail += (
+        f"float32 rounding over {pieces} ticks explains {allowed:.2g}"
+        if single
+        else f"allowed {allowed:.2g} over {pieces} ticks"
+    )
+    if single:
+        name, slope = _steepest(evidence)
+        limit = 1024.0 * _UNIT + 4.0 * slope.stderr
+        fine = fine and abs(slope.value) <= limit
+        detail += f"; the residual follows {name} with slope {slope.value:.1g}"
+        detail += f" (rounding explains {limit:.1g})"
+    if not evidence.accounts.mismatch <= _STATE:
+        mismatch = evidence.accounts.mismatch
+        detail += f"; stored energies differ from those of the stored voltages by {mismatch:.2g}"
+    return Check("first_law", HOLDS if fine else VIOLATED, value, allowed, None, detail, "<=")
+
+
+def _steepest(evidence: Evidence) -> tuple[str, Measured]:
+    """The account that the residual follows most."""
+    moments = evidence.moments
+    names = [n for n in moments.mean if n.startswith(("heat.", "work."))]
+    slopes = {name: moments.slope(name) for name in names}
+    name = max(names, key=lambda n: abs(slopes[n].value) - 4.0 * slopes[n].stderr)
+    return name, slopes[name]
+
+
+def energy_quantities(evidence: Evidence) -> dict[str, Quantity]:
+    """Heat, work and energy change in joule and k T, mean per sample; the residual; what starting
+    cost.
+    """
+    device, moments = evidence.setting.device, evidence.moments
+    quantities: dict[str, Quantity] = {}
+
+    def put(name: str, measured: Measured, relative: float = 1.0, note: str = "") -> None:
+        joule, kt = evidence.kt, 1.0 / relative
+        quantities[f"{name}.J"] = Quantity(measured.value * joule, measured.stderr * joule, "J")
+        quantities[f"{name}.kT"] = Quantity(measured.value * kt, measured.stderr * kt, "kT", note)
+
+    put("heat.total", moments["heat.total"])
+    for bath, relative in zip(evidence.baths, device.temperatures, strict=True):
+        note = f"of its own {relative * evidence.temperature:g} K"
+        put(
+            f"heat.{bath}",
+            moments[f"heat.{bath}"],
+            float(relative),
+            note if relative != 1.0 else "",
+        )
+    for kind in ("emf", "current", "parameters"):
+        name = f"work.{kind}"
+        put(name, moments[name] if name in moments else Measured(0.0, 0.0))
+    put("energy.change", moments["energy.change"])
+    quantities["first_law.residual"] = Quantity(
+        evidence.accounts.residual,
+        0.0,
+        "1",
+        "largest of any path, relative to the energy it exchanged",
+    )
+    quantities["start.preparation.kT"] = Quantity(
+        float(evidence.parameters.get("start", {}).get("preparation", float("nan"))),
+        0.0,
+        "kT",
+        "least work to prepare the start law from the circuit's steady state; not included in heat",
+    )
+    return quantities

@@ -1,0 +1,131 @@
+"""System entropy change dS = S(final) - S(start) of a run, by the best method its facts allow.
+
+    exact laws          both ends known (exact score, exact control, start from p_T), and the
+                        samples agree: -E ln p(x_N) within three standard errors of S(t_min)
+    nearest neighbours  of the end states, in three dimensions or less
+    cross-entropy       -E ln p(x_N) >= S(final) for any density p: the law of the data where it is
+                        known, else the Gaussian with the samples' own covariance
+
+A cross-entropy is an upper bound of dS, so that only a negative slack computed with it says
+anything. A data set noised to p_T has no known entropy; that of the noise alone bounds it from
+below, and dS again from above. Nats; model units cancel in the difference.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import hypot, log, pi, sqrt
+
+import numpy as np
+from scipy.special import digamma
+
+from thermohw.audit.evidence import Evidence
+from thermohw.audit.verdict import Measured
+from thermohw.errors import InputError
+from thermohw.thermo import nearest_neighbour_entropy
+
+__all__ = ["SystemChange", "gaussian_entropy", "system_change"]
+
+_NEIGHBOURS = 65_536  # end states used by the nearest-neighbour estimate
+_LOW = 3
+
+
+@dataclass(frozen=True)
+class SystemChange:
+    """dS of a run, nats.
+
+    Attributes:
+        value: S(final) - S(start), or an upper bound of it; None where not even that is known.
+        stderr: its standard error.
+        method: in words.
+        upper: it is an upper bound.
+    """
+
+    value: float | None
+    stderr: float
+    method: str
+    upper: bool = False
+
+
+def system_change(evidence: Evidence) -> SystemChange:
+    """The best that is known of dS; see the module."""
+    start, lower = evidence.start_entropy, False
+    if start is None:
+        start, lower = _noise_entropy(evidence), True
+    final = _final(evidence)
+    if final is None:
+        return SystemChange(None, 0.0, "too few samples for the entropy of the end states")
+    value, stderr, method, upper = final
+    if lower:
+        method += "; S(start) bounded from below by the entropy of its noise"
+    return SystemChange(value - start, stderr, method, upper or lower)
+
+
+def _noise_entropy(evidence: Evidence) -> float:
+    """Entropy of the noise that the process has added by its end, a lower bound on that of any
+    noised data.
+    """
+    process, dim = evidence.setting.process, evidence.setting.device.dim
+    noise = process.transition(process.duration)[1]
+    return gaussian_entropy(
+        np.asarray(noise) * np.eye(dim) if np.ndim(noise) == 0 else np.asarray(noise)
+    )
+
+
+def gaussian_entropy(covariance: np.ndarray) -> float:
+    """(1/2) ln det(2 pi e C) of a covariance of shape (d, d)."""
+    return 0.5 * float(np.linalg.slogdet(2.0 * pi * np.e * covariance)[1])
+
+
+def _final(evidence: Evidence) -> tuple[float, float, str, bool] | None:
+    """S(final) in model units: value, standard error, method, whether it is an upper bound."""
+    moments, x, dim = evidence.moments, evidence.first, evidence.setting.device.dim
+    cross = None
+    if "log_prob.end" in moments:
+        mean = moments["log_prob.end"]
+        cross = Measured(-mean.value, mean.stderr)
+        known = _known(evidence)
+        if known is not None:
+            z = Measured(cross.value, hypot(cross.stderr, known.stderr)).z(known.value)
+            if abs(z) <= 3.0:
+                method = f"exact laws (-E ln p of the samples agrees, z = {z:+.2f})"
+                return known.value, known.stderr, method, False
+    if dim <= _LOW and len(x) >= 100:
+        count = min(len(x), _NEIGHBOURS)
+        entropy = nearest_neighbour_entropy(x[:count])
+        return *entropy, f"nearest neighbours of {count} end states", False
+    if cross is not None:
+        method = "cross-entropy to the data's law, an upper bound"
+        return cross.value, cross.stderr, method, True
+    if len(x) < 4 * dim:
+        return None
+    method = "entropy of the Gaussian with the samples' covariance, an upper bound"
+    return *_largest_entropy(x), method, True
+
+
+def _known(evidence: Evidence) -> Measured | None:
+    """S(t_min), where the samples ought to have the data's own law there."""
+    truth = evidence.truth
+    ought = evidence.exact and evidence.plan.ideal and evidence.simulate["start"] == "marginal"
+    if truth is None or not ought:
+        return None
+    try:
+        return Measured(*truth.entropy(truth.process.t_min))
+    except InputError:  # a law with edges at t = 0
+        return None
+
+
+def _largest_entropy(x: np.ndarray) -> tuple[float, float]:
+    """Entropy of the Gaussian that shares the covariance of the samples, and its standard error.
+
+    The log determinant of a sample covariance is biased low; for Gaussian samples by a known sum of
+    digamma functions, which is taken out.
+    """
+    n, d = x.shape
+    x = x[: max(4 * d, 2**22 // d)]
+    n = len(x)
+    centred = x - x.mean(0)
+    covariance = centred.T @ centred / (n - 1)
+    bias = float(digamma(0.5 * (n - 1 - np.arange(d))).sum()) - d * log(0.5 * (n - 1))
+    influence = 0.5 * (centred * np.linalg.solve(covariance, centred.T).T).sum(1)
+    return gaussian_entropy(covariance) - 0.5 * bias, float(influence.std(ddof=1) / sqrt(n))

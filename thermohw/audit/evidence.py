@@ -1,0 +1,271 @@
+"""Everything an audit looks at, gathered from one run file in one pass over its ledger.
+
+What ran is rebuilt from the file's own parameters; the ledger is read in chunks, so that memory
+does not grow with the paths. Ledger, units and schedule must be those of the device and protocol
+that the file describes.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import isclose, isfinite
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from thermohw.audit.accounts import Accounts
+from thermohw.audit.moments import Moments
+from thermohw.audit.rebuild import Setting, rebuild
+from thermohw.audit.verdict import Measured
+from thermohw.control import Plan, make_plan
+from thermohw.errors import InputError
+from thermohw.integrate import StartLaw, start_law
+from thermohw.score import ExactScore
+from thermohw.store import RunReader
+
+__all__ = ["Evidence", "gather", "model_tensor"]
+
+_CHUNK = 2**21  # numbers of all channels with one number a path, or of one with nodes
+_SAMPLES = 2**24  # end voltages held at most
+_FIRST = 4096  # paths whose densities are evaluated again
+
+
+@dataclass(eq=False)
+class Evidence:
+    """A run as an audit sees it.
+
+    Attributes:
+        path: the file.
+        parameters: its /parameters.
+        provenance: its /provenance.
+        spec_hash: identifies its SPEC.
+        setting: device, target, process, score and protocol, rebuilt.
+        simulate: paths, seed, start, dtype, prior, every.
+        paths: number of samples.
+        channels: names of the ledger's channels.
+        accounts: sums over its ledger.
+        first: end voltages of the first paths, model units, shape (rows, nodes).
+        first_start: and their start voltages.
+        log_prob: stored ln q_0(x_0) and ln rho(x_N) of the first paths, where stored.
+        peaks: largest voltage, source, current and rate, thermal units.
+    """
+
+    path: Path
+    parameters: dict[str, Any]
+    provenance: dict[str, str]
+    spec_hash: str
+    setting: Setting
+    simulate: dict[str, Any]
+    paths: int
+    channels: tuple[str, ...]
+    peaks: dict[str, float] | None
+    accounts: Accounts
+    first: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
+    first_start: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
+    log_prob: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def moments(self) -> Moments:
+        """Means over paths."""
+        return self.accounts.moments
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The protocol worked out."""
+        return make_plan(self.setting.protocol)
+
+    @cached_property
+    def start(self) -> StartLaw:
+        """The law of the start states."""
+        return start_law(
+            self.plan,
+            self.simulate["start"],
+            target=self.setting.target,
+            prior=self.simulate["prior"],
+        )
+
+    @cached_property
+    def truth(self) -> ExactScore | None:
+        """The exact law of the data under the process, where it is known."""
+        target = self.setting.target
+        if target is None:
+            return None
+        try:
+            return target.score(self.setting.process)
+        except InputError:
+            return None
+
+    @property
+    def clocked(self) -> bool:
+        """Control held between ticks."""
+        return self.setting.protocol.control == "clocked"
+
+    @property
+    def exact(self) -> bool:
+        """The score that drove the run is the data's own."""
+        return bool(self.setting.score.exact)
+
+    @property
+    def baths(self) -> tuple[str, ...]:
+        """Names of the baths in the order of the device."""
+        return self.setting.device.elements
+
+    @property
+    def kt(self) -> float:
+        """k T_ref, joule."""
+        return self.setting.device.scale.energy
+
+    @property
+    def temperature(self) -> float:
+        """T_ref, kelvin."""
+        return self.setting.device.scale.temperature
+
+    @cached_property
+    def step(self) -> float:
+        """Largest tick times stiffest rate of the control loop on the narrowest mode: the relative
+        size of first-order step errors.
+        """
+        setting, schedule = self.setting, self.plan.schedule
+        process, narrowest = setting.process, setting.score.narrowest
+        largest = 0.0
+        for h, t in zip(schedule.durations, schedule.model_time[:-1], strict=True):
+            decay, noise = process.transition(float(t))
+            if process.isotropic:
+                rate = 2.0 * setting.protocol.theta / (float(decay) ** 2 * narrowest + float(noise))
+            else:
+                decay, noise = np.asarray(decay), np.asarray(noise)
+                precision = np.linalg.inv(narrowest * decay @ decay.T + noise)
+                rate = float(np.linalg.norm(np.asarray(process.diffusion(float(t))) @ precision, 2))
+            largest = max(largest, float(h) * rate)
+        return largest
+
+    @cached_property
+    def information(self) -> dict[str, Any]:
+        """What the run stored about its readings; empty for continuous control."""
+        return self.parameters.get("information", {})
+
+    @cached_property
+    def start_entropy(self) -> float | None:
+        """S of the start law, nats, model units; None where it is not known."""
+        value = float(self.parameters.get("start", {}).get("entropy", float("nan")))
+        return value if isfinite(value) else None
+
+    def term(self, name: str) -> Measured | None:
+        """A stored likelihood term, or None where it is unknown."""
+        stored = self.parameters.get("likelihood", {}).get("terms", {}).get(name)
+        return (
+            None
+            if stored is None or not isfinite(float(stored[0]))
+            else Measured(*map(float, stored))
+        )
+
+    @cached_property
+    def notes(self) -> dict[str, str]:
+        """Why likelihood terms are unknown, or what qualifies them."""
+        return json.loads(self.parameters.get("likelihood", {}).get("notes", "{}"))
+
+    def describe_imperfections(self) -> list[str]:
+        """What keeps control from being an exact function of the present state, in words."""
+        protocol = self.setting.protocol
+        names = {
+            "adc_bits": "ADC",
+            "dac_bits": "DAC",
+            "reading_noise": "reading noise",
+            "latency": "latency",
+        }
+        return [text for key, text in names.items() if getattr(protocol, key)]
+
+
+def gather(path: str | Path) -> Evidence:
+    """Open a complete run and read its ledger once.
+
+    Raises:
+        StoreError: no run file, damaged, or unfinished (the message names --resume).
+        InputError: the file lacks what a run needs, or contradicts itself.
+    """
+    with RunReader.open(path) as run:
+        parameters = run.parameters
+        setting = rebuild(parameters, where=str(path))
+        simulate = json.loads(parameters["simulate"])
+        single = simulate["dtype"] == "float32"
+        evidence = Evidence(
+            path=Path(path),
+            parameters=parameters,
+            provenance=run.provenance,
+            spec_hash=run.spec_hash,
+            setting=setting,
+            simulate=simulate,
+            paths=run.paths,
+            channels=run.ledger_names,
+            peaks=_peaks(run),
+            accounts=Accounts(setting.device, run.paths, single),
+        )
+        _require(evidence)
+        size = max(1024, _CHUNK // max(len(setting.device.nodes), len(run.ledger_names)))
+        for start in range(0, run.paths, size):
+            part = slice(start, min(start + size, run.paths))
+            chunk = {name: run.ledger(name, part) for name in run.ledger_names}
+            evidence.accounts.add(chunk)
+            if start == 0:
+                _keep(evidence, run, chunk)
+        return evidence
+
+
+def _peaks(run: RunReader) -> dict[str, float] | None:
+    """Largest voltage, source, current and rate, where they were stored."""
+    if "peaks" not in run.result_names:
+        return None
+    names: tuple[str, ...] = ("voltage", "source", "current", "rate")
+    return {name: float(peak) for name, peak in zip(names, run.result("peaks"), strict=True)}
+
+
+def _require(evidence: Evidence) -> None:
+    """Ledger, units and schedule must be those of the device and protocol in the file."""
+    protocol, where = evidence.setting.protocol, str(evidence.path)
+    heats = (f"heat.{bath}" for bath in evidence.baths)
+    needed = {"energy.start", "energy.end", f"work.{protocol.wiring}", *heats}
+    missing = sorted(needed - set(evidence.channels))
+    if missing:
+        raise InputError(
+            f"the ledger lacks {', '.join(missing)}: the device or wiring described in the file "
+            "is not the one that ran",
+            where=where,
+        )
+    scale = protocol.device.scale
+    rebuilt = {
+        "units/energy": scale.energy,
+        "units/voltage": scale.voltage,
+        "units/time": scale.time,
+        "units/volts_per_unit": protocol.v0,
+        "schedule/duration": evidence.plan.seconds,
+    }
+    for name, value in rebuilt.items():
+        group, _, key = name.partition("/")
+        found = evidence.parameters.get(group, {}).get(key)
+        if found is not None and not isclose(float(found), value, rel_tol=1e-6):
+            raise InputError(
+                f"{name} is {float(found):.9g}, but datasheet and protocol give {value:.9g}: the "
+                "file was changed after the run; use the original",
+                where=where,
+            )
+
+
+def _keep(evidence: Evidence, run: RunReader, chunk: dict[str, np.ndarray]) -> None:
+    """Keep states of the first paths; paths are independent, so the first are as good as any."""
+    protocol = evidence.setting.protocol
+    rows = slice(0, _SAMPLES // max(len(protocol.device.nodes), 16))
+    if "voltage.end" in run.ledger_names:
+        evidence.first = run.ledger("voltage.end", rows) / protocol.v0
+    if "voltage.start" in chunk:
+        evidence.first_start = chunk["voltage.start"][:_FIRST] / protocol.v0
+    names = ("log_prob.start", "log_prob.end")
+    evidence.log_prob = {name: chunk[name][:_FIRST] for name in names if name in chunk}
+
+
+def model_tensor(values: np.ndarray) -> torch.Tensor:
+    """An array of model-unit states as a torch tensor."""
+    return torch.from_numpy(np.ascontiguousarray(values))

@@ -1,0 +1,112 @@
+"""Integral fluctuation theorems on the tick kernel: <e^-Sigma> = 1.
+
+Sigma is the log ratio of the probability of a path to that of its reverse on the same device with
+the schedule reversed and the control re-evaluated (`thermohw.thermo.fluctuation`); even parity for
+a source in series, odd for an injected current. Both theorems hold for any control and any tick
+size, whichever wiring ran, as long as the kernel is Gaussian and known.
+
+The average is carried by rare paths. No verdict is given where fewer than 100 effective samples
+carry it or where the tail of the weights w = e^-Sigma has an index of 0.7 or more
+(`thermohw.audit.moments`): the paths that matter did not occur, and the error bar is too small.
+Between 0.5 and 0.7 a deviation is no violation. Jensen's inequality needs no tail: a mean Sigma
+below zero always is one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from thermohw.audit.evidence import Evidence, model_tensor
+from thermohw.audit.verdict import EXPLAINED, VIOLATED, Check, judge, not_applicable, worst
+
+__all__ = ["ENOUGH", "HEAVY", "SLOW", "fluctuation"]
+
+ENOUGH, SLOW, HEAVY = (
+    100.0,
+    0.5,
+    0.7,
+)  # effective samples; tail index of a slow and of a useless average
+_THEOREM_DIM = 3
+
+
+def fluctuation(evidence: Evidence, parity: str) -> Check:
+    """<e^-Sigma> = 1 for one parity of the control.
+
+    Args:
+        evidence: the run.
+        parity: "even" or "odd".
+    """
+    name, column = f"fluctuation_{parity}", f"sigma.{parity}"
+    if column not in evidence.accounts.exponentials:
+        return not_applicable(name, f"log path ratios were not recorded: {_why_not(evidence)}")
+    total, mean = evidence.accounts.exponentials[column], evidence.moments[column]
+    average, effective, tail = total.average, total.effective, total.tail
+    below = judge(mean.z(0.0), relation=">=")
+    weight = f"effective sample number {effective:.3g} of {evidence.paths}, tail index {tail:.2f}"
+    if below != VIOLATED and (effective < ENOUGH or tail >= HEAVY):
+        return not_applicable(
+            name,
+            f"{weight}, mean Sigma {mean.value:.4g} nats: the average {average.value:.4g} rests on "
+            "paths too rare to have been seen",
+            value=average.value,
+        )
+    z, status = average.z(1.0), judge(average.z(1.0))
+    if status == VIOLATED and tail >= SLOW:
+        status = EXPLAINED
+    status = worst(status, below)
+    detail = (
+        f"<exp(-Sigma)> = {average.text()} with {parity} control reversed, z = {z:+.2f}; "
+        f"{weight}; mean Sigma {mean.text()} nats"
+    )
+    wrong = _wrong_densities(evidence)
+    if wrong:
+        status, detail = VIOLATED, f"{detail}; {wrong}"
+    return Check(name, status, average.value, 1.0, average.stderr, detail)
+
+
+def _why_not(evidence: Evidence) -> str:
+    """Everything that the run lacked for a theorem."""
+    protocol, dim = evidence.setting.protocol, evidence.setting.device.dim
+    imperfections = evidence.describe_imperfections()
+    reasons = []
+    if evidence.truth is None:
+        reasons.append("the density of the end states is not known")
+    if evidence.setting.kind == "network":
+        reasons.append("a learned score's own law has no closed density")
+    if dim > _THEOREM_DIM:
+        reasons.append(f"in {dim} dimensions no effective samples are left")
+    if imperfections:
+        reasons.append(
+            f"they need exact readings and sources, this run has {', '.join(imperfections)}"
+        )
+    if protocol.control == "continuous" and protocol.stepper != "euler":
+        reasons.append(
+            f"the kernel of the {evidence.plan.stepper} stepper is not Gaussian (that of "
+            "stepper = 'euler' or of clocked control is)"
+        )
+    if evidence.simulate["dtype"] != "float64":
+        reasons.append(
+            "float32 normals end at 5.8 sigma, too early for exponential averages "
+            "(run dtype = 'float64')"
+        )
+    return "; ".join(reasons) or "the run was made without them"
+
+
+def _wrong_densities(evidence: Evidence) -> str:
+    """Whether stored log densities are those of the stored voltages; "" if they are."""
+    laws = {"log_prob.start": evidence.start.log_prob}
+    if evidence.truth is not None:
+        truth = evidence.truth
+        laws["log_prob.end"] = lambda x: truth.log_prob(x, truth.process.t_min)
+    states = {"log_prob.start": evidence.first_start, "log_prob.end": evidence.first}
+    for name, stored in evidence.log_prob.items():
+        law = laws.get(name)
+        if law is None or len(states[name]) < len(stored):
+            continue
+        again = law(model_tensor(states[name][: len(stored)])).numpy()
+        gap = float(np.abs(again - stored).max())
+        if not gap <= 1e-8 * (1.0 + float(np.abs(stored).max())):
+            return (
+                f"stored {name} differs from the density at the stored voltages by {gap:.2g} nats"
+            )
+    return ""

@@ -1,0 +1,274 @@
+"""The entropy bound and the likelihoods: three checks on stored terms.
+
+    NLL_marg >= B = (S0 + S1)/2 - Sigma/2                                   a theorem about the
+    marginal likelihood
+    NLL_marg  = B + K1 + (1/4) int g^2 E|s - s_true|^2 dt                   its gap, exactly
+    NLL_ode   = NLL_marg + terminal mismatch + trajectory drift             the probability flow may
+    lie below B
+    NLL_ode >= S(data),   U >= S(t_min)                                     relative entropies are
+    not negative
+
+Nothing is taken on trust: B is worked out from S0, S1 and Sigma, margins from the likelihoods, and
+both sides of every identity must add up to what the numbers' own errors allow (standard error of
+the held-out points, quadrature, solver). NLL_ode < B is then "explained" by terms that account for
+it; it is a violation only if they do not.
+"""
+
+from __future__ import annotations
+
+import json
+from math import hypot
+
+import numpy as np
+
+from thermohw.audit.evidence import Evidence
+from thermohw.audit.verdict import (
+    EXPLAINED,
+    HOLDS,
+    VIOLATED,
+    Check,
+    Measured,
+    Quantity,
+    judge,
+    not_applicable,
+    worst,
+)
+
+__all__ = ["bound_marginal", "bound_ode", "likelihood_quantities", "nll_above_entropy"]
+
+_ROUND = 1e-9  # rounding of stored terms against each other, relative
+
+
+def _unknown(evidence: Evidence, name: str) -> str:
+    """Why a term is not there."""
+    if "likelihood" not in evidence.parameters:
+        return "the run stored no likelihood terms (likelihood.test = 0)"
+    note = evidence.notes.get(name, f"{name} is not known")
+    return note.partition(" (")[0]
+
+
+def _numerical(evidence: Evidence, *names: str) -> float:
+    """Size of the numerical errors and of rounding, nats."""
+    errors = [abs(term.value) for name in names if (term := evidence.term(name)) is not None]
+    marginal = evidence.term("nll.marginal")
+    return hypot(*errors, _ROUND * (1.0 + abs(marginal.value if marginal else 0.0)))
+
+
+def _bound(evidence: Evidence) -> Measured | None:
+    """B from its parts."""
+    parts = [
+        evidence.term(name) for name in ("entropy.data", "entropy.prior", "entropy.sigma_forward")
+    ]
+    stored = evidence.term("bound.lower")
+    if stored is None or None in parts:
+        return None
+    s0, s1, sigma = (part.value for part in parts if part is not None)
+    return Measured(0.5 * (s0 + s1 - sigma), stored.stderr)
+
+
+def _accounts(evidence: Evidence) -> tuple[float, float]:
+    """K1 and the score error, nats."""
+    terms = [evidence.term(name) for name in ("bound.prior_mismatch", "bound.score_error")]
+    return tuple(term.value if term is not None else float("nan") for term in terms)  # type: ignore[return-value]
+
+
+def _residual_error(evidence: Evidence, *numerical: str) -> float:
+    """One standard error of the identity's two sides against each other."""
+    stored = evidence.term("bound.residual")
+    return hypot(
+        stored.stderr if stored else 0.0, _numerical(evidence, "error.quadrature", *numerical)
+    )
+
+
+def bound_marginal(evidence: Evidence) -> Check:
+    """NLL_marg >= B, and its gap adds up."""
+    name = "bound_marginal"
+    bound, marginal = _bound(evidence), evidence.term("nll.marginal")
+    if bound is None or marginal is None:
+        return not_applicable(
+            name, _unknown(evidence, "bound.lower") + _estimates(evidence), relation=">="
+        )
+    stored = evidence.term("bound.gap")
+    error = hypot(stored.stderr if stored else 0.0, _numerical(evidence, "error.quadrature"))
+    gap = Measured(marginal.value - bound.value, error)
+    k1, wrong = _accounts(evidence)
+    residual = Measured(gap.value - k1 - wrong, _residual_error(evidence))
+    status = worst(judge(gap.z(0.0), relation=">="), judge(residual.z(0.0)))
+    detail = (
+        f"NLL_marg = {marginal.value:.6f} >= B = {bound.value:.6f} nats; gap {gap.value:.3e} = "
+        f"prior mismatch {k1:.3e} + score error {wrong:.3e}, residual {residual.text('+.1e')}, "
+        f"z = {residual.z(0.0):+.2f}"
+    )
+    return Check(name, status, marginal.value, bound.value, error, detail, ">=")
+
+
+def _estimates(evidence: Evidence) -> str:
+    """What is known in place of S0: NLL_marg and three estimates of it."""
+    marginal = evidence.term("nll.marginal")
+    if marginal is None:
+        return ""
+    found = {words: evidence.term(f"entropy.estimate_{key}") for key, words in _ESTIMATES.items()}
+    listed = ", ".join(f"{words} {term.text('.4f')}" for words, term in found.items() if term)
+    return f"; NLL_marg = {marginal.text('.4f')} nats; estimates of S0: {listed}"
+
+
+_ESTIMATES = {"plugin": "plug-in", "inversion": "bound inversion", "elbo": "evidence bound"}
+
+
+def bound_ode(evidence: Evidence) -> Check:
+    """NLL_ode against B: below it is explained by terms that add up, or violated."""
+    name = "bound_ode"
+    bound, ode = _bound(evidence), evidence.term("nll.ode")
+    if bound is None or ode is None:
+        return not_applicable(name, _unknown(evidence, "bound.lower"), relation=">=")
+    margin = evidence.term("bound.ode_margin")
+    numerical = ("error.solver", "error.divergence")
+    error = hypot(
+        margin.stderr if margin else 0.0, _numerical(evidence, "error.quadrature", *numerical)
+    )
+    difference = Measured(ode.value - bound.value, error)
+    shares = {text: evidence.term(f"bound.{key}") for key, text in _SHARES.items()}
+    numbers = {
+        text: term.value if term is not None else float("nan") for text, term in shares.items()
+    }
+    rest = difference.value - sum(numbers.values())
+    missing = Measured(rest, _residual_error(evidence, *numerical))
+    adds_up = judge(missing.z(0.0))
+    below = judge(difference.z(0.0), relation=">=") != HOLDS
+    status = (
+        VIOLATED if adds_up == VIOLATED else EXPLAINED if below or adds_up == EXPLAINED else HOLDS
+    )
+    truncation, solver = evidence.term("bound.truncation"), evidence.term("error.solver")
+    sides = " + ".join(f"{text} {value:.4g}" for text, value in numbers.items())
+    sign = "<" if difference.value < 0.0 else ">="
+    detail = (
+        f"NLL_ode = {ode.value:.6f} {sign} B = {bound.value:.6f} nats; difference "
+        f"{difference.value:+.4g} = {sides}, residual {rest:+.1e} +- {missing.stderr:.1e} "
+        f"(truncation {_show(truncation)}, solver error {_show(solver)})"
+    )
+    if below:
+        detail += "; B bounds NLL_marg, not the probability flow"
+    return Check(name, status, ode.value, bound.value, error, detail, ">=")
+
+
+_SHARES = {
+    "terminal_mismatch": "terminal mismatch",
+    "trajectory_drift": "trajectory drift",
+    "prior_mismatch": "prior mismatch",
+    "score_error": "score error",
+}
+
+
+def _show(term: Measured | None) -> str:
+    return "unknown" if term is None else f"{term.value:.1e}"
+
+
+def nll_above_entropy(evidence: Evidence) -> Check:
+    """NLL_ode >= S of the clean data, evidence bound >= S(t_min)."""
+    name = "nll_above_entropy"
+    ode, elbo = evidence.term("nll.ode"), evidence.term("nll.sde_elbo")
+    clean, noised = evidence.term("entropy.clean"), evidence.term("entropy.data")
+    floor = clean or noised
+    if ode is None or elbo is None:
+        return not_applicable(name, _unknown(evidence, "nll.ode"), relation=">=")
+    if floor is None:
+        return not_applicable(
+            name,
+            f"{_unknown(evidence, 'entropy.data')}; NLL_ode = {ode.value:.5f} +- {ode.stderr:.5f}, "
+            f"evidence bound {elbo.value:.5f} +- {elbo.stderr:.5f} nats",
+            value=ode.value,
+            relation=">=",
+        )
+    error = hypot(
+        ode.stderr, floor.stderr, _numerical(evidence, "error.solver", "error.divergence")
+    )
+    excess = Measured(ode.value - floor.value, error)
+    start = noised or floor
+    above = Measured(
+        elbo.value - start.value,
+        hypot(elbo.stderr, start.stderr, _numerical(evidence, "error.quadrature")),
+    )
+    status = worst(judge(excess.z(0.0), relation=">="), judge(above.z(0.0), relation=">="))
+    detail = (
+        f"NLL_ode - S(data) = {excess.text('+.3e')}, evidence bound - S(t_min) = "
+        f"{above.text('+.3e')} nats; both are relative entropies"
+    )
+    mean = _mean_of_points(evidence)
+    if mean is not None and not abs(mean - ode.value) <= _ROUND * (1.0 + abs(ode.value)):
+        status = VIOLATED
+        detail += f"; the stored mean differs from that of the stored points, {mean:.6f}"
+    return Check(name, status, ode.value, floor.value, error, detail, ">=")
+
+
+def _points(evidence: Evidence) -> tuple[np.ndarray, np.ndarray | None] | None:
+    """NLL of every held-out point in data units, with quadrature weights on a grid."""
+    points = evidence.parameters.get("likelihood", {}).get("points", {})
+    return (points["nll.ode"], points.get("weight")) if "nll.ode" in points else None
+
+
+def _mean_of_points(evidence: Evidence) -> float | None:
+    found = _points(evidence)
+    if found is None:
+        return None
+    values, weights = found
+    return float(values.mean() if weights is None else (weights * values).sum() / weights.sum())
+
+
+def likelihood_quantities(evidence: Evidence) -> dict[str, Quantity]:
+    """Every stored term under its own name; median and worst points of a sampled set; the plug-in
+    rates, integrated.
+    """
+    stored = evidence.parameters.get("likelihood", {})
+    table: dict[str, Quantity] = {}
+    for name in _NAMES if not stored else stored["terms"]:
+        term = evidence.term(name)
+        unit = "bit" if name.endswith(".bits_per_dim") else "nat"
+        note = evidence.notes.get(name, "") if stored else _unknown(evidence, name)
+        table[name] = Quantity(
+            term.value if term else None, term.stderr if term else None, unit, note
+        )
+    found = _points(evidence)
+    if found is not None and found[1] is None:
+        values = np.sort(found[0])
+        table["nll.ode.median"] = Quantity(
+            float(np.median(values)), None, "nat", f"of {len(values)} held-out points"
+        )
+        for rank, value in enumerate(values[::-1][:3], start=1):
+            table[f"nll.ode.worst_{rank}"] = Quantity(float(value), None, "nat")
+    table |= _plug_in(stored)
+    settings = json.loads(stored.get("settings", "{}"))
+    for key in ("score_evaluations", "divergence_evaluations", "points"):
+        if key in settings:
+            table[f"likelihood.{key}"] = Quantity(float(settings[key]), 0.0, "1")
+    return table
+
+
+def _plug_in(stored: dict) -> dict[str, Quantity]:
+    """Production and exchange of the model's own account (score in place of grad ln p), integrated
+    over noising time.
+    """
+    profile = stored.get("profile", {})
+    if not {"weight", "intrinsic", "exchange"} <= set(profile):
+        return {}
+    note = "plug-in (model): averaged over the noised data, not over what the circuit generated"
+    return {
+        f"plugin.{name}": Quantity(
+            float((profile["weight"] * profile[column]).sum()), None, "nat", note
+        )
+        for name, column in (("production", "intrinsic"), ("exchange", "exchange"))
+    }
+
+
+_NAMES = (
+    "entropy.data",
+    "entropy.prior",
+    "entropy.sigma_forward",
+    "nll.ode",
+    "nll.marginal",
+    "nll.sde_elbo",
+    "bound.lower",
+    "bound.gap",
+    "bound.terminal_mismatch",
+    "bound.score_error",
+    "bound.truncation",
+)

@@ -1,0 +1,97 @@
+"""Does the protocol fit the hardware, and what the protocol is in numbers.
+
+The largest voltage, source, current and rate of change that any path reached are held against the
+datasheet; the limit with the largest ratio binds. Currents and rates are the systematic ones: white
+Johnson noise has no finite peak. A reading or a source beyond its converter's range is clipped
+there, which is said. What V0 means is shown too: the temperature at which thermal noise alone would
+have a model unit's variance, C V0^2/k, and the electrons that V0 puts on the capacitor, below about
+30 of which a diffusion is a poor picture.
+"""
+
+from __future__ import annotations
+
+from thermohw.audit.evidence import Evidence
+from thermohw.audit.verdict import HOLDS, VIOLATED, Check, Quantity, not_applicable
+from thermohw.control import datasheet_limits, effective_temperature
+from thermohw.units import engineering
+
+__all__ = ["protocol_limits", "protocol_quantities"]
+
+_CHARGE = 1.602176634e-19  # coulomb, exact
+_GRANULAR = 30.0
+
+
+def protocol_limits(evidence: Evidence) -> Check:
+    """Measured peaks against the datasheet."""
+    name = "protocol_limits"
+    if evidence.peaks is None:
+        return not_applicable(name, "the run stored no peaks", relation="<=")
+    rows = datasheet_limits(evidence.plan, evidence.peaks)
+    remark = _remarks(evidence)
+    granted = [row for row in rows if row.allowed is not None]
+    if not granted:
+        reached = ", ".join(f"{row.name} {engineering(row.needed, row.unit)}" for row in rows)
+        return not_applicable(
+            name, f"the datasheet sets no limits; reached: {reached}{remark}", relation="<="
+        )
+    parts = [
+        f"{row.name} {engineering(row.needed, row.unit)} of {engineering(row.allowed, row.unit)}"
+        for row in granted
+        if row.allowed is not None
+    ]
+    ratio = granted[0].ratio or 0.0
+    broken = [row.name for row in granted if not (row.ratio or 0.0) <= 1.0]
+    detail = f"{granted[0].name} binds: {', '.join(parts)}{remark}"
+    if broken:
+        detail = f"beyond {', '.join(broken)}; {detail}"
+    return Check(name, VIOLATED if broken else HOLDS, ratio, 1.0, None, detail, "<=")
+
+
+def _remarks(evidence: Evidence) -> str:
+    """Clipping, and signals that no thermal circuit could carry."""
+    plan, peaks = evidence.plan, evidence.peaks
+    remarks = []
+    for converter, peak, words in (
+        (plan.adc, "voltage", "readings"),
+        (plan.dac, "source", "sources"),
+    ):
+        if converter is None or peaks is None:
+            continue
+        # A source leaves its converter clipped already: at the end of the range means clipped or
+        # just not.
+        if peaks[peak] >= max(abs(converter.low), abs(converter.high)) - 1.01 * converter.lsb:
+            remarks.append(f"{words} reach the end of their converter's range")
+    temperature = effective_temperature(plan)
+    if temperature > 2.0 * evidence.temperature:
+        remarks.append(
+            f"V0 asks for an effective temperature of {temperature:.4g} K against "
+            f"{evidence.temperature:g} K"
+        )
+    electrons = _electrons(evidence)
+    if electrons < _GRANULAR:
+        remarks.append(
+            f"V0 is {electrons:.3g} electrons: a diffusion is a poor picture below {_GRANULAR:g}"
+        )
+    return "".join(f"; {remark}" for remark in remarks)
+
+
+def _electrons(evidence: Evidence) -> float:
+    return evidence.setting.device.scale.capacitance * evidence.setting.protocol.v0 / _CHARGE
+
+
+def protocol_quantities(evidence: Evidence) -> dict[str, Quantity]:
+    """Duration, ticks, volts per unit and what they imply; peaks against their limits."""
+    plan = evidence.plan
+    table = {
+        "protocol.duration": Quantity(plan.seconds, 0.0, "s"),
+        "protocol.ticks": Quantity(float(plan.schedule.ticks), 0.0, "1"),
+        "protocol.volts_per_unit": Quantity(evidence.setting.protocol.v0, 0.0, "V"),
+        "protocol.effective_temperature": Quantity(
+            effective_temperature(plan), 0.0, "K", "C V0^2/k"
+        ),
+        "protocol.electrons_per_unit": Quantity(_electrons(evidence), 0.0, "1", "C V0/e"),
+    }
+    if evidence.peaks is not None:
+        for row in datasheet_limits(plan, evidence.peaks):
+            table[f"protocol.peak.{row.name}"] = Quantity(row.needed, 0.0, row.unit)
+    return table

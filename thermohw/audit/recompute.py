@@ -1,0 +1,121 @@
+"""Stored likelihood terms and information, computed again from what the file holds.
+
+The file has the weights or the exact target, the test points and the seed of the likelihood's own
+noise stream, so the same numbers come out up to rounding and the solver's error:
+
+    |again - stored| <= 1e-6 (1 + |stored|) + solver + quadrature error
+
+Where the random stream cannot be reproduced (another version of the generator: the redrawn test
+points differ from the stored ones) the stored test points are used with fresh noise, and terms are
+held against each other by their standard errors instead.
+"""
+
+from __future__ import annotations
+
+import json
+from math import hypot
+
+import numpy as np
+import torch
+
+from thermohw.audit.evidence import Evidence, model_tensor
+from thermohw.audit.verdict import HOLDS, VIOLATED, Check, Measured, judge, not_applicable
+from thermohw.control import Controller
+from thermohw.integrate import block_generator
+from thermohw.likelihood import Likelihood, evaluate
+from thermohw.thermo import acquired, converter_information
+
+__all__ = ["recomputed"]
+
+_RELATIVE = 1e-6
+
+
+def recomputed(evidence: Evidence) -> Check:
+    """Likelihood terms and acquired information, stored against computed again."""
+    name = "recomputed"
+    rows: list[tuple[str, float, float, float]] = []  # name, stored, again, standard error
+    remarks = []
+    if "likelihood" in evidence.parameters and evidence.setting.target is not None:
+        again, same = _likelihood(evidence)
+        solver = sum(abs(term.value) for n in _ERRORS if (term := evidence.term(n)) is not None)
+        for key in evidence.parameters["likelihood"]["terms"]:
+            before, after = evidence.term(key), again.terms.get(key)
+            if key in _ERRORS or (before is None and after is None):
+                continue
+            if before is None or after is None:
+                rows.append((key, float("nan"), float("nan"), 0.0))
+                continue
+            error = 0.25 * (_RELATIVE * (1.0 + abs(before.value)) + solver)
+            if not same:
+                error = hypot(error, before.stderr, after.stderr)
+            rows.append((key, before.value, after.value, error))
+        remarks.append(
+            f"{len(rows)} likelihood terms from the same noise"
+            if same
+            else f"{len(rows)} likelihood terms from fresh noise"
+        )
+    stored = evidence.information.get("acquired")
+    if stored is not None and np.isfinite(stored):
+        rows.append(
+            (
+                "information.acquired",
+                float(stored),
+                _acquired(evidence),
+                _RELATIVE * (1.0 + abs(float(stored))),
+            )
+        )
+        remarks.append("the information acquired")
+    if not rows:
+        return not_applicable(name, "the run stored no likelihood terms and no finite information")
+    worst = max(rows, key=lambda row: _size(*row[1:]))
+    deviation = worst[2] - worst[1]
+    status = HOLDS if judge(_size(*worst[1:])) == HOLDS else VIOLATED
+    if evidence.parameters.get("likelihood") and not same and status == VIOLATED:
+        status = judge(_size(*worst[1:]))
+    detail = (
+        f"{' and '.join(remarks)}: largest deviation {deviation:+.2g} in {worst[0]} "
+        f"(stored {worst[1]:.8g}, now {worst[2]:.8g})"
+    )
+    return Check(name, status, deviation, 0.0, worst[3], detail)
+
+
+_ERRORS = ("error.solver", "error.quadrature", "error.divergence")
+
+
+def _size(stored: float, again: float, error: float) -> float:
+    """|z|, infinite where one side is not a number."""
+    z = abs(Measured(again, error).z(stored))
+    return float("inf") if np.isnan(z) else z
+
+
+def _likelihood(evidence: Evidence) -> tuple[Likelihood, bool]:
+    """All terms again, and whether the noise is the same."""
+    stored, target = evidence.parameters["likelihood"], evidence.setting.target
+    assert target is not None
+    settings = json.loads(stored["settings"])
+    generator = block_generator(int(evidence.simulate["seed"]), 0, stream=2)
+    points, same = None, True
+    if "test" in stored:
+        points = model_tensor(stored["test"])
+        drawn = target.held_out(len(points), generator)
+        same = bool(torch.equal(drawn, points))
+    again = evaluate(
+        evidence.setting.score,
+        target,
+        generator=generator,
+        prior=settings["prior"],
+        points=points,
+        probes=int(settings["probes"]),
+        tolerance=float(settings["tolerance"]),
+        moments=int(settings["moments"]),
+    )
+    return again, same
+
+
+def _acquired(evidence: Evidence) -> float:
+    """The information of the readings, from the plan and the start law."""
+    plan, start, theta = evidence.plan, evidence.start, evidence.setting.protocol.theta
+    mean, covariance = start.mean / theta**0.5, start.covariance / theta
+    if plan.adc is not None:
+        return converter_information(plan, mean, covariance)
+    return acquired(Controller(plan, start_mean=mean, start_covariance=covariance))

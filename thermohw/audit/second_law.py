@@ -1,0 +1,174 @@
+"""The second law of the wiring and clocking that ran.
+
+    emf, continuous        dS + sum_k Q_k/kT_k                                >= 0
+    current, continuous    dS + sum_k Q_k/kT_k - int E div u                  >= 0
+    clocked, either        dS + sum_k Q_k/kT_k + sum_k I_k - I(X_N; Y)        >= 0
+
+every bath at its own temperature. A clocked controller is a demon: only the information it acquires
+restores the law. With Gaussian reading noise the final entropy cancels from it: for the Kalman
+covariance P_N of the end state given all readings,
+
+    dS - I(X_N; Y) <= (1/2) ln det(2 pi e P_N) - S(start),
+
+equal for a Gaussian start, and the law holds with the right-hand side for any start and any score
+(Jensen's inequality on the Sagawa-Ueda average with rho = N(xhat_N, P_N), the filter's own
+prediction of the readings, and E sum i_k = sum I_k). Exact readings carry infinite information and
+no statement is left; converted readings carry at most what the converter passes, and a converted
+source lets at most B ln 2 nats a tick and source of it act on the circuit.
+
+Where log path ratios were recorded, dS + Q/kT (minus pumping) must agree with their mean up to the
+step. For Euler steps under emf control the two differ per path by
+sum h (|b_{n+1}|^2 - |b_n|^2)/4, a fraction of about eps = (tick) x (stiffest rate of the loop) of
+the integrals themselves, while a heat booked with the wrong product (left or right point for
+midpoint) is off by all of int E div b. More than eps of that integral is a violation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import hypot, isfinite, log
+
+import numpy as np
+
+from thermohw.audit.entropy import SystemChange, gaussian_entropy
+from thermohw.audit.evidence import Evidence
+from thermohw.audit.verdict import VIOLATED, Check, Measured, Quantity, judge, not_applicable
+
+__all__ = ["Slack", "entropy_quantities", "second_law", "second_law_slack"]
+
+
+@dataclass(frozen=True)
+class Slack:
+    """The left-hand side of the second law, nats.
+
+    Attributes:
+        value: None where it cannot be had.
+        law: which sum it is, or why there is none.
+    """
+
+    value: Measured | None
+    law: str
+
+
+def second_law_slack(evidence: Evidence, change: SystemChange) -> Slack:
+    """What must not be negative; see the module."""
+    medium = evidence.moments["medium"]
+    if evidence.clocked:
+        kalman = _kalman(evidence)
+        if kalman is not None:
+            total = Measured(medium.value + kalman, medium.stderr)
+            return Slack(total, "dS + sum Q/kT + sum I - I(X_N;Y)")
+    if change.value is None:
+        return Slack(None, change.method)
+    books = Measured(change.value + medium.value, hypot(change.stderr, medium.stderr))
+    if evidence.clocked:
+        bound, source = _information_bound(evidence)
+        if bound is not None:
+            total = Measured(books.value + bound, books.stderr)
+            return Slack(total, f"dS + sum Q/kT + I, with I <= {bound:.4g} nats ({source})")
+        demon = " (a demon: only the information restores the law)" if books.value < 0.0 else ""
+        return Slack(
+            None,
+            f"exact readings carry infinite information; dS + sum Q/kT = {books.text('+.5f')} "
+            f"nats{demon}; dS by {change.method}",
+        )
+    if evidence.setting.protocol.wiring == "emf":
+        return Slack(books, "dS + sum Q/kT")
+    if "medium - pumping" not in evidence.moments:
+        return Slack(
+            None,
+            "int div u was not recorded (a learned score); without it dS + sum Q/kT = "
+            f"{books.text('+.5f')} nats",
+        )
+    pumped = evidence.moments["medium - pumping"]
+    total = Measured(change.value + pumped.value, hypot(change.stderr, pumped.stderr))
+    return Slack(total, "dS + sum Q/kT - int E div u")
+
+
+def _kalman(evidence: Evidence) -> float | None:
+    """sum I + (1/2) ln det(2 pi e P_N) - S(start); None without Gaussian reading noise."""
+    facts = evidence.information
+    if "log_det_change" not in facts:
+        return None
+    excess = 0.0  # of the Gaussian with the start law's moments over the start law
+    if evidence.start_entropy is not None:
+        excess = gaussian_entropy(evidence.start.covariance) - evidence.start_entropy
+    return float(facts["acquired"]) + float(facts["log_det_change"]) + excess
+
+
+def _information_bound(evidence: Evidence) -> tuple[float | None, str]:
+    """An upper bound on the information that acts on the circuit, nats, and where it comes from."""
+    plan, stored = evidence.plan, float(evidence.information.get("acquired", float("inf")))
+    candidates = [(stored, "what its readings carry at most")]
+    if plan.dac is not None:
+        codes = plan.schedule.ticks * len(evidence.setting.device.nodes) * plan.dac.bits * log(2.0)
+        candidates.append((codes, f"{plan.dac.bits} bits a tick and source"))
+    bound, source = min(candidates)
+    return (bound, source) if isfinite(bound) else (None, "")
+
+
+def second_law(evidence: Evidence, change: SystemChange, slack: Slack) -> Check:
+    """The second law, and whether the books agree with recorded path ratios."""
+    name, value = "second_law", slack.value
+    if value is None:
+        return not_applicable(name, slack.law, relation=">=")
+    z = value.z(0.0)
+    detail = f"{slack.law} = {value.text()} >= 0 nats" + (f", z = {z:+.2f}" if z < 0.0 else "")
+    if change.value is not None and not (evidence.clocked and _kalman(evidence) is not None):
+        detail += f"; dS {Measured(change.value, change.stderr).text('+.5f')} by {change.method}"
+    wrong, remark = _against_paths(evidence)
+    status = VIOLATED if wrong else judge(z, relation=">=")
+    return Check(name, status, value.value, 0.0, value.stderr, detail + remark, ">=")
+
+
+def _against_paths(evidence: Evidence) -> tuple[bool, str]:
+    """Whether the books contradict the recorded path ratios, and a remark."""
+    device, moments = evidence.setting.device, evidence.moments
+    emf = evidence.setting.protocol.wiring == "emf"
+    column = "even - ledger" if emf else "odd - ledger"
+    if column not in moments or "pumping" not in moments or (evidence.clocked and emf):
+        return False, ""
+    gap = moments[column]
+    leak = float(np.trace(device.effort_drift)) * evidence.plan.schedule.duration
+    allowed = evidence.step * abs(moments["pumping"].value - leak)
+    wrong = not abs(gap.value) <= allowed + 4.0 * gap.stderr
+    return wrong, (
+        f"; log path ratios differ from these books by {gap.text('+.5f')}, "
+        f"{'more than' if wrong else 'within'} the {allowed:.2g} of a finite step"
+    )
+
+
+def entropy_quantities(
+    evidence: Evidence, change: SystemChange, slack: Slack
+) -> dict[str, Quantity]:
+    """dS, medium entropy, slack, production and pumping; nats per sample."""
+    moments, value = evidence.moments, slack.value
+    medium = moments["medium"]
+    bound = "an upper bound" if change.upper else ""
+    table = {
+        "entropy.system_change": Quantity(
+            change.value, change.stderr, "nat", bound, method=change.method
+        ),
+        "entropy.medium": Quantity(*medium, "nat", "sum of Q_k/kT_k, every bath at its own T_k"),
+        "second_law.slack": Quantity(*(value or (None, None)), "nat", slack.law),
+        "production.total": _production(evidence, value, bound),
+    }
+    if "pumping" in moments:
+        note = "int div u as a sum over ticks, O(h)" if evidence.clocked else "int div u"
+        table["pumping.total"] = Quantity(*moments["pumping"], "nat", note)
+    else:
+        table["pumping.total"] = Quantity(None, None, "nat", "div u was not evaluated in this run")
+    return table
+
+
+def _production(evidence: Evidence, value: Measured | None, bound: str) -> Quantity:
+    """Entropy production: from log path ratios where recorded, else what continuous books say."""
+    parity = "even" if evidence.setting.protocol.wiring == "emf" else "odd"
+    if f"sigma.{parity}" in evidence.moments:
+        note = "of the continuously controlled circuit, up to O(h)" if evidence.clocked else ""
+        mean = evidence.moments[f"sigma.{parity}"]
+        return Quantity(*mean, "nat", note, method=f"log path ratios, {parity} control")
+    if evidence.clocked or value is None:
+        reason = "needs log path ratios, or continuous control and a known entropy change"
+        return Quantity(None, None, "nat", reason)
+    return Quantity(*value, "nat", bound, method="ledger: the second law's slack")

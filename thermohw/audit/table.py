@@ -1,0 +1,108 @@
+"""An audit as plain text: what ran, every check with its numbers, and the quantities."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from math import floor, isfinite, log10
+from textwrap import wrap
+from typing import TYPE_CHECKING
+
+from thermohw.units import engineering
+
+if TYPE_CHECKING:
+    from thermohw.audit.verdict import Audit, Check, Quantity
+
+__all__ = ["format_audit"]
+
+_WIDTH = 118
+_MOST_BATHS = 8
+_WITH_PREFIX = {"J", "V", "A", "s", "V/s"}
+
+
+def format_audit(audit: Audit) -> str:
+    """The whole audit; see the module."""
+    run = audit.run
+    head = [
+        "{file}: {target} on {device}, {process}, {wiring} {control}, {score} score".format(**run),
+        "{paths} paths, {ticks} {grid} ticks, {dtype}, seed {seed}, start {start}".format(**run),
+    ]
+    verdict = (
+        "every applicable check holds or is explained"
+        if audit.holds
+        else "VIOLATED: "
+        + ", ".join(check.name for check in audit.checks if check.status == "violated")
+    )
+    return "\n".join(
+        [*head, "", *_checks(audit.checks), "", *_quantities(audit.quantities), "", verdict]
+    )
+
+
+def _checks(checks: Iterable[Check]) -> list[str]:
+    rows = [("check", "status", "value", "", "expected", "stderr")]
+    details = [""]
+    for check in checks:
+        numbers = (
+            _short(check.value),
+            check.relation if check.expected is not None else "",
+            _short(check.expected),
+            _short(check.stderr),
+        )
+        rows.append((check.name, check.status, *numbers))
+        details.append(check.detail)
+    lines = []
+    for row, detail in zip(_aligned(rows, left=(0, 1, 3)), details, strict=True):
+        lines.append(row)
+        lines += [f"    {line}" for line in wrap(detail, _WIDTH - 4)]
+    return lines
+
+
+def _quantities(quantities: dict[str, Quantity]) -> list[str]:
+    baths = [
+        n[:-3]
+        for n in quantities
+        if n.startswith("heat.") and n.endswith(".kT") and n != "heat.total.kT"
+    ]
+    hidden = set(baths[_MOST_BATHS:])
+    rows = [("quantity", "value", "stderr", "unit", "")]
+    for name, quantity in quantities.items():
+        if name.removesuffix(".kT").removesuffix(".J") in hidden:
+            continue
+        unit, prefixed = quantity.unit, quantity.unit in _WITH_PREFIX and quantity.value is not None
+        remark = "; ".join(filter(None, (quantity.method, quantity.note)))
+        if prefixed:
+            error = engineering(quantity.stderr, unit, 2) if quantity.stderr else ""
+            rows.append((name, engineering(quantity.value or 0.0, unit, 5), error, "", remark))
+        else:
+            rows.append((name, *_measured(quantity.value, quantity.stderr), unit, remark))
+    if hidden:
+        rows.append((f"... and {len(hidden)} more baths", "", "", "", ""))
+    return _aligned(rows, left=(0, 3, 4))
+
+
+def _measured(value: float | None, stderr: float | None) -> tuple[str, str]:
+    """A value to the second digit of its error, and the error."""
+    if value is None or not isfinite(value):
+        return "-", ""
+    if not stderr or not isfinite(stderr):
+        return f"{value:.7g}", ""
+    digits = max(0, 1 - floor(log10(stderr)))
+    if digits > 9 or abs(value) > 1e9:
+        return f"{value:.6g}", f"{stderr:.2g}"
+    return f"{value:.{digits}f}", f"{stderr:.{digits}f}"
+
+
+def _short(value: float | None) -> str:
+    return "" if value is None else f"{value:.5g}"
+
+
+def _aligned(rows: Sequence[Sequence[str]], left: tuple[int, ...]) -> list[str]:
+    """Columns of equal width, two spaces apart; those in `left` are left-aligned."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.ljust(width) if i in left else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return lines
