@@ -104,7 +104,7 @@ def start_law(
         n = protocol.device.dim
         moments = (np.zeros(n), np.eye(n))
         if target is not None:
-            moments = process.propagate(target.mean, target.covariance, process.duration)
+            moments = (target.mean, target.covariance)
         return _gaussian(kind, process.prior(prior, *moments))
     if kind != "marginal":
         raise InputError(
