@@ -20,6 +20,7 @@ from thermohw.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import torch
     from numpy.typing import NDArray
 
     from thermohw.score import Score
@@ -32,7 +33,7 @@ class Laws:
     by all tiles.
 
     Lazy because a run need not look everywhere: a held run never evaluates the law at its very end,
-    where a score may diverge.
+    where a score may diverge; `prepare` makes those that will be needed.
     """
 
     def __init__(self, drive: Drive, score: Score, times: NDArray[Any]) -> None:
@@ -47,6 +48,15 @@ class Laws:
         if law is None:
             law = self._laws[index] = self._drive.at(self._score.at(float(self._times[index])))
         return law
+
+    def prepare(self, voltage: torch.Tensor, count: int) -> None:
+        """Work the first `count` laws out and try them on a voltage (1, n), before any tile runs.
+
+        They stay for the whole run. Made between two ticks, each would land in the gap that a
+        tile's freed buffer has just left and cut it: the heap would grow by a tile every tick.
+        """
+        for index in range(count):
+            self[index].sources(voltage)
 
 
 @dataclass(frozen=True, eq=False)

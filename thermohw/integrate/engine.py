@@ -87,6 +87,7 @@ class Engine:
     seed: int
     dtype: torch.dtype
     closing: bool = False
+    _prepared: bool = field(default=False, init=False, repr=False)
 
     def open(
         self, tile: Tile, *, noise: NoiseSource | None = None, state: torch.Tensor | None = None
@@ -104,10 +105,20 @@ class Engine:
             state = voltage @ torch.as_tensor(self.plan.protocol.device.capacitance)
         assert state is not None
         state = state.to(self.dtype)
+        self._prepare(state[:1])
         if noise is None:
             noise = BlockNoise(self.seed, tile.blocks, tile.paths, dtype=self.dtype)
         carries = {observer.name: observer.init(state) for observer in self.observers}
         return TileRun(self, tile, noise, state, carries)
+
+    def _prepare(self, state: torch.Tensor) -> None:
+        """Make the control laws of every tick before the first tile fills the memory."""
+        if not self._prepared:
+            self._prepared = True
+            voltage, ticks = self.plan.protocol.device.efforts(state), self.plan.schedule.ticks
+            self.plan.laws.prepare(voltage, ticks)
+            if not self.plan.clocked:
+                self.plan.middle_laws.prepare(voltage, ticks)
 
 
 @dataclass(eq=False)
