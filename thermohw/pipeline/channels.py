@@ -137,7 +137,7 @@ def series_values(engine: Engine, frames: dict[str, torch.Tensor]) -> dict[str, 
     scale = engine.plan.protocol.device.scale
     source = scale.current if engine.plan.drive.wiring == "current" else scale.voltage
     factors = {"voltage": scale.voltage, "control": source, "score": 1.0}
-    return {name: (values.double() * factors[name]).numpy() for name, values in frames.items()}
+    return {name: (values * factors[name]).numpy() for name, values in frames.items()}
 
 
 def _truth(engine: Engine) -> ExactScore | None:
