@@ -37,7 +37,7 @@ Head = GaussianHead | LevelsHead
 _HEADS: dict[str, type[GaussianHead] | type[LevelsHead]] = {
     cls.kind: cls for cls in (GaussianHead, LevelsHead)
 }
-_ROWS = 64  # states at a time: the arrays over levels then stay in the cache
+_ROWS = 128  # states at a time: the arrays over levels then stay in the cache
 
 
 class NetworkField(Field):
@@ -125,7 +125,7 @@ class NetworkScore(Score):
         self.process, self.head = head.process, head
         self.dim, self.narrowest = len(head.mean), head.narrowest
         self.parameters, self.record, self.target = dict(parameters), dict(record or {}), target
-        self._clock = NoiseClock(self.process, self.narrowest)
+        self._clock = NoiseClock(self.process, head.finest)
         self._casts = _Casts(self.parameters)
         self._double = self._casts.like(torch.empty(0, dtype=torch.float64))
 

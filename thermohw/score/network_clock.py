@@ -5,9 +5,9 @@ times are spread over
 
     position = (lambda_clean - lambda(t)) / (lambda_clean - lambda(T))  in [0, 1].
 
-The clean end is t_min, but never cleaner than noise of a thousandth of the narrowest mode's
-variance nu: what is narrower is not in the data, and a process with t_min = 0 has no finite clean
-end. Before that time the score is taken at it: s(x, t) = s(x, t_clean).
+The clean end is t_min, but never cleaner than noise of a thousandth of nu, the variance of the
+finest structure of the data (the narrowest mode, or one grey level): less noise hides nothing, and
+a process with t_min = 0 has no finite clean end. Before it the score is s(x, t) = s(x, t_clean).
 
 The network is told ln(e^-lambda + nu/10) instead, again mapped to [0, 1]: the same at large noise,
 but standing still where the noise is too small to change the law. What it has learned there at one
@@ -28,8 +28,8 @@ from thermohw.process import Process
 
 __all__ = ["Moments", "NoiseClock"]
 
-_CLEAN = 1e-3  # of the narrowest mode's variance: noise below it carries no information
-_STILL = 0.1  # of it: noise below this hardly changes the score
+_CLEAN = 1e-3  # of nu: where the training ends
+_STILL = 0.1  # of nu: noise below this hardly changes the score
 
 
 @dataclass(frozen=True)
@@ -38,16 +38,18 @@ class NoiseClock:
 
     Attributes:
         process: the forward process.
-        narrowest: variance of the narrowest mode of the data, model units.
+        finest: nu, model units.
+        earliest: t_clean, model time.
+        ends: lambda at the clean end and at T.
     """
 
     process: Process
-    narrowest: float
+    finest: float
     earliest: float = field(init=False)
     ends: tuple[float, float] = field(init=False)
 
     def __post_init__(self) -> None:
-        clean = self.process.time_at_log_snr(-math.log(_CLEAN * self.narrowest))
+        clean = self.process.time_at_log_snr(-math.log(_CLEAN * self.finest))
         earliest = max(self.process.t_min, min(clean, 0.5 * self.process.duration))
         ends = self.process.log_snr(earliest), self.process.log_snr(self.process.duration)
         object.__setattr__(self, "earliest", earliest)
@@ -66,9 +68,9 @@ class NoiseClock:
         """What the network is told about every time, in [0, 1], shape (times,), float64."""
         levels = np.array([self.process.log_snr(self.clip(t)) for t in times])
         ends = np.array(self.ends)
-        low, high = np.log(np.exp(-ends) + _STILL * self.narrowest)
+        low, high = np.log(np.exp(-ends) + _STILL * self.finest)
         return torch.as_tensor(
-            (np.log(np.exp(-levels) + _STILL * self.narrowest) - low) / (high - low)
+            (np.log(np.exp(-levels) + _STILL * self.finest) - low) / (high - low)
         )
 
     def times(self, positions: Sequence[float]) -> list[float]:

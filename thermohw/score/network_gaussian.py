@@ -56,6 +56,11 @@ class GaussianHead:
     narrowest: float
     trunk: Trunk
 
+    @property
+    def finest(self) -> float:
+        """Variance below which noise hides nothing of the data."""
+        return self.narrowest
+
     @classmethod
     def outputs(cls, dim: int) -> int:
         """Numbers it wants from the trunk."""

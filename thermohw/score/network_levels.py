@@ -88,6 +88,11 @@ class LevelsHead:
     levels: int
     trunk: Trunk
 
+    @property
+    def finest(self) -> float:
+        """Variance below which noise hides nothing of the data: that of one level."""
+        return min(self.narrowest, self.step**2 / 12.0)
+
     @classmethod
     def outputs(cls, dim: int) -> int:
         """Numbers it wants from the trunk."""
@@ -169,11 +174,14 @@ class LevelsHead:
         """The exact read-out."""
         inside = torch.clamp(y, -_FAR * omega, self.levels + _FAR * omega)
         edges = torch.arange(self.levels + 1, dtype=y.dtype, device=y.device)
-        a = (edges.view(-1, 1, 1, 1) - inside) / omega
-        # clamped where it is zero for all purposes: denormal numbers are a hundred times slower
-        phi = torch.exp((-0.5 * a.square()).clamp(min=-80.0)) * (1.0 / math.sqrt(2.0 * math.pi))
-        half = 0.5 * torch.erf(a * math.sqrt(0.5))
-        mass, pull = half[1:] - half[:-1], phi[:-1] - phi[1:]
+        # Cut off where both are zero for all purposes: denormal numbers are a hundred times slower.
+        a = ((edges.view(-1, 1, 1, 1) - inside) / omega).clamp(-10.0, 10.0)
+        phi = torch.exp(-0.5 * a.square()) * (1.0 / math.sqrt(2.0 * math.pi))
+        # 1 - Phi(a) above zero and -Phi(a) below it, so that far bins keep their digits
+        tail = torch.copysign(0.5 * torch.erfc(a.abs() * math.sqrt(0.5)), a)
+        above = (a > 0.0).to(a.dtype)
+        mass = (tail[:-1] - tail[1:]) + (above[1:] - above[:-1])
+        pull = phi[:-1] - phi[1:]
         share = torch.softmax(log_prior, 0)
         pi = (1.0 - _EVEN) * share + _EVEN / self.levels
         total = (pi * mass).sum(0)

@@ -10,9 +10,9 @@ bounds E[-ln p] from above, in nats. Its s_th-dependent part has the same gradie
 signal-to-noise ratio: every e-fold of noise counts alike.
 
 Times are cells of equal width in lambda. A training step draws them stratified, 70 % within the
-band of noise variances from a ninth of the narrowest mode's to four times the widest mode's, where
-there is something to learn, and divides the loss by that density. The validation bound takes evenly
-spaced cells and the same draws every time, so that its differences are those of the weights.
+band of noise variances from a ninth of the finest structure's to four times the widest mode's,
+where there is something to learn, and divides the loss by that density. The validation bound takes
+evenly spaced cells and the same draws every time, so that its differences are those of the weights.
 
 Reference: Y. Song et al., "Maximum likelihood training of score-based diffusion models", NeurIPS
 2021, https://arxiv.org/abs/2101.09258
@@ -50,7 +50,7 @@ class NoiseTable:
 
     def __init__(self, head: Head) -> None:
         process, self._head = head.process, head
-        clock = NoiseClock(process, head.narrowest)
+        clock = NoiseClock(process, head.finest)
         positions = (np.arange(_CELLS) + 0.5) / _CELLS
         times = clock.times(positions.tolist())
         self._clock, self.span = clock, clock.span
@@ -119,7 +119,7 @@ def _times(matrix: Tensor, x: Tensor) -> Tensor:
 def _density(head: Head, clock: NoiseClock, positions: np.ndarray) -> np.ndarray:
     """Share of the training times that each cell gets."""
     widest = float(np.linalg.eigvalsh(head.covariance)[-1])
-    clean, noisy = math.log(9.0 / head.narrowest), -math.log(4.0 * widest)
+    clean, noisy = math.log(9.0 / head.finest), -math.log(4.0 * widest)
     levels = clock.ends[0] - clock.span * positions
     inside = (levels <= clean) & (levels >= noisy)
     if not 0 < inside.sum() < len(inside):

@@ -1,21 +1,23 @@
 r"""Weight files: a learned score as safetensors, complete in itself.
 
 One file holds the weights (float32), the preconditioner's arrays (float64) and, in the header's
-metadata as JSON texts,
+metadata, one JSON text with
 
     format        "thermohw-score/1"
     process       the forward process, exactly
     architecture  head, its numbers, width, bumps, dropout
     record        name, shift and scale of the data, training settings, validation curve
 
-so that nothing else is needed to evaluate it, and a score is never played on another process by
-mistake. The format has no code in it and checks its own lengths; a run file carries the same bytes.
+(one text, because the order of several is not reproducible), so that nothing else is needed to
+evaluate it, and a score is never played on another process by mistake. The format has no code in it
+and checks its own lengths; a run file carries the same bytes.
 """
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +29,11 @@ from safetensors import SafetensorError
 from thermohw.errors import InputError
 from thermohw.process import Process, process_from_dict
 from thermohw.score.base import Score
-from thermohw.score.network import NetworkScore, build_head
+from thermohw.score.network import Head, NetworkScore, build_head
 
 __all__ = ["load_score", "save_score", "score_from_bytes", "score_to_bytes"]
 
-_FORMAT = "thermohw-score/1"
+_FORMAT, _KEY = "thermohw-score/1", "thermohw-score"
 _WEIGHT, _ARRAY = "weights.", "preconditioner."
 
 
@@ -53,13 +55,13 @@ def score_to_bytes(score: Score) -> bytes:
         "numbers": head.to_dict(),
         "trunk": {"width": trunk.width, "bumps": trunk.bumps, "dropout": trunk.dropout},
     }
-    texts = {
+    description = {
+        "format": _FORMAT,
         "process": score.process.to_dict(),
         "architecture": architecture,
         "record": score.record,
     }
-    header = {"format": _FORMAT} | {k: json.dumps(v, sort_keys=True) for k, v in texts.items()}
-    return safetensors.torch.save(tensors, header)
+    return safetensors.torch.save(tensors, {_KEY: json.dumps(description, sort_keys=True)})
 
 
 def score_from_bytes(
@@ -80,35 +82,41 @@ def score_from_bytes(
     except SafetensorError as error:
         problem = f"not a whole safetensors file ({error})"
         raise InputError(problem, where=where) from None
-    header = _metadata(data)
-    if header.get("format") != _FORMAT:
-        problem = (
-            f"not a thermohw score: expected format {_FORMAT!r}, found {header.get('format')!r}"
-        )
-        raise InputError(problem, where=where)
-    stored = process_from_dict(json.loads(header["process"]))
+    text = _metadata(data).get(_KEY)
+    if text is None:
+        raise InputError("not a thermohw score: its header does not describe one", where=where)
+    try:
+        stored, head, record = _described(json.loads(text), tensors)
+    except (KeyError, TypeError, ValueError) as error:
+        problem = f"not a whole thermohw score ({type(error).__name__}: {error})"
+        raise InputError(problem, where=where) from None
     if process is not None and process != stored:
         problem = f"the score was trained for {_name(stored)} but is wanted for {_name(process)}"
         raise InputError(problem, where=where)
-    architecture = json.loads(header["architecture"])
-    arrays = {
-        name.removeprefix(_ARRAY): value.numpy()
-        for name, value in tensors.items()
-        if name.startswith(_ARRAY)
-    }
-    head = build_head(
-        architecture["head"],
-        stored,
-        arrays,
-        numbers=architecture["numbers"],
-        trunk=architecture["trunk"],
-    )
     weights = {name: tensors.get(_WEIGHT + name) for name in head.trunk.shapes}
     for name, shape in head.trunk.shapes.items():
         value = weights[name]
         if value is None or tuple(value.shape) != shape:
             raise InputError(f"{name} is missing or of the wrong shape", where=where)
-    return NetworkScore(head, weights, record=json.loads(header["record"]))  # type: ignore[arg-type]
+    return NetworkScore(head, weights, record=record)  # type: ignore[arg-type]
+
+
+def _described(
+    description: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]
+) -> tuple[Process, Head, dict[str, Any]]:
+    """Process, head and record from the description and the preconditioner's arrays."""
+    if description["format"] != _FORMAT:
+        raise ValueError(f"expected format {_FORMAT}, found {description['format']}")
+    process = process_from_dict(description["process"])
+    architecture = description["architecture"]
+    arrays = {
+        name.removeprefix(_ARRAY): value.numpy()
+        for name, value in tensors.items()
+        if name.startswith(_ARRAY)
+    }
+    numbers, trunk = architecture["numbers"], architecture["trunk"]
+    head = build_head(architecture["head"], process, arrays, numbers=numbers, trunk=trunk)
+    return process, head, dict(description["record"])
 
 
 def save_score(score: Score, path: str | Path) -> Path:

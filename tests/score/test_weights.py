@@ -1,0 +1,143 @@
+"""Weight files: nothing is lost, nothing foreign gets in."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+
+from thermohw.errors import InputError
+from thermohw.process import OU, VE, VP, Relaxation
+from thermohw.score.network import NetworkScore
+from thermohw.score.network_design import design
+from thermohw.score.weights import load_score, save_score, score_from_bytes, score_to_bytes
+from thermohw.target import DataSet, gaussian
+
+DIM = 3
+COUPLED = Relaxation(
+    np.array([[1.0, 0.2, 0.0], [-0.3, 1.5, 0.1], [0.0, 0.7, 1 / 3]]), np.diag([1.0, 2.0, 0.1]), 4.0
+)
+
+
+def made(process, *, levels: bool) -> NetworkScore:
+    rows = np.random.default_rng(1).integers(0, 4, (100, DIM))
+    target = (
+        DataSet(rows, np.zeros(100), table={"kind": "grey"}, name="grey", step=1.0)
+        if levels
+        else gaussian([0.1, 0.2, 0.3], [1.0, 0.5, 0.2])
+    )
+    head = design(target, process, {"width": 16, "dropout": 0.1})
+    generator = torch.Generator().manual_seed(4)
+    weights = {
+        name: torch.randn(shape, generator=generator) for name, shape in head.trunk.shapes.items()
+    }
+    record = {"target": target.name, "shift": [0.5] * DIM, "scale": 1.25, "validation": [[50, 1.5]]}
+    return NetworkScore(head, weights, record=record)
+
+
+CASES = [(VP(t_min=4e-4), True), (VE(25.0), True), (OU(3.0), False), (COUPLED, False)]
+
+
+@pytest.mark.parametrize(("process", "levels"), CASES, ids=lambda v: getattr(v, "kind", str(v)))
+def test_round_trip_to_the_last_bit(tmp_path, process, levels):
+    score = made(process, levels=levels)
+    path = save_score(score, tmp_path / "score.safetensors")
+    again = load_score(path, process)
+    assert again.process == process and again.record == score.record
+    assert again.narrowest == score.narrowest and again.dim == DIM
+    assert np.array_equal(again.shift, [0.5] * DIM) and again.scale == 1.25
+    x = torch.randn(20, DIM, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    for t in (0.0, 0.2, process.duration):
+        for states in (x, x.float()):
+            pairs = zip(
+                score.at(t).with_divergence(states),
+                again.at(t).with_divergence(states),
+                strict=True,
+            )
+            assert all(torch.equal(a, b) for a, b in pairs)
+    assert score_to_bytes(again) == score_to_bytes(score) == path.read_bytes()
+    assert torch.equal(score_from_bytes(path.read_bytes()).at(0.2)(x), score.at(0.2)(x))
+
+
+def test_another_process_is_refused_with_both_names(tmp_path):
+    path = save_score(made(VP(t_min=4e-4), levels=True), tmp_path / "w")
+    with pytest.raises(InputError) as caught:
+        load_score(path, VP(beta_max=19.0, t_min=4e-4))
+    message = str(caught.value)
+    assert "beta_max=20.0" in message and "beta_max=19.0" in message and str(path) in message
+    assert "\n" not in message
+    with pytest.raises(InputError, match=r"vp\(.*ou\("):
+        load_score(path, OU(3.0))
+
+
+def test_foreign_and_damaged_files(tmp_path):
+    data = score_to_bytes(made(VP(), levels=True))
+    file = tmp_path / "w"
+    damaged = [b"", b"hello", data[:7], data[:200], data[:-1], data[: len(data) // 2]]
+    for piece in damaged:
+        file.write_bytes(piece)
+        with pytest.raises(InputError, match="safetensors") as caught:
+            load_score(file)
+        assert str(file) in str(caught.value)
+    file.write_bytes(safetensors.torch.save({"a": torch.zeros(2)}, {"format": "pt"}))
+    with pytest.raises(InputError, match="not a thermohw score"):
+        load_score(file)
+    with pytest.raises(InputError, match="cannot read"):
+        load_score(tmp_path / "absent")
+    with pytest.raises(InputError, match="cannot read"):
+        load_score(tmp_path)
+
+
+def rewritten(data: bytes, change) -> bytes:
+    """The same file with tensors and description changed."""
+    length = int.from_bytes(data[:8], "little")
+    (key, text), *rest = json.loads(data[8 : 8 + length])["__metadata__"].items()
+    assert not rest
+    tensors, description = safetensors.torch.load(data), json.loads(text)
+    change(tensors, description)
+    return safetensors.torch.save(tensors, {key: json.dumps(description)})
+
+
+def test_incomplete_files_are_refused():
+    data = score_to_bytes(made(VP(), levels=True))
+
+    def lost(tensors, header):
+        del tensors["weights.weight_2"]
+
+    def cut(tensors, header):
+        tensors["weights.bias_1"] = tensors["weights.bias_1"][:-1].clone()
+
+    def bare(tensors, header):
+        del tensors["preconditioner.lowest"]
+
+    def mute(tensors, header):
+        del header["architecture"]
+
+    def garbled(tensors, header):
+        header["architecture"] = 7
+
+    def elsewhere(tensors, header):
+        header["process"] = {"kind": "warp"}
+
+    def newer(tensors, header):
+        header["format"] = "thermohw-score/9"
+
+    for change in (lost, cut, bare, mute, garbled, elsewhere, newer):
+        with pytest.raises(InputError):
+            score_from_bytes(rewritten(data, change))
+    assert score_from_bytes(rewritten(data, lambda tensors, header: None)).dim == DIM
+
+
+def test_what_has_no_weights_and_where_none_can_go(tmp_path):
+    with pytest.raises(InputError, match="only a network"):
+        score_to_bytes(gaussian([0.0], [1.0]).score(OU(3.0)))
+    score = made(VP(), levels=True)
+    with pytest.raises(InputError, match="only a network"):
+        save_score(score.scaled(0.95), tmp_path / "w")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot write"):
+        save_score(score, tmp_path / "file" / "w")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file"]
