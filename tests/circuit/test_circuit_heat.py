@@ -1,4 +1,4 @@
-"""Steady heat of every resistor, the second law of bare networks, and the low-variance estimator."""
+"""Steady heat of every resistor, the second law of bare networks, the low-variance estimator."""
 
 from __future__ import annotations
 

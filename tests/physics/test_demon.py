@@ -1,0 +1,156 @@
+"""The demon's books: clocked runs with noisy readings, where only information restores the law.
+
+    (a)  dS + Q/kT >= -sum I_k
+    (b)  Q/kT + (1/2) ln(P_N/P_0) + sum I_k = the mean of what each tick books, exactly
+    (c)  < exp(-Q/kT + ln rho(x_N) - ln q_0(x_0) - sum i_k) > = 1       (Sagawa and Ueda)
+
+Runs start from the node's Gaussian equilibrium, where the filter is exact.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from acceptance import assert_z
+from problems import Sample, make, mixture_protocol, simulate
+
+from thermohw.control import Converter, Protocol
+from thermohw.integrate import Engine
+from thermohw.target import gaussian
+from thermohw.thermo import (
+    Information,
+    acquired,
+    converter_information,
+    exponential_average,
+    nearest_neighbour_entropy,
+)
+
+PATHS = 8 * 4096
+S_START = 0.5 * np.log(2 * np.pi * np.e)  # N(0, 1)
+
+
+def demon(ticks: int, noise: str, filtered: str, wiring: str = "emf") -> tuple[Engine, Sample]:
+    protocol = mixture_protocol(wiring, "clocked", ticks, reading_noise=noise, filter=filtered)
+    engine = make(protocol, start="state", seed=1)
+    engine.observers = (*engine.observers, Information(engine.controller))
+    return engine, simulate(engine, PATHS)
+
+
+CASES = [("kalman", "6 uV"), ("kalman", "30 uV"), ("none", "6 uV"), ("none", "30 uV"),
+         ("none", "200 uV")]  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=CASES, ids="-".join)
+def run(request: pytest.FixtureRequest) -> tuple[Engine, Sample]:
+    return demon(128, request.param[1], request.param[0])
+
+
+def test_identity(run: tuple[Engine, Sample]) -> None:
+    """(b): booked heat minus its conditional mean given the readings, paired, within 3 errors."""
+    engine, sample = run
+    gap = sample.total("heat") - sample.results["information"]["identity.heat"].numpy()
+    assert_z(gap, 0.0, max_z=3.0)
+
+
+def test_identity_is_the_stated_one(run: tuple[Engine, Sample]) -> None:
+    """The right-hand side of (b), written out from the filter, is non-negative and closes."""
+    engine, sample = run
+    kalman, h = engine.controller.filter, float(engine.plan.schedule.durations[0])
+    assert kalman is not None
+    after = [reading.prior for reading in kalman.readings[1:]] + [kalman.final_covariance]
+    p = np.array([float(r.posterior[0, 0]) for r in kalman.readings])
+    q = np.array([float(c[0, 0]) for c in after])
+    quadratic = sample.results["information"]["identity.heat"].numpy() - 0.5 * (p - q).sum()
+    assert (quadratic >= 0).all()  # (1/2)(xhat - e)^2 (1 - phi^2) summed
+    right = quadratic.mean() + 0.5 * (p - q - np.log(p / q)).sum()
+    information = acquired(engine.controller)
+    left = 0.5 * np.log(q[-1] / kalman.start_covariance[0, 0]) + information
+    heat = sample.total("heat")
+    assert right >= 0
+    assert_z(heat.mean() + left, right, stderr=heat.std() / len(heat) ** 0.5, max_z=3.0)
+    np.testing.assert_allclose(q, np.exp(-2 * h) * p - np.expm1(-2 * h), rtol=1e-12)
+
+
+def test_second_law_with_information(run: tuple[Engine, Sample]) -> None:
+    """(a): never below minus the information; with good readings heat alone goes below zero."""
+    engine, sample = run
+    entropy, stderr = nearest_neighbour_entropy(sample.end.numpy())
+    heat = sample.total("heat")
+    slack = entropy - S_START + heat.mean() + acquired(engine.controller)
+    error = float(np.hypot(stderr, heat.std() / len(heat) ** 0.5))
+    assert slack > 3 * error
+
+
+def test_information_must_be_counted() -> None:
+    """At 6 uV of reading noise dS + Q is negative by many standard errors: a demon at work."""
+    _, sample = demon(128, "6 uV", "kalman")
+    entropy, stderr = nearest_neighbour_entropy(sample.end.numpy())
+    heat = sample.total("heat")
+    slack = entropy - S_START + heat.mean()
+    assert slack < -5 * float(np.hypot(stderr, heat.std() / len(heat) ** 0.5))
+
+
+@pytest.mark.parametrize("filtered, noise, ticks", [
+    ("kalman", "250 uV", 32), ("kalman", "400 uV", 64), ("none", "400 uV", 8)
+])  # fmt: skip
+def test_sagawa_ueda(filtered: str, noise: str, ticks: int) -> None:
+    """(c) for at most one nat of information: one within 3 errors; without the information, not.
+
+    Raw readings drive a wide target in a few coarse ticks, so that the weights stay bounded.
+    """
+    protocol = mixture_protocol("emf", "clocked", 64, reading_noise=noise, filter=filtered)
+    score = protocol.score
+    if filtered == "none":
+        score = gaussian([0.0], 0.95).score(protocol.process)
+    protocol = Protocol(protocol.device, protocol.process, score, wiring="emf", control="clocked",
+                        ticks=ticks, reading_noise=noise, filter=filtered)  # fmt: skip
+    engine = make(protocol, start="state", seed=1)
+    engine.observers = (*engine.observers, Information(engine.controller))
+    sample = simulate(engine, 16 * 4096)
+    assert acquired(engine.controller) <= 1.0
+    rho = score.log_prob(sample.end, 0.0)  # type: ignore[attr-defined]
+    assert engine.start.log_prob is not None
+    naive = (rho - engine.start.log_prob(sample.start)).numpy() - sample.total("heat")
+    information = sample.results["information"]["information.pathwise"].numpy()
+    value, stderr, effective = exponential_average(information - naive)
+    assert effective > 2000
+    assert_z(value, 1.0, max_z=3.0, stderr=stderr)
+    value, stderr, _ = exponential_average(-naive)
+    assert abs(value - 1.0) > 10 * stderr
+
+
+@pytest.mark.parametrize("wiring", ["emf", "current"])
+def test_pathwise_information_averages_to_the_filter(wiring: str) -> None:
+    """E sum i_k = sum I_k, and i_k is the log ratio of the two reading densities."""
+    engine, sample = demon(64, "30 uV", "none", wiring)
+    assert_z(sample.results["information"]["information.pathwise"], acquired(engine.controller))
+    assert ("identity.heat" in sample.results["information"]) == (wiring == "emf")
+
+
+def test_exact_readings_are_infinite_information() -> None:
+    engine = make(mixture_protocol("emf", "clocked", 64))
+    assert acquired(engine.controller) == float("inf")
+    engine = make(mixture_protocol("emf", "continuous", 64))
+    assert acquired(engine.controller) == float("inf")
+
+
+def test_converter_bound() -> None:
+    """min(B ln 2, I_k + 0.1765) a reading; few bits bind by their number, many by their noise."""
+    coarse = make(mixture_protocol("emf", "clocked", 64, adc_bits=1, adc_range=(-3e-4, 3e-4)))
+    bound = converter_information(coarse.plan, np.zeros(1), np.eye(1))
+    assert 0.3 * 64 * np.log(2) < bound <= 64 * np.log(2) + 1e-9
+    fine = make(mixture_protocol("emf", "clocked", 64, adc_bits=16, adc_range=(-3e-4, 3e-4)))
+    adc = fine.plan.adc
+    assert isinstance(adc, Converter)
+    first = 0.5 * np.log1p(12.0 / adc.lsb**2) + 0.5 * np.log(np.pi * np.e / 6)
+    per_tick = 0.5 * np.log1p(12 * -np.expm1(-2 * 3 / 64) / adc.lsb**2)
+    total = converter_information(fine.plan, np.zeros(1), np.eye(1))
+    assert total == pytest.approx(first + 63 * (per_tick + 0.1765), rel=2e-4)
+
+
+def test_erratic_demon_pays() -> None:
+    """Raw 200 uV readings make the control mostly noise; the same readings filtered do not."""
+    _, raw = demon(128, "200 uV", "none")
+    _, filtered = demon(128, "200 uV", "kalman")
+    gap = raw.total("heat").mean() - filtered.total("heat").mean()
+    assert gap > 20 * raw.total("heat").std() / PATHS**0.5
