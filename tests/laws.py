@@ -180,6 +180,16 @@ def heat_mean(sample: Sample, exact: float) -> None:
     assert_z(sample.total("heat"), exact, label="heat")
 
 
-def books(device: LinearDevice, wiring: str) -> Ledger:
-    """The ledger of a device."""
-    return Ledger(device, wiring)
+def free_network(steps: int = 8) -> Sample:
+    """The hot chain left alone, from a random start, with its ledger: held ticks of 0.3 RC."""
+    device = chain(hot=True)
+    stepper, ledger = HeldNetwork(device, "emf", dtype=F64), Ledger(device, "emf")
+    generator = torch.Generator().manual_seed(20260101)
+    start = torch.randn(500, 8, generator=generator, dtype=F64)
+    state, carry = start, ledger.init(start)
+    for _ in range(steps):
+        normals = torch.randn(1, 500, stepper.normals, generator=generator, dtype=F64)
+        step = free_step(device, stepper, 0.3, state, normals)
+        ledger.update(carry, step)
+        state = step.end
+    return Sample(start, state, {"ledger": ledger.result(carry, state)})
