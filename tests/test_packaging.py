@@ -104,10 +104,11 @@ def test_version_and_pins_agree_with_the_metadata() -> None:
 
 
 def test_import_is_cheap_beside_torch() -> None:
-    """`import thermohw` loads nothing heavy; every public name resolves."""
+    """`import thermohw` loads nothing heavy (seconds are no test: machines differ); every public
+    name resolves.
+    """
     code = (
-        "import sys, torch, time; start = time.perf_counter(); import thermohw; "
-        "spent = time.perf_counter() - start; assert spent < 1.0, spent; "
+        "import sys, torch; import thermohw; "
         "heavy = {'pint', 'pydantic', 'h5py', 'matplotlib', 'sklearn', 'sdeint', 'typer'}; "
         "assert not heavy & set(sys.modules), heavy & set(sys.modules); "
         "[getattr(thermohw, name) for name in thermohw.__all__]"
