@@ -101,7 +101,7 @@ def _finish_tile(
     totals: dict[str, np.ndarray],
     bar: tqdm,
 ) -> None:
-    """Run a tile's remaining time blocks, one commit each; after the last, its ledger and totals."""
+    """Run a tile's remaining time blocks, one commit each; its ledger comes with the last."""
     engine, layout = run.engine, writer.layout
     recorder = next((o for o in engine.observers if isinstance(o, Recorder)), None)
     blocks = layout.blocks - writer.committed % layout.blocks
