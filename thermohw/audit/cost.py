@@ -7,8 +7,9 @@
     converter stored
 
 Prices come from the datasheet; a part that has none, or whose operations cannot be counted (an
-exact formula, an analog controller), is unknown, never zero, and so is then the total. None of this
-is heat of the circuit's own baths.
+exact formula, an analog controller), is unknown, never zero, and so is then the total. Exact
+readings would fill an infinite memory: their erasure has no cost to be named and is left out of the
+total, which says so. None of this is heat of the circuit's own baths.
 """
 
 from __future__ import annotations
@@ -33,14 +34,15 @@ def cost_quantities(evidence: Evidence) -> dict[str, Quantity]:
         "erasure": _erasure(evidence),
     }
     table = {f"cost.{name}": part for name, part in parts.items()}
-    unknown = [name for name, part in parts.items() if part.value is None]
-    total = None if unknown else sum(part.value or 0.0 for part in parts.values())
-    note = (
-        f"unknown, since {', '.join(unknown)} {'is' if len(unknown) == 1 else 'are'}"
-        if unknown
-        else ""
-    )
-    table["cost.total"] = Quantity(total, None if unknown else 0.0, "J", note)
+    endless = evidence.clocked and parts["erasure"].value is None
+    summed = {name: part for name, part in parts.items() if name != "erasure" or not endless}
+    unknown = [name for name, part in summed.items() if part.value is None]
+    if unknown:
+        note = f"unknown, as {', '.join(unknown)} {'is' if len(unknown) == 1 else 'are'}"
+        table["cost.total"] = Quantity(None, None, "J", note)
+    else:
+        total = sum(part.value or 0.0 for part in summed.values())
+        table["cost.total"] = Quantity(total, 0.0, "J", "without erasure" if endless else "")
     return table
 
 

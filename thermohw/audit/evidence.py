@@ -125,23 +125,25 @@ class Evidence:
         return self.setting.device.scale.temperature
 
     @cached_property
-    def step(self) -> float:
-        """Largest tick times stiffest rate of the control loop on the narrowest mode: the relative
-        size of first-order step errors.
-        """
-        setting, schedule = self.setting, self.plan.schedule
-        process, narrowest = setting.process, setting.score.narrowest
-        largest = 0.0
-        for h, t in zip(schedule.durations, schedule.model_time[:-1], strict=True):
+    def loop_rates(self) -> np.ndarray:
+        """Rate of the control loop on the narrowest mode at every tick, per R_ref C_ref."""
+        setting, process = self.setting, self.setting.process
+        narrowest, rates = setting.score.narrowest, []
+        for t in self.plan.schedule.model_time[:-1]:
             decay, noise = process.transition(float(t))
             if process.isotropic:
-                rate = 2.0 * setting.protocol.theta / (float(decay) ** 2 * narrowest + float(noise))
+                variance = float(decay) ** 2 * narrowest + float(noise)
+                rates.append(2.0 * setting.protocol.theta / variance)
             else:
                 decay, noise = np.asarray(decay), np.asarray(noise)
                 precision = np.linalg.inv(narrowest * decay @ decay.T + noise)
-                rate = float(np.linalg.norm(np.asarray(process.diffusion(float(t))) @ precision, 2))
-            largest = max(largest, float(h) * rate)
-        return largest
+                rates.append(np.linalg.norm(np.asarray(process.diffusion(float(t))) @ precision, 2))
+        return np.array(rates, dtype=np.float64)
+
+    @cached_property
+    def step(self) -> float:
+        """Largest tick in units of its loop's own time: the relative size of first-order errors."""
+        return float((self.plan.schedule.durations * self.loop_rates).max())
 
     @cached_property
     def information(self) -> dict[str, Any]:

@@ -223,7 +223,7 @@ def likelihood_quantities(evidence: Evidence) -> dict[str, Quantity]:
     for name in _NAMES if not stored else stored["terms"]:
         term = evidence.term(name)
         unit = "bit" if name.endswith(".bits_per_dim") else "nat"
-        note = evidence.notes.get(name, "") if stored else _unknown(evidence, name)
+        note = _unknown(evidence, name) if term is None else evidence.notes.get(name, "")
         table[name] = Quantity(
             term.value if term else None, term.stderr if term else None, unit, note
         )

@@ -17,10 +17,14 @@ no statement is left; converted readings carry at most what the converter passes
 source lets at most B ln 2 nats a tick and source of it act on the circuit.
 
 Where log path ratios were recorded, dS + Q/kT (minus pumping) must agree with their mean up to the
-step. For Euler steps under emf control the two differ per path by
-sum h (|b_{n+1}|^2 - |b_n|^2)/4, a fraction of about eps = (tick) x (stiffest rate of the loop) of
-the integrals themselves, while a heat booked with the wrong product (left or right point for
-midpoint) is off by all of int E div b. More than eps of that integral is a violation.
+step. For Euler steps under emf control the two differ per path by exactly sum h (|b_{n+1}|^2 -
+|b_n|^2)/4. As E|b|^2 is about n r, with n nodes and r the rate of the control loop, and h r is at
+most eps everywhere, the difference is at most about
+
+    eps n (1 + ln(r_max/r_min)),        eps = max (tick x rate of the loop)
+
+(and eps |E x|^2/theta for data off the origin), while books kept with the wrong product (left or
+right point for midpoint) are off by int E div u or more. A larger difference is a violation.
 """
 
 from __future__ import annotations
@@ -126,16 +130,23 @@ def _against_paths(evidence: Evidence) -> tuple[bool, str]:
     device, moments = evidence.setting.device, evidence.moments
     emf = evidence.setting.protocol.wiring == "emf"
     column = "even - ledger" if emf else "odd - ledger"
-    if column not in moments or "pumping" not in moments or (evidence.clocked and emf):
+    if column not in moments or (evidence.clocked and emf):
         return False, ""
     gap = moments[column]
-    leak = float(np.trace(device.effort_drift)) * evidence.plan.schedule.duration
-    allowed = evidence.step * abs(moments["pumping"].value - leak)
+    spread = log(float(evidence.loop_rates.max() / evidence.loop_rates.min()))
+    allowed = evidence.step * (device.dim * (1.0 + spread) + _mean_square(evidence))
     wrong = not abs(gap.value) <= allowed + 4.0 * gap.stderr
     return wrong, (
         f"; log path ratios differ from these books by {gap.text('+.5f')}, "
         f"{'more than' if wrong else 'within'} the {allowed:.2g} of a finite step"
     )
+
+
+def _mean_square(evidence: Evidence) -> float:
+    """|E x|^2/theta of the data: what the drift of the mean adds to |b|^2, in units of r >= 1."""
+    target = evidence.setting.target
+    mean = 0.0 if target is None else float(np.square(target.mean).sum())
+    return mean / evidence.setting.protocol.theta
 
 
 def entropy_quantities(
@@ -144,14 +155,11 @@ def entropy_quantities(
     """dS, medium entropy, slack, production and pumping; nats per sample."""
     moments, value = evidence.moments, slack.value
     medium = moments["medium"]
-    bound = "an upper bound" if change.upper else ""
     table = {
-        "entropy.system_change": Quantity(
-            change.value, change.stderr, "nat", bound, method=change.method
-        ),
+        "entropy.system_change": Quantity(change.value, change.stderr, "nat", method=change.method),
         "entropy.medium": Quantity(*medium, "nat", "sum of Q_k/kT_k, every bath at its own T_k"),
         "second_law.slack": Quantity(*(value or (None, None)), "nat", slack.law),
-        "production.total": _production(evidence, value, bound),
+        "production.total": _production(evidence, value, change),
     }
     if "pumping" in moments:
         note = "int div u as a sum over ticks, O(h)" if evidence.clocked else "int div u"
@@ -161,7 +169,7 @@ def entropy_quantities(
     return table
 
 
-def _production(evidence: Evidence, value: Measured | None, bound: str) -> Quantity:
+def _production(evidence: Evidence, value: Measured | None, change: SystemChange) -> Quantity:
     """Entropy production: from log path ratios where recorded, else what continuous books say."""
     parity = "even" if evidence.setting.protocol.wiring == "emf" else "odd"
     if f"sigma.{parity}" in evidence.moments:
@@ -171,4 +179,5 @@ def _production(evidence: Evidence, value: Measured | None, bound: str) -> Quant
     if evidence.clocked or value is None:
         reason = "needs log path ratios, or continuous control and a known entropy change"
         return Quantity(None, None, "nat", reason)
+    bound = "an upper bound" if change.upper else ""
     return Quantity(*value, "nat", bound, method="ledger: the second law's slack")

@@ -1,0 +1,223 @@
+"""Every check can fail: a copy of a right run with one number changed is caught, and by the right
+check.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from thermohw.audit import audit
+from thermohw.errors import InputError
+
+LEDGER = "ledger/"
+TERM = "parameters/likelihood/terms/"
+
+
+def times(factor):
+    return lambda old: old * factor
+
+
+def add(amount):
+    return lambda old: old + amount
+
+
+def negative(old):
+    return -old
+
+
+def moved(amount):
+    """A term (value, standard error) with another value."""
+    return lambda old: old + np.array([amount, 0.0])
+
+
+def violated(path):
+    return {check.name for check in audit(path).checks if check.status == "violated"}
+
+
+@pytest.mark.parametrize("name", ["emf", "current", "clocked", "float32", "noisy"])
+def test_heat_a_thousandth_wrong(tampered, name):
+    assert "first_law" in violated(tampered(name, {LEDGER + "heat.r0": times(1.001)}))
+
+
+@pytest.mark.parametrize("bath", ["r0", "r4", "r34"])
+def test_one_bath_of_many_a_thousandth_wrong_or_dropped(tampered, bath):
+    place = f"{LEDGER}heat.{bath}"
+    assert violated(tampered("chain", {place: times(1.001)})) == {"first_law"}
+    assert "first_law" in violated(tampered("chain", {place: times(0.0)}))
+
+
+@pytest.mark.parametrize("name", ["emf", "float32"])
+def test_work_a_thousandth_wrong(tampered, name):
+    assert "first_law" in violated(tampered(name, {LEDGER + "work.emf": times(1.001)}))
+
+
+def test_first_law_does_not_trust_the_stored_residual_or_energies(tampered):
+    assert "first_law" in violated(
+        tampered("emf", {LEDGER + "heat.r0": negative, LEDGER + "first_law.residual": times(0.0)})
+    )
+    # Energies and heat changed together close the balance, but the stored voltages say otherwise.
+    assert "first_law" in violated(
+        tampered("emf", {LEDGER + "energy.end": add(4e-21), LEDGER + "heat.r0": add(-4e-21)})
+    )
+
+
+def test_a_nan_is_a_violation_and_no_nan_in_json(tampered):
+    def poison(old):
+        old[7] = np.nan
+        return old
+
+    result = audit(tampered("emf", {LEDGER + "heat.r0": poison}))
+    assert result.check("first_law").status == "violated"
+    json.loads(result.to_json(), parse_constant=pytest.fail)
+
+
+def test_books_of_the_wrong_calculus(tampered):
+    """Heat and work both left-point (Ito): the first law closes, the second does not.
+
+    The left point misses int div u of the source's work, which this file has recorded as pumping
+    (in k T).
+    """
+
+    def ito(path, sign):
+        with h5py.File(path, "r+") as file:
+            ledger: Any = file["ledger"]
+            unit: Any = file["parameters/units/energy"]
+            shift = sign * unit[()] * ledger["pumping"][()]
+            for name in ("heat.r0", "work.emf"):
+                ledger[name][...] += shift
+        return path
+
+    for sign in (-1, 1):
+        result = audit(ito(tampered("emf", {}), sign))
+        assert result.check("first_law").status == "holds"
+        assert result.check("second_law").status == "violated"
+
+
+def test_a_second_law_broken_outright(tampered):
+    # A nat less heat, taken out of work as well. At one temperature that is 1 k T.
+    kt = 1.380649e-23 * 300
+    edits = {LEDGER + "heat.r0": add(-kt), LEDGER + "work.emf": add(-kt)}
+    for name in ("emf", "float32"):
+        found = audit(tampered(name, edits))
+        assert found.check("second_law").status == "violated"
+        assert found.check("first_law").status == "holds"
+    # The chain dissipates what flows from its hot end to the others too, 14 nats in all.
+    edits = {LEDGER + "heat.r4": add(-20 * kt), LEDGER + "work.emf": add(-20 * kt)}
+    assert violated(tampered("chain", edits)) == {"second_law"}
+    # Clocked with noisy readings: the slack of 20 nats goes, and the conditional heat contradicts.
+    edits = {LEDGER + "heat.r0": add(-40 * kt), LEDGER + "work.emf": add(-40 * kt)}
+    assert {"second_law", "information", "information_identity"} <= violated(
+        tampered("noisy", edits)
+    )
+
+
+def test_each_bath_counts_at_its_own_temperature(run_file):
+    # r0 is twice as hot as T_ref: half a nat a k T_ref.
+    quantities = audit(run_file("chain")).quantities
+    q: dict[str, Any] = {name: quantity.value for name, quantity in quantities.items()}
+    hot = q["heat.r0.J"]
+    assert q["entropy.medium"] - q["heat.total.kT"] == pytest.approx(
+        -0.5 * hot / (1.380649e-23 * 300), rel=1e-9
+    )
+
+
+def test_pumping_of_the_wrong_sign(tampered):
+    # Generation for noising: pumping changes sign, and 2 x 0.18 nats are missing.
+    assert violated(tampered("current", {LEDGER + "pumping": negative})) == {"second_law"}
+
+
+@pytest.mark.parametrize("parity", ["even", "odd"])
+def test_path_ratios(tampered, parity):
+    place, name = f"{LEDGER}sigma.{parity}", f"fluctuation_{parity}"
+    # Noising for generation: e^{+Sigma} averages to more than 1, and its mean is negative.
+    assert name in violated(tampered("emf", {place: negative}))
+    # Four standard errors are 0.02: an entropy boundary off by 0.05 nats.
+    assert name in violated(tampered("emf", {place: add(0.05)}))
+    assert name in violated(tampered("emf", {place: times(1.5)}))
+
+
+def test_densities_that_are_not_those_of_the_states(tampered):
+    found = violated(tampered("emf", {LEDGER + "log_prob.end": add(1e-3)}))
+    assert {"fluctuation_even", "fluctuation_odd"} <= found
+    assert "fluctuation_even" in violated(tampered("emf", {LEDGER + "log_prob.start": add(1e-3)}))
+
+
+def test_samples_of_another_law(tampered):
+    # 10 % wider: W1 is off by 8 % of the width, more than a tick's bias of 6 %; energies
+    # contradict too.
+    found = violated(tampered("emf", {LEDGER + "voltage.end": times(1.15)}))
+    assert {"sample_law", "first_law"} <= found
+    assert "sample_law" in violated(tampered("chain", {LEDGER + "voltage.end": add(1.3e-4)}))
+
+
+@pytest.mark.parametrize(
+    ("name", "term", "amount", "check"),
+    [
+        ("emf", "nll.marginal", -1e-3, "bound_marginal"),
+        ("emf", "entropy.sigma_forward", 1e-3, "bound_marginal"),
+        ("emf", "entropy.data", 1e-3, "nll_above_entropy"),
+        ("emf", "nll.ode", -1e-3, "nll_above_entropy"),
+        ("emf", "nll.sde_elbo", -1e-3, "nll_above_entropy"),
+        ("scaled", "bound.terminal_mismatch", 1e-3, "bound_ode"),
+        ("scaled", "bound.score_error", 1e-3, "bound_ode"),
+        ("scaled", "bound.score_error", 1e-3, "bound_marginal"),
+    ],
+)
+def test_likelihood_terms_that_do_not_add_up(tampered, name, term, amount, check):
+    assert check in violated(tampered(name, {TERM + term: moved(amount)}))
+
+
+def test_forward_for_generation_rate(tampered):
+    # Sigma with the other sign: B changes by |Sigma| = 0.09 nats and NLL_marg < B.
+    assert {"bound_marginal", "bound_ode"} <= violated(
+        tampered("emf", {TERM + "entropy.sigma_forward": lambda old: old * [-1.0, 1.0]})
+    )
+
+
+def test_mean_of_points(tampered):
+    path = tampered("emf", {"parameters/likelihood/points/nll.ode": add(0.01)})
+    assert "nll_above_entropy" in violated(path)
+
+
+def test_information(tampered):
+    # sum i_k is known to 0.05 nats of 20; four standard errors are 0.2.
+    assert "information" in violated(
+        tampered("noisy", {"parameters/information/acquired": times(1.02)})
+    )
+    # The identity's standard error is 0.02 k T.
+    kt = 1.380649e-23 * 300
+    assert violated(tampered("noisy", {LEDGER + "identity.heat": add(0.15 * kt)})) == {
+        "information_identity"
+    }
+    place = LEDGER + "information.pathwise"
+    assert "information" in violated(tampered("forgetful", {place: add(-0.3)}))
+
+
+def test_limits(tampered):
+    assert violated(tampered("emf", {"results/peaks": times(1e4)})) == {"protocol_limits"}
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [
+        # 300 K -> 306 K, 2 % off
+        {"parameters/datasheet/text": lambda text: text.replace('"300 K"', '"306 K"')},
+        {"parameters/units/energy": times(1.02)},
+        {"parameters/units/volts_per_unit": times(1.01)},
+        {"parameters/process": lambda text: text.replace("3.0", "2.9")},
+        {"parameters/protocol": lambda text: text.replace('"emf"', '"current"')},
+    ],
+)
+def test_a_file_that_contradicts_itself_is_refused(tampered, edits):
+    with pytest.raises(InputError, match="changed|not the one that ran|not a"):
+        audit(tampered("emf", edits))
+
+
+def test_a_file_without_what_a_run_needs(tampered):
+    with pytest.raises(InputError, match="refused|cannot be read|lacks"):
+        audit(tampered("emf", {"parameters/process": lambda text: text.replace("ou", "oo")}))
