@@ -28,6 +28,8 @@ BAD = [
     ({**CLOCKED, "clock": "1 MHz"}, "protocol", "either ticks or clock"),
     ({**CLOCKED, "ticks": 0}, "protocol.ticks", "positive"),
     ({**CLOCKED, "ticks": -5}, "protocol.ticks", "positive"),
+    ({**CLOCKED, "ticks": 64.0}, "protocol.ticks", "positive whole"),
+    ({**CLOCKED, "ticks": "64"}, "protocol.ticks", "positive whole"),
     ({**CLOCKED, "ticks": None, "clock": "0 Hz"}, "protocol.clock", "positive"),
     ({**CLOCKED, "ticks": None, "clock": "3 V"}, "protocol.clock", "Hz"),
     ({**CLOCKED, "ticks": None, "clock": "10"}, "protocol.clock", "Hz"),

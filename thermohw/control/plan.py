@@ -164,9 +164,9 @@ def _middle_times(protocol: Protocol, schedule: Schedule) -> NDArray[Any]:
 
 def _ticks(protocol: Protocol, build: Callable[[int], Schedule]) -> int:
     if protocol.ticks is not None:
-        if protocol.ticks < 1:
+        if not isinstance(protocol.ticks, int) or protocol.ticks < 1:
             raise InputError(
-                f"{protocol.ticks}: expected a positive whole number", where="protocol.ticks"
+                f"{protocol.ticks!r}: expected a positive whole number", where="protocol.ticks"
             )
         return protocol.ticks
     assert protocol.clock is not None
