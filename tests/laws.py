@@ -49,8 +49,8 @@ def free_step(
 ) -> Step:
     """One uncontrolled step for given states (paths, n) and normals (draws, paths, width)."""
 
-    def act(z: torch.Tensor, *, middle: bool = False) -> Control:
-        return at_rest(z, device.dim)
+    def act(state: torch.Tensor, *, middle: bool = False) -> Control:
+        return at_rest(state, device.dim)
 
     piece = Piece(0, 0.0, h, True, 0, True)
     return stepper.step(piece, state, at_rest(state, device.dim), noise=Recording(normals), act=act)

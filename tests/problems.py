@@ -88,8 +88,10 @@ def quadrupling() -> VE:
     """The VE process that takes variance 1 to variance 4."""
     from scipy.optimize import brentq
 
-    sigma = float(brentq(lambda s: (s * s - 1.0) / (2.0 * np.log(s)) - 3.0, 1.5, 10.0, xtol=1e-14))
-    return VE(sigma=sigma)
+    def excess(sigma: float) -> float:
+        return (sigma * sigma - 1.0) / (2.0 * np.log(sigma)) - 3.0
+
+    return VE(sigma=float(brentq(excess, 1.5, 10.0, xtol=1e-14)))  # type: ignore[arg-type]
 
 
 def quadrupling_protocol(
@@ -105,7 +107,7 @@ def quadrupling_protocol(
 def device_from(
     conductance: np.ndarray,
     capacitance: np.ndarray,
-    temperatures: np.ndarray | float = 1.0,
+    temperatures: Any = 1.0,
     *,
     structure: np.ndarray | None = None,
 ) -> LinearDevice:
@@ -114,7 +116,7 @@ def device_from(
     Args:
         conductance: symmetric positive definite, shape (n, n).
         capacitance: symmetric positive definite, shape (n, n).
-        temperatures: of the elements, eigenvalues ascending, shape (n,).
+        temperatures: of the elements, eigenvalues ascending: float or shape (n,).
         structure: skew J, default none.
     """
     n = len(conductance)
@@ -268,8 +270,11 @@ def expected(
         if added:
             table[:, len(ends_with) :] += np.stack(added, axis=1)
         value = np.einsum("pqc,q->pc", table.reshape(points, len(nodes), -1), shares)
-    means = np.trapezoid(start_density(engine)(grid)[:, None] * value, grid, axis=0)
-    return dict(zip(names, means.tolist(), strict=True))
+    density = start_density(engine)(grid)
+    return {
+        name: float(np.trapezoid(density * value[:, column], grid))
+        for column, name in enumerate(names)
+    }
 
 
 def start_density(engine: Engine) -> Callable[[np.ndarray], np.ndarray]:
@@ -298,7 +303,7 @@ def theorem(engine: Engine, *, reach: float = 6.0, points: int = 241) -> dict[st
     protocol = engine.plan.protocol
     root = protocol.theta**0.5
     rho = protocol.score.log_prob(torch.tensor(root * grid)[:, None], protocol.process.t_min)  # type: ignore[attr-defined]
-    values = dict.fromkeys(("even", "odd"), root * rho.exp().numpy())
+    values: dict[str, np.ndarray] = {name: root * rho.exp().numpy() for name in ("even", "odd")}
     start = torch.tensor(grid)[:, None]
     for tick in reversed(range(engine.plan.schedule.ticks)):
         quiet = torch.zeros(points, width, dtype=F64)

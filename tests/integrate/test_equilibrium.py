@@ -70,6 +70,7 @@ def test_heat_of_every_resistor() -> None:
     state = torch.randn(PATHS, 8, generator=generator, dtype=F64) @ root.T
     normals = torch.randn(stepper.pieces(2.0), PATHS, 15, generator=generator, dtype=F64)
     step = free_step(device, stepper, 2.0, state, normals)
+    assert step.excess is not None
     heat = step.force * step.charge + step.excess
     assert_z(heat / 2.0, steady_heat(device), label="heat")
     assert abs(float(heat[:, 0].mean() / 2.0)) > 0.2  # and it is no small number at the hot end

@@ -52,7 +52,8 @@ def test_state_is_the_seed_sequence() -> None:
     """The words torch draws are those of a Mersenne Twister whose 624 words numpy seeded."""
     words = SeedSequence(5, spawn_key=(0, 9)).generate_state(624, np.uint32)
     twister = MT19937(0)
-    twister.state = {"bit_generator": "MT19937", "state": {"key": words, "pos": 624}}
+    key = {"key": words, "pos": 624}
+    twister.state = {"bit_generator": "MT19937", "state": key}  # type: ignore[assignment]
     expected = twister.random_raw(1000) & 0x7FFFFFFF  # random_ of int32 keeps 31 bits of a word
     found = torch.empty(1000, dtype=torch.int32).random_(generator=block_generator(5, 9))
     np.testing.assert_array_equal(found.numpy(), expected.astype(np.int32))

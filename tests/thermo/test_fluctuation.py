@@ -7,7 +7,7 @@ import pytest
 import torch
 from acceptance import assert_z
 from problems import F64, chain, make, mixture_protocol, one_tick, quadrupling_protocol, rc1
-from scipy.stats import multivariate_normal
+from scipy.stats import multivariate_normal as normal
 
 from thermohw.circuit import relaxation, tick_moments
 from thermohw.control import Protocol
@@ -96,12 +96,12 @@ def test_ratio_of_one_tick(name: str, generator: torch.Generator) -> None:
         gamma, cov = h * into, h * device.noise_matrix @ device.noise_matrix.T
         full_phi, full_gamma, full_cov = phi, gamma, cov
     for p in range(paths):
-        forward = multivariate_normal.logpdf(y[p], phi @ x[p] + gamma @ c[p], cov)
-        backward = multivariate_normal.logpdf(x[p], phi @ y[p] + gamma @ d[p], cov)
+        forward = normal.logpdf(y[p], phi @ x[p] + gamma @ c[p], cov)  # type: ignore[arg-type]
+        backward = normal.logpdf(x[p], phi @ y[p] + gamma @ d[p], cov)  # type: ignore[arg-type]
         found = float(results["fluctuation"]["even"][p])
         assert found == pytest.approx(forward - backward, rel=1e-7, abs=1e-7)
         a, b = (np.concatenate([v[p], flux[p]]) if held else v[p] for v in (y, x))
-        forward = multivariate_normal.logpdf(a, full_phi @ x[p] + full_gamma @ c[p], full_cov)
-        backward = multivariate_normal.logpdf(b, full_phi @ y[p] - full_gamma @ d[p], full_cov)
+        forward = normal.logpdf(a, full_phi @ x[p] + full_gamma @ c[p], full_cov)  # type: ignore[arg-type]
+        backward = normal.logpdf(b, full_phi @ y[p] - full_gamma @ d[p], full_cov)  # type: ignore[arg-type]
         found = float(results["fluctuation"]["odd"][p])
         assert found == pytest.approx(forward - backward, rel=1e-6, abs=1e-6)
