@@ -1,0 +1,170 @@
+"""What a run file says about itself: objects rebuilt, settings, small results, provenance.
+
+Nothing here grows with the number of paths or of ticks beyond the schedule itself. The score is not
+rebuilt: a page needs the law of the data where that is known, never the network that learned it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thermohw.datasheet import read_datasheet
+from thermohw.errors import StoreError
+from thermohw.process import process_from_dict
+from thermohw.target import target_from_dict
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from thermohw.datasheet import Datasheet
+    from thermohw.process import Process
+    from thermohw.store import RunReader
+    from thermohw.target import Target
+
+__all__ = ["Facts", "read_facts"]
+
+
+@dataclass(frozen=True, eq=False)
+class Facts:
+    """A run without its paths.
+
+    Attributes:
+        path: the file.
+        paths: number of samples.
+        sheet: the device's datasheet.
+        process: the forward process.
+        target: the data; None for a run of a score alone.
+        protocol: settings of the protocol by name, None where left out.
+        score: kind and scale.
+        simulate: paths, seed, start, dtype, prior, every.
+        units: SI size of thermal energy, time, voltage, current; volts_per_unit; theta.
+        schedule: grid, stepper, model_time, physical_time (s), profile_edges (ticks), duration (s).
+        start: kind, entropy (nats), preparation (k T).
+        likelihood: terms name -> (value, stderr), notes, settings, points, profile; {} without.
+        profile: sums over paths of heat (k T), work (k T), int div u per bin; None if not written.
+        peaks: largest voltage, source, current, rate of change, SI; None if not written.
+        baths: names, in the order of the file.
+        nodes: names.
+        provenance: versions, platform, time of creation.
+        hashes: what was hashed -> sha256.
+        texts: what is stored verbatim: the spec as written, the datasheet.
+    """
+
+    path: Path
+    paths: int
+    sheet: Datasheet
+    process: Process
+    target: Target | None
+    protocol: dict[str, Any]
+    score: dict[str, Any]
+    simulate: dict[str, Any]
+    units: dict[str, float]
+    schedule: dict[str, Any]
+    start: dict[str, Any]
+    likelihood: dict[str, Any]
+    profile: np.ndarray | None
+    peaks: dict[str, float] | None
+    baths: tuple[str, ...]
+    nodes: tuple[str, ...]
+    provenance: dict[str, str] = field(default_factory=dict)
+    hashes: dict[str, str] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def ticks(self) -> int:
+        """Number of ticks."""
+        return len(self.schedule["model_time"]) - 1
+
+    @property
+    def clocked(self) -> bool:
+        """Control held between ticks."""
+        return self.protocol["control"] == "clocked"
+
+    @property
+    def wiring(self) -> str:
+        """emf or current."""
+        return str(self.protocol["wiring"])
+
+    @property
+    def source_unit(self) -> str:
+        """Unit of the controlled sources."""
+        return "A" if self.wiring == "current" else "V"
+
+    def to_data(self, voltage: np.ndarray) -> np.ndarray:
+        """Node voltages (..., dim) in volt -> data units (model units without a target)."""
+        x = voltage / self.units["volts_per_unit"]
+        return x if self.target is None else self.target.shift + self.target.scale * x
+
+
+def read_facts(run: RunReader) -> Facts:
+    """Read everything but the paths.
+
+    Raises:
+        StoreError: the file is a run of another program, or lacks what a report needs.
+    """
+    where = str(run.path)
+    tree = run.parameters
+    try:
+        sheet = tree["datasheet"]
+        overrides = json.loads(sheet["overrides"]) or None
+        stored = tree.get("target")
+        units = {name: float(value) for name, value in tree["units"].items()}
+        return Facts(
+            path=run.path,
+            paths=run.paths,
+            sheet=read_datasheet(sheet["text"], sheet["name"], overrides),
+            process=process_from_dict(json.loads(tree["process"])),
+            target=None
+            if stored is None
+            else target_from_dict(json.loads(stored["definition"]), stored.get("arrays")),
+            protocol=json.loads(tree["protocol"]),
+            score={"kind": str(tree["score"]["kind"]), "scale": float(tree["score"]["scale"])},
+            simulate=json.loads(tree["simulate"]),
+            units=units,
+            schedule=tree["schedule"],
+            start=tree["start"],
+            likelihood=_likelihood(tree.get("likelihood")),
+            profile=run.result("profile") if "profile" in run.result_names else None,
+            peaks=_peaks(run, units),
+            baths=tuple(n.removeprefix("heat.") for n in run.ledger_names if n[:5] == "heat."),
+            nodes=tuple(run.layout.axes["node"]),
+            provenance=run.provenance,
+            hashes={"spec": run.spec_hash, "datasheet": str(sheet["content_hash"])},
+            texts={
+                "spec": str(tree.get("source", tree["spec"])),
+                "datasheet": str(sheet["text"]),
+            },
+        )
+    except KeyError as error:
+        raise StoreError(
+            f"lacks {error}: it holds no run that a report can be made of", where=where
+        ) from error
+
+
+def _likelihood(tree: dict[str, Any] | None) -> dict[str, Any]:
+    if tree is None:
+        return {}
+    return {
+        "terms": {name: (float(pair[0]), float(pair[1])) for name, pair in tree["terms"].items()},
+        "notes": json.loads(tree["notes"]),
+        "settings": json.loads(tree["settings"]),
+        "points": tree["points"],
+        "profile": tree["profile"],
+    }
+
+
+def _peaks(run: RunReader, units: dict[str, float]) -> dict[str, float] | None:
+    if "peaks" not in run.result_names:
+        return None
+    voltage, source, current, rate = (float(peak) for peak in run.result("peaks"))
+    wiring = json.loads(run.parameters["protocol"])["wiring"]
+    return {
+        "voltage": voltage * units["voltage"],
+        "source": source * units["current" if wiring == "current" else "voltage"],
+        "current": current * units["current"],
+        "rate": rate * units["voltage"] / units["time"],
+    }

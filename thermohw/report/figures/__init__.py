@@ -1,0 +1,1 @@
+"""Drawings: arrays in, markup or bitmaps out. Nothing here opens a file."""

@@ -1,0 +1,101 @@
+"""The index of a folder of runs: one compact card each.
+
+A run that cannot be read - unfinished, damaged, foreign - gets a card that says so in the error's
+own words: one bad file must not hide the others. A card leads to the run's page where that lies
+beside the index.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
+
+from thermohw.errors import InputError
+from thermohw.report.clock import Clock
+from thermohw.report.excerpts import read_samples, read_traces
+from thermohw.report.facts import read_facts
+from thermohw.report.figures.density import density, moments, scatter
+from thermohw.report.figures.images import grids
+from thermohw.report.figures.traces import fan
+from thermohw.report.overview import Headline, headline, score_words, title, wiring_words
+from thermohw.report.page import render
+from thermohw.report.verdicts import Verdicts
+from thermohw.store import RunReader
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["index"]
+
+_SUFFIXES = {".h5", ".hdf5"}
+_FAN_PATHS = 24
+_SIDE = 6
+
+
+@dataclass(frozen=True)
+class Card:
+    """One run at a glance; `problem` says why there is nothing to see."""
+
+    name: str
+    page: str
+    title: str = ""
+    words: str = ""
+    headline: Headline | None = None
+    verdicts: Verdicts | None = None
+    picture: Any = None
+    problem: str = ""
+
+
+def index(folder: Path, target: Path) -> str:
+    """The HTML index of a folder.
+
+    Args:
+        folder: holds run files.
+        target: where the index will lie; pages are looked for beside it.
+
+    Raises:
+        InputError: there is no run file in the folder.
+    """
+    files = sorted(p for p in folder.iterdir() if p.suffix in _SUFFIXES and p.is_file())
+    if not files:
+        raise InputError(
+            "holds no run files (*.h5): give a run or a folder of runs", where=str(folder)
+        )
+    cards = [
+        _card(file, target, i)
+        for i, file in enumerate(tqdm(files, "reading runs", delay=2, disable=None))
+    ]
+    return render("index.html.j2", folder=folder.resolve().name, cards=cards)
+
+
+def _card(path: Path, target: Path, number: int) -> Card:
+    from thermohw.audit import audit
+
+    beside = path.with_suffix(".html")
+    link = os.path.relpath(beside, target.parent) if beside.is_file() else ""
+    try:
+        verdicts = Verdicts.of(audit(path))
+        with RunReader.open(path) as run:
+            facts = read_facts(run)
+            samples = read_samples(run, facts, most=4096)
+            traces = read_traces(run, facts, paths=_FAN_PATHS, frames=80)
+    except InputError as error:
+        return Card(path.name, link, problem=error.problem)
+    shape = None if facts.target is None else facts.target.image_shape
+    if shape is not None:
+        picture: Any = grids(samples, shape, side=_SIDE)[0]
+    elif traces is not None:
+        picture = fan(traces, samples, Clock.of(facts), name=f"fan{number}")
+    elif samples.generated.shape[1] == 1:
+        volts = facts.units["volts_per_unit"] / (
+            1.0 if facts.target is None else facts.target.scale
+        )
+        picture = density(samples, unit_volts=volts, name=f"density{number}")[0]
+    else:
+        two = samples.generated.shape[1] == 2
+        picture = scatter(samples)[0] if two else moments(samples, facts.nodes)[0]
+    words = f"{wiring_words(facts)}, {score_words(facts)}"
+    return Card(path.name, link, title(facts), words, headline(verdicts, facts), verdicts, picture)

@@ -1,0 +1,186 @@
+"""The audit of a run as the page reads it: checks with a verdict each, quantities by dotted name.
+
+Input is the audit's JSON and nothing else, so that a page can also be made of an audit kept from
+years ago. What an audit leaves out is shown as missing, never as zero.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from thermohw.report.numerals import measured, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+__all__ = ["STATUSES", "Check", "Quantity", "Verdicts"]
+
+STATUSES = {
+    "holds": ("✓", "holds"),
+    "explained": ("≈", "explained"),
+    "violated": ("✗", "violated"),
+    "not-applicable": ("–", "not applicable"),
+}
+"""Status -> (symbol, words): nothing on the page says by colour alone what a check found."""
+
+_TITLES = {
+    "first_law": "First law",
+    "second_law": "Second law of this wiring",
+    "fluctuation_even": "Fluctuation theorem, even control",
+    "fluctuation_odd": "Fluctuation theorem, odd control",
+    "bound_marginal": "Entropy bound on the marginal likelihood",
+    "bound_ode": "Entropy bound on the flow likelihood",
+    "nll_above_entropy": "Likelihood above the data's entropy",
+    "information": "Second law with information",
+    "information_identity": "Information identity",
+    "sample_law": "Samples follow the law",
+    "protocol_limits": "Limits of the datasheet",
+}
+
+
+_RELATIONS = {
+    "first_law": "≤",
+    "second_law": "≥",
+    "bound_marginal": "≥",
+    "bound_ode": "≥",
+    "nll_above_entropy": "≥",
+    "information": "≥",
+    "protocol_limits": "≤",
+}
+_SIGNS = {"+-": "±", ">=": "≥", "<=": "≤"}
+
+
+class Quantity(NamedTuple):
+    """A number of the audit.
+
+    Attributes:
+        name: dotted name.
+        value: mean per sample; None where unknown.
+        stderr: standard error; None or 0 where there is none.
+        unit: its unit.
+        note: how it was obtained, a qualification, or why the value is unknown.
+    """
+
+    name: str
+    value: float | None
+    stderr: float | None
+    unit: str
+    note: str = ""
+
+    @property
+    def text(self) -> str:
+        """The number to the digits its error allows, without unit."""
+        return measured(self.value, self.stderr)
+
+
+class Check(NamedTuple):
+    """A law or a bound and what became of it."""
+
+    name: str
+    title: str
+    status: str
+    symbol: str
+    words: str
+    found: str
+    expected: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """An audit, ready to be looked up.
+
+    Attributes:
+        checks: in the order of the audit.
+        quantities: by dotted name.
+    """
+
+    checks: tuple[Check, ...]
+    quantities: dict[str, Quantity]
+
+    @classmethod
+    def of(cls, audit: Any) -> Verdicts:
+        """Read an audit: its JSON as a mapping or as text, or an object that has `to_json()`."""
+        if hasattr(audit, "to_json"):
+            audit = audit.to_json()
+        table: Mapping[str, Any] = json.loads(audit) if isinstance(audit, str) else audit
+        quantities = {
+            name: Quantity(
+                name,
+                _number(q.get("value")),
+                _number(q.get("stderr")),
+                str(q.get("unit", "")),
+                _typeset("; ".join(filter(None, (q.get("method"), q.get("note"))))),
+            )
+            for name, q in table.get("quantities", {}).items()
+        }
+        return cls(tuple(_check(entry) for entry in table.get("checks", ())), quantities)
+
+    def get(self, name: str) -> Quantity | None:
+        """A quantity whose value is known, or None."""
+        found = self.quantities.get(name)
+        return None if found is None or found.value is None else found
+
+    def counts(self) -> list[tuple[str, str, str, int]]:
+        """(status, symbol, words, how many checks) for every status."""
+        table = []
+        for status, (symbol, words) in STATUSES.items():
+            n = sum(check.status == status for check in self.checks)
+            table.append((status, symbol, "hold" if words == "holds" and n != 1 else words, n))
+        return table
+
+    @property
+    def sentence(self) -> str:
+        """The verdict in words."""
+        numbers = {status: n for status, _, _, n in self.counts()}
+        broken = [check.title for check in self.checks if check.status == "violated"]
+        if broken:
+            return f"Violated: {', '.join(broken)}."
+        if not numbers["holds"] + numbers["explained"]:
+            return "No check applies to this run."
+        if numbers["explained"]:
+            return "Every applicable law and bound holds or is explained."
+        return "Every applicable law and bound holds."
+
+    def groups(self) -> Iterable[tuple[str, list[Quantity]]]:
+        """Quantities by the first part of their name."""
+        table: dict[str, list[Quantity]] = {}
+        for name, quantity in self.quantities.items():
+            table.setdefault(name.split(".")[0], []).append(quantity)
+        return table.items()
+
+
+def _check(entry: Any) -> Check:
+    row = entry if isinstance(entry, dict) else vars(entry)
+    name, status = str(row["name"]), str(row["status"])
+    symbol, words = STATUSES[status]
+    title = _TITLES.get(name, name.replace("_", " ").capitalize())
+    value, expected = _number(row.get("value")), _number(row.get("expected"))
+    return Check(
+        name,
+        title,
+        status,
+        symbol,
+        words,
+        "" if value is None else measured(value, _number(row.get("stderr"))),
+        "" if expected is None else f"{_RELATIONS.get(name, '=')} {plain(expected)}",
+        _typeset(str(row.get("detail") or "")),
+    )
+
+
+def _typeset(words: str) -> str:
+    """Signs that plain text spells with two characters."""
+    for plain_text, sign in _SIGNS.items():
+        words = words.replace(plain_text, sign)
+    return words
+
+
+def _number(value: Any) -> float | None:
+    """A float, or None for what JSON or an audit leave unknown."""
+    if value is None or isinstance(value, str):
+        return None
+    number = float(value)
+    return None if math.isnan(number) else number

@@ -1,0 +1,89 @@
+"""Where pages go: one run file to one page, a folder of them to an index.
+
+A page is written beside its target name and moved there in one step, so a reader never sees half of
+one and a failure leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from thermohw.errors import InputError
+from thermohw.report.index import index
+from thermohw.report.page import page
+
+__all__ = ["destination", "report", "write_bytes"]
+
+
+def report(path: str | Path, out: str | Path | None = None, *, audit: Any = None) -> Path:
+    """Make the page of a run, or of a folder of runs.
+
+    Args:
+        path: a run file, or a folder that holds some (*.h5).
+        out: the page to write; default beside the run under its name (run.html), or index.html in
+            the folder.
+        audit: an audit made earlier (its JSON, or the object); default made now. Of one run only.
+
+    Returns:
+        The page.
+
+    Raises:
+        StoreError: not a run file, damaged, unfinished, or of another program.
+        InputError: the page cannot be written where it should go, or a folder without runs.
+    """
+    source = Path(path)
+    if source.is_dir():
+        if audit is not None:
+            raise InputError("an audit belongs to one run, not to a folder", where=str(path))
+        target = destination(source / "index.html" if out is None else Path(out))
+        text = index(source, target)
+    else:
+        target = destination(source.with_suffix(".html") if out is None else Path(out), source)
+        if audit is None:
+            from thermohw.audit import audit as audit_run  # heavy, and not needed for a kept audit
+
+            audit = audit_run(source)
+        text = page(source, audit)
+    write_bytes(target, text.encode())
+    return target
+
+
+def write_bytes(target: Path, content: bytes) -> None:
+    """Put a whole file in its place.
+
+    Raises:
+        InputError: the disk or the folder refuses it.
+    """
+    part = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        part.write_bytes(content)
+        os.replace(part, target)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise InputError(
+            f"cannot be written ({error.strerror}): choose another place with --out",
+            where=str(target),
+        ) from error
+
+
+def destination(target: Path, source: Path | None = None) -> Path:
+    """An output's path, refused before any work is done where it cannot be.
+
+    Raises:
+        InputError: a folder, no folder to put it into, or the source itself.
+    """
+    if target.is_dir():
+        raise InputError(
+            "is a folder: give the name of a page, such as report.html", where=str(target)
+        )
+    parent = target.parent
+    if not parent.is_dir():
+        what = "is not a folder" if parent.exists() else "does not exist"
+        raise InputError(f"{parent} {what}: make it, or choose another place", where=str(target))
+    if not os.access(parent, os.W_OK):
+        raise InputError(f"{parent} is not writable: choose another place", where=str(target))
+    if source is not None and target.exists() and source.exists() and target.samefile(source):
+        raise InputError("is the run itself: give the page another name", where=str(target))
+    return target
