@@ -69,7 +69,6 @@ def test_dequantised_rows_are_learned():
     gaussian_nll = 0.5 * float(
         np.linalg.slogdet(2.0 * np.pi * np.e * target.covariance * target.scale**2)[1]
     )
-    # entropy: H(0.8) + ln of 3 equal second values (2 at the ends, where clipping doubles one)
     assert curve.min() < gaussian_nll - 1.0
     assert (
         curve.min()
@@ -79,6 +78,43 @@ def test_dequantised_rows_are_learned():
             )
         ]
     )
+
+
+def test_a_data_set_keeps_the_best_weights_and_an_analytic_target_the_last():
+    for target, name in ((grey(), "best"), (LINE, "average")):
+        training = Training(target, design(target, PROCESS), schedule(target, {"states": 1}))
+        for bound in (1.0, 2.0):
+            for _ in range(3):
+                training.step()
+            training.state.judge(bound)
+        state = training.state
+        assert state.best_step == 3 and not torch.equal(state.best, state.average)
+        kept = torch.cat([v.flatten() for v in training.result().parameters.values()])
+        assert torch.equal(kept, getattr(state, name))
+
+
+def test_the_optimiser_is_adamw():
+    generator = torch.Generator().manual_seed(1)
+    start = torch.randn(20, generator=generator)
+    decay = torch.cat([torch.full((10,), 0.3), torch.zeros(10)])
+    state = TrainingState.start(start, generator)
+    parts = [start[:10].clone().requires_grad_(), start[10:].clone().requires_grad_()]
+    groups = [{"params": [p], "weight_decay": w} for p, w in zip(parts, (0.3, 0.0), strict=True)]
+    reference = torch.optim.AdamW(groups, lr=0.01, betas=(0.9, 0.99), eps=1e-8)
+    average = start.clone()
+    for step in range(1, 31):
+        gradient = torch.randn(20, generator=generator)
+        gradient *= (0.5 if step % 2 else 3.0) / gradient.norm()  # below and above the clip
+        state.update(gradient, rate=0.01, decay=decay, half_life=4.0)
+        for part, g in zip(parts, gradient.split(10), strict=True):
+            part.grad = g / max(1.0, float(gradient.norm()))
+        reference.step()
+        weights = torch.cat([p.detach() for p in parts])
+        memory = min(0.5**0.25, (1 + step) / (10 + step))
+        average = memory * average + (1.0 - memory) * weights
+        # a few hundred roundings of float32
+        torch.testing.assert_close(state.weights, weights, rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(state.average, average, rtol=1e-5, atol=1e-6)
 
 
 def test_seeds_decide_everything():
