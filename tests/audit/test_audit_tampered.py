@@ -44,6 +44,15 @@ def test_heat_a_thousandth_wrong(tampered, name):
     assert "first_law" in violated(tampered(name, {LEDGER + "heat.r0": times(1.001)}))
 
 
+def test_a_scale_error_below_the_rounding_of_single_paths(tampered):
+    # 4096 float32 ticks may round 6e-5 of the energy exchanged away. A heat that is 1e-4 wrong leaves
+    # less than that on every path, yet all paths lean the same way: slope 1e-4 against 6e-5.
+    long = ("protocol.ticks=4096", "simulate.paths=1024", "likelihood.test=0")
+    check = audit(tampered("float32", {LEDGER + "heat.r0": times(1.0001)}, long)).check("first_law")
+    assert check.value is not None and check.expected is not None
+    assert check.value < check.expected and check.status == "violated"
+
+
 @pytest.mark.parametrize("bath", ["r0", "r4", "r34"])
 def test_one_bath_of_many_a_thousandth_wrong_or_dropped(tampered, bath):
     place = f"{LEDGER}heat.{bath}"
