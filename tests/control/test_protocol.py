@@ -26,6 +26,11 @@ BAD = [
     ({**CLOCKED, "filter": "kalman"}, "protocol.filter", "reading_noise"),
     ({**CLOCKED, "ticks": None}, "protocol", "either ticks or clock"),
     ({**CLOCKED, "clock": "1 MHz"}, "protocol", "either ticks or clock"),
+    (
+        {**CLOCKED, "ticks": None, "clock": "1 MHz", "grid": "log-snr"},
+        "protocol.clock",
+        "equal length",
+    ),
     ({**CLOCKED, "ticks": 0}, "protocol.ticks", "positive"),
     ({**CLOCKED, "ticks": -5}, "protocol.ticks", "positive"),
     ({**CLOCKED, "ticks": 64.0}, "protocol.ticks", "positive whole"),

@@ -90,6 +90,11 @@ class Protocol:
             raise InputError(
                 "give either ticks or clock (a tick rate such as '10 MHz')", where="protocol"
             )
+        if self.clock is not None and self.grid == "log-snr":
+            raise InputError(
+                "a clock rate means ticks of equal length; give ticks with grid = 'log-snr'",
+                where="protocol.clock",
+            )
         if self.control == "continuous":
             for name in _CLOCKED_ONLY:
                 if getattr(self, name) is not None:

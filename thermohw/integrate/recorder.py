@@ -2,8 +2,9 @@
 
 The one observer whose memory grows, on purpose and only until it is drained: the pipeline empties
 it after every time block. A frame belongs to the start of a tick: voltages then, and the source
-values and the score decided then. The last frame is the end of the run, with the source and the
-score that were last in force.
+values in force from then on, with the score they were made from (with latency those of an earlier
+reading, zero before the first arrives). The last frame is the end of the run, with the source last
+in force.
 """
 
 from __future__ import annotations
