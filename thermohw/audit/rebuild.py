@@ -38,12 +38,15 @@ class Setting:
     Attributes:
         protocol: with device, process and score in it.
         target: the data; None for a run of a score alone.
-        scale: what the score was multiplied by.
     """
 
     protocol: Protocol
     target: Target | None
-    scale: float = 1.0
+
+    @property
+    def scale(self) -> float:
+        """What the score was multiplied by."""
+        return float(getattr(self.score, "factor", 1.0))
 
     @property
     def kind(self) -> str:
@@ -74,8 +77,7 @@ def describe(setting: Setting) -> dict[str, Any]:
     settings = {
         f.name: getattr(protocol, f.name) for f in fields(protocol) if f.name not in _OBJECTS
     }
-    base = getattr(setting.score, "base", setting.score) if setting.scale != 1.0 else setting.score
-    exact = bool(base.exact)
+    base = getattr(setting.score, "base", setting.score)
     tree: dict[str, Any] = {
         "datasheet": {
             "text": sheet.text,
@@ -85,17 +87,27 @@ def describe(setting: Setting) -> dict[str, Any]:
         },
         "process": json.dumps(setting.process.to_dict()),
         "protocol": json.dumps(settings),
-        "score": {"kind": "exact" if exact else "network", "scale": float(setting.scale)},
+        "score": {"kind": setting.kind, "scale": setting.scale},
     }
-    if not exact:
+    if not base.exact:
         from thermohw.score.weights import score_to_bytes
 
         tree["score"]["weights"] = score_to_bytes(base)
+    elif base.target is not setting.target:
+        tree["score"]["target"] = _describe_target(base.target)
     if setting.target is not None:
-        arrays = dict(setting.target.arrays())
-        definition = {"definition": json.dumps(setting.target.to_dict())}
-        tree["target"] = definition | ({"arrays": arrays} if arrays else {})
+        tree["target"] = _describe_target(setting.target)
     return tree
+
+
+def _describe_target(target: Target) -> dict[str, Any]:
+    arrays = dict(target.arrays())
+    definition = {"definition": json.dumps(target.to_dict())}
+    return definition | ({"arrays": arrays} if arrays else {})
+
+
+def _target(stored: Mapping[str, Any]) -> Target:
+    return target_from_dict(json.loads(stored["definition"]), stored.get("arrays"))
 
 
 def rebuild(parameters: Mapping[str, Any], *, where: str = "") -> Setting:
@@ -107,14 +119,11 @@ def rebuild(parameters: Mapping[str, Any], *, where: str = "") -> Setting:
     try:
         device = _device(parameters["datasheet"])
         process = process_from_dict(json.loads(parameters["process"]))
-        target = None
-        if "target" in parameters:
-            stored = parameters["target"]
-            target = target_from_dict(json.loads(stored["definition"]), stored.get("arrays"))
+        target = _target(parameters["target"]) if "target" in parameters else None
         scale = float(parameters["score"]["scale"])
         score = _score(parameters["score"], process, target)
         settings = json.loads(parameters["protocol"])
-        return Setting(Protocol(device, process, score.scaled(scale), **settings), target, scale)
+        return Setting(Protocol(device, process, score.scaled(scale), **settings), target)
     except KeyError as error:
         problem = f"lacks {error}: it was not written by a thermohw run"
         raise InputError(problem, where=where) from error
@@ -132,6 +141,8 @@ def _device(stored: Mapping[str, Any]) -> LinearDevice:
 
 def _score(stored: Mapping[str, Any], process: Process, target: Target | None) -> Score:
     if stored["kind"] == "exact":
+        if "target" in stored:
+            target = _target(stored["target"])  # the score belongs to another law than the data's
         if target is None:
             raise KeyError("target")
         return target.score(process)

@@ -57,7 +57,7 @@ def _build(spec: Spec, checkpoint: Path | None, progress: bool) -> Setting:
     protocol = Protocol(
         device, process, score.scaled(tables.score.scale), **tables.protocol.model_dump()
     )
-    return Setting(protocol, target, tables.score.scale)
+    return Setting(protocol, target)
 
 
 def prior_kind(spec: Spec) -> str:

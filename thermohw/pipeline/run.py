@@ -60,7 +60,6 @@ def run_spec(spec: Spec, out: str | Path, *, resume: bool = False, progress: boo
             probes=tables.likelihood.probes,
             tolerance=tables.likelihood.tolerance,
             moments=tables.likelihood.steps,
-            scale=setting.scale,
             spec=spec.canonical,
             parameters={"source": spec.text},
             resume=resume,

@@ -66,7 +66,6 @@ def simulate(
     probes: int = 0,
     tolerance: float = 1e-5,
     moments: int | None = None,
-    scale: float = 1.0,
     spec: str | None = None,
     parameters: dict[str, Any] | None = None,
     resume: bool = False,
@@ -91,7 +90,6 @@ def simulate(
         probes: Hutchinson probes of the divergence; 0 for exact ones.
         tolerance: of the likelihood's flow solver, nats.
         moments: times of the likelihood's integrals; None chooses.
-        scale: what the score has been multiplied by (recorded, so that the file can be rebuilt).
         spec: canonical text that identifies the run; default made from the settings.
         parameters: further trees for /parameters.
         resume: continue an unfinished file of the same spec.
@@ -108,7 +106,7 @@ def simulate(
         raise InputError(
             f"dtype = {dtype!r}: expected 'float32' or 'float64'", where="simulate.dtype"
         )
-    setting = Setting(protocol, target if target is not None else protocol.score.target, scale)
+    setting = Setting(protocol, target if target is not None else protocol.score.target)
     every = (8 if store is not None else 0) if every is None else every
     engine = build_engine(setting, seed=seed, start=start, prior=prior, dtype=dtype, every=every)
     previous = torch.get_num_threads()
