@@ -11,7 +11,7 @@ Two layers are no accident. With D_l the diagonal slopes of layer l (g included)
 J = W_3 D_2 W_2 D_1 W_1, and the traces of it that divergences need are a few matrix products:
 
     tr(J A)            =  d_2 . [W_2 o (W_1 A W_3)^T] d_1           one A for all states
-    sum_i (m^T J)_ii   =  sum_bi (m^T W_3)_ib (D_2 W_2 D_1 W_1)_bi  m differing between states
+    sum_ci m_ci J_cii  =  sum_ci m_ci [W_3 (D_2 W_2 D_1 W_1)]_cii   m differing between states
 
 (d the diagonals, o the product of entries). The first costs a forward pass, whatever the dimension.
 
@@ -168,9 +168,10 @@ class Trunk:
         """
         kinds, dim = len(multipliers), multipliers.shape[-1]
         weights = parameters["weight_3"].view(kinds, dim, self.width)
-        pull = torch.einsum("ctni,cib->tnbi", multipliers, weights)
-        push = parameters["weight_2"] @ (slopes.first[..., None] * parameters["weight_1"])
-        return ((pull * push).sum(-1) * slopes.second).sum(-1)
+        # one tangent for each input, as rows of a single matrix product: (times, n, dim, width)
+        tangents = slopes.first[..., None, :] * parameters["weight_1"].T.contiguous()
+        tangents = (tangents @ parameters["weight_2"].T) * slopes.second[..., None, :]
+        return (multipliers * torch.einsum("tnib,cib->ctni", tangents, weights)).sum((0, -1))
 
     def fixed_trace(self, parameters: Parameters, slopes: Slopes, mixing: Tensor) -> Tensor:
         """tr(J A) of the Jacobian J = do/du with one matrix A for all states; shape (times, n).
