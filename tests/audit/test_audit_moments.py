@@ -59,3 +59,14 @@ def test_weights_without_a_tail():
     total.add(np.zeros(1000))
     assert total.tail == 0.0 and total.average == (1.0, 0.0) and total.effective == 1000.0
     assert ExponentialSum(keep=10).tail == float("inf")
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_infinite_column_is_quiet_and_spoils_no_other(rng):
+    # -log p of a sample outside the support of its law is infinite.
+    x = rng.normal(size=40)
+    moments = Moments("x")
+    for part in chunks(np.arange(40), [10, 30]):
+        moments.add({"x": x[part], "bad": np.full(len(part), np.inf)})
+    assert moments["x"].value == pytest.approx(x.mean(), rel=1e-12)
+    assert not np.isfinite(moments["bad"].stderr)

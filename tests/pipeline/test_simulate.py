@@ -78,3 +78,13 @@ def test_altered_scores_and_foreign_laws_are_rebuilt(mixture, tmp_path, factor):
 def test_refused(mixture, options, expected):
     with pytest.raises(InputError, match=expected):
         th.simulate(protocol(mixture[1]), **options)
+
+
+def test_no_more_than_one_decision_a_tick_can_wait(mixture, tmp_path):
+    # On a log-SNR grid the shortest tick is far shorter than the latency; their ratio once sized
+    # the resume state, and so the file.
+    target = th.targets.gaussian(mean=[0.0], std=1.0)
+    score = target.score(th.VP(beta_min=0.1, beta_max=20.0, t_min=1e-7))
+    late = protocol(score, ticks=64, grid="log-snr", latency="1 us")
+    th.simulate(late, paths=8, store=tmp_path / "late.h5", test=0)
+    assert (tmp_path / "late.h5").stat().st_size < 2_000_000

@@ -62,6 +62,8 @@ def test_device_overrides_may_be_written_as_tables():
         ("device.name=rc64", "has 1 dimensions, device.name = 'rc64' has 64 nodes"),
         ('protocol.clock="10 MHz"', "either ticks or clock"),
         ("protocol.adc_bits=8", "needs control = 'clocked'"),
+        ("protocol.adc_range=3", "protocol.adc_range = 3: expected [low, high]"),
+        ("protocol.dac_range=100 uV", "protocol.dac_range = '100 uV': expected [low, high]"),
         ("target.means=[[nan]]", "finite"),
         ("protocol.realisation=temperature", "protocol.realisation"),
         ("colour=3", "colour: unknown key"),

@@ -88,8 +88,10 @@ def test_refusals(folder: Path) -> None:
     line = np.column_stack([ROWS[:, 0], ROWS[:, 0]])
     (folder / "foreign.h5").write_bytes(b"not hdf5 at all")
     (folder / "ragged.csv").write_text("1,2\n3\n" * 20)
+    (folder / "empty.csv").write_text("")
     good = str(folder / "data.npy")
     cases = [
+        ((str(folder / "empty.csv"),), {}, "it is empty"),
         ((str(folder / "absent.npy"),), {}, "no such file"),
         ((str(folder / "data.txt"),), {}, "expected .npy"),
         ((str(folder / "two.npz"),), {}, "first, second"),

@@ -57,7 +57,8 @@ class Moments:
         }
         weight = self.count * size / total
         for name, values in columns.items():
-            shift, centred = shifts[name], values - values.mean()
+            with np.errstate(invalid="ignore"):  # infinite values: no deviation, nan says so
+                shift, centred = shifts[name], values - values.mean()
             for sums, product, jump in (
                 (self.square, centred @ centred, shift * shift),
                 (self.mixed, centred @ anchor, shift * shifts[self.reference]),

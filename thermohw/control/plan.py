@@ -136,6 +136,12 @@ def make_plan(protocol: Protocol) -> Plan:
         schedule, _stability_margin(protocol, drive, stepper), build, narrowest=score.narrowest
     )
     latency = _seconds(protocol.latency, "protocol.latency") / scale.time
+    if latency >= schedule.duration:
+        raise InputError(
+            f"{protocol.latency!r}: no value would reach a source within the run of "
+            f"{schedule.duration * scale.time:.3g} s; expected less",
+            where="protocol.latency",
+        )
     source_unit = ("V", scale.voltage) if protocol.wiring == "emf" else ("A", scale.current)
     widest, strongest = _usual_ranges(protocol, drive, schedule)
     return Plan(
@@ -199,6 +205,8 @@ def _converter(
     if len(ends) != 2:
         raise InputError(f"{ends!r}: expected [low, high]", where=where)
     low, high = (quantity(end, unit[0], where, signed=True) / unit[1] for end in ends)
+    if low >= high:
+        raise InputError(f"{list(ends)!r}: expected [low, high] with low < high", where=where)
     return Converter(bits, low, high)
 
 

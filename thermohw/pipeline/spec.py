@@ -232,6 +232,8 @@ def _first(error: ValidationError) -> str:
         return f"{key}: unknown key; {hint}"
     if found["type"] == "missing":
         return f"{key} is missing"
+    if found["type"] == "tuple_type":
+        return f'{key} = {value!r}: expected [low, high], such as ["-1 mV", "1 mV"]'
     expected = found["msg"][0].lower() + found["msg"][1:]
     return f"{key} = {value!r}: {expected.replace('input should be', 'expected')}"
 

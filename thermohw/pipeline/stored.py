@@ -131,7 +131,8 @@ def _layout(engine: Engine, paths: int, every: int) -> Layout:
     series = series_channels(engine, str(engine.dtype).removeprefix("torch.")) if every else ()
     probe = engine.open(tiles(min(paths, group), group)[0])
     probe.predicted = probe.state
-    waiting = 2 + int(plan.latency / float(plan.schedule.durations.min())) if plan.latency else 1
+    shortest, ticks = float(plan.schedule.durations.min()), plan.schedule.ticks
+    waiting = min(2 + int(plan.latency / shortest), ticks + 1) if plan.latency else 1
     late = {f"pending/{i:08d}/{what}": probe.state for i in range(waiting) for what in _LATE}
     size = state_bytes(probe.checkpoint() | {name: value.numpy() for name, value in late.items()})
     size += 65536  # totals

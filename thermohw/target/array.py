@@ -137,6 +137,8 @@ def _csv(file: Path) -> np.ndarray:
         header = 0
     except ValueError:
         header = 1
+    if not file.read_text().strip():
+        raise ValueError("it is empty")
     return np.loadtxt(file, delimiter=",", skiprows=header, ndmin=2)
 
 
