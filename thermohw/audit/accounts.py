@@ -71,6 +71,7 @@ class Accounts:
             **works,
             "heat.total": _total(heats),
             "energy.change": end - begin,
+            "energy.ends": end + begin,
             "medium": sum(
                 heat / t for heat, t in zip(heats.values(), self.device.temperatures, strict=True)
             ),
@@ -103,6 +104,8 @@ class Accounts:
         columns["ledger"] = ledger
         if "sigma.even" in columns:
             columns["even - ledger"] = columns["sigma.even"] - ledger
+            if "pumping" in columns:
+                columns["even - held"] = columns["even - ledger"] - columns["pumping"]
         if {"sigma.odd", "pumping"} <= set(columns):
             columns["odd - ledger"] = columns["sigma.odd"] - (ledger - columns["pumping"])
         if "information.pathwise" in columns:

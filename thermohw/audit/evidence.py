@@ -142,8 +142,17 @@ class Evidence:
 
     @cached_property
     def step(self) -> float:
-        """Largest tick in units of its loop's own time: the relative size of first-order errors."""
-        return float((self.plan.schedule.durations * self.loop_rates).max())
+        """Largest tick in units of its loop's own time: the relative size of first-order errors.
+
+        The circuit's own relaxation counts too: where V0 is far above the thermal voltage the score
+        is a small correction to the leak that the sources cancel, and a tick errs on both.
+        """
+        return float((self.plan.schedule.durations * np.maximum(self.loop_rates, self.leak)).max())
+
+    @cached_property
+    def leak(self) -> float:
+        """Rate of the circuit's own relaxation, per R_ref C_ref."""
+        return float(np.linalg.norm(self.setting.device.effort_drift, 2))
 
     @cached_property
     def information(self) -> dict[str, Any]:
