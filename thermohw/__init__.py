@@ -18,7 +18,7 @@ _EXPORTS: dict[str, str] = {
     "VP": "thermohw.process",
     "audit": "thermohw.audit",
     "device_names": "thermohw.datasheet",
-    "fit_score": "thermohw.score.train",
+    "fit_score": "thermohw.score.training",
     "load_datasheet": "thermohw.datasheet",
     "load_device": "thermohw.circuit",
     "load_score": "thermohw.score.weights",

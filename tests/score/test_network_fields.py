@@ -11,7 +11,7 @@ import torch
 from thermohw.errors import InputError
 from thermohw.process import OU, VE, VP, Process, Relaxation
 from thermohw.score.network import NetworkScore
-from thermohw.score.network_design import design
+from thermohw.score.network.design import design
 from thermohw.target import DataSet, Target, gaussian
 
 NON_NORMAL = Relaxation(np.array([[1.0, 2.0], [0.0, 1.5]]), np.array([[1.0, 0.3], [0.3, 2.0]]))

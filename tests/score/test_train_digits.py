@@ -10,7 +10,7 @@ import torch
 
 from thermohw.likelihood.flow import flow_nll
 from thermohw.process import VP
-from thermohw.score.train import fit_score
+from thermohw.score.training import fit_score
 from thermohw.target import digits
 
 PROCESS = VP(t_min=4e-4)

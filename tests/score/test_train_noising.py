@@ -11,9 +11,9 @@ from acceptance import assert_z
 
 from thermohw.errors import InputError
 from thermohw.process import OU, VE, VP, Relaxation
-from thermohw.score.network_clock import NoiseClock
-from thermohw.score.network_design import design
-from thermohw.score.train_noising import NoiseTable
+from thermohw.score.network.clock import NoiseClock
+from thermohw.score.network.design import design
+from thermohw.score.training.noising import NoiseTable
 from thermohw.target import gaussian_mixture
 
 LINE = gaussian_mixture([[-1.5], [1.5]], [0.3, 0.3], [0.35, 0.65])

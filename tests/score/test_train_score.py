@@ -9,9 +9,9 @@ import torch
 from thermohw.errors import InputError
 from thermohw.process import OU, VE, VP
 from thermohw.score.network import NetworkScore
-from thermohw.score.network_design import design, schedule
-from thermohw.score.train import Training, fit_score
-from thermohw.score.train_state import TrainingState
+from thermohw.score.network.design import design, schedule
+from thermohw.score.training import Training, fit_score
+from thermohw.score.training.state import TrainingState
 from thermohw.score.weights import score_to_bytes
 from thermohw.target import DataSet, gaussian_mixture
 

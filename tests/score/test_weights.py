@@ -12,7 +12,7 @@ import torch
 from thermohw.errors import InputError
 from thermohw.process import OU, VE, VP, Relaxation
 from thermohw.score.network import NetworkScore
-from thermohw.score.network_design import design
+from thermohw.score.network.design import design
 from thermohw.score.weights import load_score, save_score, score_from_bytes, score_to_bytes
 from thermohw.target import DataSet, gaussian
 

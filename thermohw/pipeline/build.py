@@ -101,7 +101,7 @@ def _score(
         if table.path is None:
             raise InputError("kind = 'file' needs the path of a weights file", where="score.path")
         return load_score(table.path, process)
-    from thermohw.score.train import fit_score
+    from thermohw.score.training import fit_score
 
     options: dict[str, Any] = {}
     if table.steps is not None:

@@ -28,7 +28,7 @@ from torch import Tensor
 
 from thermohw.errors import InputError
 from thermohw.score.network import Head
-from thermohw.score.network_clock import NoiseClock
+from thermohw.score.network.clock import NoiseClock
 
 __all__ = ["NoiseTable"]
 

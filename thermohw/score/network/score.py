@@ -25,10 +25,10 @@ from torch import Tensor
 from thermohw.errors import InputError
 from thermohw.process import Process
 from thermohw.score.base import Field, Score
-from thermohw.score.network_clock import Moments, NoiseClock
-from thermohw.score.network_gaussian import GaussianHead
-from thermohw.score.network_levels import LevelsHead
-from thermohw.score.network_trunk import Modulation, Parameters, Trunk
+from thermohw.score.network.clock import Moments, NoiseClock
+from thermohw.score.network.gaussian import GaussianHead
+from thermohw.score.network.levels import LevelsHead
+from thermohw.score.network.trunk import Modulation, Parameters, Trunk
 from thermohw.target import Target
 
 __all__ = ["Head", "NetworkField", "NetworkScore", "build_head"]

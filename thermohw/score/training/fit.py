@@ -1,7 +1,7 @@
 r"""Training a network score by likelihood: reproducible, resumable, stopped by validation.
 
 Every step draws fresh data (data sets: rows dequantised anew), fresh noise and stratified times
-(`train_noising`), and takes one step of AdamW (`train_state`) at a rate that warms up over 50 steps
+(`noising`), and takes one step of AdamW (`state`) at a rate that warms up over 50 steps
 and falls along a cosine. Every 50 steps the averaged weights are judged by the evidence bound on
 the validation points, always the same ones. On a data set the best of them are what is
 returned; the test points are never looked at. An analytic target never repeats a sample, so there
@@ -25,9 +25,9 @@ from tqdm import tqdm
 
 from thermohw.process import Process
 from thermohw.score.network import Head, NetworkScore
-from thermohw.score.network_design import design, schedule
-from thermohw.score.train_noising import NoiseTable
-from thermohw.score.train_state import TrainingState
+from thermohw.score.network.design import design, schedule
+from thermohw.score.training.noising import NoiseTable
+from thermohw.score.training.state import TrainingState
 from thermohw.target import Target
 
 __all__ = ["Training", "fit_score"]

@@ -31,8 +31,8 @@ import torch
 from torch import Tensor
 
 from thermohw.process import Process
-from thermohw.score.network_clock import Moments
-from thermohw.score.network_trunk import Modulation, Parameters, Trunk
+from thermohw.score.network.clock import Moments
+from thermohw.score.network.trunk import Modulation, Parameters, Trunk
 
 __all__ = ["GaussianHead"]
 
