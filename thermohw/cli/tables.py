@@ -118,7 +118,10 @@ def verdict(path: str | Path) -> tuple[str, bool]:
     """What `verify` found, as text, and whether the file is sound."""
     findings = verify(path)
     if not findings:
-        return "verified: hashes, committed counter, shapes and values are sound", True
+        return (
+            "verified: hashes, committed counter and shapes are sound, all values finite "
+            "(series and ledger carry no checksum: audit checks them against the first law)"
+        ), True
     return "\n".join(f"problem: {finding}" for finding in findings), False
 
 
