@@ -8,6 +8,7 @@ from thermohw.audit import audit
 from thermohw.control import Controller
 from thermohw.integrate.continuous import _Continuous
 from thermohw.integrate.held_nodes import HeldNodes
+from thermohw.integrate.terminals import Terminals
 from thermohw.pipeline import load_spec, run_spec
 
 COMMON = ["protocol.ticks=256", "simulate.paths=8192", "store.every=0", "likelihood.test=0"]
@@ -110,3 +111,26 @@ def test_voltages_far_above_thermal_are_no_violation(tmp_path, change):
     """
     wide = ["protocol.volts_per_unit=320 uV", "protocol.ticks=2048", "simulate.paths=2048"]
     assert violated(tmp_path / "run.h5", [*wide, *change]) == set()
+
+
+def test_one_cold_bath_of_eight(tmp_path, monkeypatch):
+    """Noise of 300 K from the resistor at 600 K: one node of eight is a fifth too narrow. Clouds
+    of samples hardly differ; their mean log density does.
+    """
+    right = Terminals.__init__
+
+    def cold(self, *args, **options):
+        right(self, *args, **options)
+        self.noise = self.noise.clone()
+        self.noise[0] = self.noise[1]
+
+    chain = [
+        "device.name=rc8-chain",
+        "process={kind='relaxation', duration=3.0}",
+        "target={kind='gaussian', mean=[0,0,0,0,0,0,0,0], std=[1,1,1,1,1,1,1,1]}",
+    ]
+    assert violated(tmp_path / "right.h5", chain) == set()
+    monkeypatch.setattr(Terminals, "__init__", cold)
+    run_spec(load_spec("mixture_rc", [*COMMON, *chain]), tmp_path / "run.h5", progress=False)
+    check = audit(tmp_path / "run.h5").check("sample_law")
+    assert check.status != "holds" and "-E ln p differs" in check.detail

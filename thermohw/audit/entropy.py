@@ -24,7 +24,7 @@ from thermohw.audit.verdict import Measured
 from thermohw.errors import InputError
 from thermohw.thermo import nearest_neighbour_entropy
 
-__all__ = ["SystemChange", "gaussian_entropy", "system_change"]
+__all__ = ["SystemChange", "gaussian_entropy", "known_entropy", "system_change"]
 
 _NEIGHBOURS = 65_536  # end states used by the nearest-neighbour estimate
 _LOW = 3
@@ -84,7 +84,7 @@ def _final(evidence: Evidence) -> tuple[float, float, str, bool] | None:
     if "log_prob.end" in moments:
         mean = moments["log_prob.end"]
         cross = Measured(-mean.value, mean.stderr)
-        known = _known(evidence)
+        known = known_entropy(evidence)
         if known is not None:
             z = Measured(cross.value, hypot(cross.stderr, known.stderr)).z(known.value)
             if abs(z) <= 3.0:
@@ -103,7 +103,7 @@ def _final(evidence: Evidence) -> tuple[float, float, str, bool] | None:
     return *_largest_entropy(x), method, True
 
 
-def _known(evidence: Evidence) -> Measured | None:
+def known_entropy(evidence: Evidence) -> Measured | None:
     """S(t_min), where the samples ought to have the data's own law there."""
     truth = evidence.truth
     ought = evidence.exact and evidence.plan.ideal and evidence.simulate["start"] == "marginal"
