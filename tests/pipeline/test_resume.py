@@ -94,7 +94,7 @@ def test_resume_of_another_spec_is_refused(tmp_path):
     out = tmp_path / "run.h5"
     small = ["simulate.paths=100", "protocol.ticks=64", "likelihood.test=0"]
     run_spec(load_spec("mixture_rc", small), out, progress=False)
-    with pytest.raises(StoreError, match="another spec"):
+    with pytest.raises(StoreError, match=r"another spec \(simulate.seed differ\)"):
         run_spec(load_spec("mixture_rc", [*small, "simulate.seed=1"]), out, resume=True)
     with pytest.raises(StoreError, match="complete"):
         run_spec(load_spec("mixture_rc", small), out, resume=True)

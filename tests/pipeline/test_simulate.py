@@ -67,6 +67,20 @@ def test_altered_scores_and_foreign_laws_are_rebuilt(mixture, tmp_path, factor):
     assert torch.equal(setting.score(x, 0.7), score(x, 0.7))
 
 
+def test_a_bath_is_summed_up_in_its_own_kt(tmp_path):
+    """The ledger's kT of a bath is that of the audit: the bath's own, not the reference's."""
+    device = th.load_device("rc8-chain")
+    process = th.relaxation(device, 0.5)
+    score = th.targets.gaussian(mean=[0.0] * 8, std=[1.0] * 8).score(process)
+    settings = {"wiring": "emf", "control": "clocked", "ticks": 8}
+    hot = th.Protocol(device, process, score, **settings)
+    run = th.simulate(hot, paths=200, store=tmp_path / "hot.h5", test=0)
+    audit = th.audit(tmp_path / "hot.h5").quantities["heat.r0.kT"]
+    mean, _ = run.ledger.rows["heat.r0"]
+    assert run.ledger.baths["heat.r0"] == pytest.approx(2.0 * run.ledger.energy)  # 600 K, 300 K
+    assert mean / run.ledger.baths["heat.r0"] == pytest.approx(audit.value)
+
+
 @pytest.mark.parametrize(
     ("options", "expected"),
     [

@@ -28,6 +28,11 @@ def test_overrides_take_toml_values_and_bare_words():
     assert build_setting(spec).device.scale.resistance == 2e6
 
 
+def test_none_takes_an_entry_out():
+    spec = load_spec("mixture_rc", ["protocol.ticks=none", 'protocol.clock="50 MHz"'])
+    assert spec.tables.protocol.ticks is None and spec.tables.protocol.clock == "50 MHz"
+
+
 def test_canonical_text_depends_on_meaning_only():
     commented = TEXT + "\n# a remark\n"
     assert read_spec(TEXT).canonical == read_spec(commented).canonical
@@ -65,6 +70,8 @@ def test_device_overrides_may_be_written_as_tables():
         ("protocol.adc_range=3", "protocol.adc_range = 3: expected [low, high]"),
         ("protocol.dac_range=100 uV", "protocol.dac_range = '100 uV': expected [low, high]"),
         ("target.means=[[nan]]", "finite"),
+        ("protocol.reading_noise=0.1", "protocol.reading_noise: value without unit: 0.1"),
+        ("protocol.ticks=100000000", "more than 1000000 ticks"),
         ("protocol.realisation=temperature", "protocol.realisation"),
         ("colour=3", "colour: unknown key"),
     ],

@@ -12,7 +12,7 @@ import numpy as np
 
 from thermohw.control.converters import Converter
 from thermohw.control.drive import Drive, Law, make_drive
-from thermohw.control.protocol import Protocol, quantity
+from thermohw.control.protocol import MOST_TICKS, Protocol, quantity
 from thermohw.control.schedule import Schedule, make_schedule, require_stable
 from thermohw.control.timeline import Piece, make_timeline
 from thermohw.errors import InputError
@@ -169,16 +169,20 @@ def _middle_times(protocol: Protocol, schedule: Schedule) -> NDArray[Any]:
 
 
 def _ticks(protocol: Protocol, build: Callable[[int], Schedule]) -> int:
-    if protocol.ticks is not None:
-        if not isinstance(protocol.ticks, int) or protocol.ticks < 1:
-            raise InputError(
-                f"{protocol.ticks!r}: expected a positive whole number", where="protocol.ticks"
-            )
-        return protocol.ticks
-    assert protocol.clock is not None
-    rate = quantity(protocol.clock, "Hz", "protocol.clock")
-    seconds = build(1).duration * protocol.device.scale.time
-    return max(1, ceil(rate * seconds - 1e-9))
+    ticks, where = protocol.ticks, "protocol.ticks"
+    if ticks is None:
+        assert protocol.clock is not None
+        rate, where = quantity(protocol.clock, "Hz", "protocol.clock"), "protocol.clock"
+        seconds = build(1).duration * protocol.device.scale.time
+        ticks = max(1, ceil(rate * seconds - 1e-9))
+    if not isinstance(ticks, int) or ticks < 1:
+        raise InputError(f"{ticks!r}: expected a positive whole number", where=where)
+    if ticks > MOST_TICKS:
+        raise InputError(
+            f"{ticks}: more than {MOST_TICKS} ticks, each with a control law of its own",
+            where=where,
+        )
+    return ticks
 
 
 def _seconds(value: str | float | None, where: str) -> float:

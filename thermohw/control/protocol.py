@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from thermohw.process import Process
     from thermohw.score import Score
 
-__all__ = ["Protocol", "quantity"]
+__all__ = ["MOST_TICKS", "Protocol", "quantity"]
+
+MOST_TICKS = 1_000_000
+"""A run's most ticks: their laws are prepared beforehand, some 20 microseconds each."""
 
 _CHOICES = {
     "wiring": ("emf", "current"),
@@ -88,7 +91,9 @@ class Protocol:
                 )
         if (self.ticks is None) == (self.clock is None):
             raise InputError(
-                "give either ticks or clock (a tick rate such as '10 MHz')", where="protocol"
+                "give either ticks or clock (a tick rate such as '10 MHz'); on the command line "
+                "--set protocol.ticks=none takes an entry out",
+                where="protocol",
             )
         if self.clock is not None and self.grid == "log-snr":
             raise InputError(

@@ -27,6 +27,7 @@ def run_facts(engine: Engine) -> dict[str, Any]:
             "volts_per_unit": plan.protocol.v0,
             "theta": plan.protocol.theta,
         },
+        "baths": {"energy": scale.energy * plan.protocol.device.temperatures},
         "schedule": {
             "grid": plan.schedule.grid,
             "stepper": plan.stepper,

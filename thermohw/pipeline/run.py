@@ -6,8 +6,9 @@ output, so an interrupted run resumes there too; the checkpoint goes when the ru
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from thermohw.errors import InputError, StoreError
 from thermohw.pipeline.build import build_setting, prior_kind
@@ -76,10 +77,23 @@ def run_spec(spec: Spec, out: str | Path, *, resume: bool = False, progress: boo
 def _require_same(out: Path, spec: Spec) -> None:
     with RunReader.open(out, partial=True) as run:
         if run.spec_hash != content_hash(spec.canonical):
+            keys = ", ".join(_differences(json.loads(run.parameters["spec"]), spec)) or "its form"
             raise StoreError(
-                "was made from another spec: resume it with its own spec and options, or choose "
-                "another name",
+                f"was made from another spec ({keys} differ): resume it with its own spec and "
+                "options, or choose another name",
                 where=str(out),
             )
         if run.finished:
             raise StoreError("is complete: there is nothing to resume", where=str(out))
+
+
+def _differences(stored: dict[str, Any], spec: Spec) -> list[str]:
+    """Dotted keys of the entries that differ, the first few."""
+    now = json.loads(spec.canonical)
+    pairs = [
+        (f"{table}.{key}", (then or {}).get(key), (now.get(table) or {}).get(key))
+        for table, then in stored.items()
+        if isinstance(then, dict) and isinstance(now.get(table), dict)
+        for key in sorted({*then, *now[table]})
+    ]
+    return [name for name, then, new in pairs if then != new][:4]

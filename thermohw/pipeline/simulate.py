@@ -159,8 +159,13 @@ def _in_memory(engine: Engine, setting: Setting, paths: int, *, progress: bool) 
                 bar.update((until - before) * tile.paths)
             parts.append(ledger_values(engine, first, run.state, run.results()))
     channels = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    return Run(setting, channels, LedgerSummary.of(channels, setting.device.scale.energy), None)
+    return Run(setting, channels, _summary(channels, setting), None)
 
 
 def _stops(ticks: int) -> list[int]:
     return [*range(64, ticks, 64), ticks]
+
+
+def _summary(channels: dict[str, np.ndarray], setting: Setting) -> LedgerSummary:
+    energy = setting.device.scale.energy
+    return LedgerSummary.of(channels, energy, list(energy * setting.device.temperatures))

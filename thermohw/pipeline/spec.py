@@ -17,7 +17,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from thermohw.errors import InputError
 
@@ -30,7 +30,15 @@ FORMAT = "thermohw-run/1"
 
 Count = Annotated[int, Field(strict=True, ge=1)]
 Natural = Annotated[int, Field(strict=True, ge=0)]
-Quantity = str | float
+
+
+def _with_unit(entry: Any) -> Any:
+    if isinstance(entry, int | float) and not isinstance(entry, bool) and entry != 0:
+        raise ValueError(f"value without unit: {entry!r}; expected text such as '10 uV' or '5 ns'")
+    return entry
+
+
+Quantity = Annotated[str | float, BeforeValidator(_with_unit)]
 Pair = tuple[Quantity, Quantity]
 
 
@@ -195,6 +203,7 @@ def _parse_override(text: str) -> tuple[str, Any]:
 def _put(raw: dict[str, Any], dotted: str, value: Any) -> None:
     """Set a dotted key; keys inside [device] keep their dots, which name elements."""
     table, _, rest = dotted.partition(".")
+    remove = value == "none"
     if not rest:
         raw[table] = value
     elif table == "device":
@@ -206,7 +215,10 @@ def _put(raw: dict[str, Any], dotted: str, value: Any) -> None:
             node = node.setdefault(parent, {})
         if not isinstance(node, dict):
             raise InputError(f"{dotted}: {table} is not a table", where="--set")
-        node[last] = value
+        if remove:
+            node.pop(last, None)
+        else:
+            node[last] = value
 
 
 def _require_tables(raw: dict[str, Any], where: str) -> None:
@@ -234,6 +246,8 @@ def _first(error: ValidationError) -> str:
         return f"{key} is missing"
     if found["type"] == "tuple_type":
         return f'{key} = {value!r}: expected [low, high], such as ["-1 mV", "1 mV"]'
+    if found["type"] == "value_error":  # one of ours, complete as it is
+        return f"{key}: {found['msg'].removeprefix('Value error, ')}"
     expected = found["msg"][0].lower() + found["msg"][1:]
     return f"{key} = {value!r}: {expected.replace('input should be', 'expected')}"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
+from math import isfinite, sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,8 @@ from thermohw.store import RunReader
 from thermohw.units import engineering
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
 
 __all__ = ["LedgerSummary"]
@@ -25,16 +27,20 @@ class LedgerSummary:
     Attributes:
         rows: name -> (mean, standard error), joule per sample.
         energy: k T_ref, joule.
+        baths: k T of every bath at its own temperature, joule; k T_ref counts for everything else.
         paths: number of samples.
     """
 
     rows: dict[str, tuple[float, float]]
     energy: float
+    baths: dict[str, float]
     paths: int
 
     @classmethod
-    def of(cls, channels: dict[str, np.ndarray], energy: float) -> LedgerSummary:
-        """Summarise per-path channels in joule."""
+    def of(
+        cls, channels: dict[str, np.ndarray], energy: float, bath_energies: Sequence[float]
+    ) -> LedgerSummary:
+        """Summarise per-path channels in joule; `bath_energies` are k T_k in the baths' order."""
         heat = [name for name in channels if name.startswith("heat.")]
         table = {name: channels[name] for name in heat}
         table["heat.total"] = sum(table.values())  # type: ignore[assignment]
@@ -49,7 +55,8 @@ class LedgerSummary:
             )
             for name, values in table.items()
         }
-        return cls(rows, energy, n)
+        baths = dict(zip(heat, map(float, bath_energies), strict=True))
+        return cls(rows, energy, baths, n)
 
     @classmethod
     def read(cls, path: str | Path) -> LedgerSummary:
@@ -61,17 +68,24 @@ class LedgerSummary:
                 if n.split(".")[0] in ("heat", "work", "energy", "first_law")
             ]
             channels = {name: run.ledger(name) for name in names}
-            return cls.of(channels, float(run.parameters["units"]["energy"]))
+            known = run.parameters
+            return cls.of(channels, float(known["units"]["energy"]), known["baths"]["energy"])
 
     def __str__(self) -> str:
-        baths = [n for n in self.rows if n.startswith("heat.") and n != "heat.total"]
-        hidden = baths[_MOST_BATHS:]
-        lines = [f"energy per sample, mean of {self.paths} (kT = {engineering(self.energy, 'J')})"]
+        hidden = list(self.baths)[_MOST_BATHS:]
+        own = any(energy != self.energy for energy in self.baths.values())
+        note = "; a bath's own kT on its line" if own else ""
+        lines = [
+            f"energy per sample, mean of {self.paths} (kT = {engineering(self.energy, 'J')}{note})"
+        ]
         for name, (mean, error) in self.rows.items():
             if name in hidden:
                 continue
-            kt = f"{mean / self.energy:+.5g} +- {error / self.energy:.2g} kT"
-            lines.append(f"  {name:<22}{engineering(mean, 'J'):>14}   {kt}")
+            energy = self.baths.get(name, self.energy)
+            spread = f" +- {error / energy:.2g}" if isfinite(error) else ""
+            lines.append(
+                f"  {name:<22}{engineering(mean, 'J'):>14}   {mean / energy:+.5g}{spread} kT"
+            )
         if hidden:
             lines.insert(1 + _MOST_BATHS, f"  ... and {len(hidden)} more baths")
         return "\n".join(lines)
