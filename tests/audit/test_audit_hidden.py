@@ -85,6 +85,7 @@ def test_production_is_that_of_all_resistors(finished, wiring):
     # Euler: first order, at most (tick x rate of the loop) of every term; the loop's rate is at
     # most tr 2D/0.3 = 12, and the terms are the heats, together below twice the production.
     exact = production(wiring)
+    assert slack.value is not None and slack.stderr is not None
     assert abs(slack.value - exact) < 4.0 * slack.stderr + 12.0 / 128.0 * 2.0 * exact
     for name in ("fluctuation_even", "fluctuation_odd"):
         assert result.check(name).status != "violated"

@@ -93,7 +93,7 @@ def describe(setting: Setting) -> dict[str, Any]:
         from thermohw.score.weights import score_to_bytes
 
         tree["score"]["weights"] = score_to_bytes(base)
-    elif base.target is not setting.target:
+    elif base.target is not None and base.target is not setting.target:
         tree["score"]["target"] = _describe_target(base.target)
     if setting.target is not None:
         tree["target"] = _describe_target(setting.target)
