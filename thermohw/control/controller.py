@@ -107,7 +107,8 @@ class Controller:
                 return Control(tick, law.sources(voltage), None, divergence)
             if self.divergence and isinstance(plan.drive.divergence_score, float):
                 score, trace = law.field.with_divergence(law.model(voltage))
-                divergence = trace * plan.drive.divergence_score + plan.drive.divergence_state
+                divergence = trace.mul_(plan.drive.divergence_score)
+                divergence = divergence.add_(plan.drive.divergence_state)
                 return Control(tick, law.combine(voltage, score), score, divergence)
             score = law.field(law.model(voltage))
             divergence = law.divergence(voltage) if self.divergence else None

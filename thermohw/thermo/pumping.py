@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from thermohw.thermo.ledger import FLUSH
+
 if TYPE_CHECKING:
     from thermohw.integrate import Carry, Step
 
@@ -31,17 +33,30 @@ class Pumping:
 
     def init(self, state: torch.Tensor) -> Carry:
         """Nothing pumped yet."""
-        return {"total": torch.zeros(len(state), dtype=torch.float64)}
+        carry: Carry = {"total": torch.zeros(len(state), dtype=torch.float64)}
+        if state.dtype != torch.float64:  # as in the ledger: a few ticks in the state's precision
+            carry["part"] = torch.zeros(len(state), dtype=state.dtype)
+        return carry
 
     def update(self, carry: Carry, step: Step) -> None:
         """Add one step's trapezoid."""
         assert step.control is not None and step.control.divergence is not None
-        h, rate = step.piece.duration, step.control.divergence
+        h, account = step.piece.duration, carry.get("part", carry["total"])
         if step.next_control is not None and step.next_control.divergence is not None:
-            carry["total"].add_(rate + step.next_control.divergence, alpha=0.5 * h)
+            account.add_(step.control.divergence, alpha=0.5 * h)
+            account.add_(step.next_control.divergence, alpha=0.5 * h)
         else:
-            carry["total"].add_(rate, alpha=h)
+            account.add_(step.control.divergence, alpha=h)
+        if "part" in carry and (step.piece.tick + 1) % FLUSH == 0 and step.piece.ends_tick:
+            self._flush(carry)
+
+    @staticmethod
+    def _flush(carry: Carry) -> None:
+        carry["total"].add_(carry["part"])
+        carry["part"].zero_()
 
     def result(self, carry: Carry, state: torch.Tensor) -> Carry:
         """pumping per path, nats."""
+        if "part" in carry:
+            self._flush(carry)
         return {"pumping": carry["total"]}
