@@ -18,25 +18,26 @@ from thermohw.store import RunReader
 from thermohw.units import K_B
 
 CHECKS = [
-    "first_law", "second_law", "fluctuation_even", "fluctuation_odd", "bound_marginal", "bound_ode",
+    "first_law", "bath_heat", "second_law", "fluctuation_even", "fluctuation_odd", "bound_marginal", "bound_ode",
     "nll_above_entropy", "information", "information_identity", "sample_law", "protocol_limits",
 ]  # fmt: skip
 BOUNDS = {"bound_marginal", "bound_ode", "nll_above_entropy"}
 THEOREMS = {"fluctuation_even", "fluctuation_odd"}
 DEMON = {"information", "information_identity"}
+HELD = {"bath_heat"}  # clocked control of uncoupled nodes
 ALWAYS = {"first_law", "sample_law", "protocol_limits"} | BOUNDS
 # What applies to each run; everything that applies holds, except what is explained.
 APPLIES = {
     "emf": ALWAYS | THEOREMS | {"second_law"},
     "current": ALWAYS | THEOREMS | {"second_law"},
-    "clocked": ALWAYS | THEOREMS,
-    "clocked current": ALWAYS | THEOREMS,
+    "clocked": ALWAYS | THEOREMS | HELD,
+    "clocked current": ALWAYS | THEOREMS | HELD,
     "scaled": ALWAYS | THEOREMS | {"second_law"},
     "float32": ALWAYS | {"second_law"},
-    "noisy": ALWAYS | DEMON | {"second_law"},
-    "one bit": ALWAYS | {"second_law", "information"},
-    "coarse source": ALWAYS | {"second_law"},
-    "forgetful": ALWAYS | DEMON | {"second_law"},
+    "noisy": ALWAYS | HELD | DEMON | {"second_law"},
+    "one bit": ALWAYS | HELD | {"second_law", "information"},
+    "coarse source": ALWAYS | HELD | {"second_law"},
+    "forgetful": ALWAYS | HELD | DEMON | {"second_law"},
     "chain": ALWAYS | {"second_law"},
     "chain current": ALWAYS | {"second_law"},
     "chain noisy": ALWAYS | {"second_law", "information"},

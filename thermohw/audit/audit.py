@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from thermohw.audit.balance import bath_heat
 from thermohw.audit.cost import cost_quantities
 from thermohw.audit.energy import energy_quantities, first_law
 from thermohw.audit.entropy import system_change
@@ -46,6 +47,7 @@ def audit(path: str | Path, *, recompute: bool = False) -> Audit:
     slack = second_law_slack(evidence, change)
     checks = [
         first_law(evidence),
+        bath_heat(evidence),
         second_law(evidence, change, slack),
         fluctuation(evidence, "even"),
         fluctuation(evidence, "odd"),

@@ -52,6 +52,7 @@ class Evidence:
         first_start: and their start voltages.
         log_prob: stored ln q_0(x_0) and ln rho(x_N) of the first paths, where stored.
         peaks: largest voltage, source, current and rate, thermal units.
+        balance: sums over paths for every bath, see `thermohw.thermo.balance`, shape (K, 3).
     """
 
     path: Path
@@ -67,6 +68,7 @@ class Evidence:
     first: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
     first_start: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
     log_prob: dict[str, np.ndarray] = field(default_factory=dict)
+    balance: np.ndarray | None = None
 
     @property
     def moments(self) -> Moments:
@@ -214,6 +216,7 @@ def gather(path: str | Path) -> Evidence:
             channels=run.ledger_names,
             peaks=_peaks(run),
             accounts=Accounts(setting.device, run.paths, single),
+            balance=run.result("balance") if "balance" in run.result_names else None,
         )
         _require(evidence)
         size = max(1024, _CHUNK // max(len(setting.device.nodes), len(run.ledger_names)))

@@ -14,7 +14,7 @@ import torch
 
 from thermohw.errors import InputError
 from thermohw.integrate import Recorder, make_engine, saved_ticks
-from thermohw.thermo import Information, Ledger, PathRatio, Peaks, Profile, Pumping
+from thermohw.thermo import HeatBalance, Information, Ledger, PathRatio, Peaks, Profile, Pumping
 
 if TYPE_CHECKING:
     from thermohw.audit.rebuild import Setting
@@ -62,6 +62,8 @@ def build_engine(
         Peaks(device),
         Profile(plan.schedule),
     ]
+    if plan.clocked and device.uncoupled:
+        observers.append(HeatBalance(device))
     if divergence:
         observers.append(Pumping())
     if theorem:

@@ -80,7 +80,10 @@ def run_into_file(
     with writer, progress_bar(progress, writer.layout.units) as bar:
         bar.update(writer.committed)
         saved = dict(writer.state())
-        totals = {name: np.array(saved.pop(f"total/{name}", 0.0)) for name in ("profile", "peaks")}
+        totals = {
+            result.name: np.array(saved.pop(f"total/{result.name}", 0.0))
+            for result in writer.layout.results
+        }
         for group, tile in enumerate(tiles(paths, tile_size(engine.plan))):
             first_unit = group * writer.layout.blocks
             if writer.committed < first_unit + writer.layout.blocks:
@@ -119,9 +122,18 @@ def _finish_tile(
             for name, values in ledger_values(engine, start, run.state, results).items():
                 writer.write_ledger(name, region.paths, values)
             totals["profile"] = totals["profile"] + results["profile"]["profile"].numpy()
+            if "balance" in results:
+                totals["balance"] = totals["balance"] + _balance_sums(results)
             totals["peaks"] = np.maximum(totals["peaks"], results["peaks"]["peaks"].numpy())
         writer.commit(state | {f"total/{name}": value for name, value in totals.items()})
         bar.update(1)
+
+
+def _balance_sums(results: dict[str, dict[str, torch.Tensor]]) -> np.ndarray:
+    """Per bath: sums over paths of the expected heat, of heat less it, and of that squared."""
+    expected = results["balance"]["expected"]
+    gap = results["ledger"]["heat"] - expected
+    return torch.stack([expected.sum(0), gap.sum(0), gap.square().sum(0)], 1).numpy()
 
 
 def _layout(engine: Engine, paths: int, every: int) -> Layout:
@@ -143,6 +155,12 @@ def _layout(engine: Engine, paths: int, every: int) -> Layout:
         Result("peaks", (4,), "1", dims=("extreme",),
                attrs={"long_name": "largest voltage, source, current, rate; thermal units"}),
     )  # fmt: skip
+    if any(observer.name == "balance" for observer in engine.observers):
+        about = "sums over paths: conditional mean heat, heat less it, that squared; kT per bath"
+        shape = (len(plan.protocol.device.elements), 3)
+        results += (
+            Result("balance", shape, "1", dims=("bath", "sum"), attrs={"long_name": about}),
+        )
     axes = {"node": plan.protocol.device.nodes}
     block = 1
     if every:

@@ -28,6 +28,7 @@ STATUSES = {
 
 _TITLES = {
     "first_law": "First law",
+    "bath_heat": "Heat of every bath",
     "second_law": "Second law of this wiring",
     "fluctuation_even": "Fluctuation theorem, even control",
     "fluctuation_odd": "Fluctuation theorem, odd control",

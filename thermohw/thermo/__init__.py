@@ -1,5 +1,6 @@
 """The books: ledger, pumping, entropy, information, fluctuation theorems."""
 
+from thermohw.thermo.balance import HeatBalance
 from thermohw.thermo.entropy import nearest_neighbour_entropy
 from thermohw.thermo.fluctuation import PathRatio, exponential_average
 from thermohw.thermo.information import Information, acquired, converter_information
@@ -9,6 +10,7 @@ from thermohw.thermo.profile import Profile
 from thermohw.thermo.pumping import Pumping
 
 __all__ = [
+    "HeatBalance",
     "Information",
     "Ledger",
     "PathRatio",
