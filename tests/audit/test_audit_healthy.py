@@ -18,8 +18,9 @@ from thermohw.store import RunReader
 from thermohw.units import K_B
 
 CHECKS = [
-    "first_law", "bath_heat", "second_law", "fluctuation_even", "fluctuation_odd", "bound_marginal", "bound_ode",
-    "nll_above_entropy", "information", "information_identity", "sample_law", "protocol_limits",
+    "first_law", "bath_heat", "second_law", "fluctuation_even", "fluctuation_odd",
+    "bound_marginal", "bound_ode", "nll_above_entropy", "information", "information_identity",
+    "sample_law", "protocol_limits",
 ]  # fmt: skip
 BOUNDS = {"bound_marginal", "bound_ode", "nll_above_entropy"}
 THEOREMS = {"fluctuation_even", "fluctuation_odd"}
