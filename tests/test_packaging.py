@@ -70,8 +70,15 @@ def test_the_wheel_lists_and_reads_the_devices_outside_the_repository(installed:
     )
     where, names, sizes = _run(installed, "-c", code, cwd=installed.parent).splitlines()
     assert Path(where).is_relative_to(installed.parent.parent) and str(ROOT) not in where
-    # The shell's `thermohw devices` is asserted here too, as bin/thermohw of the same environment.
     assert names.split() == DEVICES and all(int(size) >= 1 for size in sizes.split())
+    listed = _run(installed.parent / "thermohw", "devices", cwd=installed.parent)
+    assert all(name in listed for name in DEVICES)
+    # A run and its page need what ships beside the code: experiments, templates, style sheets.
+    run = installed.parent / "run.h5"
+    small = ("--paths", "64", "--set", "protocol.ticks=64", "--set", "likelihood.test=0")
+    _run(installed.parent / "thermohw", "run", "mixture_rc", *small, "--out", run, cwd=run.parent)
+    _run(installed.parent / "thermohw", "report", run, cwd=run.parent)
+    assert run.with_suffix(".html").stat().st_size > 10_000
 
 
 def test_sdist_and_wheel_hold_the_linked_folders(distributions: Path) -> None:
