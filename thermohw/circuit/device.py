@@ -10,8 +10,8 @@ gamma_k, a temperature T_k and its own source e_k:
 y_k is the charge that flows OUT of the state along b_k. Heat into bath k is X_k o dy_k, work of its
 source -e_k o dy_k, work of a port v i dt. Written as one linear SDE,
 
-    dz = -A z dt + S e dt + B i dt + N dW,     A = (sum_k gamma_k b_k b_k^T - J) H'',   S_k =
-    gamma_k b_k,   N_k = b_k sqrt(2 T_k gamma_k)
+    dz = -A z dt + S e dt + B i dt + N dW,     A = (sum_k gamma_k b_k b_k^T - J) H''
+    S_k = gamma_k b_k,   N_k = b_k sqrt(2 T_k gamma_k)
 
 A need not be normal and the temperatures need not agree, so nothing here assumes detailed balance.
 """

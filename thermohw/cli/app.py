@@ -1,10 +1,8 @@
 """The command line.
 
-    thermohw devices [NAME]                what there is, or one device's kT/C, time constants,
-    noise, limits
+    thermohw devices [NAME]                what there is, or one device's noise and limits
     thermohw run SPEC [--set a.b=c]...     simulate a SPEC into a run file
-    thermohw audit run.h5 [--json]         laws and bounds; exit 0 holds or explained, 1 violated, 2
-    bad input
+    thermohw audit run.h5 [--json]         laws and bounds; exit 0 holds, 1 violated, 2 bad input
     thermohw report run.h5 [--out x.html]  the page
     thermohw inspect run.h5 [--verify]     what is in a file, and whether it is whole
 

@@ -4,16 +4,15 @@ Generation needs the drift b(x) = reverse drift of the process in physical time;
 supplies b_free(x) = -A x of itself. The controller supplies the difference u = b - b_free, linear
 in the state and in the score:
 
-    isotropic process   u = (kappa + A) x + 2 theta s       kappa = theta for ou and vp, 0 for ve
-    (the leak is cancelled)
+    isotropic process   u = (kappa + A) x + 2 theta s    kappa = theta for ou and vp; 0 for ve,
+                                                         where the leak is cancelled
     own relaxation      u = 2 A x + 2 D s
 
 Two wirings realise the same u, hence the same paths, with different joules:
 
-    emf      a source in series with a resistor of every node:  e = S_c^{-1} C u     (the whole
-    drift is force times mobility)
-    current  a current injected into every node:                i = C u             (a flow that the
-    resistor does not see)
+    emf      a source in series with a resistor of every node, e = S_c^{-1} C u: the whole drift
+             is force times mobility
+    current  a current injected into every node, i = C u: a flow that the resistor does not see
 
 Everything here is in thermal units, with node voltages v = x / sqrt(theta) as the input.
 """

@@ -4,8 +4,8 @@ Between readings a linear circuit with known inputs is linear and Gaussian, and 
 function of past readings only. So whatever the score does, the covariance of the voltages given the
 readings is the Kalman covariance:
 
-    reading n     K = P- (P- + R)^-1,  P+ = (1 - K) P-,  m+ = m- + K (r - m-),     I_n = (1/2) ln
-    det(1 + P- R^-1)
+    reading n     K = P- (P- + R)^-1,  P+ = (1 - K) P-,  m+ = m- + K (r - m-)
+                  I_n = (1/2) ln det(1 + P- R^-1)
     until n + 1   m- = Phi m+ + Gamma c,  P- = Phi P+ Phi^T + Sigma
 
 I_n is the information that reading n adds about the voltages (nats): its sum is the transfer

@@ -5,13 +5,12 @@ process with coefficient g(t) is played by stretching time: dt_phys = R C g^2/(2
 equal diffusion takes equal time. With the process's diffusion time d(t) = int g^2/2 and theta =
 (kT/C)/V0^2,
 
-    s(t) = (d(T) - d(t)) / theta        physical time in R C; a device's own relaxation runs at s =
-    T - t.
+    s(t) = (d(T) - d(t)) / theta      physical time in R C; a device's own relaxation: s = T - t
 
 Grids: "uniform" ticks are equally long on the device (a clock rate); "log-snr" ticks are equally
-    spaced in ln(signal/noise), which spends
-score evaluations where the law changes. With t_min = 0 the log-SNR grid ends where the noise is a
-thousandth of the narrowest mode's variance and closes with one tick to zero.
+spaced in ln(signal/noise), which spends score evaluations where the law changes. With t_min = 0
+the log-SNR grid ends where the noise is a thousandth of the narrowest mode's variance and closes
+with one tick to zero.
 
 Stability: on a mode of variance v the score is -x/v, and holding it for h multiplies a deviation by
 e^{-h} + (1 - e^{-h})(m - w/v); the loop rings apart unless (1 - e^{-h})(1 - m + w/v) < 2 at every

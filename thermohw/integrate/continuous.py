@@ -5,11 +5,11 @@ Three steppers for dz = -sum_k b_k dy_k + B i dt, dy_k = gamma_k (b_k.v - e_k) d
 with e or i a function of z and time:
 
     euler      left point; weak and (additive noise) strong order 1; its kernel is Gaussian, so
-    fluctuation theorems hold exactly
+               fluctuation theorems hold exactly
     heun       trapezoid on the same noise; strong order 1, weak order 2
     splitting  exact free circuit for h/2, source alone for h (explicit midpoint), exact free
-    circuit for h/2; weak order 2, no
-               stability limit from the circuit itself, only from the control
+               circuit for h/2; weak order 2, no stability limit from the circuit itself, only
+               from the control
 
 All book Stratonovich products: the work of a source is -e_mid y with y the charge that really
 moved, the heat X_mid y with X_mid from the same ends and the same e_mid, so the first law closes

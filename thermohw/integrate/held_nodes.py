@@ -5,8 +5,7 @@ sampled from its exact Gaussian, the charge through the resistor follows from co
 z' + i h, and where a port works int v dt is drawn jointly. The heat of the tick is then a function
 of these:
 
-    emf       Q = int (v - e) o dy = (v_mid - e) y                 (v is linear in charge: the
-    midpoint product is exact)
+    emf       Q = int (v - e) o dy = (v_mid - e) y     v is linear in charge: the midpoint is exact
     current   Q = int v o dy = v_mid y + i (int v dt - h v_mid)
 """
 

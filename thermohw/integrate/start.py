@@ -2,7 +2,7 @@
 
     marginal   the exact law p_T of the noised data (for a data set: its noised training samples)
     prior      what a generative model starts from: N(0, noise of the process at T), or the
-    moment-matched Gaussian
+               moment-matched Gaussian
     state      the uncontrolled circuit's own steady state, which costs nothing to prepare
 
 For the default volts per unit the prior is the node's own equilibrium (ve) or indistinguishable

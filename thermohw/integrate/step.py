@@ -3,10 +3,10 @@
 Every energy in the books is a product of a force and a flow, so a step carries the pairs and the
 ledger only multiplies and adds:
 
-    heat into bath k      force_k * charge_k + excess_k       force = X_k at the stepper's
-    evaluation point, charge = y_k
-    work of emf k         - emf_k * charge_k                  the held or midpoint source
-    work of port p        current_p * flux_p                  flux = int v dt of the port
+    heat into bath k   force_k * charge_k + excess_k   force = X_k where the stepper evaluates it,
+                                                       charge = y_k
+    work of emf k      - emf_k * charge_k              the held or midpoint source
+    work of port p     current_p * flux_p              flux = int v dt of the port
 
 `excess` is the part of int X o dy that the product of the two totals misses; a stepper that needs
 none leaves it out. The stepper owns WHERE in the tick everything is evaluated; nobody downstream

@@ -2,8 +2,9 @@
 
 Nearest neighbours (Kozachenko and Leonenko 1987), for three dimensions or less:
 
-    S = psi(n) - psi(k) + ln V_d + (d/n) sum_i ln r_i,    r_i the distance to the k-th neighbour,
-    V_d the unit ball's volume
+    S = psi(n) - psi(k) + ln V_d + (d/n) sum_i ln r_i
+
+with r_i the distance to the k-th neighbour and V_d the unit ball's volume.
 
 Beyond that no estimator is trustworthy; the cross-entropy -E_q ln p_model(x_N) is an UPPER bound of
 S, so a slack computed with it can only be too large, and only a negative one is a violation.

@@ -3,10 +3,9 @@ r"""Integral fluctuation theorems on the actual tick kernel.
 A run is a Markov chain: tick n draws x' from K_n(.|x). Pair it with a backward chain on the same
 device with the schedule reversed, whose control is evaluated at the backward tick's own start x':
 
-    even   K~_n(x | x')        control e_{n+1}(x')                  a source in series is an even
-    force
-    odd    K~_n(x, I | x')     control -e_{n+1}(x'), I = int v dt   an injected current is an odd
-    flow and changes sign
+    even   K~_n(x | x')      control e_{n+1}(x')      a source in series is an even force
+    odd    K~_n(x, I | x')   control -e_{n+1}(x')     an injected current is an odd flow: it
+                             with I = int v dt        changes sign
 
     Sigma = ln q_0(x_0) - ln rho(x_N) + sum_n ln K_n / K~_n,        < e^{-Sigma} > = 1
 

@@ -5,10 +5,10 @@ The controller learns I_k = (1/2) ln det(1 + P_k^- R^{-1}) at reading k (see
 
     (a)  dS + sum Q/kT >= -sum I_k
     (b)  Q/kT + (1/2) ln det(P_N^-/P_0) + sum I_k
-           = sum_k (1/2) [ (xhat_k^+ - e_k)^2 (1 - phi^2) + P_k^+ - P_{k+1}^- - ln(P_k^+ /
-           P_{k+1}^-) ] >= 0     (emf, exact)
-    (c)  < exp(-Q/kT + ln rho(x_N) - ln q_0(x_0) - sum i_k) > = 1,   i_k = ln N(r; x, R) - ln N(r;
-    xhat^-, P^- + R)   (Sagawa-Ueda)
+           = sum_k (1/2) [ (xhat_k^+ - e_k)^2 (1 - phi^2)
+                           + P_k^+ - P_{k+1}^- - ln(P_k^+ / P_{k+1}^-) ] >= 0       (emf, exact)
+    (c)  < exp(-Q/kT + ln rho(x_N) - ln q_0(x_0) - sum i_k) > = 1            (Sagawa and Ueda)
+           i_k = ln N(r; x, R) - ln N(r; xhat^-, P^- + R)
 
 (b) needs no density: given the readings the tick's heat (1/2) C [(v - e)^2 - (v' - e)^2] has a
 known conditional mean. Its two sides are accumulated path by path, so their difference is a paired

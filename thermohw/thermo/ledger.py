@@ -3,8 +3,9 @@
 Per step the stepper hands over conjugate pairs; the ledger multiplies and adds (see
 `thermohw.integrate.step`):
 
-    heat into bath k   Q_k += X_k o y_k        work of emf k   W -= e_k y_k        work of a port
-    W += i int v dt
+    heat into bath k   Q_k += X_k o y_k
+    work of emf k      W -= e_k y_k
+    work of a port     W += i int v dt
 
 Heat is never work minus energy change: it is summed from its own products, so the residual of the
 first law,
