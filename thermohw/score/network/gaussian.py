@@ -50,6 +50,7 @@ class GaussianHead:
     """
 
     kind: ClassVar[str] = "gaussian"
+    one_trace: ClassVar[bool] = True  # one matrix for all states: the trunk's fixed trace
     process: Process
     mean: np.ndarray
     covariance: np.ndarray

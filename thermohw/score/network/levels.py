@@ -79,6 +79,7 @@ class LevelsHead:
     """
 
     kind: ClassVar[str] = "levels"
+    one_trace: ClassVar[bool] = False  # multipliers differ between states: a varying trace
     process: Process
     mean: np.ndarray
     covariance: np.ndarray
