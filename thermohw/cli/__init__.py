@@ -1,4 +1,4 @@
-"""The shell: thermohw devices | run | audit | report | inspect."""
+"""The shell: thermohw devices | run | audit | report | inspect | experiment."""
 
 from thermohw.cli.app import main
 

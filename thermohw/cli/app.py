@@ -5,6 +5,7 @@
     thermohw audit run.h5 [--json]         laws and bounds; exit 0 holds, 1 violated, 2 bad input
     thermohw report run.h5 [--out x.html]  the page
     thermohw inspect run.h5 [--verify]     what is in a file, and whether it is whole
+    thermohw experiment list | run NAME    studies: a question each, with figures and numbers
 
 A mistake of the user's is one line on stderr and exit 2; Ctrl-C is 130 and loses nothing that was
 committed.
@@ -20,6 +21,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from thermohw.cli.study import experiment
 from thermohw.errors import InputError
 
 __all__ = ["app", "main"]
@@ -30,6 +32,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(experiment, name="experiment")
 
 
 @app.command()
@@ -93,10 +96,10 @@ def audit(
 
 @app.command()
 def report(
-    path: Annotated[Path, typer.Argument(help="a run file or a directory of them")],
+    path: Annotated[Path, typer.Argument(help="a run file, a folder of them, or a study's folder")],
     out: Annotated[Path | None, typer.Option(help="HTML file to write")] = None,
 ) -> None:
-    """Draw the report page of a stored run."""
+    """Draw the report page of a stored run or study."""
     from thermohw.report import report as draw
 
     typer.echo(f"written to {draw(path, out)}")

@@ -1,4 +1,4 @@
-"""Where pages go: one run file to one page, a folder of them to an index.
+"""Where pages go: one run file to one page, a folder of them to an index, a study's to its page.
 
 A page is written beside its target name and moved there in one step, so a reader never sees half of
 one and a failure leaves nothing behind.
@@ -21,7 +21,7 @@ def report(path: str | Path, out: str | Path | None = None, *, audit: Any = None
     """Make the page of a run, or of a folder of runs.
 
     Args:
-        path: a run file, or a folder that holds some (*.h5).
+        path: a run file, a folder that holds some (*.h5), or the folder of a study.
         out: the page to write; default beside the run under its name (run.html), or index.html in
             the folder.
         audit: an audit made earlier (its JSON, or the object); default made now. Of one run only.
@@ -37,8 +37,10 @@ def report(path: str | Path, out: str | Path | None = None, *, audit: Any = None
     if source.is_dir():
         if audit is not None:
             raise InputError("an audit belongs to one run, not to a folder", where=str(path))
+        from thermohw.report.study import is_study, study_page
+
         target = destination(source / "index.html" if out is None else Path(out))
-        text = index(source, target)
+        text = study_page(source) if is_study(source) else index(source, target)
     else:
         target = destination(source.with_suffix(".html") if out is None else Path(out), source)
         if audit is None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import io
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from thermohw.report.numerals import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from matplotlib.axes import Axes
 
@@ -33,6 +34,9 @@ __all__ = [
     "INK",
     "PALETTE",
     "Picture",
+    "document",
+    "house_style",
+    "inline",
     "name_lines",
     "new_figure",
     "png",
@@ -116,17 +120,29 @@ def svg(draw: Callable[[], Figure], *, name: str, alt: str) -> str:
         name: unique on the page; keeps the identifiers of figures apart.
         alt: text alternative.
     """
+    return inline(document(draw, name=name), name, alt)
+
+
+def document(draw: Callable[[], Figure], *, name: str) -> str:
+    """Draw a figure in the house style and give it as an SVG document of its own, light colours."""
     buffer = io.StringIO()
-    style: Any = {**_STYLE, "svg.hashsalt": name}
-    with matplotlib.rc_context(style):
+    with house_style({"svg.hashsalt": name}):
         draw().savefig(buffer, format="svg", metadata={"Date": None})
-    return _inline(buffer.getvalue(), name, alt)
+    return buffer.getvalue()
+
+
+@contextmanager
+def house_style(extra: Mapping[str, Any] | None = None) -> Iterator[None]:
+    """The style of every figure: what is drawn inside looks like the rest."""
+    style: Any = {**_STYLE, **(extra or {})}
+    with matplotlib.rc_context(style):
+        yield
 
 
 def png(draw: Callable[[], Figure], *, scale: float = 1.0) -> bytes:
     """Draw a figure in the house style and give it as a PNG file on light paper."""
     buffer = io.BytesIO()
-    with matplotlib.rc_context(_STYLE):
+    with house_style():
         figure = draw()
         figure.patch.set_visible(True)
         figure.patch.set_facecolor("white")
@@ -216,7 +232,7 @@ def _apart(heights: np.ndarray) -> np.ndarray:
     return np.diff(ordered, axis=0).min(0) if len(heights) > 1 else np.zeros(heights.shape[1])
 
 
-def _inline(document: str, name: str, alt: str) -> str:
+def inline(document: str, name: str, alt: str) -> str:
     """An SVG document as an element of an HTML page: no prologue, no namespaces, no own colours."""
     body = document[document.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>\s*", "", body, flags=re.DOTALL)

@@ -1,0 +1,177 @@
+"""The page of a study: a pure function of its folder, results.json and the figures beside it.
+
+Figures are put into the page as drawings whose colours follow light and dark; their files stay for
+papers. The page is self-contained, and the same folder gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from thermohw.errors import InputError
+from thermohw.report.figures.canvas import Picture, inline
+from thermohw.report.numerals import measured, plain
+from thermohw.report.page import render
+from thermohw.report.verdicts import Verdicts
+from thermohw.report.write import write_bytes
+
+__all__ = ["is_study", "study_page", "write_study_page"]
+
+_FORMAT = "thermohw-study/1"
+_WIDE = 480  # CSS pixels: a wider figure takes the whole row
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """A figure of the page."""
+
+    picture: Picture
+    name: str
+    wide: bool
+    width: int
+
+
+def is_study(folder: Path) -> bool:
+    """Whether a folder holds a finished study."""
+    return (folder / "results.json").is_file()
+
+
+def write_study_page(folder: str | Path, target: str | Path | None = None) -> Path:
+    """Write the page of a study, by default index.html in its folder.
+
+    Raises:
+        InputError: no results of a study there, or the page cannot be written.
+    """
+    place = Path(folder) / "index.html" if target is None else Path(target)
+    write_bytes(place, study_page(Path(folder)).encode())
+    return place
+
+
+def study_page(folder: Path) -> str:
+    """The HTML page of a study.
+
+    Raises:
+        InputError: results.json or a figure is missing, damaged or of another program.
+    """
+    file = folder / "results.json"
+    try:
+        table = json.loads(file.read_text(encoding="utf-8"))
+        if table.get("format") != _FORMAT:
+            raise InputError(f"is not of format {_FORMAT}", where=str(file))
+        figures = [_figure(folder, entry) for entry in table["figures"]]
+        verdicts = Verdicts.of(table)
+        content: dict[str, Any] = {
+            "study": table["study"],
+            "title": table["title"],
+            "question": table["question"],
+            "quick": table["quick"],
+            "findings": table["findings"],
+            "figures": figures,
+            "numbers": [_number(name, entry) for name, entry in table["numbers"].items()],
+            "tables": [_table(entry) for entry in table["tables"]],
+            "verdicts": verdicts,
+            "verdict": _sentence(verdicts),
+            "stats": _stats(table),
+            "parameters": [(key, _words(value)) for key, value in table["parameters"].items()],
+            "provenance": _origin(table["provenance"]),
+            "version": table["provenance"]["thermohw"],
+        }
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"cannot be read ({type(error).__name__}: {error}): run the study again",
+            where=str(file),
+        ) from error
+    return render("study.html.j2", **content)
+
+
+def _figure(folder: Path, entry: dict[str, Any]) -> _Drawn:
+    name, caption = entry["name"], entry["caption"]
+    document = (folder / "figures" / f"{name}.svg").read_text(encoding="utf-8")
+    drawing = inline(document, f"figure-{name}", caption)
+    wide = entry["width"] > _WIDE
+    return _Drawn(Picture(drawing, caption, caption), name, wide, entry["width"])
+
+
+def _number(name: str, entry: dict[str, Any]) -> dict[str, Any]:
+    published = entry["published"]
+    return {
+        "name": name,
+        "value": entry["value"],
+        "text": measured(entry["value"], entry["stderr"]),
+        "unit": "" if entry["unit"] == "1" else entry["unit"],
+        "published": plain(published) if isinstance(published, int | float) else published,
+        "note": entry["note"],
+    }
+
+
+def _table(entry: dict[str, Any]) -> dict[str, Any]:
+    rows = [[_cell(value) for value in row] for row in entry["rows"]]
+    numeric = [
+        all(not isinstance(row[i], str) for row in entry["rows"])
+        for i in range(len(entry["columns"]))
+    ]
+    columns = list(zip(entry["columns"], numeric, strict=True))
+    return {"caption": entry["caption"] or entry["name"], "columns": columns, "rows": rows}
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, dict):
+        return "–" if value["value"] is None else measured(value["value"], value["stderr"])
+    return plain(value) if isinstance(value, int | float) else str(value)
+
+
+def _sentence(verdicts: Verdicts) -> str:
+    if not verdicts.checks:
+        return ""
+    broken = [check.title for check in verdicts.checks if check.status == "violated"]
+    if broken:
+        return f"Violated: {', '.join(broken)}."
+    if any(check.status == "explained" for check in verdicts.checks):
+        return "Every applicable check holds or is explained."
+    if any(check.status == "holds" for check in verdicts.checks):
+        return "Every applicable check holds."
+    return "No check applies."
+
+
+def _stats(table: dict[str, Any]) -> list[tuple[str, str, str]]:
+    seconds = table["provenance"]["seconds"]
+    return [
+        ("cells", str(table["cells"]), "independent pieces of work"),
+        ("computing time", _duration(seconds["cells_cpu"]), "of one core, all cells together"),
+    ]
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120.0:
+        return f"{plain(seconds, 3)} s"
+    if seconds < 7200.0:
+        return f"{seconds / 60.0:.0f} min"
+    return f"{seconds / 3600.0:.1f} h"
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return plain(value, 8)
+    if isinstance(value, list):
+        return ", ".join(_words(item) for item in value) or "none"
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _origin(provenance: dict[str, Any]) -> list[tuple[str, str]]:
+    seconds = provenance["seconds"]
+    names = {"created": "concluded", "sources": "digest of the sources"}
+    rows = [
+        (names.get(key, key), str(value))
+        for key, value in provenance.items()
+        if value != "" and key != "seconds"
+    ]
+    return [*rows, ("last run took", _duration(seconds["wall"]))]

@@ -1,0 +1,13 @@
+"""How a study draws: plots in the report's style. See `thermohw.report.study_figures`."""
+
+from thermohw.report.study_figures import (
+    COLOURS,
+    PALETTE,
+    name_lines,
+    panels,
+    shades,
+    study_style,
+    tidy,
+)
+
+__all__ = ["COLOURS", "PALETTE", "name_lines", "panels", "shades", "study_style", "tidy"]

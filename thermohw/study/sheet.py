@@ -1,0 +1,165 @@
+"""What a study concludes: numbers, tables, figures, checks and findings, collected in order.
+
+`conclude` fills a sheet; nothing is written before it has come to its end. Numbers that are NaN or
+infinite are kept as unknown (null in JSON): what could not be computed is shown, never left out.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from thermohw.errors import InputError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["STATUSES", "Sheet", "Status"]
+
+Status = Literal["holds", "violated", "explained", "not-applicable"]
+STATUSES: tuple[Status, ...] = ("holds", "violated", "explained", "not-applicable")
+
+
+class Sheet:
+    """The answer of a study.
+
+    Attributes:
+        numbers: name -> {value, stderr, unit, published, note}.
+        tables: {name, caption, columns, rows} each.
+        figures: {name, caption, width, height} each; pixels of a page.
+        checks: {name, status, detail} each.
+        findings: sentences.
+        drawn: figure name -> matplotlib figure.
+    """
+
+    def __init__(self) -> None:
+        self.numbers: dict[str, dict[str, Any]] = {}
+        self.tables: list[dict[str, Any]] = []
+        self.figures: list[dict[str, Any]] = []
+        self.checks: list[dict[str, Any]] = []
+        self.findings: list[str] = []
+        self.drawn: dict[str, Figure] = {}
+
+    def number(
+        self,
+        name: str,
+        value: float | None,
+        stderr: float | None = None,
+        unit: str = "nats",
+        published: float | str | None = None,
+        note: str = "",
+    ) -> None:
+        """A number of the study.
+
+        Args:
+            name: dotted, such as "correlation.pearson".
+            value: the number; None or NaN where it is unknown.
+            stderr: its standard error, where there is one.
+            unit: "1" for pure numbers.
+            published: what a paper says, where one does: a number, or text such as "0.69".
+            note: how it was obtained, or why it is unknown.
+        """
+        _unique(name, self.numbers, "number")
+        self.numbers[name] = {
+            "value": _known(value),
+            "stderr": _known(stderr),
+            "unit": unit,
+            "published": published if isinstance(published, str) else _known(published),
+            "note": note,
+        }
+
+    def table(
+        self, name: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], caption: str = ""
+    ) -> None:
+        """A table.
+
+        Args:
+            name: unique among the tables.
+            columns: headings.
+            rows: as many entries each: numbers, texts, None for unknown, or (value, standard
+                error).
+            caption: a sentence above it.
+        """
+        _unique(name, [table["name"] for table in self.tables], "table")
+        made = [[_entry(entry) for entry in row] for row in rows]
+        wrong = [row for row in made if len(row) != len(columns)]
+        assert not wrong, f"table {name}: {len(wrong[0])} entries under {len(columns)} headings"
+        table = {"name": name, "caption": caption, "columns": list(columns), "rows": made}
+        self.tables.append(table)
+
+    def figure(self, name: str, figure: Figure, caption: str) -> None:
+        """A figure, drawn with `thermohw.study.figures.panels` or any matplotlib figure.
+
+        Args:
+            name: of its files: letters, digits, "_" and "-".
+            figure: the drawing.
+            caption: one or two sentences: what is seen and what it shows.
+        """
+        assert re.fullmatch(r"[A-Za-z0-9_-]+", name), f"{name!r} is no name for a file"
+        _unique(name, self.drawn, "figure")
+        width, height = (round(100 * size) for size in figure.get_size_inches())
+        self.figures.append({"name": name, "caption": caption, "width": width, "height": height})
+        self.drawn[name] = figure
+
+    def check(self, name: str, status: Status, detail: str) -> None:
+        """A law or a claim, and what became of it.
+
+        Args:
+            name: of the check.
+            status: "holds", "violated", "explained" or "not-applicable".
+            detail: the numbers behind it, in one line.
+
+        Raises:
+            InputError: an unknown status.
+        """
+        _unique(name, [check["name"] for check in self.checks], "check")
+        if status not in STATUSES:
+            raise InputError(f"check {name}: {status!r} is not one of {', '.join(STATUSES)}")
+        self.checks.append({"name": name, "status": status, "detail": " ".join(detail.split())})
+
+    def finding(self, text: str) -> None:
+        """One sentence in words, made from the numbers."""
+        self.findings.append(" ".join(text.split()))
+
+    @property
+    def holds(self) -> bool:
+        """Whether no check is violated."""
+        return all(check["status"] != "violated" for check in self.checks)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it, JSON-ready."""
+        return {
+            "numbers": self.numbers,
+            "tables": self.tables,
+            "figures": self.figures,
+            "checks": self.checks,
+            "findings": self.findings,
+        }
+
+
+def _known(value: Any) -> float | int | None:
+    """A JSON number, or None for what is no number."""
+    if value is None:
+        return None
+    if isinstance(value, bool | np.bool_) or isinstance(value, int | np.integer):
+        return int(value)
+    number = float(value)
+    return number if math.isfinite(number) else None
+
+
+def _entry(entry: Any) -> Any:
+    if entry is None or isinstance(entry, str):
+        return entry
+    if isinstance(entry, tuple | list):
+        value, stderr = entry
+        return {"value": _known(value), "stderr": _known(stderr)}
+    return _known(entry)
+
+
+def _unique(name: str, names: Iterable[str], kind: str) -> None:
+    if name in names:
+        raise InputError(f"two {kind}s are called {name!r}: give each a name of its own")
