@@ -19,6 +19,7 @@ from thermohw.target import (
     digits,
     gaussian,
     gaussian_mixture,
+    gaussian_pixels,
     target_from_dict,
     uniform_pixels,
 )
@@ -33,6 +34,8 @@ ANALYTIC = [
     gaussian_mixture([[0.0, 1.0], [2.0, -1.0], [1.0, 1.0]], [[0.5, 1.0], [0.3, 0.3], [1.0, 0.2]]),
     uniform_pixels(2),
     uniform_pixels(2, centred=True),
+    gaussian_pixels(2),
+    gaussian_pixels(2, mean=0.3, std=0.1, centred=True),
 ]
 
 
@@ -66,6 +69,22 @@ def test_entropy_reference_values() -> None:
     assert wide == pytest.approx(1.510398, abs=5e-7)
     assert narrow == pytest.approx(0.502647, abs=5e-7)
     assert uniform_pixels(28).entropy == pytest.approx(784 * 5.545177, abs=784 * 5e-7)
+
+
+def test_gaussian_pixels() -> None:
+    """The moments of uniform pixels, on their scale; entropy 0.176485 nats a pixel above theirs."""
+    gauss, flat = gaussian_pixels(3), uniform_pixels(3)
+    np.testing.assert_allclose(gauss.covariance, flat.covariance, rtol=1e-14)
+    assert np.array_equal(gauss.mean, flat.mean) and np.array_equal(gauss.shift, flat.shift)
+    assert gauss.scale == flat.scale == 256.0 and gauss.image_shape == (3, 3)
+    exact = norm(scale=256.0 / math.sqrt(12.0)).entropy()
+    assert gauss.entropy == pytest.approx(9 * exact, rel=1e-13)
+    assert gauss.entropy is not None and flat.entropy is not None
+    assert gauss.entropy - flat.entropy == pytest.approx(9 * 0.176485, abs=9 * 5e-7)
+    # the same density in data units, wherever the origin of the model units lies
+    other, x = gaussian_pixels(3, centred=True), torch.full((1, 9), 100.0, dtype=torch.float64)
+    dense = [t.law.log_prob(t.to_model(x).numpy())[0] for t in (gauss, other)]
+    assert dense[0] == pytest.approx(dense[1], rel=1e-13)
 
 
 @pytest.mark.parametrize("deviations", [(0.3, 0.5), (1.0, 0.01), (2.0, 2.0)])
@@ -137,7 +156,7 @@ def test_digits_rebuild_from_stored_rows(generator: torch.Generator) -> None:
 @pytest.mark.parametrize(
     ("table", "word"),
     [
-        ({"kind": "mnist"}, "choose gaussian, gaussian_mixture, uniform_pixels, digits, array"),
+        ({"kind": "imagenet"}, "choose gaussian, gaussian_mixture, uniform_pixels, digits, array"),
         ({"kind": "gaussian", "sigma": 1.0}, "it takes mean, std, covariance"),
         ({"kind": "digits", "side": 8}, "it takes no keys"),
         ({"kind": "gaussian_mixture"}, "needs means"),
@@ -153,6 +172,11 @@ def test_digits_rebuild_from_stored_rows(generator: torch.Generator) -> None:
         ({"kind": "gaussian_mixture", "means": [[0, 1], [1]]}, "expected numbers"),
         ({"kind": "uniform_pixels", "side": 0}, "whole number"),
         ({"kind": "uniform_pixels", "side": 2, "centred": 1}, "true or false"),
+        ({"kind": "gaussian_pixels", "side": 1.5}, "whole number"),
+        ({"kind": "gaussian_pixels", "std": 0}, "a positive number, got 0"),
+        ({"kind": "gaussian_pixels", "mean": math.inf}, "a finite number"),
+        ({"kind": "mnist", "side": 5}, "divisor of 28"),
+        ({"kind": "cifar10", "side": 16}, "it takes path, limit"),
     ],
 )
 def test_refusals(table: dict, word: str) -> None:

@@ -1,17 +1,21 @@
 """Data distributions: what the generated samples should look like.
 
-`gaussian`, `gaussian_mixture`, `uniform_pixels` are known exactly; `digits` and `array` are data
-sets. `target_from_dict` builds any of them from the [target] table of a SPEC or from a stored run.
+`gaussian`, `gaussian_mixture`, `uniform_pixels`, `gaussian_pixels` are known exactly; `digits`,
+`mnist`, `cifar10` and `array` are data sets. `target_from_dict` builds any of them from the
+[target] table of a SPEC or from a stored run.
 """
 
 from __future__ import annotations
 
 from thermohw.target.array import array
 from thermohw.target.base import Target, provide_exact_scores
+from thermohw.target.cifar import cifar10
 from thermohw.target.dataset import DataSet
 from thermohw.target.digits import digits
 from thermohw.target.gaussian import GaussianMixture, gaussian, gaussian_mixture
 from thermohw.target.law import MixtureLaw
+from thermohw.target.mnist import mnist
+from thermohw.target.pixels import GaussianPixels, gaussian_pixels
 from thermohw.target.registry import TARGETS, target_from_dict
 from thermohw.target.uniform import UniformPixels, uniform_pixels
 
@@ -19,13 +23,17 @@ __all__ = [
     "TARGETS",
     "DataSet",
     "GaussianMixture",
+    "GaussianPixels",
     "MixtureLaw",
     "Target",
     "UniformPixels",
     "array",
+    "cifar10",
     "digits",
     "gaussian",
     "gaussian_mixture",
+    "gaussian_pixels",
+    "mnist",
     "provide_exact_scores",
     "target_from_dict",
     "uniform_pixels",

@@ -18,6 +18,7 @@ import numpy as np
 
 from thermohw.errors import InputError
 from thermohw.target.dataset import TEST, TRAIN, VALIDATION, DataSet
+from thermohw.target.lattice import refuse_levels
 
 __all__ = ["array"]
 
@@ -50,7 +51,9 @@ def array(
 
     Raises:
         InputError: a file that cannot be read or is of another kind, a missing key, values that are
-            not finite real numbers, fewer than 20 rows, or fractions that leave a split empty.
+            not finite real numbers, values that are levels or have a point mass where no
+            `dequantise` is given (see `thermohw.target.lattice`), fewer than 20 rows, or fractions
+            that leave a split empty.
     """
     table: dict[str, Any] = {
         "kind": "array",
@@ -72,6 +75,8 @@ def array(
         raise InputError(f"{got} are not fractions that leave training rows", where="target")
     raw = _read(str(path)) if arrays is None else np.asarray(arrays["rows"])
     rows = _rows(raw, str(path))
+    if dequantise is None and arrays is None:
+        refuse_levels(rows, str(path))
     split = _split(len(rows), validation, test, shuffle) if arrays is None else arrays["split"]
     shape = tuple(raw.shape[1:]) if raw.ndim > 2 else None
     if arrays is not None and "image_shape" in arrays:

@@ -10,7 +10,8 @@ expectations, not those of one draw.
 
 No direction can be narrower than the dequantisation noise, (step^2/12)/scale^2: `narrowest` is the
 smallest eigenvalue of the training covariance, which contains that floor. Only the training rows
-enter shift, scale and moments; validation and test rows stay unseen.
+enter shift, scale and moments; validation and test rows stay unseen. Rows of bytes stay bytes in
+memory and become doubles when they are drawn.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from torch import Tensor
 
 from thermohw.errors import InputError
 from thermohw.target.base import Target
+from thermohw.target.moments import moments
 
 __all__ = ["TEST", "TRAIN", "VALIDATION", "DataSet"]
 
@@ -58,10 +60,13 @@ class DataSet(Target):
         self.rows, self.split, self.step = rows, np.asarray(split, dtype=np.int8), float(step)
         self.name, self.image_shape = name, image_shape
         self.dim = rows.shape[1]
-        train = rows[self.split == TRAIN].astype(np.float64)
+        kept = rows if rows.dtype == np.uint8 else rows.astype(np.float64)  # bytes stay bytes
+        self._pools = {
+            part: torch.as_tensor(kept[self.split == part]) for part in (TRAIN, VALIDATION, TEST)
+        }
         noise = self.step**2 / 12.0
-        centre = train.mean(0)
-        covariance = (train - centre).T @ (train - centre) / len(train) + noise * np.eye(self.dim)
+        centre, covariance = moments(self._pools[TRAIN].numpy())
+        covariance[np.diag_indices(self.dim)] += noise
         self.scale = math.sqrt(float(np.trace(covariance)) / self.dim)
         if self.scale == 0.0:
             raise InputError(
@@ -78,10 +83,6 @@ class DataSet(Target):
                 "dequantise = STEP adds the rounding noise of levels STEP apart",
                 where="target.dequantise",
             )
-        self._pools = {
-            part: torch.as_tensor(rows[self.split == part].astype(np.float64))
-            for part in (TRAIN, VALIDATION, TEST)
-        }
         self._shift = torch.as_tensor(self.shift)
 
     @property
@@ -126,6 +127,7 @@ class DataSet(Target):
 
     def _standardise(self, rows: Tensor, generator: torch.Generator) -> Tensor:
         """(row + step u - shift)/scale."""
+        rows = rows.to(torch.float64)
         if self.step:
             u = torch.rand(rows.shape, dtype=torch.float64, generator=generator)
             rows = torch.add(rows, u, alpha=self.step)

@@ -11,8 +11,11 @@ import numpy as np
 from thermohw.errors import InputError
 from thermohw.target.array import array
 from thermohw.target.base import Target
+from thermohw.target.cifar import cifar10
 from thermohw.target.digits import digits
 from thermohw.target.gaussian import gaussian, gaussian_mixture
+from thermohw.target.mnist import mnist
+from thermohw.target.pixels import gaussian_pixels
 from thermohw.target.uniform import uniform_pixels
 
 __all__ = ["TARGETS", "target_from_dict"]
@@ -23,6 +26,9 @@ TARGETS: dict[str, Callable[..., Target]] = {
     "uniform_pixels": uniform_pixels,
     "digits": digits,
     "array": array,
+    "mnist": mnist,
+    "cifar10": cifar10,
+    "gaussian_pixels": gaussian_pixels,
 }
 
 
