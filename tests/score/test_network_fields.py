@@ -190,7 +190,12 @@ def test_heads_and_their_errors():
         ({"width": 0}, TWO, VP(), "width"),
         ({"width": 2.5}, TWO, VP(), "width"),
         ({"dropout": 1.0}, TWO, VP(), "dropout"),
-        ({"depth": 3}, TWO, VP(), "depth"),
+        ({"depth": 0}, TWO, VP(), "depth"),
+        ({"trunk": "tree"}, TWO, VP(), "tree"),
+        ({"trunk": "unet"}, TWO, VP(), "pictures"),
+        ({"head": "plain"}, TWO, NON_NORMAL, "isotropic"),
+        ({"depth": 2.0}, TWO, VP(), "depth"),
+        ({"channels": 3}, TWO, VP(), "channels"),
         (None, grey(3), NON_NORMAL, "coordinates"),
     ]
     for architecture, target, process, word in wrong:

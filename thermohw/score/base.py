@@ -103,6 +103,14 @@ class Score(ABC):
     def at(self, t: float) -> Field:
         """The field at model time t, 0 <= t <= duration."""
 
+    @property
+    def divergence_products(self) -> int:
+        """What an exact divergence costs, in products of the Jacobian with a vector for each state:
+        0 in closed form (about a forward pass), else dim. A score made from another one, its
+        `base`, costs what that costs."""
+        base = getattr(self, "base", None)
+        return base.divergence_products if isinstance(base, Score) else 0
+
     def __call__(self, x: Tensor, t: float) -> Tensor:
         """Score at states x (paths, dim) and model time t."""
         return self.at(t)(x)

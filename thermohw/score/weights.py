@@ -5,7 +5,8 @@ metadata, one JSON text with
 
     format        "thermohw-score/1"
     process       the forward process, exactly
-    architecture  head, its numbers, width, bumps, dropout
+    architecture  head, its numbers, trunk: kind (missing: "mlp"), width, depth (missing: 2), bumps,
+                  dropout, picture of a "unet"
     record        name, shift and scale of the data, training settings, validation curve
 
 (one text, because the order of several is not reproducible), so that nothing else is needed to
@@ -49,11 +50,10 @@ def score_to_bytes(score: Score) -> bytes:
     tensors = {_WEIGHT + name: value.contiguous() for name, value in score.parameters.items()}
     for name, value in head.arrays().items():
         tensors[_ARRAY + name] = torch.from_numpy(np.ascontiguousarray(value))
-    trunk = head.trunk
     architecture = {
         "head": head.kind,
         "numbers": head.to_dict(),
-        "trunk": {"width": trunk.width, "bumps": trunk.bumps, "dropout": trunk.dropout},
+        "trunk": head.trunk.to_dict(),
     }
     description = {
         "format": _FORMAT,

@@ -1,4 +1,4 @@
-"""Learned scores: a small trunk, a head that knows the data's shape, exact divergences."""
+"""Learned scores: a trunk, a head that knows the data's shape, exact divergences."""
 
 from thermohw.score.network.score import Head, NetworkField, NetworkScore, build_head
 

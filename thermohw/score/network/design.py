@@ -1,8 +1,10 @@
 r"""Which network and which training suit which data, by default and on request.
 
 Grey levels (a data set with a quantisation step and at most 64 levels) under an isotropic process
-get the `LevelsHead`; everything else the `GaussianHead`. Width grows with the dimension. A data
-set has few rows and wants dropout; an analytic target never repeats a sample and wants none.
+get the `LevelsHead`; everything else the `GaussianHead`; the `PlainHead` is there on request. Pictures
+of more than 256 pixels get a `UNet`, everything else a dense network, whose width grows with the
+dimension. A data set has few rows and wants dropout; an analytic target never repeats a sample and
+wants none.
 """
 
 from __future__ import annotations
@@ -22,9 +24,13 @@ __all__ = ["design", "schedule"]
 
 _MOST_LEVELS = 64
 _FEW = 4  # dimensions
+_DENSE = 256  # pixels that a dense network is given
+_SMALLEST = 4  # pixels a side of a U-Net
 _KEYS = {
     "head": "text",
+    "trunk": "text",
     "width": "whole number >= 1",
+    "depth": "whole number >= 1",
     "bumps": "whole number >= 2",
     "dropout": "[0, 1)",
 }
@@ -36,15 +42,17 @@ def design(target: Target, process: Process, architecture: Mapping[str, Any] | N
     Args:
         target: the data.
         process: the forward process.
-        architecture: any of head ("levels" or "gaussian"), width, bumps (features of the noise
-            level) and dropout, instead of the defaults.
+        architecture: instead of the defaults, any of head ("levels", "gaussian" or "plain"), trunk
+            ("mlp" or "unet"), width (units of a layer; channels), depth (hidden layers; blocks at
+            every resolution), bumps (features of the noise level) and dropout.
 
     Returns:
         A head whose trunk has no weights yet.
 
     Raises:
-        InputError: dimensions that differ, an unknown key, a value out of range, or a levels head
-            for data without levels or a process that is not isotropic.
+        InputError: dimensions that differ, an unknown key, a value out of range, a levels head
+            for data without levels, a levels or plain head for a process that is not isotropic, or
+            a U-Net for data that are not pictures of at least 4 x 4 pixels.
     """
     if process.dim not in (None, target.dim):
         problem = f"the process has {process.dim} coordinates but the target has {target.dim}"
@@ -56,8 +64,7 @@ def design(target: Target, process: Process, architecture: Mapping[str, Any] | N
     if kind == "levels" and not (levels and process.isotropic):
         why = "an isotropic process (ou, vp, ve)" if levels else "2 to 64 equally spaced levels"
         raise InputError(f"the levels head needs {why}", where="score.architecture.head")
-    regularised = not target.analytic and target.dim > _FEW
-    trunk = {"width": _width(target.dim), "bumps": 12, "dropout": 0.2 if regularised else 0.0}
+    trunk = _trunk(target, given.pop("trunk", None))
     arrays = {"mean": target.mean, "covariance": target.covariance}
     numbers: dict[str, Any] = {"narrowest": float(target.narrowest)}
     if kind == "levels":
@@ -76,7 +83,8 @@ def schedule(target: Target, options: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         target: the data.
-        options: instead of the defaults; None keeps one.
+        options: instead of the defaults; None keeps one. `entropy_weight` is kept only where it is
+            not zero: without it a training is what it was before there was one.
 
     Raises:
         InputError: an unknown option or a value out of range.
@@ -86,6 +94,7 @@ def schedule(target: Target, options: Mapping[str, Any]) -> dict[str, Any]:
     decay = 0.0 if target.analytic else 1e-2
     chosen = (few if target.dim <= _FEW else many) | {"seed": 0, "times": 32, "weight_decay": decay}
     least = {"seed": 0, "steps": 1, "times": 1, "states": 1}  # whole numbers
+    chosen["entropy_weight"] = 0.0
     for name, value in options.items():
         where = f"score.{name}"
         if name not in chosen:
@@ -98,7 +107,28 @@ def schedule(target: Target, options: Mapping[str, Any]) -> dict[str, Any]:
             kind = f"whole number >= {least[name]}" if whole else "number >= 0"
             raise InputError(f"expected a {kind}, got {value!r}", where=where)
         chosen[name] = value
+    if not chosen["entropy_weight"]:
+        del chosen["entropy_weight"]
     return chosen
+
+
+def _trunk(target: Target, kind: str | None) -> dict[str, Any]:
+    """Default network of a kind for a target; None chooses the kind."""
+    shape = target.image_shape
+    if kind is None:
+        kind = "unet" if shape and shape[0] * shape[1] > _DENSE else "mlp"
+    regularised = not target.analytic and target.dim > _FEW
+    if kind != "unet":
+        dense = {"width": _width(target.dim), "bumps": 12, "dropout": 0.2 if regularised else 0.0}
+        return dense if kind == "mlp" else dense | {"kind": kind}  # build_head knows the kinds
+    if shape is None or min(shape[:2]) < _SMALLEST:
+        problem = f"a U-Net needs pictures of at least {_SMALLEST} x {_SMALLEST} pixels"
+        raise InputError(problem, where="score.architecture.trunk")
+    rows, columns, *colours = shape
+    picture = (rows, columns, colours[0] if colours else 1)
+    dropout = 0.1 if regularised else 0.0
+    sizes = {"width": 32, "depth": 1, "bumps": 12, "dropout": dropout}
+    return {"kind": "unet", "picture": picture} | sizes
 
 
 def _width(dim: int) -> int:
@@ -127,7 +157,7 @@ def _check(given: Mapping[str, Any]) -> None:
         where = f"score.architecture.{key}"
         if key not in _KEYS:
             raise InputError(f"unknown key; a network takes {', '.join(_KEYS)}", where=where)
-        if key == "head":
+        if key in ("head", "trunk"):
             continue  # build_head knows the kinds
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
         if key == "dropout":

@@ -4,9 +4,10 @@ r"""A learned score: preconditioner, network and weights, for one process and on
 
 The head knows what is known beforehand - the data's mean and covariance, the process's exact
 Gaussian transitions, the edges of grey levels - and asks the trunk for the rest: `GaussianHead`
-for continuous data, `LevelsHead` for dequantised data. Both have exact divergences in closed form,
-and both are defined at every t: before the first noise level that training saw, the score is that
-of this level.
+for continuous data, `LevelsHead` for dequantised data, `PlainHead` where nothing shall be known.
+The trunk is dense (`MLP`) or, for pictures, a `UNet`. Every pair has exact divergences, and every
+score is defined at every t: before the first noise level that training saw, the score is that of
+this level.
 
 Everything a score is, is in its weights (float32), its head's arrays (float64) and a description
 that survives JSON; `weights` stores the three. Evaluation follows the dtype of the states: float32
@@ -28,15 +29,19 @@ from thermohw.score.base import Field, Score
 from thermohw.score.network.clock import Moments, NoiseClock
 from thermohw.score.network.gaussian import GaussianHead
 from thermohw.score.network.levels import LevelsHead
+from thermohw.score.network.mlp import MLP
+from thermohw.score.network.plain import PlainHead
 from thermohw.score.network.trunk import Modulation, Parameters, Trunk
+from thermohw.score.network.unet import UNet
 from thermohw.target import Target
 
 __all__ = ["Head", "NetworkField", "NetworkScore", "build_head"]
 
-Head = GaussianHead | LevelsHead
-_HEADS: dict[str, type[GaussianHead] | type[LevelsHead]] = {
-    cls.kind: cls for cls in (GaussianHead, LevelsHead)
+Head = GaussianHead | LevelsHead | PlainHead
+_HEADS: dict[str, type[GaussianHead] | type[LevelsHead] | type[PlainHead]] = {
+    cls.kind: cls for cls in (GaussianHead, LevelsHead, PlainHead)
 }
+_TRUNKS: dict[str, type[MLP] | type[UNet]] = {cls.kind: cls for cls in (MLP, UNet)}
 _ROWS = 128  # states at a time: the arrays over levels then stay in the cache
 
 
@@ -61,7 +66,7 @@ class NetworkField(Field):
         key = x.dtype, x.device
         if key not in self._cast:
             modulation, moments = self._float64
-            self._cast[key] = _cast_modulation(modulation, x), moments.like(x)
+            self._cast[key] = modulation.like(x), moments.like(x)
         return (self._parameters.like(x), *self._cast[key])
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -91,15 +96,6 @@ class _Casts:
         return self._cast[key]
 
 
-def _cast_modulation(m: Modulation, x: Tensor) -> Modulation:
-    def to(v: Tensor) -> Tensor:
-        return v.to(x.device, x.dtype)
-
-    return Modulation(
-        (to(m.gains[0]), to(m.gains[1])), (to(m.shifts[0]), to(m.shifts[1])), to(m.bias)
-    )
-
-
 class NetworkScore(Score):
     """A learned score.
 
@@ -112,6 +108,8 @@ class NetworkScore(Score):
         parameters: weights, float32.
         record: how it came about: name, shift and scale of the data, seed, steps, validation curve;
             JSON-ready.
+        effort: what the training took, "seconds" and "cpu_seconds" of all its sessions; None for a
+            score read from a file. Not part of the record, which a seed decides.
     """
 
     def __init__(
@@ -121,8 +119,10 @@ class NetworkScore(Score):
         *,
         record: Mapping[str, Any] | None = None,
         target: Target | None = None,
+        effort: Mapping[str, float] | None = None,
     ) -> None:
         self.process, self.head = head.process, head
+        self.effort = None if effort is None else dict(effort)
         self.dim, self.narrowest = len(head.mean), head.narrowest
         self.parameters, self.record, self.target = dict(parameters), dict(record or {}), target
         self._clock = NoiseClock(self.process, head.finest)
@@ -135,6 +135,12 @@ class NetworkScore(Score):
         features = self.head.trunk.features(self._clock.told([t]))
         modulation = self.head.trunk.modulate(self._double, features)
         return NetworkField(self.head, self._casts, modulation, self.head.moments([t]))
+
+    @property
+    def divergence_products(self) -> int:
+        """0 for a dense trunk of at most two layers under a head whose divergence takes one matrix
+        for all states (not "levels"): then it costs about a forward pass; else dim."""
+        return 0 if self.head.one_trace and self.head.trunk.closed_form else self.dim
 
     @property
     def shift(self) -> np.ndarray:
@@ -158,14 +164,15 @@ def build_head(
     """A head from its description: the inverse of its `to_dict` and `arrays`.
 
     Args:
-        kind: "gaussian" or "levels".
+        kind: "gaussian", "levels" or "plain".
         process: the forward process.
         arrays: preconditioner arrays.
         numbers: preconditioner numbers.
-        trunk: width, bumps and dropout of the network.
+        trunk: kind of the network ("mlp" where it is missing) and its own numbers: width, depth,
+            bumps, dropout; the picture of a "unet".
 
     Raises:
-        InputError: an unknown kind of head.
+        InputError: an unknown kind of head or trunk.
     """
     if kind not in _HEADS:
         raise InputError(
@@ -173,5 +180,15 @@ def build_head(
         )
     head = _HEADS[kind]
     dim = len(arrays["mean"])
-    shape = Trunk(inputs=dim, outputs=head.outputs(dim), **trunk)
+    shape = _build_trunk(dim, head.outputs(dim), **trunk)
     return head(process=process, trunk=shape, **arrays, **numbers)
+
+
+def _build_trunk(inputs: int, outputs: int, *, kind: str = MLP.kind, **numbers: Any) -> Trunk:
+    """A trunk from its `to_dict`."""
+    if kind not in _TRUNKS:
+        raise InputError(
+            f"{kind!r} is not a trunk; choose {', '.join(_TRUNKS)}",
+            where="score.architecture.trunk",
+        )
+    return _TRUNKS[kind](inputs=inputs, outputs=outputs, **numbers)

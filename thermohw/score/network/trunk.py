@@ -1,128 +1,114 @@
-r"""The trainable part of a network score: two hidden layers, modulated by the noise level.
+r"""The trainable part of a network score, as its heads see it: outputs, and traces of its Jacobian.
 
-    h_1 = silu((1 + g_1) (W_1 u + b_1) + c_1)
-    h_2 = silu((1 + g_2) (W_2 h_1 + b_2) + c_2)
-    o   = W_3 h_2 + c_3
+A trunk reads `inputs` numbers u and gives `outputs` numbers o, modulated by the noise level: gains
+and shifts of its hidden layers are linear in features e(t), Gaussian bumps along the noise clock.
+Its read-out starts at zero, so that an untrained network is its preconditioner exactly.
 
-g and c are linear in features e(t) of the noise level: Gaussian bumps along the log signal-to-noise
-ratio. W_3 starts at zero, so an untrained network is its preconditioner exactly.
+Divergences need traces of the Jacobian J = do/du. A trunk is a chain of linear maps and pointwise
+switches; `with_slopes` keeps the derivatives of the switches, and with these J v is one more pass
+through the linear maps, the tangent of v. Then
 
-Two layers are no accident. With D_l the diagonal slopes of layer l (g included) the Jacobian is
-J = W_3 D_2 W_2 D_1 W_1, and the traces of it that divergences need are a few matrix products:
+    tr(J A)            =  sum_i [J (A e_i)]_i                one matrix A for all states
+    sum_ci m_ci J_cii  =  sum_i sum_c m_ci [J e_i]_ci        m differing between states
 
-    tr(J A)            =  d_2 . [W_2 o (W_1 A W_3)^T] d_1           one A for all states
-    sum_ci m_ci J_cii  =  sum_ci m_ci [W_3 (D_2 W_2 D_1 W_1)]_cii   m differing between states
-
-(d the diagonals, o the product of entries). The first costs a forward pass, whatever the dimension.
+are exact with one tangent for each coordinate, in tiles of bounded memory. A trunk that knows
+better overrides them (`mlp`); `closed_form` says that the first then costs about a forward pass.
 
 Everything here is a pure function of named parameter tensors, so that single and double precision,
-averages and checkpoints are all the same code.
+averages and checkpoints are all the same code. Names that begin with "weight" are decayed.
 
 Modulation: E. Perez et al., "FiLM", AAAI 2018, https://arxiv.org/abs/1709.07871
 """
 
 from __future__ import annotations
 
-import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
-from torch.nn.functional import silu
 
 __all__ = ["Modulation", "Parameters", "Slopes", "Trunk"]
 
 Parameters = Mapping[str, Tensor]
+Slopes = tuple[Tensor, ...]
+_TANGENTS = 256  # states times directions at once
 
 
 @dataclass(frozen=True)
 class Modulation:
-    """What the noise level does to each layer; every tensor has shape (times, 1, width).
+    """What the noise level does to each layer; every tensor has shape (times, 1, channels).
 
     Attributes:
-        gains: 1 + g of the two hidden layers.
-        shifts: c of the two hidden layers, with (1 + g) b added.
-        bias: c_3.
+        gains: 1 + g of the hidden layers.
+        shifts: c of the hidden layers.
+        bias: added to the outputs.
+        skip: of the inputs into the outputs, for trunks that have one.
     """
 
-    gains: tuple[Tensor, Tensor]
-    shifts: tuple[Tensor, Tensor]
+    gains: tuple[Tensor, ...]
+    shifts: tuple[Tensor, ...]
     bias: Tensor
+    skip: Tensor | None = None
+
+    def like(self, x: Tensor) -> Modulation:
+        """In the dtype and on the device of x."""
+
+        def to(v: Tensor) -> Tensor:
+            return v.to(x.device, x.dtype)
+
+        skip = None if self.skip is None else to(self.skip)
+        gains, shifts = tuple(map(to, self.gains)), tuple(map(to, self.shifts))
+        return Modulation(gains, shifts, to(self.bias), skip)
 
 
-@dataclass(frozen=True)
-class Slopes:
-    """Diagonals D_1, D_2 of the Jacobian, shapes (..., width)."""
-
-    first: Tensor
-    second: Tensor
-
-
-@dataclass(frozen=True)
-class Trunk:
-    """Shape of the network.
+class Trunk(ABC):
+    """Shape of a network.
 
     Attributes:
+        kind: its name in an architecture.
         inputs: numbers it reads.
         outputs: numbers it gives.
-        width: units in each hidden layer.
         bumps: features of the noise level.
         dropout: share of hidden units silenced while training.
     """
 
+    kind: ClassVar[str]
     inputs: int
     outputs: int
-    width: int
-    bumps: int = 16
-    dropout: float = 0.0
+    bumps: int
+    dropout: float
 
     @property
+    def closed_form(self) -> bool:
+        """The fixed trace costs about a forward pass, whatever the dimension."""
+        return False
+
+    @property
+    @abstractmethod
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Name and shape of every parameter tensor, in storage order."""
-        width, bumps = self.width, self.bumps
-        return {
-            "weight_1": (width, self.inputs),
-            "weight_2": (width, width),
-            "weight_3": (self.outputs, width),
-            "bias_1": (width,),
-            "bias_2": (width,),
-            "gain_1": (width, bumps),
-            "gain_2": (width, bumps),
-            "shift_1": (width, bumps),
-            "shift_2": (width, bumps),
-            "shift_3": (self.outputs, bumps),
-        }
 
+    @abstractmethod
     def initial(self, generator: torch.Generator) -> dict[str, Tensor]:
         """Random parameters, float32; the output layer is zero."""
-        spread = {"weight": None, "bias": 0.0, "gain": 0.1, "shift": 0.1}
-        values = {}
-        for name, shape in self.shapes.items():
-            scale = spread[name.split("_")[0]]
-            if scale is None:
-                scale = 1.0 / math.sqrt(shape[1])
-            if name.endswith("_3"):
-                scale = 0.0
-            values[name] = scale * torch.randn(shape, generator=generator)
-        return values
+
+    @abstractmethod
+    def to_dict(self) -> dict[str, Any]:
+        """What `build_trunk` makes it from, besides its inputs and outputs; JSON-ready."""
 
     def features(self, position: Tensor) -> Tensor:
         """Bumps e along the noise clock, position in [0, 1]; shape (times, 1, bumps)."""
         centres = torch.linspace(0.0, 1.0, self.bumps, dtype=position.dtype)
         return torch.exp(-0.5 * ((position[:, None, None] - centres) * (self.bumps - 1)).square())
 
+    @abstractmethod
     def modulate(self, parameters: Parameters, features: Tensor) -> Modulation:
         """Gains and shifts at the given features, shape (times, 1, bumps)."""
-        gains, shifts = [], []
-        for layer in "12":
-            gain = 1.0 + features @ parameters[f"gain_{layer}"].T
-            shift = features @ parameters[f"shift_{layer}"].T
-            gains.append(gain)
-            shifts.append(shift + gain * parameters[f"bias_{layer}"])
-        bias = features @ parameters["shift_3"].T
-        return Modulation((gains[0], gains[1]), (shifts[0], shifts[1]), bias)
 
+    @abstractmethod
     def __call__(
         self,
         parameters: Parameters,
@@ -138,25 +124,25 @@ class Trunk:
             u: inputs.
             dropout: where the silenced units are drawn from while training; None silences none.
         """
-        hidden = u
-        for layer, gain, shift in zip("12", modulation.gains, modulation.shifts, strict=True):
-            hidden = silu(torch.addcmul(shift, gain, hidden @ parameters[f"weight_{layer}"].T))
-            if dropout is not None and self.dropout > 0.0:
-                keep = torch.rand(hidden.shape, generator=dropout) >= self.dropout
-                hidden = hidden * keep.to(hidden.dtype).div_(1.0 - self.dropout)
-        return hidden @ parameters["weight_3"].T + modulation.bias
 
+    @abstractmethod
     def with_slopes(
         self, parameters: Parameters, modulation: Modulation, u: Tensor
     ) -> tuple[Tensor, Slopes]:
-        """Outputs as in a call without dropout, and the diagonals that make up the Jacobian."""
-        hidden, slopes = u, []
-        for layer, gain, shift in zip("12", modulation.gains, modulation.shifts, strict=True):
-            z = torch.addcmul(shift, gain, hidden @ parameters[f"weight_{layer}"].T)
-            switch = torch.sigmoid(z)
-            hidden = z * switch
-            slopes.append(switch * (1.0 + z - hidden) * gain)
-        return hidden @ parameters["weight_3"].T + modulation.bias, Slopes(*slopes)
+        """Outputs as in a call without dropout, and the slopes that make up the Jacobian."""
+
+    @abstractmethod
+    def tangents(self, parameters: Parameters, slopes: Slopes, directions: Tensor) -> Tensor:
+        """J v for some directions v, the same for all states of a time.
+
+        Args:
+            parameters: weights.
+            slopes: from `with_slopes`, of states (times, n).
+            directions: shape (k, inputs) or (times, k, inputs).
+
+        Returns:
+            Shape (times, n, k, outputs).
+        """
 
     def varying_trace(self, parameters: Parameters, slopes: Slopes, multipliers: Tensor) -> Tensor:
         """sum_{c,i} m_ci d o_ci / d u_i with output c*dim + i read as (c, i); shape (times, n).
@@ -166,12 +152,15 @@ class Trunk:
             slopes: from `with_slopes`.
             multipliers: m, shape (outputs/dim, times, n, dim), dim = inputs.
         """
-        kinds, dim = len(multipliers), multipliers.shape[-1]
-        weights = parameters["weight_3"].view(kinds, dim, self.width)
-        # one tangent for each input, as rows of a single matrix product: (times, n, dim, width)
-        tangents = slopes.first[..., None, :] * parameters["weight_1"].T.contiguous()
-        tangents = (tangents @ parameters["weight_2"].T) * slopes.second[..., None, :]
-        return (multipliers * torch.einsum("tnib,cib->ctni", tangents, weights)).sum((0, -1))
+        kinds, times, n, dim = multipliers.shape
+        identity = torch.eye(dim, dtype=multipliers.dtype, device=multipliers.device)
+        total = multipliers.new_zeros(times, n)
+        for part in _tiles(dim, times * n):
+            moved = self.tangents(parameters, slopes, identity[part])
+            moved = moved.unflatten(-1, (kinds, dim))[..., part]
+            own = moved.diagonal(dim1=2, dim2=4)  # (times, n, kinds, k)
+            total += (own * multipliers[..., part].permute(1, 2, 0, 3)).sum((-2, -1))
+        return total
 
     def fixed_trace(self, parameters: Parameters, slopes: Slopes, mixing: Tensor) -> Tensor:
         """tr(J A) of the Jacobian J = do/du with one matrix A for all states; shape (times, n).
@@ -181,6 +170,16 @@ class Trunk:
             slopes: from `with_slopes`.
             mixing: A, shape (inputs, outputs) or (times, inputs, outputs).
         """
-        loop = parameters["weight_1"] @ mixing @ parameters["weight_3"]
-        kernel = parameters["weight_2"] * loop.transpose(-1, -2)
-        return ((slopes.first @ kernel.transpose(-1, -2)) * slopes.second).sum(-1)
+        times, n = slopes[0].shape[:2]
+        total = mixing.new_zeros(times, n)
+        for part in _tiles(self.outputs, times * n):
+            directions = mixing[..., part].transpose(-1, -2)
+            moved = self.tangents(parameters, slopes, directions)[..., part]
+            total += moved.diagonal(dim1=2, dim2=3).sum(-1)
+        return total
+
+
+def _tiles(count: int, states: int) -> list[slice]:
+    """Slices of range(count), so many directions at a time as the memory is meant for."""
+    size = max(1, _TANGENTS // states)
+    return [slice(i, min(i + size, count)) for i in range(0, count, size)]

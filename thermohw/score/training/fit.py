@@ -2,7 +2,9 @@ r"""Training a network score by likelihood: reproducible, resumable, stopped by 
 
 Every step draws fresh data (data sets: rows dequantised anew), fresh noise and stratified times
 (`noising`), and takes one step of AdamW (`state`) at a rate that warms up over 50 steps
-and falls along a cosine. Every 50 steps the averaged weights are judged by the evidence bound on
+and falls along a cosine. The loss is the evidence bound plus, on request, `entropy_weight` times the
+entropy-rate integral (1/2) int E[s . G s] dt, which makes a score that dissipates less: lambda moves
+the minimiser from s to s/(1 + lambda). Every 50 steps the averaged weights are judged by the evidence bound on
 the validation points, always the same ones. On a data set the best of them are what is
 returned; the test points are never looked at. An analytic target never repeats a sample, so there
 is nothing to stop for, and the last are returned. A seed fixes everything at a given number of
@@ -14,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -34,7 +37,8 @@ __all__ = ["Training", "fit_score"]
 
 _EVERY = 50  # steps between validations and checkpoints
 _WARM_UP, _LAST_RATE = 50, 0.02
-_VALIDATION_TIMES, _VALIDATION_POINTS = 32, 256
+_VALIDATION_TIMES = 32
+_VALIDATION_POINTS = {"mlp": 256, "unet": 64}  # a U-Net's cost as much as many steps
 
 
 def fit_score(
@@ -55,16 +59,19 @@ def fit_score(
         process: the forward process.
         seed: of the first weights, the data order and the noise, >= 0.
         steps: training steps.
-        architecture: head, width, bumps, dropout instead of the defaults; see `design`.
+        architecture: head, trunk, width, depth, bumps, dropout instead of the defaults; see
+            `design`.
         checkpoint: file that keeps the state of the training, every 50 steps; if it exists the
             training goes on from there, bit for bit as if it had never stopped.
         progress: show a bar on a terminal, from the third second on.
         **options: instead of the defaults of `schedule`: learning_rate (the highest),
             weight_decay (of the weight matrices), times (noise levels per step), states (noised
-            samples per noise level).
+            samples per noise level), entropy_weight (lambda, of the entropy-rate integral).
 
     Returns:
-        The score; its `record` holds the validation curve, nats in the target's data units.
+        The score; its `record` holds the curves of training loss and validation bound, rows [step,
+        loss in nats (running mean, up to a constant), bound in nats, data units]; its `effort` the
+        seconds and CPU seconds that all sessions of the training took.
 
     Raises:
         InputError: settings that cannot be used, or a checkpoint of another training.
@@ -83,11 +90,16 @@ def fit_score(
         disable=None if progress else True,
         leave=False,
     ) as bar:
+        clocks = time.perf_counter(), time.process_time()
         while state.step < settings["steps"]:
             training.step()
             bar.update()
             if state.step % _EVERY == 0 or state.step == settings["steps"]:
                 state.judge(training.validate())
+                now = time.perf_counter(), time.process_time()
+                state.seconds += now[0] - clocks[0]
+                state.cpu_seconds += now[1] - clocks[1]
+                clocks = now
                 if path is not None:
                     state.save(path, training.plan)
                 bar.set_postfix(loss=f"{state.loss:.4g}", bound=f"{state.history[-1][2]:.4g}")
@@ -100,7 +112,7 @@ class Training:
     Args:
         target: the data.
         head: preconditioner and network shape.
-        settings: seed, steps, times, states, learning_rate, weight_decay.
+        settings: seed, steps, times, states, learning_rate, weight_decay, entropy_weight.
 
     Attributes:
         plan: what the training is, JSON-ready: a checkpoint fits only the same plan.
@@ -126,7 +138,6 @@ class Training:
         self._points = self._validation_points()
 
     def _plan(self) -> dict[str, Any]:
-        trunk = self.head.trunk
         arrays = {**self.target.arrays(), **self.head.arrays()}
         digest = hashlib.sha256()
         for name in sorted(arrays):
@@ -135,12 +146,7 @@ class Training:
             "target": self.target.to_dict(),
             "data": digest.hexdigest(),
             "process": self.head.process.to_dict(),
-            "architecture": {
-                "head": self.head.kind,
-                "width": trunk.width,
-                "bumps": trunk.bumps,
-                "dropout": trunk.dropout,
-            },
+            "architecture": {"head": self.head.kind} | self.head.trunk.to_dict(),
             **self.settings,
         }
 
@@ -161,6 +167,8 @@ class Training:
         flat = state.weights.detach().requires_grad_()
         score = self._score(flat, x, index, dropout=state.generator)
         loss = table.loss(score, conditional, index, cells)
+        if "entropy_weight" in settings:
+            loss = loss + settings["entropy_weight"] * table.entropy(score, index, cells)
         # a loss of order one per unit of ln(noise) and coordinate, whatever the problem
         (gradient,) = torch.autograd.grad(loss / self._loss_unit, flat)
         value = float(loss.detach())
@@ -198,7 +206,8 @@ class Training:
         generator = _generator(0, 1)
         target = self.target
         counts = getattr(target, "counts", {})
-        n = min(_VALIDATION_POINTS, counts.get("validation", _VALIDATION_POINTS))
+        n = _VALIDATION_POINTS[self.head.trunk.kind]
+        n = min(n, counts.get("validation", n))
         index, cells = self.table.even(_VALIDATION_TIMES)
         drawn = [target.validation(n, generator) for _ in range(_VALIDATION_TIMES)]
         x0 = torch.stack(drawn)
@@ -232,7 +241,11 @@ class Training:
         weights = self.parameters(kept)
         weights = {name: value.clone() for name, value in weights.items()}
         return NetworkScore(
-            self.head, weights, record=json.loads(json.dumps(record)), target=target
+            self.head,
+            weights,
+            record=json.loads(json.dumps(record)),
+            target=target,
+            effort={"seconds": state.seconds, "cpu_seconds": state.cpu_seconds},
         )
 
 

@@ -54,6 +54,8 @@ class TrainingState:
         best_bound: its validation bound, nats, model units.
         loss: running mean of the training loss.
         history: [step, training loss, validation bound], nats, model units.
+        seconds: what the training took so far, all sessions.
+        cpu_seconds: and on the processor.
     """
 
     weights: Tensor
@@ -67,6 +69,8 @@ class TrainingState:
     best_bound: float = float("inf")
     loss: float = 0.0
     history: list[list[float]] = field(default_factory=list)
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
 
     @classmethod
     def start(cls, weights: Tensor, generator: torch.Generator) -> TrainingState:
@@ -107,7 +111,7 @@ class TrainingState:
         Raises:
             InputError: the place cannot be written to.
         """
-        facts = ("step", "best_step", "best_bound", "loss", "history")
+        facts = ("step", "best_step", "best_bound", "loss", "history", "seconds", "cpu_seconds")
         header = {
             "format": _FORMAT,
             "plan": json.dumps(plan, sort_keys=True),
