@@ -38,6 +38,7 @@ _ROOT = re.compile(r"sqrt\(\s*(\w+)\s*\)|√(\w+)|rt(Hz)")
 _KINDS = {
     "ohm": ("a resistance", "10 kohm"),
     "F": ("a capacitance", "100 fF"),
+    "H": ("an inductance", "10 uH"),
     "K": ("a temperature", "300 K"),
     "V": ("a voltage", "64 uV"),
     "A": ("a current", "2 uA"),
@@ -68,7 +69,7 @@ def parse(text: Any, unit: str, where: str = "") -> float:
         text: number and unit, e.g. "10 kohm", "64 uV", "3 nV/sqrt(Hz)"; temperatures may be in
             degC. For a dimensionless quantity (unit "") a bare number or a percentage.
         unit: the SI unit of the result and thereby the dimension demanded: "ohm", "F", "K", "V",
-            "A", "s", "Hz", "J", "V/s", "V/sqrt(Hz)" or "".
+            "A", "s", "Hz", "J", "H", "V/s", "V/sqrt(Hz)" or "".
         where: file and key at fault, for the error.
 
     Raises:

@@ -2,14 +2,25 @@
 
 from thermohw.datasheet.load import device_names, load_datasheet, read_datasheet
 from thermohw.datasheet.quantity import EVIDENCE, Quantity, weakest
-from thermohw.datasheet.sheet import Capacitor, Cost, Datasheet, Limits, Node, Resistor
+from thermohw.datasheet.sheet import (
+    Capacitor,
+    Cost,
+    Datasheet,
+    Inductor,
+    Limits,
+    Mutual,
+    Node,
+    Resistor,
+)
 
 __all__ = [
     "EVIDENCE",
     "Capacitor",
     "Cost",
     "Datasheet",
+    "Inductor",
     "Limits",
+    "Mutual",
     "Node",
     "Quantity",
     "Resistor",

@@ -1,7 +1,10 @@
 """From tables to elements: names are unique, ends exist, everything reaches ground.
 
-The state of a circuit is the charge of its nodes. A node that no chain of resistors joins to ground
-never relaxes and has no equilibrium, so it is refused here, where its name is still known.
+The state of a circuit is the charge of its nodes and the flux of its inductors. A node that no
+chain of resistors and inductors joins to ground keeps its charge for ever; so does a loop of
+inductors without resistance its flux. Neither has an equilibrium, so both are refused here, where
+their names are still known. (What rings for ever although everything is joined shows in the
+matrices only, and is refused there.)
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from thermohw.datasheet.array import Elements, repeat
 from thermohw.datasheet.schema import SheetTable, did_you_mean
-from thermohw.datasheet.sheet import GROUND, Capacitor, Node, Resistor
+from thermohw.datasheet.sheet import GROUND, Capacitor, Inductor, Mutual, Node, Resistor
 from thermohw.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,11 +26,12 @@ RESERVED = (GROUND, "ground", "limits", "cost", "array", "name", "description", 
 
 
 def assemble(tables: SheetTable, where: str) -> Elements:
-    """Nodes, resistors and capacitors of a file, its array written out.
+    """All elements of a file, its array written out.
 
     Raises:
-        InputError: a name taken twice or reserved, a node that does not exist, an element from a
-            node to itself, a node without a resistive path to ground.
+        InputError: a name taken twice or reserved, a node or an inductor that does not exist, an
+            element from a node to itself, no resistor at all, a node without a path of resistors
+            and inductors to ground, a loop of inductors without resistance.
     """
     _check_names(tables, where)
     elements = Elements(
@@ -37,9 +41,14 @@ def assemble(tables: SheetTable, where: str) -> Elements:
             for t in tables.resistor
         ),
         tuple(Capacitor(t.name, t.between, t.capacitance) for t in tables.capacitor),
+        tuple(
+            Inductor(t.name, t.between, t.inductance, t.series_resistance, t.temperature, t.source)
+            for t in tables.inductor
+        ),
+        tuple(Mutual(t.name, t.between, t.k) for t in tables.mutual),
     )
     known = [node.name for node in elements.nodes]
-    for element in (*elements.resistors, *elements.capacitors):
+    for element in (*elements.resistors, *elements.capacitors, *elements.inductors):
         for end in element.between:
             if end not in known and end != GROUND:
                 hint = did_you_mean(end, [*known, GROUND])
@@ -50,22 +59,29 @@ def assemble(tables: SheetTable, where: str) -> Elements:
                 "expected two different nodes",
                 where=where,
             )
+    _check_magnetics(elements, where)
     if tables.array is not None:
         elements = repeat(elements, tables.array, where)
-    grounded = _joined_to_ground(elements.resistors)
+        _check_magnetics(elements, where)
+    if not elements.resistors and all(x.series_resistance is None for x in elements.inductors):
+        raise InputError("resistor: at least one [[resistor]] is needed", where=where)
+    grounded = _joined_to_ground([*elements.resistors, *elements.inductors])
     afloat = [node.name for node in elements.nodes if node.name not in grounded]
     if afloat:
+        chain = "resistors or inductors" if elements.inductors else "resistors"
         raise InputError(
-            f"{afloat[0]}: no chain of resistors joins this node to {GROUND}; add a resistor",
+            f"{afloat[0]}: no chain of {chain} joins this node to {GROUND}; add a resistor",
             where=where,
         )
+    _check_loops(elements.inductors, where)
     return elements
 
 
 def _check_names(tables: SheetTable, where: str) -> None:
     couplings = tables.array.coupling if tables.array else ()
     seen: set[str] = set()
-    for table in (*tables.node, *tables.resistor, *tables.capacitor, *couplings):
+    magnetic = (*tables.inductor, *tables.mutual)
+    for table in (*tables.node, *tables.resistor, *tables.capacitor, *magnetic, *couplings):
         if table.name in RESERVED:
             raise InputError(f"{table.name}: a reserved word; choose another name", where=where)
         if table.name in seen:
@@ -73,9 +89,66 @@ def _check_names(tables: SheetTable, where: str) -> None:
         seen.add(table.name)
 
 
-def _joined_to_ground(resistors: Iterable[Resistor]) -> set[str]:
+def _check_magnetics(elements: Elements, where: str) -> None:
+    known = [inductor.name for inductor in elements.inductors]
+    for inductor in elements.inductors:
+        if (inductor.series_resistance is None) != (inductor.temperature is None):
+            raise InputError(
+                f"{inductor.name}: series_resistance and temperature go together", where=where
+            )
+        if inductor.source and inductor.series_resistance is None:
+            raise InputError(
+                f"{inductor.name}.source: a controlled current needs a series_resistance to flow "
+                "through",
+                where=where,
+            )
+    joined: dict[frozenset[str], str] = {}
+    for mutual in elements.mutuals:
+        for end in mutual.between:
+            if end not in known:
+                hint = did_you_mean(end, known) if known else "there is none"
+                raise InputError(f"{mutual.name}.between: no inductor '{end}'; {hint}", where=where)
+        pair = frozenset(mutual.between)
+        if len(pair) == 1:
+            raise InputError(f"{mutual.name}.between: joins '{mutual.between[0]}' to itself; "
+                             "expected two different inductors", where=where)  # fmt: skip
+        if pair in joined:
+            raise InputError(f"{mutual.name}.between: {joined[pair]} couples these two already",
+                             where=where)  # fmt: skip
+        joined[pair] = mutual.name
+        if abs(mutual.k.value) >= 1.0:
+            raise InputError(
+                f"{mutual.name}.k: {mutual.k.value:g}; the inductance matrix is positive definite "
+                "for -1 < k < 1 only",
+                where=where,
+            )
+
+
+def _check_loops(inductors: Iterable[Inductor], where: str) -> None:
+    """Refuse a closed loop of ideal inductors: nothing ever changes the flux inside it."""
+    home: dict[str, str] = {}
+
+    def root(name: str) -> str:
+        while (above := home.get(name, name)) != name:
+            home[name] = home.get(above, above)
+            name = above
+        return name
+
+    for inductor in inductors:
+        if inductor.series_resistance is None:
+            a, b = (root(end) for end in inductor.between)
+            if a == b:
+                raise InputError(
+                    f"{inductor.name}: closes a loop of inductors without resistance, whose flux "
+                    "never relaxes; give one of them a series_resistance",
+                    where=where,
+                )
+            home[a] = b
+
+
+def _joined_to_ground(elements: Iterable[Resistor | Inductor]) -> set[str]:
     links: dict[str, list[str]] = {}
-    for a, b in (resistor.between for resistor in resistors):
+    for a, b in (element.between for element in elements):
         links.setdefault(a, []).append(b)
         links.setdefault(b, []).append(a)
     reached, frontier = {GROUND}, [GROUND]

@@ -80,10 +80,11 @@ def read_datasheet(
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"not TOML: {error}", where=place) from None
-    capacitors = raw.get("capacitor")
-    for position, table in enumerate(capacitors if isinstance(capacitors, list) else ()):
-        if isinstance(table, dict):
-            table.setdefault("name", f"c{position}")
+    for kind, letter in (("capacitor", "c"), ("mutual", "k")):
+        tables = raw.get(kind)
+        for position, table in enumerate(tables if isinstance(tables, list) else ()):
+            if isinstance(table, dict):
+                table.setdefault("name", f"{letter}{position}")
     flat = flatten(overrides or {})
     tables = read_tables(apply_overrides(raw, flat, place) if flat else raw, place)
     elements = assemble(tables, place)
@@ -98,4 +99,6 @@ def read_datasheet(
         shape=tables.array.shape if tables.array else (),
         text=text,
         overrides=flat,
+        inductors=elements.inductors,
+        mutuals=elements.mutuals,
     )

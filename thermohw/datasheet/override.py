@@ -73,7 +73,8 @@ def _owners(raw: dict[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]:
     owners: dict[str, tuple[str, dict[str, Any]]] = {}
     array = raw.get("array")
     couplings = array.get("coupling", []) if isinstance(array, dict) else []
-    lists = {kind: raw.get(kind, []) for kind in ("node", "resistor", "capacitor")}
+    kinds = ("node", "resistor", "capacitor", "inductor", "mutual")
+    lists = {kind: raw.get(kind, []) for kind in kinds}
     for kind, tables in {**lists, "array.coupling": couplings}.items():
         for table in tables if isinstance(tables, list) else ():
             if isinstance(table, dict) and isinstance(table.get("name"), str):

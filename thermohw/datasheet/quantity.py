@@ -61,13 +61,14 @@ def weakest(*quantities: Quantity | None) -> str | None:
     return EVIDENCE[min(ranks)] if ranks and min(ranks) >= 0 else None
 
 
-def read_quantity(entry: Any, unit: str) -> Quantity:
+def read_quantity(entry: Any, unit: str, *, signed: bool = False) -> Quantity:
     """Read an entry, either text or a table with value, tolerance, source and evidence.
 
     Args:
         entry: what stands in the TOML file.
-        unit: the SI unit of the result. The value must be positive: everything a datasheet lists
-            is.
+        unit: the SI unit of the result. The value must be positive: nearly everything that a
+            datasheet lists is.
+        signed: allow a negative value too (a coupling of windings); zero is refused either way.
 
     Raises:
         InputError: see `thermohw.units.parse`; also a value that is not positive, an unknown
@@ -79,8 +80,11 @@ def read_quantity(entry: Any, unit: str) -> Quantity:
         fault = f"unknown key '{unknown[0]}'" if unknown else "no value"
         raise InputError(f"{fault}; a table has value, tolerance, source and evidence")
     value = parse(table["value"], unit)
-    if value <= 0.0:
-        raise InputError(f"must be positive: {table['value']!r}")
+    if value == 0.0 if signed else value <= 0.0:
+        wanted = "must not be zero" if signed else "must be positive"
+        active = "; a negative resistance would need an active element, which no table describes"
+        hint = active if unit == "ohm" and value < 0.0 else ""
+        raise InputError(f"{wanted}: {table['value']!r}{hint}")
     tolerance = None
     if "tolerance" in table:
         tolerance = parse(table["tolerance"], "")

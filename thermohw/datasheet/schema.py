@@ -39,6 +39,10 @@ def _one_or_more(entry: Any) -> Any:
 
 Farad = Annotated[Quantity, _quantity("F")]
 Ohm = Annotated[Quantity, _quantity("ohm")]
+Henry = Annotated[Quantity, _quantity("H")]
+Coefficient = Annotated[
+    Quantity, BeforeValidator(lambda entry: read_quantity(entry, "", signed=True))
+]
 Kelvin = Annotated[Quantity, _quantity("K")]
 Volt = Annotated[Quantity, _quantity("V")]
 Ampere = Annotated[Quantity, _quantity("A")]
@@ -77,8 +81,27 @@ class CapacitorTable(_Table):
     capacitance: Farad
 
 
+class InductorTable(_Table):
+    """[[inductor]]; with a series resistance it has a temperature too."""
+
+    name: Name
+    between: tuple[str, str]
+    inductance: Henry
+    series_resistance: Ohm | None = None
+    temperature: Kelvin | None = None
+    source: Annotated[bool, Field(strict=True)] = False
+
+
+class MutualTable(_Table):
+    """[[mutual]], between two inductors; a name is given where the file gives none."""
+
+    name: Name
+    between: tuple[str, str]
+    k: Coefficient
+
+
 class CouplingTable(_Table):
-    """[[array.coupling]]: a resistor or a capacitor between neighbouring cells."""
+    """[[array.coupling]]: one element between neighbouring cells."""
 
     name: Name
     between: tuple[str, str]
@@ -87,6 +110,9 @@ class CouplingTable(_Table):
     temperature: Kelvin | None = None
     source: Annotated[bool, Field(strict=True)] = False
     capacitance: Farad | None = None
+    inductance: Henry | None = None
+    series_resistance: Ohm | None = None
+    k: Coefficient | None = None
 
 
 class ArrayTable(_Table):
@@ -124,8 +150,10 @@ class SheetTable(_Table):
     name: Name | None = None
     description: str = ""
     node: Annotated[tuple[NodeTable, ...], Field(min_length=1)]
-    resistor: Annotated[tuple[ResistorTable, ...], Field(min_length=1)]
+    resistor: tuple[ResistorTable, ...] = ()
     capacitor: tuple[CapacitorTable, ...] = ()
+    inductor: tuple[InductorTable, ...] = ()
+    mutual: tuple[MutualTable, ...] = ()
     array: ArrayTable | None = None
     limits: LimitsTable = LimitsTable()
     cost: CostTable = CostTable()
@@ -135,6 +163,8 @@ TABLES: dict[str, type[_Table]] = {
     "node": NodeTable,
     "resistor": ResistorTable,
     "capacitor": CapacitorTable,
+    "inductor": InductorTable,
+    "mutual": MutualTable,
     "array": ArrayTable,
     "array.coupling": CouplingTable,
     "limits": LimitsTable,
@@ -186,10 +216,10 @@ def _explain(fault: Any, table: str) -> str:
         case "extra_forbidden":
             known = list(TABLES[table].model_fields)
             return f"unknown key; {did_you_mean(str(fault['loc'][-1]), known)}"
-        case "missing" if fault["loc"] in (("node",), ("resistor",)):
-            return f"at least one [[{fault['loc'][0]}]] is needed"
+        case "missing" if fault["loc"] == ("node",):
+            return "at least one [[node]] is needed"
         case "missing" if isinstance(fault["loc"][-1], int):
-            return "two node names are needed"
+            return f"two {'inductor' if table == 'mutual' else 'node'} names are needed"
         case "missing":
             return "missing" + (f"; expected '{FORMAT}'" if fault["loc"] == ("format",) else "")
         case "tuple_type" if isinstance(value, dict):

@@ -1,8 +1,9 @@
 """What a datasheet says, as frozen records of SI numbers.
 
 A sheet lists nodes (each with its capacitance to ground), resistors (each with its own bath, named
-after it) and coupling capacitors, together with the limits and the costs of what drives them. An
-array has already been written out: its elements carry the index of their cell, "r0[0,3]".
+after it), coupling capacitors, inductors (one with a series resistance has a bath too, named after
+it) and mutual inductances, together with the limits and the costs of what drives them. An array has
+already been written out: its elements carry the index of their cell, "r0[0,3]".
 
 Two sheets with the same numbers have the same `content_hash`, however they were written: it is
 the SHA-256 of the canonical JSON of `content()`, which leaves out names of files, prose, sources
@@ -19,7 +20,17 @@ from typing import Any
 
 from thermohw.datasheet.quantity import Quantity
 
-__all__ = ["GROUND", "Capacitor", "Cost", "Datasheet", "Limits", "Node", "Resistor"]
+__all__ = [
+    "GROUND",
+    "Capacitor",
+    "Cost",
+    "Datasheet",
+    "Inductor",
+    "Limits",
+    "Mutual",
+    "Node",
+    "Resistor",
+]
 
 GROUND = "gnd"
 """The reference node: no state, no capacitance of its own."""
@@ -59,6 +70,42 @@ class Capacitor:
     name: str
     between: tuple[str, str]
     capacitance: Quantity
+
+
+@dataclass(frozen=True)
+class Inductor:
+    """An inductor between two nodes; its current flows from the first through it to the second.
+
+    Attributes:
+        name: its name, its flux's, and that of the bath of its series resistance.
+        between: two node names, at most one of them ground.
+        inductance: henry.
+        series_resistance: ohm, of the same branch; None for an ideal inductor.
+        temperature: of the series resistance's bath, kelvin; None without one.
+        source: whether a controlled current source stands in parallel with the series resistance.
+    """
+
+    name: str
+    between: tuple[str, str]
+    inductance: Quantity
+    series_resistance: Quantity | None = None
+    temperature: Quantity | None = None
+    source: bool = False
+
+
+@dataclass(frozen=True)
+class Mutual:
+    """Two inductors that share flux: M = k sqrt(L1 L2), dots at the first node of each.
+
+    Attributes:
+        name: unique.
+        between: two inductor names.
+        k: coefficient of coupling, -1 < k < 1.
+    """
+
+    name: str
+    between: tuple[str, str]
+    k: Quantity
 
 
 @dataclass(frozen=True)
@@ -111,13 +158,15 @@ class Datasheet:
         name: of the device, the file's stem unless the file says otherwise.
         description: one line for people.
         nodes: in the order of the state vector.
-        resistors: in the order of the baths.
+        resistors: in the order of the baths; those of inductors follow.
         capacitors: coupling capacitors (the nodes' own are with the nodes).
         limits: of the electronics.
         cost: of operations.
         shape: of the array, () without one.
         text: the file, verbatim.
         overrides: entries replaced on loading, dotted key -> what replaced them.
+        inductors: their fluxes follow the nodes' charges in the state vector.
+        mutuals: couplings between inductors.
     """
 
     name: str
@@ -130,10 +179,16 @@ class Datasheet:
     shape: tuple[int, ...] = ()
     text: str = field(default="", repr=False)
     overrides: dict[str, Any] = field(default_factory=dict)
+    inductors: tuple[Inductor, ...] = ()
+    mutuals: tuple[Mutual, ...] = ()
 
     def content(self) -> dict[str, Any]:
-        """Everything that a computation can depend on, as plain JSON types in SI."""
-        return {
+        """Everything that a computation can depend on, as plain JSON types in SI.
+
+        Kinds of elements that a circuit lacks are left out, so that a circuit without inductors has
+        the hash it had before there were any.
+        """
+        content = {
             "nodes": [_plain(node) for node in self.nodes],
             "resistors": [_plain(resistor) for resistor in self.resistors],
             "capacitors": [_plain(capacitor) for capacitor in self.capacitors],
@@ -141,6 +196,15 @@ class Datasheet:
             "cost": _plain(self.cost),
             "shape": list(self.shape),
         }
+        magnetic = {"inductors": self.inductors, "mutuals": self.mutuals}
+        return content | {kind: [*map(_plain, items)] for kind, items in magnetic.items() if items}
+
+    @property
+    def baths(self) -> dict[str, Quantity]:
+        """Temperature of every bath by its name, in the order of the circuit's elements."""
+        named = {resistor.name: resistor.temperature for resistor in self.resistors}
+        lossy = {item.name: item.temperature for item in self.inductors}
+        return named | {name: bath for name, bath in lossy.items() if bath is not None}
 
     @cached_property
     def content_hash(self) -> str:
@@ -149,14 +213,19 @@ class Datasheet:
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     def quantities(self) -> dict[str, Quantity | None]:
-        """Every entry by its dotted key, e.g. "r0.resistance", "limits.rail"; None where absent."""
-        owners = {item.name: item for item in (*self.nodes, *self.resistors, *self.capacitors)}
+        """Every entry by its dotted key, e.g. "r0.resistance", "limits.rail"; None where absent.
+
+        What an ideal inductor does not have is not an entry that is absent.
+        """
+        elements = (*self.nodes, *self.resistors, *self.capacitors, *self.inductors, *self.mutuals)
+        owners: dict[str, Any] = {item.name: item for item in elements}
         owners |= {"limits": self.limits, "cost": self.cost}
         return {
             f"{name}.{f.name}": value
             for name, owner in owners.items()
             for f in fields(owner)
-            if (value := getattr(owner, f.name)) is None or isinstance(value, Quantity)
+            if isinstance(value := getattr(owner, f.name), Quantity)
+            or (value is None and isinstance(owner, _Optional))
         }
 
 
