@@ -1,7 +1,8 @@
-# make demo | test | check | bench. Each sets up .venv by itself where it is missing or older than its recipe.
+# make demo | test | check | bench | studies. Each sets up .venv by itself where it is missing or older than its recipe.
 #   PYTHON=python3.12           the interpreter the environment is made with (3.11 or newer)
 #   PIP_ARGS="--index-url ..."  handed to pip, for instance to ask for a CPU build of torch
-#   QUICK=1                     a short demo
+#   QUICK=1                     a short demo, the short version of every study (in a temporary folder)
+#   OUT=folder                  where studies go instead of out/
 #   ARGS="-k name"              handed to pytest
 
 PYTHON ?= python3
@@ -16,7 +17,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
-.PHONY: demo test check bench venv clean
+.PHONY: demo test check bench studies venv clean
 # An interrupted set-up leaves no half environment that looks whole.
 .DELETE_ON_ERROR:
 
@@ -43,6 +44,19 @@ check: $(STAMP)
 	$(PY) -m ruff format --check .
 	$(VENV)/bin/lint-imports
 	$(PY) -m pyright
+
+# Every shipped study, one after another; all are run even where one fails.
+STUDIES := $(filter-out _%,$(notdir $(basename $(wildcard experiments/*.py))))
+studies: $(STAMP)
+	@folder="$(if $(QUICK),$(OUT),$(or $(OUT),out))"; failed=""; \
+	if [ -z "$$folder" ]; then folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; fi; \
+	for name in $(STUDIES); do \
+	  echo "-- $$name"; begun=$$(date +%s); \
+	  $(PY) -m thermohw experiment run $$name $(if $(QUICK),--quick) --out "$$folder/$$name$(if $(QUICK),-quick)" \
+	    || failed="$$failed $$name"; \
+	  echo "-- $$name took $$(($$(date +%s) - begun)) s"; \
+	done; \
+	if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi
 
 # The peers that benchmarks compare with live in an environment of their own.
 PEERS := $(VENV)-peers

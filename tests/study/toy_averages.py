@@ -16,45 +16,46 @@ def cells(p):
 
 
 def compute(cell, tools):
-    if trouble := os.environ.get("TOY_TROUBLE"):
-        Path(trouble).open("a").write(f"{cell['n']} {cell['repeat']}\n")  # who computed what
-    if slow := os.environ.get("TOY_SLEEP"):
-        time.sleep(float(slow))
+    if diary := os.environ.get("TOY_DIARY"):  # who computed what
+        with Path(diary).open("a") as file:
+            file.write(f"{cell['n']} {cell['repeat']} {os.getpid()}\n")
+    time.sleep(float(os.environ.get("TOY_SLEEP", "0")))
     if os.environ.get("TOY_FAIL") == str(cell["n"]):
-        raise ZeroDivisionError("a bad day")
+        raise ZeroDivisionError("a bad\nday")
+    if os.environ.get("TOY_DIE") == str(cell["n"]):
+        os.kill(os.getpid(), 9)
     x = torch.randn(cell["n"], generator=tools.generator("x"), dtype=torch.float64)
-    return {"mean": x.mean(), "first": x[:3], "name": f"n{cell['n']}", "whole": cell["n"]}
+    matrix = x[:4].outer(x[:4]).numpy() + np.eye(4)
+    return {"mean": x.mean(), "spectrum": np.linalg.eigvalsh(matrix), "name": f"n{cell['n']}"}
 
 
 def conclude(p, results, sheet):
-    rms = [np.sqrt((results.where(n=n).column("mean") ** 2).mean()) for n in p["sizes"]]
+    if os.environ.get("TOY_CONCLUDE") == "fail":
+        raise RuntimeError("no conclusion")
+    means = [results.where(n=n).column("mean") for n in p["sizes"]]
+    rms = [float(np.sqrt((mean**2).mean())) for mean in means]
     figure, axes = panels()
     axes.loglog(p["sizes"], rms, "o", label="measured")
     axes.set(xlabel="n", ylabel="rms of the mean")
     sheet.figure("rms", figure, "The mean of n normals falls as one over root n.")
     figure, _ = panels(2)
-    sheet.figure("pair", figure, "Two empty plots & a caption <with signs>.")
+    sheet.figure("pair", figure, 'Two "empty" plots & a caption <with signs>.')
     for n, value in zip(p["sizes"], rms, strict=True):
-        sheet.number(
-            f"rms.{n}", value, value / np.sqrt(2 * p["repeats"]), unit="1", published=n**-0.5
-        )
+        error = value / np.sqrt(2 * p["repeats"])
+        sheet.number(f"rms.{n}", value, error, unit="V", published=n**-0.5)
     sheet.number("unknown", float("nan"), note="nobody knows")
-    sheet.table(
-        "all",
-        ["n", "rms", "words"],
-        [(n, (v, 0.1 * v), "x") for n, v in zip(p["sizes"], rms, strict=True)],
-    )
-    sheet.check(
-        "falls", "holds" if rms[-1] < rms[0] * p["factor"] else "violated", f"{rms[-1]:.3g}"
-    )
+    rows = [(n, (value, 0.1 * value), p["label"]) for n, value in zip(p["sizes"], rms, strict=True)]
+    sheet.table("all", ["n", "rms", "words"], rows, caption="All of it")
+    status = "holds" if rms[-1] < rms[0] * p["factor"] else "violated"
+    sheet.check("falls_with_n", status, f"from {rms[0]:.3g} to {rms[-1]:.3g}")
     sheet.finding(f"From {p['sizes'][0]} to {p['sizes'][-1]} it falls {rms[0] / rms[-1]:.3g}-fold.")
 
 
 STUDY = Study(
     title="Averages of normals",
     question="How far do averages of n normals lie from zero?",
-    parameters={"sizes": [4, 64, 1024], "repeats": 4, "factor": 1.0, "seed": 0, "label": "toy"},
-    quick={"sizes": [4, 64]},
+    parameters={"sizes": [4, 1024], "repeats": 4, "factor": 1.0, "seed": 0, "label": "toy"},
+    quick={"repeats": 2},
     units={"mean": "V"},
     cells=cells,
     compute=compute,

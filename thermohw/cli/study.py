@@ -78,7 +78,8 @@ def _tell(run: StudyRun) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
+    # Wider than 80 where nobody's window says how wide: a log wraps by itself.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
     sheet = run.sheet
     if sheet.numbers:
         console.print(_numbers(sheet.numbers))

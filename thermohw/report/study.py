@@ -22,16 +22,17 @@ __all__ = ["is_study", "study_page", "write_study_page"]
 
 _FORMAT = "thermohw-study/1"
 _WIDE = 480  # CSS pixels: a wider figure takes the whole row
+_ENLARGED = 1.25  # a figure is shown at most so many times its own size
 
 
 @dataclass(frozen=True)
 class _Drawn:
-    """A figure of the page."""
+    """A figure of the page; `most`: CSS pixels it may be wide."""
 
     picture: Picture
     name: str
     wide: bool
-    width: int
+    most: int
 
 
 def is_study(folder: Path) -> bool:
@@ -73,6 +74,7 @@ def study_page(folder: Path) -> str:
             "numbers": [_number(name, entry) for name, entry in table["numbers"].items()],
             "tables": [_table(entry) for entry in table["tables"]],
             "verdicts": verdicts,
+            "names": {check.name: _title(check.name) for check in verdicts.checks},
             "verdict": _sentence(verdicts),
             "stats": _stats(table),
             "parameters": [(key, _words(value)) for key, value in table["parameters"].items()],
@@ -94,7 +96,7 @@ def _figure(folder: Path, entry: dict[str, Any]) -> _Drawn:
     document = (folder / "figures" / f"{name}.svg").read_text(encoding="utf-8")
     drawing = inline(document, f"figure-{name}", caption)
     wide = entry["width"] > _WIDE
-    return _Drawn(Picture(drawing, caption, caption), name, wide, entry["width"])
+    return _Drawn(Picture(drawing, caption, caption), name, wide, round(_ENLARGED * entry["width"]))
 
 
 def _number(name: str, entry: dict[str, Any]) -> dict[str, Any]:
@@ -127,10 +129,17 @@ def _cell(value: Any) -> str:
     return plain(value) if isinstance(value, int | float) else str(value)
 
 
+def _title(name: str) -> str:
+    """A check's name as words; a symbol it opens with keeps its letters."""
+    words = name.replace("_", " ") if " " not in name else name
+    first = words.split(" ")[0]
+    return words[:1].upper() + words[1:] if first.isalpha() and len(first) > 1 else words
+
+
 def _sentence(verdicts: Verdicts) -> str:
     if not verdicts.checks:
         return ""
-    broken = [check.title for check in verdicts.checks if check.status == "violated"]
+    broken = [_title(check.name) for check in verdicts.checks if check.status == "violated"]
     if broken:
         return f"Violated: {', '.join(broken)}."
     if any(check.status == "explained" for check in verdicts.checks):

@@ -58,6 +58,7 @@ _STYLE: dict[str, Any] = {
     "axes.titlelocation": "left",
     "axes.titlecolor": PALETTE["ink"],
     "axes.axisbelow": True,
+    "axes.formatter.min_exponent": 3,  # 0.01 to 100 on logarithmic axes are written out
     "axes.grid": False,
     "grid.color": PALETTE["line"],
     "grid.linewidth": 0.6,

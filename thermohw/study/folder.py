@@ -4,9 +4,9 @@ study.json says which study and which parameters the folder holds. Another study
 foreign files are refused, so that results never mix. Two changes are let through because nothing
 stored gets a wrong meaning by them:
 
-    the study's code changed     cells carry the code's digest in their name: those of the old code
-                                 are deleted and computed again
-    only `conclude` is concerned the cells are the same under the new parameters
+    the study's code changed      cells carry the code's digest in their name: those of the old
+                                  code are deleted and computed again
+    only `conclude` is concerned  the cells are the same under the new parameters
 
 An advisory lock on the folder keeps a second run out while one is at work.
 """
@@ -155,8 +155,7 @@ class Folder:
         for file in [*stale, *(self.path / "cells").glob(".*.part")]:
             file.unlink()
         if old is not None and count:
-            left = len(self.work) - len(self.done)
-            self.notes.append(f"study changed, {left} cell{'s' * (left != 1)} recomputed")
+            self.notes.append(f"study changed, {count} cell{'s' * (count != 1)} recomputed")
 
 
 def _manifest(path: Path) -> dict[str, Any] | None:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Job", "Outcome", "Plan", "compute_all"]
 
+_HEARTBEAT = 1.0  # seconds after which a caller may move its clock
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -71,8 +72,10 @@ class Outcome:
     wall: float
 
 
-def compute_all(jobs: list[Job], study: Study, plan: Plan, *, workers: int) -> Iterator[Outcome]:
-    """Compute cells; yields each as it is finished, in any order.
+def compute_all(
+    jobs: list[Job], study: Study, plan: Plan, *, workers: int
+) -> Iterator[Outcome | None]:
+    """Compute cells; yields each as it is finished, in any order, and None while nothing happens.
 
     Args:
         jobs: the cells.
@@ -145,12 +148,15 @@ class _Worker:
             self.process.kill()
 
 
-def _parallel(jobs: list[Job], plan: Plan, workers: int) -> Iterator[Outcome]:
+def _parallel(jobs: list[Job], plan: Plan, workers: int) -> Iterator[Outcome | None]:
     waiting = deque(jobs)
     team = [_Worker(plan) for _ in range(workers)]
     try:
         while waiting or any(worker.job for worker in team):
-            for connection in wait([worker.pipe for worker in team]):
+            ready = wait([worker.pipe for worker in team], timeout=_HEARTBEAT)
+            if not ready:
+                yield None
+            for connection in ready:
                 worker = next(w for w in team if w.pipe is connection)
                 job, worker.job = worker.job, None
                 try:

@@ -152,7 +152,12 @@ def _compute(
     )
     with bar:
         outcomes = compute_all(jobs, found.study, plan, workers=workers)
-        for number, outcome in enumerate(outcomes, kept + 1):
+        number = kept
+        for outcome in outcomes:
+            if outcome is None:  # a cell may take minutes: the clock goes on
+                bar.refresh()
+                continue
+            number += 1
             if outcome.problem:
                 failed.append(outcome)
             bar.update()

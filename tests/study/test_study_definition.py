@@ -1,0 +1,113 @@
+"""Parameters by the types of their defaults; cells that can be named."""
+
+import pytest
+from study.toy_averages import STUDY
+
+from thermohw.errors import InputError
+from thermohw.study import Study
+from thermohw.study.definition import merge, parse_settings
+
+
+def of(parameters, **changes):
+    nothing = {"compute": lambda c, t: {}, "conclude": lambda p, r, s: None}
+    made = {"cells": lambda p: [{"i": 0}], "title": "t", "question": "q?"} | nothing | changes
+    return Study(parameters=parameters, **made)
+
+
+TYPES = of(
+    {
+        "whole": 3,
+        "real": 2.5,
+        "flag": False,
+        "word": "a",
+        "wholes": [1, 2],
+        "reals": [1, 2.5],
+        "words": ["a"],
+        "nothing": None,
+        "table": {"a": 1},
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("whole=7", 7),
+        ("whole=-1e3", -1000),
+        ("real=7", 7.0),
+        ("real = 1e-3", 1e-3),
+        ("flag=true", True),
+        ("word=[1, 2]", "[1, 2]"),
+        ("word=a=b", "a=b"),
+        ("wholes=4,5", [4, 5]),
+        ("wholes=[4, 5]", [4, 5]),
+        ("wholes=", []),
+        ("reals=4", [4.0]),
+        ("reals=[4, 0.5]", [4.0, 0.5]),
+        ("words=x, y", ["x", "y"]),
+        ("nothing=3", 3),
+        ('table={"b": 2}', {"b": 2}),
+    ],
+)
+def test_values_are_read_by_the_type_of_the_default(text, value):
+    (found,) = parse_settings(TYPES, [text]).values()
+    assert found == value and type(found) is type(value)
+    if isinstance(value, list):
+        assert [type(item) for item in found] == [type(item) for item in value]
+    key = text.partition("=")[0].strip()
+    assert merge(TYPES, {key: found}, quick=False)[key] == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["whole=1.5", "whole=x", "real=nan", "real=true", "flag=1", "wholes=1,x", "wholes=1.5"]
+    + ["wholes=[1, 2", 'wholes=["a"]', "table=[1]", "whole", "=3"],
+)
+def test_other_values_are_refused_on_one_line(text):
+    with pytest.raises(InputError) as caught:
+        parse_settings(TYPES, [text])
+    assert "--set" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_unknown_keys_are_refused_with_the_known_ones():
+    with pytest.raises(InputError, match="'size'; known: sizes, repeats, factor, seed, label"):
+        parse_settings(STUDY, ["size=3"])
+    with pytest.raises(InputError, match="known: sizes"):
+        merge(STUDY, {"size": 3}, quick=False)
+
+
+def test_values_from_python_are_checked_too():
+    assert merge(TYPES, {"real": 3}, quick=False)["real"] == 3.0
+    for key, value in (("whole", 1.5), ("whole", True), ("flag", 1), ("wholes", [1.5])):
+        with pytest.raises(InputError, match=key):
+            merge(TYPES, {key: value}, quick=False)
+
+
+def test_quick_stands_between_the_defaults_and_what_is_given():
+    assert merge(STUDY, {}, quick=False)["repeats"] == 4
+    assert merge(STUDY, {}, quick=True)["repeats"] == 2
+    assert merge(STUDY, {"repeats": 9}, quick=True)["repeats"] == 9
+
+
+def test_a_run_cannot_change_the_defaults_of_the_next():
+    merge(STUDY, {}, quick=False)["sizes"].append(7)
+    assert STUDY.parameters["sizes"] == [4, 1024]
+
+
+@pytest.mark.parametrize(
+    ("cells", "words"),
+    [
+        ([], "nothing to compute"),
+        ([{"a": 1}, {"a": 1}], "two cells are the same"),
+        ([{"a": object()}], "JSON"),
+        ([{"a": float("nan")}], "JSON"),
+        ([{"a/b": 1}], "without '/'"),
+    ],
+)
+def test_cells_that_cannot_be_named_are_refused(cells, words):
+    with pytest.raises(InputError, match=words):
+        of({}, cells=lambda p: cells).work({})
+
+
+def test_cells_are_plain_json():
+    assert of({}, cells=lambda p: [{"a": (1, 2)}]).work({}) == [{"a": [1, 2]}]
