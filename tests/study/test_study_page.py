@@ -1,0 +1,88 @@
+"""The page of a study: whole, self-contained, in agreement with results.json."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from report.report_runs import Page
+
+from thermohw.errors import InputError
+from thermohw.report import report
+from thermohw.study import run_study
+from thermohw.study.figures import COLOURS, panels, shades
+
+TOY = Path(__file__).with_name("toy_averages.py")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("study") / "toy"
+    run_study(TOY, ["label=a <b> & c"], quick=True, out=path, workers=1, progress=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def page(folder):
+    return Page(folder / "index.html")
+
+
+def test_the_page_needs_nothing_else(page):
+    identifiers = page.all("id")
+    assert len(identifiers) == len(set(identifiers)) and len(page.elements("h1")) == 1
+    for place in page.all("href") + page.all("src"):
+        assert place == "data:," or place[1:] in identifiers, place
+    assert not re.search(r"https?:|url\((?!#)|@import|<script", page.source)
+
+
+def test_the_page_holds_every_number_figure_and_check(folder, page):
+    table = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    shown = {e["data-name"]: float(e["value"]) for e in page.elements("data")}
+    known = {n: e["value"] for n, e in table["numbers"].items() if e["value"] is not None}
+    assert shown == known and len(known) == 2
+    labels = {e["id"]: e["aria-label"] for e in page.elements("svg")}
+    assert labels == {f"figure-{f['name']}": f["caption"] for f in table["figures"]}
+    for words in (table["title"], table["question"], *table["findings"], "nobody knows"):
+        assert words in page.source
+    assert "Falls with n" in page.source and table["checks"][0]["detail"] in page.source
+    assert "a &lt;b&gt; &amp; c" in page.source and "<b> &" not in page.source
+    assert "quick version" in page.source and "published" in page.source
+
+
+def test_figures_follow_the_palette(folder, page):
+    drawing = (folder / "figures" / "rms.svg").read_text(encoding="utf-8")
+    assert drawing.startswith("<?xml") and COLOURS[0] in drawing and "var(--" not in drawing
+    inside = re.search(r'<svg class="figure" id="figure-rms".*?</svg>', page.source, re.S)
+    assert inside and "var(--generated)" in inside[0] and COLOURS[0] not in inside[0]
+    assert "var(--paper)" in inside[0]  # the paper under it goes dark with the page
+    assert ">rms of the mean</text>" in drawing  # text stays text
+
+
+def test_report_draws_the_page_again(folder, tmp_path):
+    first = (folder / "index.html").read_bytes()
+    assert report(folder) == folder / "index.html"
+    assert (folder / "index.html").read_bytes() == first
+    assert report(folder, tmp_path / "page.html").read_bytes() == first
+
+
+def test_damaged_results_are_one_line(folder, tmp_path):
+    for text in ("{", "{}", '{"format": "thermohw-study/1"}'):
+        (tmp_path / "results.json").write_text(text)
+        with pytest.raises(InputError, match=r"results.json: "):
+            report(tmp_path)
+    (tmp_path / "results.json").write_bytes((folder / "results.json").read_bytes())
+    with pytest.raises(InputError, match="run the study again"):
+        report(tmp_path)
+
+
+def test_panels_come_as_they_are_wanted():
+    figure, one = panels()
+    assert one.figure is figure and tuple(figure.get_size_inches()) == (3.8, 2.5)
+    figure, (left, right) = panels(2, sharey=True)
+    assert left.figure is right.figure and not left.spines["top"].get_visible()
+    assert [len(row) for row in panels(2, 3)[1]] == [2, 2, 2] and len(panels(1, 3)[1]) == 3
+
+
+def test_shades_grow_darker():
+    light = [sum(int(c[i : i + 2], 16) for i in (1, 3, 5)) for c in shades(5)]
+    assert light == sorted(light, reverse=True) and len(set(light)) == 5 and len(shades(1)) == 1
