@@ -1,19 +1,27 @@
 """A linear noise circuit as a stochastic port-Hamiltonian system (thermal units, float64).
 
-State z = node charges (inductor fluxes join it behind them), stored energy H = z.H''z / 2, efforts
-H''z = node voltages. Every dissipative element k has a direction b_k in state space, a coefficient
-gamma_k, a temperature T_k and its own source e_k:
+State z = (q, phi), node charges and behind them inductor fluxes; stored energy H = z.H''z / 2 with
+H'' = blkdiag(C^-1, L^-1); efforts H''z = (v, i), node voltages and inductor currents. Every
+dissipative element k has a direction b_k in state space, a coefficient gamma_k, a temperature T_k
+and its own source e_k:
 
-    dz   = J H''z dt - sum_k b_k dy_k + B i dt
+    dz   = J H''z dt - sum_k b_k dy_k + B c dt
     dy_k = gamma_k X_k dt - sqrt(2 T_k gamma_k) dW_k,       X_k = b_k . H''z - e_k
 
-y_k is the charge that flows OUT of the state along b_k. Heat into bath k is X_k o dy_k, work of its
-source -e_k o dy_k, work of a port v i dt. Written as one linear SDE,
+    resistor between nodes      b_k = e_a - e_b, gamma_k = 1/R, e_k volts in series with it
+    series resistance of an L   b_k = e_phi, gamma_k = R, e_k amperes in parallel with it
 
-    dz = -A z dt + S e dt + B i dt + N dW,     A = (sum_k gamma_k b_k b_k^T - J) H''
+J is skew: an inductor from a to b takes its current out of node a, puts it into b, and its flux
+grows by v_a - v_b, so J = [0 -M^T; M 0] with the incidence matrix M. Ports c are a current into
+every node and an emf in every inductor's branch. y_k is the charge (flux) that flows OUT of the
+state along b_k. Heat into bath k is X_k o dy_k, work of its source -e_k o dy_k, work of a port
+(H''z).B c dt. Written as one linear SDE,
+
+    dz = -A z dt + S e dt + B c dt + N dW,     A = (sum_k gamma_k b_k b_k^T - J) H''
     S_k = gamma_k b_k,   N_k = b_k sqrt(2 T_k gamma_k)
 
 A need not be normal and the temperatures need not agree, so nothing here assumes detailed balance.
+With one temperature the steady state is exp(-H/T): Cov(v) = T C^-1, Cov(i) = T L^-1, <v i> = 0.
 """
 
 from __future__ import annotations
@@ -24,6 +32,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.linalg import solve_continuous_lyapunov
+from scipy.sparse.csgraph import connected_components
 
 from thermohw.circuit.scale import Scale
 
@@ -38,20 +47,21 @@ __all__ = ["LinearDevice"]
 
 @dataclass(frozen=True, eq=False)
 class LinearDevice:
-    """A linear circuit with n state variables, K dissipative elements and P current ports.
+    """A linear circuit with n state variables, K dissipative elements and P ports.
 
     Attributes:
         name: the datasheet's name.
         scale: SI size of the thermal units.
         nodes: names of the n_nodes nodes; they are the leading state variables.
         elements: names of the K dissipative elements; each bath is named after its element.
-        hessian: H'', shape (n, n), inverse capacitance.
+        hessian: H'', shape (n, n), inverse capacitance (and inverse inductance).
         structure: J, shape (n, n), skew.
         directions: b_k as rows, shape (K, n).
         coefficients: gamma_k, shape (K,).
         temperatures: T_k / T_ref, shape (K,).
         controlled: indices of the elements that carry a controlled source.
         datasheet: where the numbers came from (None for a device built by hand).
+        fluxes: names of the inductors; their fluxes are the trailing state variables.
     """
 
     name: str
@@ -65,10 +75,12 @@ class LinearDevice:
     temperatures: NDArray[Any]
     controlled: tuple[int, ...]
     datasheet: Datasheet | None = field(default=None, repr=False)
+    fluxes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         n, k = self.hessian.shape[0], len(self.elements)
         assert self.hessian.shape == (n, n) and self.structure.shape == (n, n)
+        assert len(self.nodes) + len(self.fluxes) == n
         assert self.directions.shape == (k, n)
         assert self.coefficients.shape == (k,) and self.temperatures.shape == (k,)
         assert np.allclose(self.structure, -self.structure.T), "J must be skew"
@@ -77,6 +89,19 @@ class LinearDevice:
     def dim(self) -> int:
         """Number of state variables n."""
         return self.hessian.shape[0]
+
+    @property
+    def coordinates(self) -> tuple[str, ...]:
+        """Names of the n state variables, of their efforts and of the ports: nodes (charge, volt,
+        injected ampere), then inductors (flux, ampere, volt in the branch).
+        """
+        return (*self.nodes, *self.fluxes)
+
+    @cached_property
+    def effort_scale(self) -> NDArray[Any]:
+        """SI size of the unit of every effort, shape (n,): volt for nodes, ampere for inductors."""
+        sizes = [self.scale.voltage] * len(self.nodes) + [self.scale.current] * len(self.fluxes)
+        return np.array(sizes)
 
     @cached_property
     def drift_matrix(self) -> NDArray[Any]:
@@ -91,8 +116,10 @@ class LinearDevice:
 
     @cached_property
     def port_matrix(self) -> NDArray[Any]:
-        """B in dz = B i dt, shape (n, P): one current port at every node."""
-        return np.eye(self.dim)[:, : len(self.nodes)]
+        """B in dz = B c dt, shape (n, P): a current into every node, an emf in every inductor's
+        branch.
+        """
+        return np.eye(self.dim)
 
     @cached_property
     def noise_matrix(self) -> NDArray[Any]:
@@ -101,8 +128,20 @@ class LinearDevice:
 
     @cached_property
     def capacitance(self) -> NDArray[Any]:
-        """Inverse Hessian, shape (n, n): the Maxwell capacitance matrix in units of C_ref."""
+        """Inverse Hessian, shape (n, n): the Maxwell capacitance matrix in units of C_ref, then the
+        inductance matrix in units of R_ref^2 C_ref.
+        """
         return np.linalg.inv(self.hessian)
+
+    @cached_property
+    def components(self) -> tuple[NDArray[Any], ...]:
+        """Indices of the state variables of every part of the circuit that nothing joins to the
+        rest, each ascending, in the order of their first variable.
+        """
+        ends = (self.directions != 0.0).astype(float)
+        joined = (self.hessian != 0.0) | (self.structure != 0.0) | (ends.T @ ends > 0.0)
+        count, label = connected_components(joined, directed=False)
+        return tuple(np.flatnonzero(label == i) for i in range(count))
 
     @cached_property
     def stationary_covariance(self) -> NDArray[Any]:
@@ -110,8 +149,23 @@ class LinearDevice:
         N^T.
         """
         noise = self.noise_matrix @ self.noise_matrix.T
-        covariance = solve_continuous_lyapunov(self.drift_matrix, noise)
+        if self.uncoupled:
+            return np.diag(np.diag(noise) / (2.0 * np.diag(self.drift_matrix)))
+        covariance = np.zeros_like(noise)
+        for part in self._parts:
+            block = np.ix_(part, part)
+            covariance[block] = solve_continuous_lyapunov(self.drift_matrix[block], noise[block])
         return 0.5 * (covariance + covariance.T)
+
+    @cached_property
+    def effort_covariance(self) -> NDArray[Any]:
+        """Steady covariance of the efforts (v, i) without control, shape (n, n)."""
+        return self.hessian @ self.stationary_covariance @ self.hessian
+
+    @property
+    def _parts(self) -> tuple[NDArray[Any], ...]:
+        """What matrix equations are solved over: arrays of ringing cells one cell at a time."""
+        return self.components if self.gyrating else (np.arange(self.dim),)
 
     @cached_property
     def effort_drift(self) -> NDArray[Any]:
@@ -136,9 +190,34 @@ class LinearDevice:
         )
 
     @cached_property
+    def gyrating(self) -> bool:
+        """True when J moves energy between state variables: the circuit has inductors."""
+        return bool(self.structure.any())
+
+    @cached_property
+    def rates(self) -> NDArray[Any]:
+        """Eigenvalues of A, shape (n,), per R_ref C_ref; complex for motions that ring."""
+        a = self.drift_matrix
+        if self.uncoupled:
+            return np.diag(a)
+        return np.concatenate([np.linalg.eigvals(a[np.ix_(part, part)]) for part in self._parts])
+
+    @cached_property
     def time_constants(self) -> NDArray[Any]:
-        """Relaxation times 1/Re(eigenvalues of A), longest first, in R_ref C_ref."""
-        return np.sort(1.0 / np.linalg.eigvals(self.drift_matrix).real)[::-1]
+        """Relaxation times 1/Re(eigenvalues of A), longest first, in R_ref C_ref; for a motion that
+        rings the decay time of its amplitude.
+        """
+        return np.sort(1.0 / np.real(self.rates))[::-1]
+
+    @cached_property
+    def resonances(self) -> NDArray[Any]:
+        """Natural angular frequency |a| and quality |a| / (2 Re a) of every motion that rings,
+        shape (m, 2), slowest first; a is an eigenvalue of A and Q = 1/2 critical damping.
+        """
+        # A double eigenvalue splits by the root of the round-off.
+        ringing = self.rates[np.imag(self.rates) > 1e-6 * np.abs(self.rates)]
+        ringing = ringing[np.argsort(np.abs(ringing))]
+        return np.stack([np.abs(ringing), 0.5 * np.abs(ringing) / np.real(ringing)], axis=1)
 
     @cached_property
     def unit_hessian(self) -> bool:
@@ -146,7 +225,9 @@ class LinearDevice:
         return np.array_equal(self.hessian, np.eye(self.dim))
 
     def efforts(self, state: torch.Tensor) -> torch.Tensor:
-        """Node voltages H''z of states (paths, n), thermal units, same shape."""
+        """Node voltages and inductor currents H''z of states (paths, n), thermal units, same
+        shape.
+        """
         if self.unit_hessian:
             return state
         diagonal = np.diag(self.hessian)

@@ -1,9 +1,14 @@
-"""From a datasheet to matrices: nodal analysis of resistors and capacitors.
+"""From a datasheet to matrices: nodal analysis of resistors, capacitors and inductors.
 
 Node charges q and node voltages v obey q = C v with the Maxwell capacitance matrix: its diagonal is
 the sum of all capacitors at the node, its off-diagonal minus the capacitor between two nodes. A
 resistor between nodes a and b takes charge out of a and puts it into b: its direction is b_k = e_a
 - e_b (ground has no entry), its coefficient 1/R, its Johnson noise its own.
+
+Inductor fluxes and currents obey phi = L i; the inductance matrix has the inductors on its diagonal
+and k sqrt(L1 L2) off it. The incidence matrix M has a row e_a - e_b per inductor: its current
+leaves a and arrives in b, its flux grows by v_a - v_b. A series resistance acts on the flux alone,
+with coefficient R.
 """
 
 from __future__ import annotations
@@ -12,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.linalg import block_diag
 
 from thermohw.circuit.device import LinearDevice
 from thermohw.circuit.scale import Scale
@@ -45,35 +51,63 @@ def load_device(
 
 
 def build_device(datasheet: Datasheet) -> LinearDevice:
-    """Assemble the matrices of a datasheet's resistors and capacitors in thermal units."""
+    """Assemble the matrices of a datasheet's elements in thermal units.
+
+    Raises:
+        InputError: singular capacitance or inductance matrix, a node without a path to ground, a
+            motion that nothing damps.
+    """
     index = {node.name: i for i, node in enumerate(datasheet.nodes)}
-    resistors = datasheet.resistors
+    resistors, inductors = datasheet.resistors, datasheet.inductors
+    lossy = [x for x in inductors if x.series_resistance is not None]
+    resistances = (
+        [r.resistance.value for r in resistors if r.source]
+        or [r.resistance.value for r in resistors]
+        or [x.series_resistance.value for x in lossy if x.series_resistance is not None]
+    )
     scale = Scale(
         capacitance=_middle([node.capacitance.value for node in datasheet.nodes]),
-        resistance=_middle([r.resistance.value for r in resistors if r.source] or
-                           [r.resistance.value for r in resistors]),
-        temperature=_middle([r.temperature.value for r in resistors]),
-    )  # fmt: skip
+        resistance=_middle(resistances),
+        temperature=_middle([bath.value for bath in datasheet.baths.values()]),
+    )
     capacitance = np.diag([node.capacitance.value / scale.capacitance for node in datasheet.nodes])
     for capacitor in datasheet.capacitors:
         direction = _direction(capacitor.between, index)
         value = capacitor.capacitance.value / scale.capacitance
         capacitance += value * np.outer(direction, direction)
-    directions = np.array([_direction(r.between, index) for r in resistors])
+    hessian: Any = block_diag(
+        _inverse(capacitance, datasheet), _inverse_inductance(datasheet, scale.inductance)
+    )
+    incidence = np.array([_ends(x.between, index) for x in inductors]).reshape(-1, len(index))
+    structure = np.zeros_like(hessian)
+    structure[len(index) :, : len(index)] = incidence
+    structure[: len(index), len(index) :] = -incidence.T
+    series = np.eye(len(inductors))[[x.series_resistance is not None for x in inductors]]
+    directions: Any = block_diag(
+        np.array([_direction(r.between, index) for r in resistors]).reshape(-1, len(index)), series
+    )
+    coefficients = [scale.resistance / r.resistance.value for r in resistors]
+    for inductor in lossy:
+        assert inductor.series_resistance is not None
+        coefficients.append(inductor.series_resistance.value / scale.resistance)
     device = LinearDevice(
         name=datasheet.name,
         scale=scale,
         nodes=tuple(index),
-        elements=tuple(r.name for r in resistors),
-        hessian=_inverse(capacitance, datasheet),
-        structure=np.zeros_like(capacitance),
+        elements=tuple(datasheet.baths),
+        hessian=hessian,
+        structure=structure,
         directions=directions,
-        coefficients=np.array([scale.resistance / r.resistance.value for r in resistors]),
-        temperatures=np.array([r.temperature.value / scale.temperature for r in resistors]),
-        controlled=tuple(k for k, r in enumerate(resistors) if r.source),
+        coefficients=np.array(coefficients),
+        temperatures=np.array([t.value / scale.temperature for t in datasheet.baths.values()]),
+        controlled=tuple(k for k, x in enumerate([*resistors, *lossy]) if x.source),
         datasheet=datasheet,
+        fluxes=tuple(x.name for x in inductors),
     )
-    _check_grounded(device, datasheet)
+    if device.gyrating:
+        _check_damped(device, datasheet)
+    else:
+        _check_grounded(device, datasheet)
     return device
 
 
@@ -84,11 +118,17 @@ def _middle(values: list[float]) -> float:
     return sorted(values)[(len(values) - 1) // 2]
 
 
-def _direction(between: tuple[str, str], index: dict[str, int]) -> NDArray[Any]:
-    direction = np.zeros(len(index))
+def _ends(between: tuple[str, str], index: dict[str, int]) -> NDArray[Any]:
+    """e_a - e_b, without an entry for ground."""
+    row = np.zeros(len(index))
     for name, sign in zip(between, (1.0, -1.0), strict=True):
         if name in index:  # ground is no state variable
-            direction[index[name]] += sign
+            row[index[name]] += sign
+    return row
+
+
+def _direction(between: tuple[str, str], index: dict[str, int]) -> NDArray[Any]:
+    direction = _ends(between, index)
     # A grounded element written as ("gnd", node) is the same element: count the charge that
     # leaves the node.
     return -direction if direction.sum() < 0 else direction
@@ -105,9 +145,56 @@ def _inverse(capacitance: NDArray[Any], datasheet: Datasheet) -> NDArray[Any]:
     return 0.5 * (inverse + inverse.T)
 
 
+def _inverse_inductance(datasheet: Datasheet, unit: float) -> NDArray[Any]:
+    """L^-1 in 1/unit; exact reciprocals where nothing is coupled."""
+    place = {inductor.name: i for i, inductor in enumerate(datasheet.inductors)}
+    own = np.array([inductor.inductance.value / unit for inductor in datasheet.inductors])
+    if not datasheet.mutuals:
+        return np.diag(1.0 / own)
+    coupling = np.eye(len(own))
+    for mutual in datasheet.mutuals:
+        one, other = (place[name] for name in mutual.between)
+        coupling[one, other] = coupling[other, one] = mutual.k.value
+    values, vectors = np.linalg.eigh(coupling)
+    if values[0] <= 1e-12:
+        worst = [n for n, weight in zip(place, vectors[:, 0], strict=True) if abs(weight) > 1e-6]
+        raise InputError(
+            f"the inductance matrix is not positive definite: the couplings k of "
+            f"{', '.join(worst[:4])} contradict each other; make them smaller",
+            where=datasheet.name,
+        )
+    root = 1.0 / np.sqrt(own)
+    inverse = root[:, None] * np.linalg.inv(coupling) * root
+    return 0.5 * (inverse + inverse.T)
+
+
+def _check_damped(device: LinearDevice, datasheet: Datasheet) -> None:
+    """A motion that no resistor feels goes on for ever: it has no steady state.
+
+    In coordinates whose square is the energy, A is a positive semidefinite matrix minus a skew
+    one, so its eigenvalues are known to the round-off of its norm.
+    """
+    root = np.linalg.cholesky(device.hessian)
+    dissipation = device.source_matrix @ device.directions
+    a = root.T @ (dissipation - device.structure) @ root
+    for part in device.components:
+        values, vectors = np.linalg.eig(a[np.ix_(part, part)])
+        decay = np.real(values)
+        if decay.min() <= 1e-12 * np.abs(values).max():
+            still = np.abs(vectors[:, np.argmin(decay)])
+            names = [device.coordinates[i] for i in part[still > 1e-6 * still.max()]]
+            raise InputError(
+                f"no resistor damps the motion of {', '.join(names[:4])}, which never comes to "
+                "rest: add a resistor, or a series_resistance",
+                where=datasheet.name,
+            )
+
+
 def _check_grounded(device: LinearDevice, datasheet: Datasheet) -> None:
     """A node without a resistive path to ground never relaxes: it has no steady state."""
     conductance = device.source_matrix @ device.directions
+    if device.uncoupled:
+        return
     values, vectors = np.linalg.eigh(conductance)
     if values[0] <= 1e-12 * values[-1]:
         afloat = [

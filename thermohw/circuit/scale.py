@@ -5,6 +5,9 @@ underflow float32; the scaled ones do not. Three reference values fix everything
 
     energy   k T_ref              time     R_ref C_ref
     charge   sqrt(k T_ref C_ref)  voltage  sqrt(k T_ref / C_ref)      current  charge / time
+    flux     voltage * time       inductance  R_ref^2 C_ref
+
+so that a flux over an inductance is a current and a flux^2 over an inductance an energy, too.
 """
 
 from __future__ import annotations
@@ -55,6 +58,16 @@ class Scale:
     def current(self) -> float:
         """Charge per time, ampere; equals voltage / R_ref."""
         return self.voltage / self.resistance
+
+    @property
+    def inductance(self) -> float:
+        """R_ref^2 C_ref, henry."""
+        return self.resistance**2 * self.capacitance
+
+    @property
+    def flux(self) -> float:
+        """sqrt(k T_ref L_ref) = voltage * time, volt second."""
+        return self.voltage * self.time
 
     def theta(self, volts_per_unit: float) -> float:
         """Thermal variance k T/(C V0^2) of a reference node in model units x = V/V0
