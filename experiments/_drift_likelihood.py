@@ -27,9 +27,8 @@ class Undrifted(Score):
 
     def __init__(self, base: Score, target: Target) -> None:
         last = base.process.log_snr(base.process.duration)
-        sigma: Any = brentq(
-            lambda g: VE(sigma=g).log_snr(1.0) - last, 1.01, 1e6, xtol=1e-13, rtol=1e-14
-        )
+        solve: Any = brentq  # its stubs refuse plain floats
+        sigma = solve(lambda g: VE(sigma=g).log_snr(1.0) - last, 1.01, 1e6, xtol=1e-12)
         first = VE(sigma=float(sigma)).time_at_log_snr(base.process.log_snr(base.process.t_min))
         self.base, self.dim = base, base.dim
         self.process = VE(sigma=float(sigma), t_min=first)
