@@ -112,30 +112,29 @@ def test_mistakes_are_one_line_and_status_two(tmp_path, capsys, monkeypatch, wor
 
 @pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGINT])
 def test_a_stopped_study_goes_on_and_leaves_no_worker(tmp_path, blow):
-    """Eight cells of half a second on two workers, stopped after three."""
+    """Four cells of no time, then four of a minute on two workers, stopped among the latter."""
     diary, out = tmp_path / "diary", tmp_path / "a"
     words = ["experiment", "run", TOY, "--out", out, "--workers", 2]
-    first = thermohw(*words, TOY_DIARY=str(diary), TOY_SLEEP="0.5")
-    wait_for(lambda: len(list((out / "cells").glob("*.npz"))) >= 3 if out.exists() else False)
+    first = thermohw(*words, TOY_DIARY=str(diary), TOY_SLEEP="60")
+    wait_for(lambda: len(list(out.glob("cells/*.npz"))) == 4 and len(computed(diary)) == 6)
     (os.killpg if blow == signal.SIGINT else os.kill)(first.pid, blow)
     status, _, err = finish(first, 30)
     wait_for(lambda: group_is_gone(first.pid), 20)
     assert status == (-9 if blow == signal.SIGKILL else 130)
     if blow == signal.SIGINT:
         assert "the same command goes on" in err and "Traceback" not in err
-    kept = {f.stem for f in (out / "cells").glob("*.npz")}
-    assert 3 <= len(kept) < 8
+    assert len(list(out.glob("cells/*.npz"))) == 4
     diary.unlink()
-    status, _, err = shell(*words, TOY_DIARY=str(diary))
-    assert status == 0 and f"{len(kept)} of 8 cells are already there" in err
-    again = computed(diary)
-    assert len(again) == len(set(again)) == 8 - len(kept)
+    status, _, err = shell(*words[:-1], 1, TOY_DIARY=str(diary))
+    assert status == 0 and "4 of 8 cells are already there" in err
+    assert sorted(computed(diary)) == [("1024", str(repeat)) for repeat in range(4)]
 
 
 def test_two_runs_in_one_folder(tmp_path):
     out, diary = tmp_path / "a", tmp_path / "diary"
     words = ["experiment", "run", TOY, "--quick", "--workers", 1, "--out", out]
-    first = thermohw(*words, TOY_SLEEP="2", TOY_DIARY=str(diary))
+    words += ["--set", "sizes=1024"]
+    first = thermohw(*words, TOY_SLEEP="60", TOY_DIARY=str(diary))
     try:
         wait_for(diary.exists)
         status, _, err = shell(*words)

@@ -31,7 +31,6 @@ import torch
 
 import thermohw
 from thermohw.errors import InputError
-from thermohw.integrate.noise import block_generator
 from thermohw.store import content_hash
 
 if TYPE_CHECKING:
@@ -69,6 +68,8 @@ class Tools:
         Raises:
             KeyError: the cell has no such key.
         """
+        from thermohw.integrate.noise import block_generator
+
         cell = self._cell if shared is None else {key: self._cell[key] for key in shared}
         text = json.dumps([cell, stream], sort_keys=True)
         return block_generator(self._seed, int(content_hash(text), 16), stream=_STREAM)
