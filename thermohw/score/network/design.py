@@ -1,10 +1,10 @@
 r"""Which network and which training suit which data, by default and on request.
 
 Grey levels (a data set with a quantisation step and at most 64 levels) under an isotropic process
-get the `LevelsHead`; everything else the `GaussianHead`; the `PlainHead` is there on request. Pictures
-of more than 256 pixels get a `UNet`, everything else a dense network, whose width grows with the
-dimension. A data set has few rows and wants dropout; an analytic target never repeats a sample and
-wants none.
+get the `LevelsHead`; everything else the `GaussianHead`; the `PlainHead` is there on request.
+Pictures of more than 256 pixels get a `UNet`, everything else a dense network, whose width grows
+with the dimension. A data set has few rows and wants dropout; an analytic target never repeats a
+sample and wants none.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ _MOST_LEVELS = 64
 _FEW = 4  # dimensions
 _DENSE = 256  # pixels that a dense network is given
 _SMALLEST = 4  # pixels a side of a U-Net
+_PRECISIONS = ("float32", "bfloat16")
 _KEYS = {
     "head": "text",
     "trunk": "text",
@@ -84,7 +85,8 @@ def schedule(target: Target, options: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         target: the data.
         options: instead of the defaults; None keeps one. `entropy_weight` is kept only where it is
-            not zero: without it a training is what it was before there was one.
+            not zero, `precision` only where it is not "float32": without them a training is what
+            it was before there were any.
 
     Raises:
         InputError: an unknown option or a value out of range.
@@ -95,7 +97,12 @@ def schedule(target: Target, options: Mapping[str, Any]) -> dict[str, Any]:
     chosen = (few if target.dim <= _FEW else many) | {"seed": 0, "times": 32, "weight_decay": decay}
     least = {"seed": 0, "steps": 1, "times": 1, "states": 1}  # whole numbers
     chosen["entropy_weight"] = 0.0
-    for name, value in options.items():
+    given = dict(options)
+    precision = given.pop("precision", None) or _PRECISIONS[0]
+    if precision not in _PRECISIONS:
+        problem = f"{precision!r} is not a precision; choose {', '.join(_PRECISIONS)}"
+        raise InputError(problem, where="score.precision")
+    for name, value in given.items():
         where = f"score.{name}"
         if name not in chosen:
             raise InputError(f"unknown option; a training takes {', '.join(chosen)}", where=where)
@@ -109,7 +116,7 @@ def schedule(target: Target, options: Mapping[str, Any]) -> dict[str, Any]:
         chosen[name] = value
     if not chosen["entropy_weight"]:
         del chosen["entropy_weight"]
-    return chosen
+    return chosen if precision == _PRECISIONS[0] else chosen | {"precision": precision}
 
 
 def _trunk(target: Target, kind: str | None) -> dict[str, Any]:

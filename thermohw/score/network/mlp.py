@@ -59,6 +59,11 @@ class MLP(Trunk):
         return self.depth <= 2
 
     @property
+    def multiply_accumulates(self) -> int:
+        """The entries of the weight matrices."""
+        return self.width * (self.inputs + (self.depth - 1) * self.width + self.outputs)
+
+    @property
     def _hidden(self) -> list[str]:
         """Names of the hidden layers, "1" to "L"."""
         return [str(layer + 1) for layer in range(self.depth)]

@@ -95,6 +95,11 @@ class Trunk(ABC):
     def initial(self, generator: torch.Generator) -> dict[str, Tensor]:
         """Random parameters, float32; the output layer is zero."""
 
+    @property
+    @abstractmethod
+    def multiply_accumulates(self) -> int:
+        """Products of one evaluation at one state, those of the noise level alone left out."""
+
     @abstractmethod
     def to_dict(self) -> dict[str, Any]:
         """What `build_trunk` makes it from, besides its inputs and outputs; JSON-ready."""

@@ -84,6 +84,27 @@ class UNet(Trunk):
         return self.width if level == 0 else 2 * self.width
 
     @property
+    def multiply_accumulates(self) -> int:
+        """Entries of every convolution times the pixels it is evaluated at, and S(t) u."""
+        rows, columns, colours = self.picture
+        pixels = [rows * columns]
+        for _ in range(self._below):
+            rows, columns = (rows + 1) // 2, (columns + 1) // 2
+            pixels.append(rows * columns)
+        where = {f"down{i}": n for i, n in enumerate(pixels)} | {"base": pixels[-1]}
+        where |= {f"up{i}": n for i, n in enumerate(pixels)} | {"in": pixels[0], "out": pixels[0]}
+        total = self.outputs * colours
+        for name, shape in self.shapes.items():
+            kind, *rest = name.split("_")
+            if kind == "weight":
+                place = rest[-1].split(".")[0]
+                # fall and rise: both at the lower resolution
+                total += math.prod(shape) * (
+                    pixels[int(place) + 1] if place.isdigit() else where[place]
+                )
+        return total
+
+    @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Name and shape of every parameter tensor, in storage order."""
         rows, columns, colours = self.picture
@@ -252,4 +273,5 @@ class UNet(Trunk):
 def _film(h: Tensor, gain: Tensor, shift: Tensor, times: int, n: int) -> Tensor:
     """(1 + g) h + c with the numbers of its time for every picture, h (times n, channels, ...)."""
     h = h.unflatten(0, (times, n))
-    return torch.addcmul(shift[..., None, None], gain[..., None, None], h).flatten(0, 1)
+    gain, shift = (v[..., None, None].to(h.dtype) for v in (gain, shift))
+    return torch.addcmul(shift, gain, h).flatten(0, 1)

@@ -1,14 +1,15 @@
 r"""Training a network score by likelihood: reproducible, resumable, stopped by validation.
 
 Every step draws fresh data (data sets: rows dequantised anew), fresh noise and stratified times
-(`noising`), and takes one step of AdamW (`state`) at a rate that warms up over 50 steps
-and falls along a cosine. The loss is the evidence bound plus, on request, `entropy_weight` times the
-entropy-rate integral (1/2) int E[s . G s] dt, which makes a score that dissipates less: lambda moves
-the minimiser from s to s/(1 + lambda). Every 50 steps the averaged weights are judged by the evidence bound on
-the validation points, always the same ones. On a data set the best of them are what is
-returned; the test points are never looked at. An analytic target never repeats a sample, so there
-is nothing to stop for, and the last are returned. A seed fixes everything at a given number of
-torch threads, interrupted or not.
+(`noising`), and takes one step of AdamW (`state`) at a rate that warms up over 50 steps and falls
+along a cosine. The loss is the evidence bound plus, on request, `entropy_weight` times the
+entropy-rate integral (1/2) int E[s . G s] dt, for a score that dissipates less: a weight lambda
+moves the minimiser from s to s/(1 + lambda).
+
+Every 50 steps the averaged weights are judged by the evidence bound on the validation points,
+always the same ones. On a data set the best of them are what is returned; the test points are never
+looked at. An analytic target never repeats a sample, so there is nothing to stop for, and the last
+are returned. A seed fixes everything at a given number of torch threads, interrupted or not.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from thermohw.errors import InputError
 from thermohw.process import Process
 from thermohw.score.network import Head, NetworkScore
 from thermohw.score.network.design import design, schedule
@@ -38,7 +40,7 @@ __all__ = ["Training", "fit_score"]
 _EVERY = 50  # steps between validations and checkpoints
 _WARM_UP, _LAST_RATE = 50, 0.02
 _VALIDATION_TIMES = 32
-_VALIDATION_POINTS = {"mlp": 256, "unet": 64}  # a U-Net's cost as much as many steps
+_VALIDATION_POINTS, _FEWER = 256, 64  # a U-Net takes as long for the few as for several steps
 
 
 def fit_score(
@@ -50,6 +52,7 @@ def fit_score(
     architecture: Mapping[str, Any] | None = None,
     checkpoint: str | Path | None = None,
     progress: bool = True,
+    precision: str = "float32",
     **options: float,
 ) -> NetworkScore:
     """Learn the score of a target under a process.
@@ -64,6 +67,9 @@ def fit_score(
         checkpoint: file that keeps the state of the training, every 50 steps; if it exists the
             training goes on from there, bit for bit as if it had never stopped.
         progress: show a bar on a terminal, from the third second on.
+        precision: "bfloat16" computes the steps of a U-Net in it, the weights stay float32: on
+            processors that have such instructions about 1.5 times as fast from 32 channels on, no
+            gain below. Validation, and the score that is returned, are float32 all the same.
         **options: instead of the defaults of `schedule`: learning_rate (the highest),
             weight_decay (of the weight matrices), times (noise levels per step), states (noised
             samples per noise level), entropy_weight (lambda, of the entropy-rate integral).
@@ -76,7 +82,7 @@ def fit_score(
     Raises:
         InputError: settings that cannot be used, or a checkpoint of another training.
     """
-    settings = schedule(target, {"seed": seed, "steps": steps, **options})
+    settings = schedule(target, {"seed": seed, "steps": steps, "precision": precision, **options})
     training = Training(target, design(target, process, architecture), settings)
     path = None if checkpoint is None else Path(checkpoint)
     if path is not None and path.exists():
@@ -112,7 +118,8 @@ class Training:
     Args:
         target: the data.
         head: preconditioner and network shape.
-        settings: seed, steps, times, states, learning_rate, weight_decay, entropy_weight.
+        settings: seed, steps, times, states, learning_rate, weight_decay; entropy_weight and
+            precision where they are not the default.
 
     Attributes:
         plan: what the training is, JSON-ready: a checkpoint fits only the same plan.
@@ -122,6 +129,10 @@ class Training:
     def __init__(self, target: Target, head: Head, settings: Mapping[str, Any]) -> None:
         self.target, self.head, self.settings = target, head, dict(settings)
         self.table = NoiseTable(head)
+        self._half = self.settings.get("precision") == "bfloat16"
+        if self._half and head.trunk.kind != "unet":
+            problem = "bfloat16 is for the U-Net; leave the precision out"
+            raise InputError(problem, where="score.precision")
         generator = _generator(self.settings["seed"], 0)
         initial = head.trunk.initial(generator)
         shapes = head.trunk.shapes
@@ -165,7 +176,7 @@ class Training:
         z = torch.randn(count, states, self.target.dim, generator=state.generator)
         x, conditional = table.noised(x0.view(z.shape), z, index)
         flat = state.weights.detach().requires_grad_()
-        score = self._score(flat, x, index, dropout=state.generator)
+        score = self._score(flat, x, index, training=True)
         loss = table.loss(score, conditional, index, cells)
         if "entropy_weight" in settings:
             loss = loss + settings["entropy_weight"] * table.entropy(score, index, cells)
@@ -189,13 +200,17 @@ class Training:
         fall = _LAST_RATE + (1.0 - _LAST_RATE) * 0.5 * (1.0 + math.cos(math.pi * done))
         return self.settings["learning_rate"] * fall * min(1.0, (self.state.step + 1) / _WARM_UP)
 
-    def _score(
-        self, flat: Tensor, x: Tensor, index: Tensor, dropout: torch.Generator | None = None
-    ) -> Tensor:
+    def _score(self, flat: Tensor, x: Tensor, index: Tensor, *, training: bool = False) -> Tensor:
         parameters, head = self.parameters(flat), self.head
         modulation = head.trunk.modulate(parameters, self.table.features[index])
+        if training and self._half:
+            parameters = {name: value.bfloat16() for name, value in parameters.items()}
         return head.score(
-            parameters, modulation, self.table.moments.take(index), x, dropout=dropout
+            parameters,
+            modulation,
+            self.table.moments.take(index),
+            x,
+            dropout=self.state.generator if training else None,
         )
 
     def _validation_points(self) -> tuple[Tensor, Tensor, Tensor, Tensor, float]:
@@ -206,7 +221,7 @@ class Training:
         generator = _generator(0, 1)
         target = self.target
         counts = getattr(target, "counts", {})
-        n = _VALIDATION_POINTS[self.head.trunk.kind]
+        n = _FEWER if self.head.trunk.kind == "unet" else _VALIDATION_POINTS
         n = min(n, counts.get("validation", n))
         index, cells = self.table.even(_VALIDATION_TIMES)
         drawn = [target.validation(n, generator) for _ in range(_VALIDATION_TIMES)]
