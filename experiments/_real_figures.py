@@ -1,0 +1,148 @@
+"""Figures of the study real_data."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thermohw.study.figures import PALETTE, panels, tidy
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from thermohw.study import Results
+
+__all__ = ["ROWS", "estimates", "factors", "proxies"]
+
+ROWS = [  # label, stored name, role of its colour
+    ("nll.ode", "raw.nll.ode", "work"),
+    ("nll.marginal", "raw.nll.marginal", "work"),
+    ("nll.marginal, denoising", "raw.nll.marginal_denoising", "work"),
+    ("U = E3", "raw.nll.sde_elbo", "heat"),
+    ("E2", "raw.entropy.estimate_inversion", "heat"),
+    ("E1", "raw.entropy.estimate_plugin", "heat"),
+    ("U = E3", "calibrated.nll.sde_elbo", "generated"),
+    ("E2", "calibrated.entropy.estimate_inversion", "generated"),
+    ("E1", "calibrated.entropy.estimate_plugin", "generated"),
+]
+_BOUND = ("B", "raw.bound.lower", "ink")
+_QUANTITIES = [("gap", "gap"), ("score error", "error"), ("residual", "residual")]
+
+
+def estimates(results: Results, best: dict[str, Any]) -> tuple[str, Figure, str]:
+    """Every likelihood and estimate: on the data, and against S0 where S0 is known."""
+    networks = results.where(kind="network")
+    laws = [law for law in ("data", "surrogate") if len(networks.where(law=law))]
+    figure, axes = panels(len(laws), height=330, sharey=True)
+    grid = axes if len(laws) > 1 else [axes]
+    for law, panel in zip(laws, grid, strict=True):
+        rows = networks.where(law=law)
+        zero = float(rows[0]["raw.entropy.data"]) if law == "surrogate" else 0.0
+        names = [*ROWS, _BOUND] if len(laws) > 1 else ROWS
+        for place, (_, name, role) in enumerate(names):
+            if name not in rows[0]:
+                panel.text(0.5, -place, "not computable", color=PALETTE["muted"], va="center",
+                           ha="center", transform=panel.get_yaxis_transform())  # fmt: skip
+                continue
+            values, errors = rows.column(name) - zero, rows.column(f"{name}.stderr")
+            shift = np.linspace(0.22, -0.22, len(values)) if len(values) > 1 else np.zeros(1)
+            panel.errorbar(values, shift - place, xerr=errors, fmt="o", markersize=3.0,
+                           color=PALETTE[role], elinewidth=0.8, capsize=0.0)  # fmt: skip
+        panel.set_ylim(-len(names) + 0.4, 0.6)
+        tidy(panel)
+        panel.set_yticks(-np.arange(len(names)), [_label(label, name) for label, name, _ in names])
+        panel.tick_params(axis="y", length=0)
+        if law == "data":
+            panel.set(xlabel="nats per sample", title=str(best["name"]))
+            if best["step"]:
+                _bits(panel, best)
+        else:
+            panel.axvline(0.0, color=PALETTE["muted"], linewidth=0.8)
+            panel.set(xlabel="nats above the known S0", title="a known law like it")
+    caption = (
+        "Likelihoods (blue), raw (red) and calibrated (green) estimates of S0, a dot per training "
+        "with its standard error over held-out points. Left, nothing says where S0 lies; right, "
+        "on a law of known S0 learned from as few rows, it does."
+    )
+    return "estimates", figure, caption
+
+
+def _label(label: str, name: str) -> str:
+    return f"{label}, calibrated" if name.startswith("calibrated") else label
+
+
+def _bits(panel: Axes, best: dict[str, Any]) -> None:
+    """A second scale on top: bits per dimension."""
+    unit, shift = best["dim"] * math.log(2.0), math.log2(best["step"])
+
+    def there(nats: Any) -> Any:
+        return nats / unit - shift
+
+    def back(bits: Any) -> Any:
+        return (bits + shift) * unit
+
+    top = panel.secondary_xaxis("top", functions=(there, back))
+    top.set_xlabel("bits per dimension")
+
+
+def proxies(
+    proxy: dict[str, Any], judge: dict[str, Any], trainings: int
+) -> tuple[str, Figure, str]:
+    """What a proxy says beside what is true: gap, score error and residual."""
+    figure, (left, right) = panels(2, height=230, sharey=True)
+    for panel, row, title in ((left, proxy, "the data"), (right, judge, "a known law like it")):
+        for place, (_, name) in enumerate(_QUANTITIES):
+            for n in range(trainings):
+                offset = 0.16 * (n - 0.5 * (trainings - 1)) / max(trainings - 1, 1)
+                said, error = float(row[f"{n}.{name}"]), float(row[f"{n}.{name}.stderr"])
+                panel.errorbar(said, float(0.14 - place + offset), xerr=error,
+                               fmt="o", color=PALETTE["generated"], markersize=3.5, capsize=0.0,
+                               elinewidth=0.8)  # fmt: skip
+                if f"{n}.true.error" not in row:
+                    continue
+                true = {"gap": row[f"{n}.gap"] + row[f"{n}.true.bound_bias"]}
+                true |= {"error": row[f"{n}.true.error"], "residual": 0.0}
+                panel.plot(true[name], offset - place - 0.14, "D", color=PALETTE["heat"],
+                           markersize=3.5)  # fmt: skip
+        panel.axvline(0.0, color=PALETTE["line"], linewidth=0.8, zorder=0)
+        panel.set_ylim(-len(_QUANTITIES) + 0.5, 0.5)
+        panel.set(xlabel="nats per sample", title=title)
+        tidy(panel)
+        panel.set_yticks(-np.arange(len(_QUANTITIES)), [label for label, _ in _QUANTITIES])
+        panel.tick_params(axis="y", length=0)
+    right.plot([], [], "o", color=PALETTE["generated"], label="by proxy")
+    right.plot([], [], "D", color=PALETTE["heat"], label="true")
+    right.legend(loc="lower right")
+    caption = (
+        "A larger network in the place of the true score. On the data only the left can be seen. "
+        "On a known law the proxy misses most of the score error, which it shares, and with it the "
+        "gap between nll.marginal and the bound."
+    )
+    return "proxy", figure, caption
+
+
+def factors(results: Results) -> tuple[str, Figure, str]:
+    """The calibration factors of every network."""
+    rows = results.where(kind="network")
+    laws = [law for law in ("data", "surrogate") if len(rows.where(law=law))]
+    figure, axes = panels(len(laws), sharey=True)
+    for law, panel in zip(laws, axes if len(laws) > 1 else [axes], strict=True):
+        for row in rows.where(law=law):
+            low, high = (row["factor"] + sign * row["factor_stderr"] for sign in (-1.0, 1.0))
+            panel.fill_between(row["clock"], low, high, color=PALETTE["generated"], alpha=0.15,
+                               linewidth=0.0)  # fmt: skip
+            panel.plot(row["clock"], row["factor"], color=PALETTE["generated"], linewidth=1.0)
+        panel.axhline(1.0, color=PALETTE["muted"], linewidth=0.8)
+        title = "the data" if law == "data" else "a known law like it"
+        panel.set(xlabel="log signal-to-noise ratio", title=title)
+        tidy(panel)
+    first = axes[0] if len(laws) > 1 else axes
+    first.set_ylabel("calibration factor c")
+    caption = (
+        "The factor that makes each network's score consistent with itself, from validation points "
+        "(band: one standard error). Below one the score is too long, and raw E1 too low."
+    )
+    return "calibration", figure, caption
