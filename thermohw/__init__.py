@@ -17,6 +17,7 @@ _EXPORTS: dict[str, str] = {
     "VE": "thermohw.process",
     "VP": "thermohw.process",
     "audit": "thermohw.audit",
+    "calibrated": "thermohw.score",
     "device_names": "thermohw.datasheet",
     "fit_score": "thermohw.score.training",
     "load_datasheet": "thermohw.datasheet",

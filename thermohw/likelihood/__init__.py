@@ -2,7 +2,7 @@
 
 `evaluate` computes everything for one score and one target; the parts are usable by themselves:
 `flow_nll` for points, `sweep` for time integrals over the noised law, `bound_terms` for the
-account.
+account. `physical_rates` and `energy_law` say what the same generation costs on a circuit.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from thermohw.likelihood.flow import Flow, flow_nll
 from thermohw.likelihood.sweep import Sweep, sweep
 from thermohw.likelihood.timeline import Timeline
 from thermohw.likelihood.trace import ExactTrace, Hutchinson
+from thermohw.likelihood.wiring import EnergyLaw, energy_law, integrate_rates, physical_rates
 
 __all__ = [
+    "EnergyLaw",
     "Estimate",
     "ExactTrace",
     "Flow",
@@ -25,7 +27,10 @@ __all__ = [
     "SampleEnsemble",
     "Sweep",
     "Timeline",
+    "energy_law",
     "evaluate",
     "flow_nll",
+    "integrate_rates",
+    "physical_rates",
     "sweep",
 ]

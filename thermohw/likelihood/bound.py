@@ -26,6 +26,14 @@ With t_min > 0, points at which the model's density is asked for are clean: q_{t
 itself, and the difference to p_{t_min} is part of the drift. `bound.truncation` is S(t_min) less
 the entropy of the clean data.
 
+The error splits into a part that moves the marginals and one that does not (`helmholtz`):
+`bound.score_error` = `bound.score_error_gradient` + `bound.score_error_solenoidal`.
+
+`bound.calibration_surplus` = int g^2 (E|s|^2 + E[div s]) = 2 (U - NLL_marg) is zero for a
+calibrated score. `bound.prior_mismatch_gaussian` is KL(Gaussian of p_T's mean and covariance ||
+prior): the prior is Gaussian, so K1 is that plus the negentropy of p_T - a lower bound on K1 that
+does not need S1.
+
 Estimates of S0 without its knowledge (biases; K1 = 0 and calibration make them agree):
     plugin     S1 - Sigma                   (1/2) int g^2 (E|s_true|^2 - E|s|^2), either sign
     inversion  2 NLL_marg - S1 + Sigma      2 K1 + (1/2) int g^2 E|s - s_true|^2 >= 0
@@ -57,6 +65,7 @@ class Known:
         clean: S0 of the data at t = 0, or None.
         end_substitute: entropy of the Gaussian with the mean and covariance of p_T, >= S(T).
         prior_entropy: entropy of the prior, S_pi.
+        gaussian_mismatch: KL(Gaussian of the mean and covariance of p_T || prior).
         reason: why the unknown ones are unknown.
     """
 
@@ -65,9 +74,12 @@ class Known:
     clean: Estimate | None
     end_substitute: Estimate
     prior_entropy: float
+    gaussian_mismatch: float
     reason: str
 
 
+_PARTS = ("bound.score_error_gradient", "bound.score_error_solenoidal")
+_MISMATCH = 0.05  # nats a sample of prior mismatch that are worth a note
 _SUBSTITUTED = "S(T) replaced by its upper bound, the entropy of the Gaussian of equal covariance"
 
 
@@ -75,7 +87,9 @@ def _half(term: Estimate | None, factor: float) -> Estimate | None:
     return None if term is None else times(term, factor)
 
 
-def bound_terms(swept: Sweep, cross: Tensor, log_volume: float, known: Known) -> Terms:
+def bound_terms(
+    swept: Sweep, cross: Tensor, log_volume: float, known: Known, *, unsplit: str = ""
+) -> Terms:
     """Every term that does not involve the flow.
 
     Args:
@@ -83,6 +97,7 @@ def bound_terms(swept: Sweep, cross: Tensor, log_volume: float, known: Known) ->
         cross: -ln prior(x_T) per path, shape (paths,) or (1,), nats.
         log_volume: int E[div f] dt, nats.
         known: entropies of the true law.
+        unsplit: why the score error was not split, or what qualifies the split.
 
     Returns:
         Terms in nats, model units.
@@ -114,12 +129,16 @@ def bound_terms(swept: Sweep, cross: Tensor, log_volume: float, known: Known) ->
     gap = marginal + 0.5 * sigma
     terms.add("bound.gap", gap, _half(s0, -0.5), _half(s1, -0.5), reason=reason)
     terms.add("bound.prior_mismatch", cross, _half(s1, -1.0), reason=reason)
+    terms.put("bound.prior_mismatch_gaussian", Estimate(known.gaussian_mismatch, 0.0))
+    _prior_note(terms)
+    terms.add("bound.calibration_surplus", 2.0 * (swept.norm + swept.trace))
     if swept.error is None:
-        for name in ("bound.score_error", "bound.residual"):
+        for name in ("bound.score_error", "bound.residual", *_PARTS):
             terms.put(name, None, reason=reason)
     else:
         error = 0.5 * swept.error
         terms.add("bound.score_error", error)
+        _split(terms, swept, unsplit)
         residual = gap - cross - error
         terms.add("bound.residual", residual, _half(s0, -0.5), _half(s1, 0.5), reason=reason)
     truncation = None
@@ -146,6 +165,30 @@ def bound_terms(swept: Sweep, cross: Tensor, log_volume: float, known: Known) ->
     )
     terms.add("entropy.estimate_elbo", elbo, density=True)
     return terms
+
+
+def _prior_note(terms: Terms) -> None:
+    """Say so where the prior misses the noised law by more than a likelihood may ignore."""
+    for name in ("bound.prior_mismatch", "bound.prior_mismatch_gaussian"):
+        value = terms.values[name]
+        if value is not None and value.value > _MISMATCH + 2.0 * value.stderr:
+            least = "at least " if name.endswith("gaussian") else ""
+            terms.notes[name] = (
+                f"the prior misses the noised law at T by {least}{value.value:.3g} nats a sample, "
+                "all of it in every likelihood: take prior = matched, centre the data, or let the "
+                "process run longer"
+            )
+
+
+def _split(terms: Terms, swept: Sweep, note: str) -> None:
+    """Gradient and solenoidal part of the score error."""
+    if swept.error is None or swept.gradient is None:
+        for name in _PARTS:
+            terms.put(name, None, reason=note or "the score error was not split")
+        return
+    values = (0.5 * swept.gradient, 0.5 * (swept.error - swept.gradient))
+    for name, value in zip(_PARTS, values, strict=True):
+        terms.add(name, value, note=note)
 
 
 def flow_terms(

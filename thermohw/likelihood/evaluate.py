@@ -14,7 +14,8 @@ errors), or, where the law is known in one dimension and no points are given, by
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -22,21 +23,27 @@ import torch
 from torch import Tensor
 
 from thermohw.errors import InputError
-from thermohw.likelihood.bound import Known, bound_terms, flow_terms
-from thermohw.likelihood.ensemble import Ensemble, GridEnsemble, SampleEnsemble
+from thermohw.likelihood.admission import admit_score
+from thermohw.likelihood.bound import bound_terms, flow_terms
+from thermohw.likelihood.ensemble import GridEnsemble
 from thermohw.likelihood.estimate import Estimate, plus, times
 from thermohw.likelihood.flow import Flow, Progress, flow_nll, terminal_bar
 from thermohw.likelihood.reference import Reference
+from thermohw.likelihood.sources import (
+    choose_ensemble,
+    choose_split,
+    known_entropies,
+    true_score,
+)
 from thermohw.likelihood.sweep import Sweep, sweep
 from thermohw.likelihood.terms import Terms
 from thermohw.likelihood.timeline import COUNTS, Timeline
 from thermohw.likelihood.trace import choose_trace
-from thermohw.score import ExactScore, Score
+from thermohw.process import Process
+from thermohw.score import Score
 from thermohw.target import GaussianMixture, Target, UniformPixels
 
 __all__ = ["Likelihood", "evaluate"]
-
-DEFAULT_POINTS = 256
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,9 @@ class Likelihood:
         points: per-point arrays, shape (points,), float64: "nll.ode" (data units),
             "nll.ode.solver_error", "nll.ode.divergence_stderr"; on a grid also "weight".
         profile: per-time arrays, shape (moments,): see `sweep`.
-        settings: how it was computed: prior, probes, tolerance, numbers of evaluations.
+        settings: how it was computed: prior, probes, tolerance, numbers of evaluations; "cost" has
+            for every likelihood its "score_evaluations" and "divergence_evaluations" (of the whole
+            batch) and "seconds". Those of the noised law share one pass.
     """
 
     terms: dict[str, Estimate | None]
@@ -81,6 +90,8 @@ def evaluate(
     probes: int = 0,
     tolerance: float = 1e-5,
     moments: int | None = None,
+    split: str = "auto",
+    process: Process | None = None,
     progress: Progress = terminal_bar,
 ) -> Likelihood:
     """Compute every likelihood quantity.
@@ -98,28 +109,41 @@ def evaluate(
         tolerance: error allowed to the flow solver, nats, relative to 1 + |int trace|.
         moments: at least so many times for the marginal integrals; default 111 on a grid, 55 for
             exact scores, 27 for others.
+        split: how the score error is split into gradient and solenoidal part, where the true score
+            is known: "auto" (where that is free: one dimension, affine scores), "grid" (two
+            dimensions), "features" (a lower estimate of the gradient part), or "none".
+        process: the forward process asked for; a score of another one is refused.
         progress: wraps long iterations.
 
     Returns:
         Plain numbers and arrays.
 
     Raises:
-        InputError: settings or points that cannot be used.
+        InputError: settings or points that cannot be used: a score of another process, points in
+            other than model units or on a lattice; see `admission`.
     """
+    admit_score(score, target, process)
     process = score.process
     smooth = isinstance(target, GaussianMixture)
     timeline = Timeline.of(process, target.narrowest if smooth else 0.0)
-    truth, reason = _truth(target, score)
+    truth, reason = true_score(target, score)
     law = process.prior(prior, target.mean, target.covariance)
-    ensemble = _ensemble(score, target, truth, reason, points, expectation, generator)
+    ensemble = choose_ensemble(
+        score,
+        target,
+        (truth, reason),
+        points=points,
+        expectation=expectation,
+        generator=generator,
+    )
     grid = isinstance(ensemble, GridEnsemble)
     if moments is None:
         moments = 111 if grid else 55 if score.exact else 27
     moments = min((count for count in COUNTS if count >= moments), default=COUNTS[-1])
-    known = _known(target, process, ensemble, law.entropy, reason)
-    trace = choose_trace(
-        probes, target.dim, generator, closed_form=score.exact and process.isotropic
-    )
+    known = known_entropies(target, score, ensemble, prior=law, reason=reason)
+    closed = score.divergence_products == 0 and process.isotropic
+    trace = choose_trace(probes, target.dim, generator, closed_form=closed)
+    splitter, unsplit = choose_split(split, score, target, truth)
     reference = Reference(timeline, target.covariance, target.mean)
     swept = sweep(
         score,
@@ -128,10 +152,11 @@ def evaluate(
         truth=truth,
         trace=trace,
         reference=reference,
+        split=splitter,
         moments=moments,
         progress=progress,
     )
-    clean = ensemble.clean()
+    clean, begin = ensemble.clean(), perf_counter()
     solved = flow_nll(
         score,
         clean.x,
@@ -142,8 +167,9 @@ def evaluate(
         tolerance=tolerance,
         progress=progress,
     )
+    seconds = perf_counter() - begin
     cross, volume = ensemble.cross_entropy(law), timeline.log_volume(target.dim)
-    terms = bound_terms(swept, cross, volume, known)
+    terms = bound_terms(swept, cross, volume, known, unsplit=unsplit)
     pair = clean.reduce(solved.prior_term), clean.reduce(solved.trace)
     flow_terms(terms, swept, cross, volume, known, flow=pair)
     _errors(terms, swept, solved, clean.reduce(solved.solver_error))
@@ -165,65 +191,31 @@ def evaluate(
         "score_evaluations": solved.score_evaluations,
         "divergence_evaluations": solved.divergence_evaluations,
         "converged": solved.converged,
+        "split": split,
+        "cost": _cost(swept, solved, seconds),
     }
     return Likelihood(values, notes, arrays, swept.profile, settings)
 
 
-def _truth(target: Target, score: Score) -> tuple[ExactScore | None, str]:
-    """The exact score of p_t, or None and why not."""
-    try:
-        return target.score(score.process), ""
-    except InputError as error:
-        return None, f"the law of the data is not known ({error})"
+def _cost(swept: Sweep, solved: Flow, seconds: float) -> dict[str, dict[str, float]]:
+    """What every likelihood would cost by itself."""
+    moments, (trace, rest) = len(swept.profile["time"]), swept.seconds
 
+    def row(scores: int, divergences: int, seconds: float) -> dict[str, float]:
+        return {
+            "score_evaluations": scores,
+            "divergence_evaluations": divergences,
+            "seconds": seconds,
+        }
 
-def _ensemble(
-    score: Score,
-    target: Target,
-    truth: ExactScore | None,
-    reason: str,
-    points: Tensor | int | None,
-    expectation: str,
-    generator: torch.Generator,
-) -> Ensemble:
-    if expectation not in ("auto", "samples", "grid"):
-        raise InputError(
-            f"{expectation!r} is not a way to take expectations; choose auto, samples or grid"
-        )
-    if expectation == "grid" and (truth is None or target.dim > 2):
-        why = reason or f"this one has {target.dim} dimensions"
-        raise InputError(f"a grid needs a known law in one or two dimensions: {why}")
-    wanted = expectation == "grid" or (expectation == "auto" and target.dim == 1)
-    if truth is not None and wanted and points is None:
-        ensemble = GridEnsemble(score.process, truth, target)
-        if ensemble.settles(score.process.t_min):
-            if score.process.t_min == 0.0 or ensemble.settles(0.0):
-                return ensemble
-            return replace(ensemble, points=target.held_out(DEFAULT_POINTS, generator))
-        if expectation == "grid":
-            raise InputError("the law at t_min has edges: raise process.t_min or take samples")
-    if not isinstance(points, Tensor):
-        points = target.held_out(DEFAULT_POINTS if points is None else points, generator)
-    if points.ndim != 2 or points.shape[1] != target.dim or len(points) < 2:
-        shape = tuple(points.shape)
-        raise InputError(f"held-out points must have shape (>= 2, {target.dim}), got {shape}")
-    return SampleEnsemble(score.process, points.to(torch.float64), generator, truth)
-
-
-def _known(
-    target: Target, process: Any, ensemble: Ensemble, prior_entropy: float, reason: str
-) -> Known:
-    """Entropies of the true law, model units."""
-    clean = None if target.entropy is None else Estimate(target.entropy - target.log_volume, 0.0)
-    matched = process.prior("matched", target.mean, target.covariance)
-    return Known(
-        start=ensemble.entropy(process.t_min),
-        end=ensemble.entropy(process.duration),
-        clean=clean,
-        end_substitute=Estimate(matched.entropy, 0.0),
-        prior_entropy=prior_entropy,
-        reason=reason or "the entropy of the data has no exact value",
-    )
+    return {
+        "nll.ode": row(solved.score_evaluations, solved.divergence_evaluations, seconds),
+        "nll.marginal": row(0, moments, trace),
+        "nll.marginal_denoising": row(moments, 0, rest),
+        "nll.sde_elbo": row(moments, moments, trace + rest),
+        "nll.sde_elbo_denoising": row(moments, 0, rest),
+        "bound.lower": row(moments, 0, rest),
+    }
 
 
 def _errors(terms: Terms, swept: Sweep, solved: Flow, solver_error: Tensor) -> None:

@@ -6,6 +6,7 @@ Per unit of diffusion time, with s the score and D, F as in `timeline`:
     trace          tr(D grad s)            second_moment   |x|^2
     cross          s_cond . D s            drift_score     F x . s
     error          d . D d, d = s - s_true drift_square    F x . D^-1 F x
+    error_gradient gradient part of error  position_score  x . s
 
 For samples x = c + noise^{1/2} z all of these but the trace and the error are made mostly of noise
 when the noise is large: |s|^2 alone scatters by sqrt(2 dim) per point. A Gaussian score g (see
@@ -23,6 +24,7 @@ import torch
 from torch import Tensor
 
 from thermohw.likelihood.ensemble import Draw
+from thermohw.likelihood.helmholtz import Split
 from thermohw.likelihood.reference import Reference
 from thermohw.likelihood.timeline import Moment, apply
 from thermohw.likelihood.trace import Trace
@@ -39,6 +41,7 @@ def moment_values(
     truth: Score | None,
     trace: Trace,
     reference: Reference,
+    split: Split | None = None,
 ) -> dict[str, Tensor]:
     """All values of the module at one moment.
 
@@ -49,6 +52,7 @@ def moment_values(
         truth: exact score of p_t, where known.
         trace: how traces are taken.
         reference: the Gaussian used as control variate.
+        split: how the error's gradient part is found, if it is.
 
     Returns:
         Name -> values of shape (paths,), or (1,) where the draw is a grid; nats per unit of
@@ -65,10 +69,13 @@ def moment_values(
         for name, value in values.items():
             values[name] = value - noisy[name] + (known[name] + scatter[name])
     values["trace"] = trace.prepare(*x.shape)(field, x, moment.mobility).mean(0)
+    reduced = {name: draw.reduce(value) for name, value in values.items()}
     if truth is not None:
         wrong = s - truth.at(moment.time)(x)
-        values["error"] = (wrong * apply(moment.mobility, wrong)).sum(1)
-    return {name: draw.reduce(value) for name, value in values.items()}
+        reduced["error"] = draw.reduce((wrong * apply(moment.mobility, wrong)).sum(1))
+        if split is not None:
+            reduced["error_gradient"] = split(wrong, draw, moment)
+    return reduced
 
 
 def _forms(s: Tensor, x: Tensor, conditional: Tensor | None, moment: Moment) -> dict[str, Tensor]:
@@ -82,6 +89,7 @@ def _forms(s: Tensor, x: Tensor, conditional: Tensor | None, moment: Moment) -> 
         "drift_square": (flow * apply(_inverse(moment.mobility), flow)).sum(1),
         "score_square": s.square().sum(1),
         "second_moment": x.square().sum(1),
+        "position_score": (x * s).sum(1),
     }
 
 
@@ -101,6 +109,7 @@ def _scatter(slope: Tensor, noise: Tensor, moment: Moment) -> dict[str, float]:
         "drift_square": drift.T @ inverse @ drift @ noise,
         "score_square": slope @ slope @ noise,
         "second_moment": noise,
+        "position_score": slope @ noise,
     }
     return {name: float(form.trace()) for name, form in forms.items()}
 

@@ -6,7 +6,8 @@ D = g g^T/2 and dsigma as in `timeline`, the pass accumulates per path
     norm   = int s . D s dt               (1/2 int g^2 |s|^2 dt)
     trace  = int tr(D grad s) dt          (1/2 int g^2 div s dt)
     cross  = int s_cond . D s dt          (Stein: E cross = -E trace)
-    error  = int d . D d dt, d = s - s_true, where the true score is known
+    error  = int d . D d dt, d = s - s_true, where the true score is known,
+             and the share of it that is a gradient (`helmholtz`), where that is asked for
 
 and keeps the time profile of the means: the rates of the three entropies, per model time, "plug-in"
 (s_th stands where the law's own score belongs):
@@ -27,6 +28,7 @@ score: -2 c_t in general (Stein), a property of the network, not of physics.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -35,16 +37,17 @@ from torch import Tensor
 
 from thermohw.likelihood.ensemble import Ensemble
 from thermohw.likelihood.flow import Progress, terminal_bar
+from thermohw.likelihood.helmholtz import Split
 from thermohw.likelihood.moments import moment_values
 from thermohw.likelihood.reference import Reference
 from thermohw.likelihood.timeline import Moment, Timeline
-from thermohw.likelihood.trace import ExactTrace, Trace
-from thermohw.score import Score
+from thermohw.likelihood.trace import ExactTrace, Trace, Tracer
+from thermohw.score import Field, Score
 
 __all__ = ["Sweep", "sweep"]
 
 # What a Gaussian's score contributes to each integral, in units of tr(D C_t^-1).
-_SIGNS = {"norm": 1.0, "trace": -1.0, "cross": 1.0, "error": 0.0}
+_SIGNS = {"norm": 1.0, "trace": -1.0, "cross": 1.0, "error": 0.0, "error_gradient": 0.0}
 _COARSE = ("norm", "trace", "cross")
 
 
@@ -57,19 +60,41 @@ class Sweep:
         trace: int tr(D grad s) dt, nats.
         cross: int s_cond . D s dt, nats.
         error: int (s - s_true) . D (s - s_true) dt, nats; None where the true score is unknown.
+        gradient: the gradient part of `error`, nats; None where it was not worked out.
         coarse: the means of (norm, trace, cross) by the next coarser time rule.
         profile: arrays of shape (moments,): see the module, plus "time", "weight" (quadrature
             weights of int dt), "trace" E[tr D grad s] and "cross" E[s_cond . D s] per model time,
-            "score_square" E|s|^2, "second_moment" E|x|^2, "calibration" c_t, "ratio", and
-            "divergence" E[div s] for isotropic processes.
+            "score_square" E|s|^2, "second_moment" E|x|^2, "position_score" E[x . s],
+            "calibration" c_t, "ratio", and "divergence" E[div s] for isotropic processes.
+        seconds: (traces, everything else) of the pass.
     """
 
     norm: Tensor
     trace: Tensor
     cross: Tensor
     error: Tensor | None
+    gradient: Tensor | None
     coarse: tuple[float, float, float]
     profile: dict[str, np.ndarray]
+    seconds: tuple[float, float]
+
+
+class _Timed:
+    """A trace that keeps the time."""
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace, self.products, self.seconds = trace, trace.products, 0.0
+
+    def prepare(self, paths: int, dim: int) -> Tracer:
+        tracer = self._trace.prepare(paths, dim)
+
+        def timed(field: Field, x: Tensor, mobility: float | Tensor) -> Tensor:
+            start = perf_counter()
+            values = tracer(field, x, mobility)
+            self.seconds += perf_counter() - start
+            return values
+
+        return timed
 
 
 @torch.no_grad()
@@ -81,6 +106,7 @@ def sweep(
     truth: Score | None = None,
     trace: Trace | None = None,
     reference: Reference | None = None,
+    split: Split | None = None,
     moments: int = 55,
     progress: Progress = terminal_bar,
 ) -> Sweep:
@@ -94,13 +120,14 @@ def sweep(
         trace: exact (default) or Hutchinson; probes are drawn anew at every moment.
         reference: the Gaussian taken out of quadratures and averages; default a unit one. It
             changes errors, never expectations.
+        split: how the gradient part of the error is found; None leaves it out.
         moments: number of times, one of `timeline.COUNTS`.
         progress: wraps the iteration.
 
     Returns:
         Integrals per path and the profile.
     """
-    trace = trace or ExactTrace()
+    begin, timed = perf_counter(), _Timed(trace or ExactTrace())
     reference = reference or Reference(timeline, np.eye(score.dim))
     nodes, weights = timeline.rule(moments)
     coarse_weights = np.zeros_like(weights)
@@ -113,7 +140,9 @@ def sweep(
     ):
         moment = timeline.at(float(u))
         draw = ensemble.draw(moment.time)
-        values = moment_values(score, draw, moment, truth=truth, trace=trace, reference=reference)
+        values = moment_values(
+            score, draw, moment, truth=truth, trace=timed, reference=reference, split=split
+        )
         known = reference.trace(moment)
         for name, sign in _SIGNS.items():
             if name in values:
@@ -130,8 +159,10 @@ def sweep(
         totals["trace"],
         totals["cross"],
         totals.get("error"),
+        totals.get("error_gradient"),
         (float(coarse[0]), float(coarse[1]), float(coarse[2])),
         profile,
+        (timed.seconds, perf_counter() - begin - timed.seconds),
     )
 
 
@@ -149,8 +180,9 @@ def _rates(moment: Moment, means: dict[str, float], weight: float, dim: int) -> 
         "trace": means["trace"],
         "cross": means["cross"],
     }
-    if "error" in means:
-        rates["score_error"] = means["error"]
+    for name in ("error", "error_gradient"):
+        if name in means:
+            rates[f"score_{name}"] = means[name]
     norm = means["norm"] or float("nan")
     plain = {"divergence": means["trace"]} if isinstance(moment.mobility, float) else {}
     return {
@@ -160,6 +192,7 @@ def _rates(moment: Moment, means: dict[str, float], weight: float, dim: int) -> 
         **{name: moment.rate * rate for name, rate in rates.items()},
         "score_square": means["score_square"],
         "second_moment": means["second_moment"],
+        "position_score": means["position_score"],
         "calibration": means["cross"] / norm,
         "ratio": 2.0 * means["trace"] / norm,
     }

@@ -5,7 +5,7 @@ field knows. For a matrix D = L L^T,
 
     tr(D grad s) = sum_j l_j . (grad s) l_j,     l_j the columns of L,
 
-one Jacobian-vector product per column: dim of them, affordable up to about 64 dimensions.
+one Jacobian-vector product per column: dim of them, affordable up to about 128 dimensions.
 
 Hutchinson: for probes r with E[r r^T] = 1 the number (L r) . (grad s)(L r) has that trace as its
 mean. Rademacher entries +-1 have the least variance of all independent entries, 2 sum_{i != j}
@@ -29,7 +29,8 @@ from thermohw.score import Field
 
 __all__ = ["ExactTrace", "Hutchinson", "Trace", "Tracer", "choose_trace"]
 
-EXACT_LIMIT = 64  # dimensions up to which `choose_trace` takes the exact divergence
+EXACT_LIMIT = 128  # dimensions up to which `choose_trace` takes the exact divergence
+DEFAULT_PROBES = 64  # beyond it
 _TILE = 2**15  # path-coordinates per tile: bounds the memory of dim simultaneous tangents
 
 Tracer = Callable[[Field, Tensor, "float | Tensor"], Tensor]
@@ -135,15 +136,15 @@ class Hutchinson:
 def choose_trace(
     probes: int, dim: int, generator: torch.Generator, *, closed_form: bool = False
 ) -> Trace:
-    """Exact for probes = 0 up to 64 dimensions, else Hutchinson.
+    """Exact for probes = 0 up to 128 dimensions, else Hutchinson.
 
     Args:
-        probes: number of probes per point; 0 asks for the exact divergence, which beyond 64
-            dimensions is replaced by 16 probes.
+        probes: number of probes per point; 0 asks for the exact divergence, which beyond 128
+            dimensions is replaced by 64 probes.
         dim: dimension of the data.
         generator: where probes are drawn from.
         closed_form: the field knows its divergence without products, so any dimension is cheap.
     """
     if probes == 0 and (closed_form or dim <= EXACT_LIMIT):
         return ExactTrace()
-    return Hutchinson(max(2, probes) if probes else 16, generator)
+    return Hutchinson(max(2, probes) if probes else DEFAULT_PROBES, generator)

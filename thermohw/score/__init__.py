@@ -7,6 +7,15 @@ samples, entropy. Every score freezes to a `Field` at one time, the callable of 
 from __future__ import annotations
 
 from thermohw.score.base import Estimate, ExactScore, Field, Score
+from thermohw.score.calibrated import CalibratedScore, calibrated
 from thermohw.score.exact import exact_score
 
-__all__ = ["Estimate", "ExactScore", "Field", "Score", "exact_score"]
+__all__ = [
+    "CalibratedScore",
+    "Estimate",
+    "ExactScore",
+    "Field",
+    "Score",
+    "calibrated",
+    "exact_score",
+]

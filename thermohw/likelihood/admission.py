@@ -1,0 +1,132 @@
+r"""What `evaluate` refuses, with the number that shows why.
+
+process    a score belongs to the process it was made for; another one's p_t are other laws.
+units      points must be in the target's model units. With m and C the target's mean and covariance
+
+               size^2 = mean |x - m|^2 / tr C
+
+           has expectation 1. By Markov's inequality a law of these moments gives size > 6 with
+           probability below 1/36 whatever its tails and however few the points; grey levels in
+           place of model units give 50 and more. Too small a size (below 1/3) can be chance
+           only in few points: with n tr(C)^2/tr(C^2) >= 200 independent numbers the mean of
+           squares would have to lie eight of its Gaussian standard errors low.
+lattice    rounded numbers have no density: S0 = -inf, and every likelihood with it. In many
+           points repeated values give them away. In few points the spacing does: the differences
+           between neighbouring values of a coordinate have a greatest common divisor, for
+           continuous numbers only by chance. Up to 4096 of it in the range (12 bits) are refused;
+           finer rounding than that is any number's own.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from torch import Tensor
+
+from thermohw.errors import InputError
+from thermohw.process import Process
+from thermohw.score import Score
+from thermohw.target import Target
+from thermohw.target.lattice import refuse_levels
+
+__all__ = ["admit_points", "admit_score"]
+
+_LARGE, _SMALL, _ENOUGH = 6.0, 1.0 / 3.0, 200.0
+_LEVELS, _FEWEST, _MOST = 4096, 8, 256  # levels refused; gaps to judge by
+
+
+def admit_score(score: Score, target: Target, process: Process | None) -> None:
+    """Refuse a score of another process or dimension than asked for.
+
+    Args:
+        score: the model.
+        target: the data.
+        process: the process wanted; None takes the score's own.
+
+    Raises:
+        InputError: naming both.
+    """
+    if process is not None and process != score.process:
+        problem = f"the score belongs to {_name(score.process)}, asked for is {_name(process)}"
+        raise InputError(problem, where="process")
+    if score.dim != target.dim:
+        problem = f"the score has {score.dim} coordinates, {target.name} has {target.dim}"
+        raise InputError(problem, where="score")
+
+
+def admit_points(points: Tensor, target: Target) -> None:
+    """Refuse held-out points of the wrong shape, in the wrong units, or on a lattice.
+
+    Args:
+        points: shape (n, dim), model units.
+        target: the data.
+
+    Raises:
+        InputError: with the measured and the expected number.
+    """
+    if points.ndim != 2 or points.shape[1] != target.dim or len(points) < 2:
+        shape = tuple(points.shape)
+        raise InputError(f"held-out points must have shape (>= 2, {target.dim}), got {shape}")
+    x = points.detach().to("cpu").double().numpy()
+    if not np.isfinite(x).all():
+        raise InputError("held-out points must be finite")
+    _units(x, target)
+    _continuous(x, target)
+
+
+def _units(x: np.ndarray, target: Target) -> None:
+    total = float(np.trace(target.covariance))
+    size = math.sqrt(float(np.square(x - target.mean).sum(1).mean()) / total)
+    numbers = len(x) * total**2 / float(np.square(target.covariance).sum())
+    if size <= _LARGE and (size >= _SMALL or numbers < _ENOUGH):
+        return
+    expected = math.sqrt(total / target.dim)
+    raise InputError(
+        f"held-out points are not in the model units of {target.name}: their mean is "
+        f"{x.mean():.4g} and their deviation {x.std():.4g}, expected are {target.mean.mean():.4g} "
+        f"and {expected:.4g} ({size:.3g} times the expected distance from the mean); "
+        "convert data by target.to_model",
+        where="points",
+    )
+
+
+def _continuous(x: np.ndarray, target: Target) -> None:
+    rows = np.unique(x, axis=0)  # the same point twice is no lattice
+    if len(rows) < 3:
+        return
+    data = rows * target.scale + np.asarray(target.shift)
+    refuse_levels(data, "points")
+    values = np.sort(data, axis=0)
+    span = float((values[-1] - values[0]).max())
+    tolerance = 1e-9 * float(np.abs(values).max())
+    gaps = np.diff(values, axis=0).ravel()
+    gaps = np.sort(gaps[gaps > tolerance])
+    if len(gaps) < _FEWEST:
+        return
+    step = _divisor(gaps[np.linspace(0, len(gaps) - 1, min(_MOST, len(gaps))).astype(int)], span)
+    if step > span / _LEVELS:
+        raise InputError(
+            f"rounded data have no density (entropy -inf): all {data.size} held-out values lie on "
+            f"{span / step + 1:.0f} levels {step:.6g} data units apart; give the data set "
+            f"dequantise = {step:.6g}",
+            where="points",
+        )
+
+
+def _divisor(gaps: np.ndarray, span: float) -> float:
+    """Greatest common divisor of gaps, by Euclid's algorithm; 0 where it is not worth a name."""
+    step = float(gaps[0])
+    for gap in gaps:
+        a, b = float(gap), step
+        while b > 1e-3 * span / _LEVELS:
+            a, b = b, abs(a - b * round(a / b))
+        step = a
+        if step <= span / _LEVELS:
+            return 0.0
+    return step
+
+
+def _name(process: Process) -> str:
+    numbers = (f"{k}={v}" for k, v in process.to_dict().items() if isinstance(v, int | float))
+    return f"{process.kind}({', '.join(numbers)})"
