@@ -75,14 +75,11 @@ def test_numbers_that_are_none_are_null():
     assert sheet.tables[0]["rows"] == [[None, {"value": 1.0, "stderr": None}]]
 
 
-def stored(rows, **changes):
+def stored(rows):
     n = len(rows)
-    facts = {"parameters": {"p": [1, 2], "q": None, "s": "x", "f": 0.1, "t": {"a": [1]}}} | changes
-    units, provenance = {"x": "V"}, {"thermohw": "0"}
-    times = {"wall": np.arange(n) + 0.5, "cpu": np.arange(n) + 0.25}
-    return StudyResults(
-        "s", "T", "Q?", rows=rows, units=units, provenance=provenance, **times, **facts
-    )
+    parameters = {"p": [1, 2], "q": None, "s": "x", "f": 0.1, "t": {"a": [1]}}
+    wall, cpu = np.arange(n) + 0.5, np.arange(n) + 0.25
+    return StudyResults("s", "T", "Q?", parameters, rows, {"x": "V"}, wall, cpu, {"thermohw": "0"})
 
 
 KINDS = [

@@ -114,7 +114,8 @@ def test_other_parameters_are_refused_with_what_differs(tmp_path, diary):
 
 def test_another_study_and_foreign_files_are_refused(tmp_path):
     toy(tmp_path / "a")
-    other = shutil.copy(TOY, tmp_path / "other.py")
+    other = tmp_path / "other.py"
+    shutil.copy(TOY, other)
     with pytest.raises(InputError, match="holds the study 'toy_averages', not 'other'"):
         toy(tmp_path / "a", source=other)
     (tmp_path / "mine").mkdir()

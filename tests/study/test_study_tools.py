@@ -1,6 +1,7 @@
 """Streams that depend on their cell alone; networks trained once."""
 
 import threading
+from pathlib import Path
 
 import pytest
 import torch
@@ -18,8 +19,8 @@ TARGET, PROCESS = gaussian([0.0], [0.5]), VP(t_min=1e-3)
 SMALL = {"steps": 120, "architecture": {"width": 8}, "times": 4, "states": 4}
 
 
-def draw(cell, stream="x", seed=0, tmp_path=None, **options):
-    tools = Tools(cell, seed, tmp_path)  # type: ignore[arg-type]
+def draw(cell, stream: str | int = "x", seed=0, **options):
+    tools = Tools(cell, seed, Path("nowhere"))
     return torch.randn(4, generator=tools.generator(stream, **options)).tolist()
 
 

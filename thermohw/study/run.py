@@ -1,21 +1,11 @@
 r"""Running a study: parameters -> cells -> results -> sheet -> folder.
 
-Outputs of a finished study, in its folder:
-
-    results.json    format thermohw-study/1: parameters, numbers, tables, checks, findings; the same
-                    bytes for the same parameters, but for `provenance`
-    results.h5      every cell's keys and values
-    figures/        PNG and SVG
-    index.html      the page, a function of the two above
-    cells/, networks/, study.json      what a resume needs
-
 Computing is one thing, concluding another: on a folder whose cells are finished, only the second is
 done, in seconds.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import sys
@@ -23,25 +13,22 @@ import time
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-import thermohw
 from thermohw.errors import InputError
 from thermohw.study.catalogue import Found, find_study
-from thermohw.study.cellfile import Finished, read_cell, replace_file
+from thermohw.study.cellfile import Finished, read_cell
 from thermohw.study.definition import merge, parse_settings
 from thermohw.study.folder import Folder
+from thermohw.study.outputs import FORMAT, Ending, sources_digest, write_outputs
 from thermohw.study.pool import Job, Outcome, Plan, compute_all
 from thermohw.study.results import Results
 from thermohw.study.sheet import Sheet
 
 __all__ = ["FORMAT", "StudyRun", "run_study", "usable_cores"]
-
-FORMAT = "thermohw-study/1"
 
 
 @dataclass(frozen=True)
@@ -96,7 +83,7 @@ def run_study(
         InputError: no such study, settings or a folder that cannot be used, a cell or the
             conclusion that failed (finished cells are kept).
     """
-    began = time.perf_counter(), time.process_time()
+    began = time.perf_counter()
     if workers is not None and workers < 1:
         raise InputError(f"{workers}: expected at least 1", where="--workers")
     found = find_study(source)
@@ -107,7 +94,7 @@ def run_study(
     path = Path("out") / (f"{found.name}-quick" if quick else found.name) if out is None else out
     folder = Folder.open(Path(path), found, given=given, quick=quick)
     try:
-        code = _sources()
+        code = sources_digest()
         if any(finished.code != code for finished in folder.done.values()):
             folder.notes.append(
                 "kept cells were computed by other sources of thermohw (same version): delete "
@@ -122,8 +109,8 @@ def run_study(
         finished = [_stored(folder, name) for name in folder.work]
         results = Results(done.row for done in finished)
         sheet = _conclude(found, folder, results)
-        origin = _provenance(finished, command, began, workers, len(jobs))
-        _write(found, folder, sheet, quick, finished, origin)
+        ending = Ending(quick, command, time.perf_counter() - began, workers, len(jobs))
+        write_outputs(found, folder, sheet, finished, ending)
     finally:
         folder.close()
     return StudyRun(found.name, folder.path, folder.parameters, sheet, results, len(jobs))
@@ -211,88 +198,3 @@ def _conclude(found: Found, folder: Folder, results: Results) -> Sheet:
             where=found.name,
         ) from error
     return sheet
-
-
-def _write(
-    found: Found,
-    folder: Folder,
-    sheet: Sheet,
-    quick: bool,
-    finished: list[Finished],
-    origin: dict[str, Any],
-) -> None:
-    """results.json, results.h5, figures and the page."""
-    from thermohw.report.study import write_study_page
-    from thermohw.report.study_figures import figure_files
-    from thermohw.store.results import StudyResults, write_results
-
-    path, study = folder.path, found.study
-    try:
-        figures = path / "figures"
-        for name, figure in sheet.drawn.items():
-            for ending, content in figure_files(figure, name).items():
-                replace_file(figures / f"{name}.{ending}", content)
-        for file in figures.iterdir():
-            if file.suffix in (".png", ".svg") and file.stem not in sheet.drawn:
-                file.unlink()
-        table = {
-            "format": FORMAT,
-            "study": found.name,
-            "title": study.title,
-            "question": study.question,
-            "parameters": folder.parameters,
-            "quick": quick,
-            "cells": len(finished),
-            **sheet.to_dict(),
-            "provenance": origin,
-        }
-        text = json.dumps(table, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-        write_results(
-            path / "results.h5",
-            StudyResults(
-                found.name,
-                study.title,
-                study.question,
-                folder.parameters,
-                [done.row for done in finished],
-                dict(study.units),
-                [done.wall for done in finished],  # type: ignore[arg-type]
-                [done.cpu for done in finished],  # type: ignore[arg-type]
-                {k: v for k, v in origin.items() if isinstance(v, str)},
-            ),
-        )
-        replace_file(path / "results.json", text.encode())
-        write_study_page(path)
-    except OSError as error:
-        raise InputError(f"cannot be written ({error.strerror})", where=str(path)) from error
-
-
-def _provenance(
-    finished: list[Finished], command: str, began: tuple[float, float], workers: int, computed: int
-) -> dict[str, Any]:
-    from thermohw.store import provenance
-
-    return {
-        **provenance(),
-        "command": command,
-        "sources": _sources(),
-        "workers": workers,
-        "computed": computed,
-        "seconds": {
-            "wall": round(time.perf_counter() - began[0], 3),
-            "cells_wall": round(sum(done.wall for done in finished), 3),
-            "cells_cpu": round(sum(done.cpu for done in finished), 3),
-        },
-    }
-
-
-@cache
-def _sources() -> str:
-    """Digest of the code that computes: thermohw without shell, studies and pages."""
-    root = Path(str(thermohw.__file__)).parent
-    digest = hashlib.sha256()
-    for file in sorted(root.rglob("*.py")):
-        part = file.relative_to(root)
-        if part.parts[0] not in ("cli", "experiments", "report", "study", "devices"):
-            digest.update(str(part).encode() + b"\0" + file.read_bytes() + b"\0")
-    return digest.hexdigest()[:16]
