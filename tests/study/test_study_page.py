@@ -54,7 +54,8 @@ def test_figures_follow_the_palette(folder, page):
     assert drawing.startswith("<?xml") and COLOURS[0] in drawing and "var(--" not in drawing
     inside = re.search(r'<svg class="figure" id="figure-rms".*?</svg>', page.source, re.S)
     assert inside and "var(--generated)" in inside[0] and COLOURS[0] not in inside[0]
-    assert "var(--paper)" in inside[0]  # the paper under it goes dark with the page
+    # the paper under it goes dark with the page, and nothing white is left on it
+    assert "var(--paper)" in inside[0] and not re.search(r"#fff\b|#ffffff|white", inside[0])
     assert ">rms of the mean</text>" in drawing  # text stays text
 
 

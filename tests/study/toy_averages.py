@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 
 from thermohw.study import Study
 from thermohw.study.figures import panels
@@ -39,7 +40,8 @@ def conclude(p, results, sheet):
     axes.loglog(p["sizes"], rms, "o", label="measured")
     axes.set(xlabel="n", ylabel="rms of the mean")
     sheet.figure("rms", figure, "The mean of n normals falls as one over root n.")
-    figure, _ = panels(2)
+    figure = Figure(figsize=(7.6, 2.5))
+    figure.subplots(1, 2)
     sheet.figure("pair", figure, 'Two "empty" plots & a caption <with signs>.')
     for n, value in zip(p["sizes"], rms, strict=True):
         error = value / np.sqrt(2 * p["repeats"])

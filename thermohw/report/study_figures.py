@@ -53,12 +53,13 @@ COLOURS = [PALETTE[role] for role in ("generated", "heat", "work", "pumping", "d
 
 _SCALE = LinearSegmentedColormap.from_list("thermohw", ["#8fd0c4", "#0a7872", "#123c5a"])
 _STYLE: dict[str, Any] = {
+    "axes.facecolor": "none",
     "axes.prop_cycle": cycler(color=COLOURS),
     "axes.titlesize": 8.4,
     "axes.titlelocation": "left",
     "axes.titlecolor": PALETTE["ink"],
     "axes.axisbelow": True,
-    "axes.formatter.min_exponent": 3,  # 0.01 to 100 on logarithmic axes are written out
+    "axes.formatter.min_exponent": 4,  # 0.001 to 1000 on logarithmic axes are written out
     "axes.grid": False,
     "grid.color": PALETTE["line"],
     "grid.linewidth": 0.6,
@@ -113,9 +114,14 @@ def shades(n: int) -> list[str]:
 
 def figure_files(figure: Figure, name: str) -> dict[str, bytes]:
     """A finished figure as files: "png" (180 dots an inch) and "svg", on light paper."""
+    # One paper under everything: white boxes behind plots would stay white on a dark page.
     figure.patch.set_facecolor(PALETTE["paper"])
     figure.patch.set_visible(True)
-    return {
-        "svg": document(lambda: figure, name=name).encode(),
-        "png": png(lambda: figure, scale=180 / DPI),
-    }
+    for axes in figure.axes:
+        if to_hex(axes.get_facecolor()) == "#ffffff":
+            axes.patch.set_visible(False)
+    with study_style():
+        return {
+            "svg": document(lambda: figure, name=name).encode(),
+            "png": png(lambda: figure, scale=180 / DPI),
+        }
