@@ -9,12 +9,19 @@ from x_{t_min} = x
 
 (Chen et al., "Neural ordinary differential equations", 2018; Song et al., "Score-based generative
 modeling through SDEs", 2021). The linear drift's share is exact. The trace does not act back on
-x, so it need not be part of the ODE: the trajectory costs score evaluations only, and the trace
-is summed by the nested quadrature of `timeline`, less the share of `reference`, at as many moments
-as the tolerance asks for. A solver of the joint system evaluates it at every stage of every step.
+x, so it need not be part of the ODE: the trajectory costs score evaluations only, in steps of its
+own choice, and the trace is summed along its interpolant by the nested quadrature of `timeline`, at
+as many moments as the tolerance asks for. A solver of the joint system evaluates it at every stage
+of every step.
+
+Two shares are taken out of that sum. A Gaussian `reference` is known in closed form. And a field
+may know a quick share of its divergence, as cheap as the score: what a read-out with known edges
+does at fixed network outputs, say. It carries what is sharp in time; what is left, through the
+network, is smooth, vanishes with the noise, and is summed at fewer moments, on a clock that turns
+linear where the noise is a tenth of the data's own deviation.
 
 Errors, each per point and in nats:
-- solver: the quadrature error plus the trajectory's. The former is the larger of the series'
+- solver: the quadrature errors plus the trajectory's. The former are the larger of the series'
   remainder and d2 (d2/d1)^2, with d1, d2 the last two changes of the rule under doubling: for
   exponential convergence the next change. The trajectory's is the sum over steps of |s . e|.
 - divergence: the standard error of Hutchinson's estimator over its probes, 0 for exact traces.
@@ -26,6 +33,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -33,9 +42,9 @@ from torch import Tensor
 
 from thermohw.errors import InputError
 from thermohw.likelihood.reference import Reference
-from thermohw.likelihood.timeline import COUNTS, Timeline
+from thermohw.likelihood.timeline import COUNTS, Moment, Timeline
 from thermohw.likelihood.trace import ExactTrace, Trace, Tracer
-from thermohw.likelihood.trajectory import Trajectory
+from thermohw.likelihood.trajectory import Path, Trajectory
 from thermohw.process import Normal
 from thermohw.score import Score
 
@@ -43,8 +52,11 @@ __all__ = ["Flow", "Progress", "flow_nll", "terminal_bar"]
 
 Progress = Callable[[Iterable, str], Iterable]
 
-_FIRST = 2  # index into COUNTS: 27 points, of which 13 and 6 make the two coarser rules
-_TILE = 2**16  # path-coordinates solved together: bounds the memory of the stored trajectory
+_SHARP = COUNTS[2:]  # 27 points, of which 13 and 6 make the two coarser rules, or more
+_SHORT = (7, 15, 31, 63, 127, 255)
+_SMOOTH = (15, 31, 63, 127, 255)
+_TENTH = 1e-2  # of the data's variance: floor of the clock of what is smooth
+_TILE = 2**15  # path-coordinates solved together: bounds the memory of the stored trajectory
 
 
 def terminal_bar(items: Iterable, label: str) -> Iterable:
@@ -95,6 +107,8 @@ def flow_nll(
     trace: Trace | None = None,
     reference: Reference | None = None,
     tolerance: float = 1e-5,
+    solver: str = "adaptive",
+    steps: int | None = None,
     progress: Progress = terminal_bar,
 ) -> Flow:
     """Negative log-likelihood of points under the model's probability flow, at t_min.
@@ -108,13 +122,17 @@ def flow_nll(
         reference: the Gaussian taken out of the quadrature; default a unit one. It changes the
             cost, never the answer.
         tolerance: error asked for, nats, relative to 1 + |int trace| (root mean square).
+        solver: "adaptive" steps, as long as the tolerance allows, or "fixed" ones, equal on the
+            clock; then the trajectory's error is what it is, estimated the same way.
+        steps: how many fixed steps, six score evaluations each.
         progress: wraps the iterations, e.g. in a bar.
 
     Returns:
         Values with error estimates; `converged` tells whether the tolerance was met.
 
     Raises:
-        InputError: points of the wrong shape or not finite.
+        InputError: points of the wrong shape or not finite, an unknown solver, fixed steps without
+            their number or adaptive ones with it.
         FloatingPointError: the score stops being finite on the way.
     """
     x = points.to(torch.float64)
@@ -124,20 +142,31 @@ def flow_nll(
         )
     if not bool(torch.isfinite(x).all()):
         raise InputError("points must be finite")
+    _check_solver(solver, steps)
     timeline = timeline or Timeline.of(score.process)
     reference = reference or Reference(timeline, np.eye(prior.dim))
     scale = 1.0 + abs(reference.integral)
-    solver = Trajectory(score, timeline, 0.3 * tolerance * scale)
+    march = Trajectory(score, timeline, 0.3 * tolerance * scale, steps=steps)
     rows = max(1, _TILE // prior.dim)
     parts = []
     for tile in x.split(rows):
         tracer = (trace or ExactTrace()).prepare(*tile.shape)
-        parts.append(_solve(solver, tile, prior, tracer, reference, tolerance * scale, progress))
+        parts.append(_solve(march, tile, prior, tracer, reference, tolerance * scale, progress))
     return parts[0] if len(parts) == 1 else _join(parts)
 
 
+def _check_solver(solver: str, steps: int | None) -> None:
+    if solver not in ("adaptive", "fixed"):
+        raise InputError(f"{solver!r} is not a solver; choose adaptive or fixed")
+    if (solver == "fixed") != (steps is not None) or (steps is not None and steps < 1):
+        raise InputError(
+            f"the fixed solver takes a number of steps >= 1, the adaptive one none; got {steps!r} "
+            f"for {solver!r}"
+        )
+
+
 def _solve(
-    solver: Trajectory,
+    march: Trajectory,
     x: Tensor,
     prior: Normal,
     tracer: Tracer,
@@ -146,63 +175,115 @@ def _solve(
     progress: Progress,
 ) -> Flow:
     """One tile of points; tolerance in nats."""
-    timeline, before = solver.timeline, solver.evaluations
+    timeline, before = march.timeline, march.evaluations
+    path = Path(list(progress(march.march(x), "probability flow")))
+    final = path.final
 
-    def excess(u: float, at: Tensor) -> Tensor:
-        """Trace beyond the reference's, per unit of u, shape (estimates, paths)."""
-        moment = timeline.at(u)
-        values = tracer(solver.score.at(moment.time), at, moment.mobility)
-        return moment.stretch * (values + reference.trace(moment))
+    def quick(moment: Moment, at: Tensor) -> Tensor | None:
+        share = march.score.at(moment.time).quick_divergence(at)
+        return None if share is None else share[None]
 
-    states = [solver.start(x)]
-    values = []
-    for u in progress(timeline.rule(COUNTS[_FIRST])[0], "probability flow"):
-        states.append(solver.advance(states[-1], float(u)))
-        values.append(excess(states[-1].u, states[-1].x))
-    final = solver.advance(states[-1], timeline.ends[1])
-    for count in COUNTS[_FIRST:]:
-        grid = torch.stack(values)  # (count, estimates, paths)
-        integral = _apply_rule(timeline, grid, 1)
-        error = _quadrature_error(timeline, grid)
-        converged = _rms(error) <= tolerance
-        if converged or count == COUNTS[-1]:
-            break
-        between = []
-        nodes = timeline.rule(2 * count + 1)[0][::2]
-        for earlier, u in zip(states, progress(nodes, "refining the flow"), strict=True):
-            between.append(solver.advance(earlier, float(u)))
-        values = _interleave([excess(state.u, state.x) for state in between], values)
-        states = _interleave(states, between)
+    def excess(moment: Moment, at: Tensor) -> Tensor:
+        return tracer(march.score.at(moment.time), at, moment.mobility) + reference.trace(moment)
+
+    def sharp(moment: Moment, at: Tensor) -> Tensor:
+        share = quick(moment, at)
+        assert share is not None
+        return share + reference.trace(moment)
+
+    def smooth(moment: Moment, at: Tensor) -> Tensor:
+        share = quick(moment, at)
+        assert share is not None
+        return tracer(march.score.at(moment.time), at, moment.mobility) - share
+
+    def integrate(
+        integrand: Callable[[Moment, Tensor], Tensor],
+        clock: Timeline,
+        counts: tuple[int, ...],
+        ends: tuple[float, float] | None = None,
+    ) -> _Integral:
+        def rate(u: float) -> Tensor:
+            moment = clock.at(u)
+            return moment.stretch * integrand(moment, path.at(timeline.position(moment.time)))
+
+        return _integrate(rate, clock, counts, ends or clock.ends, tolerance, progress)
+
+    if timeline.process.isotropic and quick(timeline.at(final.u), final.x[:1]) is not None:
+        spread = float(np.trace(reference.covariance)) / len(reference.covariance)
+        gentle = Timeline(timeline.process, max(timeline.floor, _TENTH * spread))
+        rest = integrate(smooth, gentle, _SMOOTH)
+        parts = [rest]
+        for ends in pairwise((timeline.ends[0], *march.stops)):
+            counts = _SHARP[1:] if ends[1] - ends[0] > 0.5 * timeline.span else _SHORT
+            parts.append(integrate(sharp, timeline, counts, ends))
+    else:
+        rest = integrate(excess, timeline, _SHARP)
+        parts = [rest]
+    integral = torch.stack([part.value.expand_as(rest.value) for part in parts]).sum(0)
+    error = torch.stack([part.error for part in parts]).sum(0)
+    converged = all(part.converged for part in parts)
 
     estimates = len(integral)
     spread = integral.std(0) / estimates**0.5 if estimates > 1 else torch.zeros_like(integral[0])
     total = integral.mean(0) - reference.integral
     prior_term = -prior.log_prob(final.x)
+    solver_error = error + final.error
     return Flow(
         nll=prior_term - timeline.log_volume(x.shape[1]) + total,
-        solver_error=error + final.error,
+        solver_error=solver_error,
         divergence_stderr=spread,
         prior_term=prior_term,
         trace=total,
         final=final.x,
-        score_evaluations=solver.evaluations - before,
-        divergence_evaluations=len(values),
-        converged=converged,
+        score_evaluations=march.evaluations - before,
+        divergence_evaluations=rest.evaluations,
+        converged=converged and (march.steps is None or _rms(final.error) <= tolerance),
     )
 
 
-def _quadrature_error(timeline: Timeline, grid: Tensor) -> Tensor:
+class _Integral(NamedTuple):
+    """int du of a rate: values (estimates, paths), estimated errors (paths,)."""
+
+    value: Tensor
+    error: Tensor
+    evaluations: int
+    converged: bool
+
+
+def _integrate(
+    rate: Callable[[float], Tensor],
+    clock: Timeline,
+    counts: tuple[int, ...],
+    ends: tuple[float, float],
+    tolerance: float,
+    progress: Progress,
+) -> _Integral:
+    """The clock's nested rule, refined until the root mean square error meets the tolerance."""
+    values: list[Tensor] = []
+    for count in counts:
+        nodes = clock.rule(count, ends)[0][:: 2 if values else 1]
+        added = [rate(float(u)) for u in progress(nodes, "divergence along the flow")]
+        values = _interleave(added, values) if values else added
+        grid = torch.stack(values)  # (count, estimates, paths)
+        error = _quadrature_error(clock, grid, ends)
+        if _rms(error) <= tolerance:
+            return _Integral(_apply_rule(clock, grid, 1, ends), error, count, True)
+    return _Integral(_apply_rule(clock, grid, 1, ends), error, len(values), False)
+
+
+def _quadrature_error(clock: Timeline, grid: Tensor, ends: tuple[float, float]) -> Tensor:
     """Estimated error of the rule per path: its remainder, or what its coarser rules suggest."""
-    fine, middle, coarse = (_apply_rule(timeline, grid, stride).mean(0) for stride in (1, 2, 4))
+    fine, middle, coarse = (_apply_rule(clock, grid, n, ends).mean(0) for n in (1, 2, 4))
     change, previous = (fine - middle).abs(), (middle - coarse).abs()
     shrink = min(1.0, _rms(change) / max(_rms(previous), 1e-300))
-    return torch.maximum(timeline.remainder(grid.mean(1)), change * shrink**2)
+    return torch.maximum(clock.remainder(grid.mean(1), ends), change * shrink**2)
 
 
-def _apply_rule(timeline: Timeline, grid: Tensor, stride: int) -> Tensor:
+def _apply_rule(clock: Timeline, grid: Tensor, stride: int, ends: tuple[float, float]) -> Tensor:
     """int du of values at the finest points, by the rule on every stride-th of them."""
     used = grid[stride - 1 :: stride]
-    return torch.tensordot(torch.as_tensor(timeline.rule(len(used))[1]).to(grid), used, dims=1)
+    weights = torch.as_tensor(clock.rule(len(used), ends)[1]).to(grid)
+    return torch.tensordot(weights, used, dims=1)
 
 
 def _interleave(first: list, second: list) -> list:

@@ -105,6 +105,11 @@ class Timeline:
         first, last = (math.log(self.process.diffusion_time(t) + self.floor) for t in spans)
         return first, last
 
+    @property
+    def span(self) -> float:
+        """Length of the interval in u."""
+        return self.ends[1] - self.ends[0]
+
     def at(self, u: float) -> Moment:
         """The moment at position u."""
         process = self.process
@@ -117,6 +122,10 @@ class Timeline:
         rate = 0.5 * float(process.diffusion(time))
         return Moment(time, stretch, rate, float(process.drift(time)) / rate, 1.0)
 
+    def position(self, time: float) -> float:
+        """u at model time t: the inverse of `at`."""
+        return math.log(self.process.diffusion_time(time) + self.floor)
+
     def log_volume(self, dim: int) -> float:
         """int_{t_min}^T E[div f] dt = ln |det decay(T | t_min)|, exact (Liouville), nats."""
         decay = self.process.transition(self.process.duration, self.process.t_min)[0]
@@ -124,8 +133,14 @@ class Timeline:
             return dim * math.log(abs(float(decay)))
         return float(np.linalg.slogdet(np.asarray(decay))[1])
 
-    def rule(self, count: int) -> tuple[np.ndarray, np.ndarray]:
+    def rule(
+        self, count: int, ends: tuple[float, float] | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Fejer's second rule with `count` points.
+
+        Args:
+            count: how many.
+            ends: a part of the timeline; default all of it.
 
         Returns:
             Positions u, increasing, and weights for int du, both of shape (count,).
@@ -133,15 +148,16 @@ class Timeline:
         angle = np.arange(1, count + 1) * math.pi / (count + 1)
         odd = np.arange(1, count + 1, 2)
         weights = 4.0 * np.sin(angle) / (count + 1) * (np.sin(np.outer(angle, odd)) / odd).sum(1)
-        first, last = self.ends
+        first, last = ends or self.ends
         half = 0.5 * (last - first)
         return first + half * (1.0 - np.cos(angle)), half * weights
 
-    def remainder(self, values: Tensor) -> Tensor:
+    def remainder(self, values: Tensor, ends: tuple[float, float] | None = None) -> Tensor:
         """Size of what the rule leaves out, from the last coefficients of the interpolating series.
 
         Args:
             values: integrand at the points of `rule`, shape (count, ...).
+            ends: the part of the timeline it was taken on.
 
         Returns:
             Estimated error of the integral, shape (...).
@@ -151,4 +167,5 @@ class Timeline:
         last = torch.arange(count - max(4, count // 8), count, dtype=values.dtype) + 1.0
         sines = torch.sin(last[:, None] * angle) * torch.sin(angle) * (2.0 / (count + 1))
         tail = torch.tensordot(sines, values, dims=1).abs().amax(0)
-        return tail * (self.ends[1] - self.ends[0]) / count
+        first, last = ends or self.ends
+        return tail * (last - first) / count

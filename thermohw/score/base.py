@@ -61,6 +61,12 @@ class Field(ABC):
         """Divergence of the score, shape (paths,), exact."""
         return self.with_divergence(x)[1]
 
+    def quick_divergence(self, x: Tensor) -> Tensor | None:
+        """A share of the divergence, shape (paths,), as cheap as the score, whose remainder is much
+        smoother in time; None where there is none. Integrals over time sum the two apart."""
+        del x
+        return None
+
 
 class Constants:
     """Float64 constants of a field, converted once for each dtype and device that asks.
@@ -110,6 +116,13 @@ class Score(ABC):
         `base`, costs what that costs."""
         base = getattr(self, "base", None)
         return base.divergence_products if isinstance(base, Score) else 0
+
+    @property
+    def kinks(self) -> tuple[float, ...]:
+        """Model times at which the score is continuous but not smooth in time: solvers end a step
+        there. A score made from another one, its `base`, has those of that."""
+        base = getattr(self, "base", None)
+        return base.kinks if isinstance(base, Score) else ()
 
     def __call__(self, x: Tensor, t: float) -> Tensor:
         """Score at states x (paths, dim) and model time t."""
@@ -162,6 +175,10 @@ class _ScaledField(Field):
     def with_divergence(self, x: Tensor) -> tuple[Tensor, Tensor]:
         score, divergence = self._field.with_divergence(x)
         return score.mul_(self._factor), divergence.mul_(self._factor)
+
+    def quick_divergence(self, x: Tensor) -> Tensor | None:
+        share = self._field.quick_divergence(x)
+        return None if share is None else share.mul_(self._factor)
 
 
 class _ScaledScore(Score):

@@ -37,7 +37,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -53,6 +53,7 @@ _FINE = 3.0  # noise in levels up to which bins have edges
 _FAR = 4.0  # noise deviations beyond the outermost edges where D stops following y
 _EVEN = 1e-4  # share of the probability that every level has a part of
 _KINDS = 4
+_Slopes = Literal["direct", "all"] | None  # which derivatives a read-out is asked for
 
 
 class _Readout(NamedTuple):
@@ -171,7 +172,7 @@ class LevelsHead:
         log = torch.addcmul(slope, z, torch.add(bend, sharp, alpha=-0.5)) * z
         return torch.cat([log[:1] + first, log[1:-1], log[-1:] + last])
 
-    def _edges(self, y: Tensor, omega: Tensor, log_prior: Tensor, slopes: bool) -> _Readout:
+    def _edges(self, y: Tensor, omega: Tensor, log_prior: Tensor, slopes: _Slopes) -> _Readout:
         """The exact read-out."""
         inside = torch.clamp(y, -_FAR * omega, self.levels + _FAR * omega)
         edges = torch.arange(self.levels + 1, dtype=y.dtype, device=y.device)
@@ -188,29 +189,37 @@ class LevelsHead:
         total = (pi * mass).sum(0)
         ratio = (pi * pull).sum(0) / total
         residual = ratio + (inside - y) / omega
-        if not slopes:
+        if slopes is None:
             return _Readout(residual)
         moment = a * phi
         curve = (pi * (moment[:-1] - moment[1:])).sum(0) / total
         direct = (1.0 + curve - ratio.square()) * (inside == y)
+        if slopes == "direct":
+            return _Readout(residual, direct)
         return _Readout(
             residual, direct, self._through(share, omega * (pull - ratio * mass) / total)
         )
 
-    def _smooth(self, y: Tensor, omega: Tensor, log_prior: Tensor, slopes: bool) -> _Readout:
+    def _smooth(self, y: Tensor, omega: Tensor, log_prior: Tensor, slopes: _Slopes) -> _Readout:
         """The read-out with Gaussian bins."""
         centres = self._constants(y)[3].view(-1, 1, 1, 1)
         variance = omega.square() + 1.0 / 12.0
         keep = 1.0 / (12.0 * variance)  # how far D follows y inside a bin
         share = torch.softmax(log_prior, 0)
         pi = (1.0 - _EVEN) * share + _EVEN / self.levels
-        weight = torch.softmax(pi.log() - 0.5 * (y - centres).square() / variance, 0)
+        # Gaussian factors over that of the nearest level: none of the sums can vanish
+        nearest = y - (y.floor() + 0.5).clamp(0.5, self.levels - 0.5)
+        excess = (y - centres).square_().sub_(nearest.square())
+        weight = pi * excess.mul_(-0.5 / variance).exp_()
+        weight = weight / weight.sum(0)
         level = (weight * centres).sum(0)
         residual = (1.0 - keep) * (level - y) / omega
-        if not slopes:
+        if slopes is None:
             return _Readout(residual)
         away = centres - level
         direct = keep + (1.0 - keep) * (weight * away.square()).sum(0) / variance
+        if slopes == "direct":
+            return _Readout(residual, direct)
         return _Readout(residual, direct, self._through(share, (1.0 - keep) * weight * away / pi))
 
     def _through(self, share: Tensor, gradient: Tensor) -> Tensor:
@@ -221,7 +230,7 @@ class LevelsHead:
         return torch.stack([pulled[0], pulled[-1], tilted.sum(0), (tilted * z).sum(0)])
 
     def _read(
-        self, moments: Moments, y: Tensor, log_prior: Tensor, *, slopes: bool = False
+        self, moments: Moments, y: Tensor, log_prior: Tensor, *, slopes: _Slopes = None
     ) -> _Readout:
         """Low-noise times with edges, the others with Gaussian bins."""
         omega, cut = moments["omega"], moments.fine
@@ -233,7 +242,7 @@ class LevelsHead:
         if len(parts) == 1:
             return parts[0]
         residual = torch.cat([part.residual for part in parts])
-        assert not slopes, "divergences are asked for one time at a time"
+        assert slopes is None, "divergences are asked for one time at a time"
         return _Readout(residual)
 
     def score(
@@ -257,13 +266,24 @@ class LevelsHead:
         """Score (times, n, dim) and its exact divergence (times, n); one time only."""
         y, c, precision, u = self._prepare(moments, x)
         outputs, slopes = self.trunk.with_slopes(parameters, modulation, u)
-        read = self._read(moments, y, self._log_prior(outputs, c, precision), slopes=True)
+        read = self._read(moments, y, self._log_prior(outputs, c, precision), slopes="all")
         assert read.direct is not None and read.through is not None
         indirect = self.trunk.varying_trace(parameters, slopes, read.through)
         trace = read.direct.sum(-1) + indirect * moments["input"][..., 0]
         return read.residual / moments["sigma"], (trace - x.shape[-1]) / moments["sigma"].square()[
             ..., 0
         ]
+
+    def direct_divergence(
+        self, parameters: Parameters, modulation: Modulation, moments: Moments, x: Tensor
+    ) -> Tensor:
+        """Divergence at fixed outputs o, shape (times, n): sharp in time and as cheap as a score;
+        what acts through o is smooth and costs a trace of the trunk. One time only."""
+        y, c, precision, u = self._prepare(moments, x)
+        outputs = self.trunk(parameters, modulation, u)
+        read = self._read(moments, y, self._log_prior(outputs, c, precision), slopes="direct")
+        assert read.direct is not None
+        return (read.direct.sum(-1) - x.shape[-1]) / moments["sigma"].square()[..., 0]
 
     def to_dict(self) -> dict[str, Any]:
         """What is not an array."""

@@ -81,6 +81,13 @@ class NetworkField(Field):
         pairs = [self._head.score_and_divergence(*constants, rows[None]) for rows in x.split(_ROWS)]
         return torch.cat([s[0] for s, _ in pairs]), torch.cat([d[0] for _, d in pairs])
 
+    def quick_divergence(self, x: Tensor) -> Tensor | None:
+        """The read-out's own divergence at fixed network outputs, where it has one; (paths,)."""
+        if not isinstance(self._head, LevelsHead):
+            return None
+        head, constants = self._head, self._like(x)
+        return torch.cat([head.direct_divergence(*constants, r[None])[0] for r in x.split(_ROWS)])
+
 
 class _Casts:
     """Weights, converted once for each dtype and device that asks."""
@@ -141,6 +148,11 @@ class NetworkScore(Score):
         """0 for a dense trunk of at most two layers under a head whose divergence takes one matrix
         for all states (not "levels"): then it costs about a forward pass; else dim."""
         return 0 if self.head.one_trace and self.head.trunk.closed_form else self.dim
+
+    @property
+    def kinks(self) -> tuple[float, ...]:
+        """The first noise level that training saw: before it the score stands still."""
+        return (self._clock.earliest,)
 
     @property
     def shift(self) -> np.ndarray:
