@@ -16,6 +16,11 @@ and where the true score s* is known
     true.overlap      int E[(s - s*).(s_P - s*)] ds: errors that model and proxy share
 
     error = true.error + true.proxy_error - true.overlap
+
+Known truth gives the distance of every estimate from S0 too, free of the scatter of S0 over
+points, up to K1:
+
+    U - S0 = 2 true.error,   true.plugin = E1 - S0 = 2 (B - S0),   true.marginal = M - S0
 """
 
 from __future__ import annotations
@@ -53,8 +58,8 @@ def against(
     Returns:
         name -> (value, standard error over points), nats: bound (data units), gap, error,
         residual, residual_direct (by its own definition, on the same draws), sigma_difference =
-        Sigma - Sigma_P; with a known truth also true.bound_bias, true.error, true.proxy_error and
-        true.overlap.
+        Sigma - Sigma_P; with a known truth also true.bound_bias, true.error, true.overlap,
+        true.plugin, true.marginal, and true.proxy_error, true.proxy_marginal of the proxy.
     """
     process = model.process
     smooth = isinstance(target, GaussianMixture)
@@ -100,6 +105,9 @@ def against(
             "true.error": 0.5 * sums["st"],
             "true.proxy_error": 0.5 * sums["pt"],
             "true.overlap": sums["mix"],
+            "true.plugin": sums["tt"] - sums["ss"],
+            "true.marginal": 0.5 * (sums["tt"] - sums["ss"] + sums["st"]),
+            "true.proxy_marginal": 0.5 * (sums["tt"] - sums["pp"] + sums["pt"]),
         }
     root = math.sqrt(len(points))
     return {name: (float(v.mean()), float(v.std()) / root) for name, v in terms.items()}

@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 __all__ = ["ROWS", "estimates", "factors", "proxies"]
 
-ROWS = [  # label, stored name, role of its colour
-    ("nll.ode", "raw.nll.ode", "work"),
-    ("nll.marginal", "raw.nll.marginal", "work"),
-    ("nll.marginal, denoising", "raw.nll.marginal_denoising", "work"),
-    ("U = E3", "raw.nll.sde_elbo", "heat"),
-    ("E2", "raw.entropy.estimate_inversion", "heat"),
-    ("E1", "raw.entropy.estimate_plugin", "heat"),
-    ("U = E3", "calibrated.nll.sde_elbo", "generated"),
-    ("E2", "calibrated.entropy.estimate_inversion", "generated"),
-    ("E1", "calibrated.entropy.estimate_plugin", "generated"),
+_SHORT = {  # label -> (term of `evaluate`, distance from a known S0)
+    "nll.ode": ("nll.ode", "ode"),
+    "nll.marginal": ("nll.marginal", "marginal"),
+    "U = E3, E2": ("nll.sde_elbo", "elbo"),
+    "E1": ("entropy.estimate_plugin", "plugin"),
+    "B": ("bound.lower", "bound"),
+}
+ROWS = [  # label, term, distance, role of its colour
+    (label + words, f"{kind}.{term}", f"known.{kind}.{distance}", role)
+    for kind, words, role in (("raw", "", "work"), ("calibrated", ", calibrated", "generated"))
+    for label, (term, distance) in _SHORT.items()
 ]
-_BOUND = ("B", "raw.bound.lower", "ink")
 _QUANTITIES = [("gap", "gap"), ("score error", "error"), ("residual", "residual")]
 
 
@@ -37,41 +37,37 @@ def estimates(results: Results, best: dict[str, Any]) -> tuple[str, Figure, str]
     networks = results.where(kind="network")
     laws = [law for law in ("data", "surrogate") if len(networks.where(law=law))]
     figure, axes = panels(len(laws), height=330, sharey=True)
-    grid = axes if len(laws) > 1 else [axes]
-    for law, panel in zip(laws, grid, strict=True):
+    for law, panel in zip(laws, axes if len(laws) > 1 else [axes], strict=True):
         rows = networks.where(law=law)
-        zero = float(rows[0]["raw.entropy.data"]) if law == "surrogate" else 0.0
-        names = [*ROWS, _BOUND] if len(laws) > 1 else ROWS
-        for place, (_, name, role) in enumerate(names):
+        for place, (_, term, distance, role) in enumerate(ROWS):
+            name = distance if law == "surrogate" else term
             if name not in rows[0]:
                 panel.text(0.5, -place, "not computable", color=PALETTE["muted"], va="center",
                            ha="center", transform=panel.get_yaxis_transform())  # fmt: skip
                 continue
-            values, errors = rows.column(name) - zero, rows.column(f"{name}.stderr")
-            shift = np.linspace(0.22, -0.22, len(values)) if len(values) > 1 else np.zeros(1)
-            panel.errorbar(values, shift - place, xerr=errors, fmt="o", markersize=3.0,
+            values, errors = rows.column(name), rows.column(f"{name}.stderr")
+            shift = np.linspace(0.25, -0.25, len(values)) if len(values) > 1 else np.zeros(1)
+            panel.errorbar(values, shift - place, xerr=errors, fmt="o", markersize=2.6,
                            color=PALETTE[role], elinewidth=0.8, capsize=0.0)  # fmt: skip
-        panel.set_ylim(-len(names) + 0.4, 0.6)
+        panel.set_ylim(-len(ROWS) + 0.4, 0.6)
         tidy(panel)
-        panel.set_yticks(-np.arange(len(names)), [_label(label, name) for label, name, _ in names])
+        panel.set_yticks(-np.arange(len(ROWS)), [label for label, *_ in ROWS])
         panel.tick_params(axis="y", length=0)
+        panel.axhline(0.5 - len(_SHORT), color=PALETTE["line"], linewidth=0.8)
         if law == "data":
-            panel.set(xlabel="nats per sample", title=str(best["name"]))
+            words = f"{best['name']}: nats per sample"
+            panel.set(xlabel=words)
             if best["step"]:
                 _bits(panel, best)
         else:
             panel.axvline(0.0, color=PALETTE["muted"], linewidth=0.8)
-            panel.set(xlabel="nats above the known S0", title="a known law like it")
+            panel.set(xlabel="a known law like it: nats above its S0")
     caption = (
-        "Likelihoods (blue), raw (red) and calibrated (green) estimates of S0, a dot per training "
-        "with its standard error over held-out points. Left, nothing says where S0 lies; right, "
-        "on a law of known S0 learned from as few rows, it does."
+        "Likelihoods, estimates of S0 and the bound for raw (blue) and calibrated (green) "
+        "networks, a dot per training with its standard error. Left, nothing says where "
+        "S0 lies; right, on a law of known S0 learned from as few rows, it does."
     )
     return "estimates", figure, caption
-
-
-def _label(label: str, name: str) -> str:
-    return f"{label}, calibrated" if name.startswith("calibrated") else label
 
 
 def _bits(panel: Axes, best: dict[str, Any]) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thermohw.experiments import _real_figures as draw
+from thermohw.experiments import _real_known as known
+from thermohw.experiments._real_known import pair, spread
 
 if TYPE_CHECKING:
     from thermohw.study import Results, Sheet
@@ -51,7 +53,7 @@ def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
     best = networks[int(np.nanargmin(networks.column("validation")))]
     repeats = results.where(kind="repeat") if p["repeats"] else None
     proxy = results.where(kind="proxy", law="data")[0]
-    _terms(networks, best, repeats, proxy, sheet)
+    _terms(networks, best, sheet, repeats=repeats, proxy=proxy)
     _best(networks, best, sheet)
     mirror = [row for row in results if row["law"] == "surrogate"]
     _identities([row for row in results if "raw.nll.ode" in row], sheet)
@@ -63,17 +65,12 @@ def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
     )
     sheet.figure(*draw.estimates(results, best))
     if mirror:
-        known = results.where(kind="network", law="surrogate")
+        mirrors = results.where(kind="network", law="surrogate")
         judge = results.where(kind="proxy", law="surrogate")[0]
-        _surrogate(known, judge, sheet)
-        sheet.figure(*draw.proxies(proxy, judge, len(known)))
-    _proxy(results.where(kind="proxy"), len(networks), sheet)
+        known.surrogate(mirrors, sheet)
+        sheet.figure(*draw.proxies(proxy, judge, len(mirrors)))
+    known.proxy(results.where(kind="proxy"), len(networks), sheet)
     sheet.figure(*draw.factors(results))
-
-
-def spread(values: np.ndarray) -> float:
-    """Standard deviation over repetitions; NaN of fewer than two."""
-    return float(values.std(ddof=1)) if len(values) > 1 else math.nan
 
 
 def bits(value: float, row: dict[str, Any]) -> float:
@@ -83,17 +80,13 @@ def bits(value: float, row: dict[str, Any]) -> float:
     return (value / row["dim"] - math.log(row["step"])) / math.log(2.0)
 
 
-def pair(row: dict[str, Any], name: str) -> tuple[float, float]:
-    """A stored value with its standard error."""
-    return float(row[name]), float(row[f"{name}.stderr"])
-
-
 def _terms(
     networks: Results,
     best: dict[str, Any],
+    sheet: Sheet,
+    *,
     repeats: Results | None,
     proxy: dict[str, Any],
-    sheet: Sheet,
 ) -> None:
     """Which term can be computed, and how far each source of error moves it."""
     rows: list[list[Any]] = []
@@ -199,97 +192,4 @@ def _calibration(networks: Results, sheet: Sheet) -> None:
             f"The three estimates of S0 are one: E2 - E3 is K1, E2 - E1 is twice U - nll.marginal, "
             f"{before} nats raw and {value:+.2f} +- {stderr:.2f} calibrated on validation data; "
             "agreement shows calibration, not truth."
-        )
-
-
-def _surrogate(known: Results, judge: dict[str, Any], sheet: Sheet) -> None:
-    """Where the truth is known: how far every stand-in for S0 is off."""
-    s0 = pair(known[0], "raw.entropy.data")
-    rows, off = [], {}
-    for label, name, _ in draw.ROWS:
-        values = known.column(name) - s0[0]
-        stderr = float(known.column(f"{name}.stderr").mean())
-        off[name] = float(values.mean()), stderr
-        rows.append([label, off[name], spread(values)])
-    sheet.table(
-        "surrogate",
-        ["estimate", "minus S0", "over trainings"],
-        rows,
-        f"{known[0]['name']}, S0 = {s0[0]:.2f} +- {s0[1]:.2f} nats, as many training rows: mean of "
-        "the trainings less S0 with its standard error over held-out points.",
-    )
-    sheet.number("surrogate.s0", *s0, note="known law fitted to the data")
-    for name, (value, stderr) in off.items():
-        sheet.number(f"surrogate.bias.{name}", value, stderr, note="minus S0")
-    residual = known.column("raw.bound.residual")
-    error = float(known.column("raw.bound.residual.stderr").mean())
-    z = float(residual.mean()) / error
-    status = "holds" if abs(z) <= 3.0 else "explained" if abs(z) <= 4.0 else "violated"
-    detail = f"nll.marginal - B - K1 - error = {residual.mean():+.3f} +- {error:.3f}, z = {z:+.1f}"
-    sheet.check("the gap of the surrogate is its terms", status, detail)
-    u, stderr = off["raw.nll.sde_elbo"]
-    status = "holds" if u > -3.0 * stderr else "violated"
-    sheet.check("U is not below S0 on the surrogate", status, f"U - S0 = {u:+.2f} +- {stderr:.2f}")
-    e1, ode = off["raw.entropy.estimate_plugin"], off["raw.nll.ode"]
-    sheet.finding(
-        f"How wide is S0? On a known law like the data, learned from as few rows, U lies {u:+.2f}, "
-        f"nll.ode {ode[0]:+.2f} and raw E1 {e1[0]:+.2f} nats from S0, all with a standard error "
-        f"near {stderr:.2f}: a bias that nothing printed on the data shows."
-    )
-
-
-def _proxy(proxies: Results, trainings: int, sheet: Sheet) -> None:
-    """What a larger network in the place of the true score says, and what it should have said."""
-    rows: list[list[Any]] = []
-    for row in proxies:
-        for n in range(trainings):
-            bound, gap, error, residual = (
-                pair(row, f"{n}.{name}") for name in ("bound", "gap", "error", "residual")
-            )
-            true: list[Any] = [None, None, None]
-            if f"{n}.true.error" in row:
-                bias = row[f"{n}.true.bound_bias"]
-                true = [bound[0] - bias, gap[0] + bias, row[f"{n}.true.error"]]
-            rows.append([row["law"], n, bound, true[0], gap, true[1], error, true[2], residual])
-    columns = ["law", "training", "B by proxy", "B true", "gap by proxy", "gap true"]
-    sheet.table(
-        "proxy",
-        [*columns, "error by proxy", "error true", "residual"],
-        rows,
-        "A larger network, trained longer and calibrated, in the place of the true score; nats. "
-        "The residual is what it leaves of the gap, and is zero for the true score.",
-    )
-    for row in proxies:
-        value, stderr = (float(np.mean([pair(row, f"{n}.residual")[i] for n in range(trainings)]))
-                         for i in (0, 1))  # fmt: skip
-        sheet.number(f"proxy.{row['law']}.residual", value, stderr, note="mean of trainings")
-        z = value / stderr
-        sheet.check(
-            f"the proxy's residual on the {row['law']}",
-            "holds" if abs(z) <= 3.0 else "explained",
-            f"{value:+.3f} +- {stderr:.3f} nats, z = {z:+.1f}"
-            + ("" if abs(z) <= 3.0 else ": the proxy is not the true score"),
-        )
-        if "0.true.error" not in row:
-            continue
-        mean = {
-            name: float(np.mean([row[f"{n}.{name}"] for n in range(trainings)]))
-            for name in (
-                "error",
-                "true.error",
-                "true.proxy_error",
-                "true.overlap",
-                "true.bound_bias",
-            )
-        }
-        size = 2.0 * math.sqrt(mean["true.error"] * mean["true.proxy_error"])
-        alike = mean["true.overlap"] / size
-        for name, value in mean.items():
-            sheet.number(f"proxy.surrogate.{name}", value, pair(row, f"0.{name}")[1])
-        sheet.number("proxy.surrogate.alike", alike, unit="1", note="cosine of the two errors")
-        sheet.finding(
-            f"A proxy flatters: on the known law it sees {mean['error']:.2f} of "
-            f"{mean['true.error']:.2f} nats of score error, because networks that learn from the "
-            f"same rows err alike (cosine {alike:.2f}), and its bound is "
-            f"{mean['true.bound_bias']:+.2f} nats off; its residual is all that could have told."
         )

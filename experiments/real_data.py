@@ -146,8 +146,8 @@ def compute(cell: Cell, tools: Tools) -> dict[str, Any]:
         "factor": own.factors,
         "factor_stderr": own.stderrs,
     }
+    many = points if cell["law"] == "data" else _points(cell, tools, target, times=8)
     if cell["kind"] == "proxy":
-        many = points if cell["law"] == "data" else _points(cell, tools, target, times=8)
         small = cell["small"] | {"t_min": cell["t_min"]}
         for seed in range(cell["seeds"]):
             noise = tools.generator("pairs", shared=("law",))
@@ -159,8 +159,40 @@ def compute(cell: Cell, tools: Tools) -> dict[str, Any]:
     history = getattr(score, "record", {}).get("validation", [])
     values["validation"] = min((row[2] for row in history), default=math.nan)
     raw = _evaluated(score, target, points, tools)
-    values["settings"] = f"{raw.settings['probes'] or 'exact divergences'}"
-    return values | _flat("raw", raw) | _flat("calibrated", _evaluated(own, target, points, tools))
+    made = _evaluated(own, target, points, tools)
+    if isinstance(target, Surrogate):
+        values |= _known(score, own, target, many, tools)
+        for kind, terms in (("raw", raw), ("calibrated", made)):
+            excess = (
+                terms.points["nll.ode"] - target.log_volume + target.law.log_prob(points.numpy())
+            )
+            values[f"known.{kind}.ode"] = float(excess.mean())
+            values[f"known.{kind}.ode.stderr"] = float(excess.std()) / math.sqrt(len(excess))
+    return values | _flat("raw", raw) | _flat("calibrated", made)
+
+
+def _known(
+    score: Score, own: Score, target: Surrogate, points: Tensor, tools: Tools
+) -> dict[str, float]:
+    """How far each estimate is from the known S0, up to K1; `own` is the calibrated score."""
+    made = against(score, own, target, points, tools.generator("pairs", shared=("law",)))
+    values: dict[str, float] = {}
+    for name, (term, factor) in _DISTANCES.items():
+        value, stderr = made[term]
+        values |= {f"known.{name}": factor * value, f"known.{name}.stderr": factor * stderr}
+    return values
+
+
+_DISTANCES = {  # from S0, up to K1: name -> term of `against`, factor
+    "raw.marginal": ("true.marginal", 1.0),
+    "raw.elbo": ("true.error", 2.0),
+    "raw.plugin": ("true.plugin", 1.0),
+    "raw.bound": ("true.plugin", 0.5),
+    "calibrated.marginal": ("true.proxy_marginal", 1.0),
+    "calibrated.elbo": ("true.proxy_error", 2.0),
+    "calibrated.plugin": ("true.bound_bias", 2.0),
+    "calibrated.bound": ("true.bound_bias", 1.0),
+}
 
 
 def _points(cell: Cell, tools: Tools, target: Target, times: int = 1) -> Tensor:

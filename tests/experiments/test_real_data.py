@@ -56,6 +56,9 @@ def test_a_proxy_in_closed_form(generator: torch.Generator, c: float, p: float) 
         "residual": c * (p - 1.0) * dim * length,
         "sigma_difference": (c**2 - p**2) * dim * length,
     }
+    exact["true.plugin"] = (1.0 - c**2) * dim * length
+    exact["true.marginal"] = (1.0 - c) * dim * length
+    exact["true.proxy_marginal"] = (1.0 - p) * dim * length
     exact["gap"] = exact["error"] + exact["residual"] + _k1(dim)
     exact["bound"] = dim * 0.5 * math.log(2.0 * math.pi * math.e) + 0.5 * dim * length * (
         2.0 - c**2 - p**2
@@ -109,7 +112,7 @@ def test_a_tiny_run(tmp_path: Path) -> None:
         "side": 2,
         "seeds": 1,
         "repeats": 1,
-        "points": 16,
+        "points": 300,
         "calibration": 20,
         "steps": 20,
         "width": 16,
@@ -138,6 +141,7 @@ def test_a_tiny_run(tmp_path: Path) -> None:
         if row["law"] == "surrogate":  # polarisation, whatever the networks
             parts = term["true.error"] + term["true.proxy_error"] - term["true.overlap"]
             assert term["error"] == pytest.approx(parts, abs=1e-9)
+    assert "violated" not in status.values(), sheet.checks
     surrogate = run.results.where(kind="network", law="surrogate")[0]
     # the gap is its terms: residual zero within its standard error and that of S0, S1
     assert abs(surrogate["raw.bound.residual"]) <= 4.0 * surrogate["raw.bound.residual.stderr"]
