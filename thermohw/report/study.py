@@ -15,7 +15,7 @@ from thermohw.errors import InputError
 from thermohw.report.figures.canvas import Picture, inline
 from thermohw.report.numerals import measured, plain
 from thermohw.report.page import render
-from thermohw.report.verdicts import Verdicts
+from thermohw.report.verdicts import Verdicts, typeset
 from thermohw.report.write import write_bytes
 
 __all__ = ["is_study", "study_page", "write_study_page"]
@@ -69,7 +69,7 @@ def study_page(folder: Path) -> str:
             "title": table["title"],
             "question": table["question"],
             "quick": table["quick"],
-            "findings": table["findings"],
+            "findings": [typeset(text) for text in table["findings"]],
             "figures": figures,
             "numbers": [_number(name, entry) for name, entry in table["numbers"].items()],
             "tables": [_table(entry) for entry in table["tables"]],
@@ -92,7 +92,7 @@ def study_page(folder: Path) -> str:
 
 
 def _figure(folder: Path, entry: dict[str, Any]) -> _Drawn:
-    name, caption = entry["name"], entry["caption"]
+    name, caption = entry["name"], typeset(entry["caption"])
     document = (folder / "figures" / f"{name}.svg").read_text(encoding="utf-8")
     drawing = inline(document, f"figure-{name}", caption)
     wide = entry["width"] > _WIDE
@@ -107,7 +107,7 @@ def _number(name: str, entry: dict[str, Any]) -> dict[str, Any]:
         "text": measured(entry["value"], entry["stderr"]),
         "unit": "" if entry["unit"] == "1" else entry["unit"],
         "published": plain(published) if isinstance(published, int | float) else published,
-        "note": entry["note"],
+        "note": typeset(entry["note"]),
     }
 
 
@@ -118,7 +118,8 @@ def _table(entry: dict[str, Any]) -> dict[str, Any]:
         for i in range(len(entry["columns"]))
     ]
     columns = list(zip(entry["columns"], numeric, strict=True))
-    return {"caption": entry["caption"] or entry["name"], "columns": columns, "rows": rows}
+    caption = typeset(entry["caption"] or entry["name"])
+    return {"caption": caption, "columns": columns, "rows": rows}
 
 
 def _cell(value: Any) -> str:
@@ -126,12 +127,12 @@ def _cell(value: Any) -> str:
         return "–"
     if isinstance(value, dict):
         return "–" if value["value"] is None else measured(value["value"], value["stderr"])
-    return plain(value) if isinstance(value, int | float) else str(value)
+    return plain(value) if isinstance(value, int | float) else typeset(value)
 
 
 def _title(name: str) -> str:
     """A check's name as words; a symbol it opens with keeps its letters."""
-    words = name.replace("_", " ") if " " not in name else name
+    words = typeset(name if " " in name else name.replace("_", " "))
     first = words.split(" ")[0]
     return words[:1].upper() + words[1:] if first.isalpha() and len(first) > 1 else words
 

@@ -16,7 +16,7 @@ from thermohw.report.numerals import measured, plain
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["STATUSES", "Check", "Quantity", "Verdicts"]
+__all__ = ["STATUSES", "Check", "Quantity", "Verdicts", "typeset"]
 
 STATUSES = {
     "holds": ("✓", "holds"),
@@ -114,7 +114,7 @@ class Verdicts:
                 _number(q.get("value")),
                 _number(q.get("stderr")),
                 str(q.get("unit", "")),
-                _typeset("; ".join(filter(None, (q.get("method"), q.get("note"))))),
+                typeset("; ".join(filter(None, (q.get("method"), q.get("note"))))),
             )
             for name, q in table.get("quantities", {}).items()
         }
@@ -168,11 +168,11 @@ def _check(entry: Any) -> Check:
         words,
         "" if value is None else measured(value, _number(row.get("stderr"))),
         "" if expected is None else f"{_RELATIONS.get(name, '=')} {plain(expected)}",
-        _typeset(str(row.get("detail") or "")),
+        typeset(str(row.get("detail") or "")),
     )
 
 
-def _typeset(words: str) -> str:
+def typeset(words: str) -> str:
     """Signs that plain text spells with two characters."""
     for plain_text, sign in _SIGNS.items():
         words = words.replace(plain_text, sign)
