@@ -8,10 +8,22 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from acceptance import assert_z
 from likelihood.altered import Altered
 
 from thermohw.errors import InputError
-from thermohw.likelihood import Likelihood, energy_law, evaluate, integrate_rates, physical_rates
+from thermohw.likelihood import (
+    ExactTrace,
+    Likelihood,
+    SampleEnsemble,
+    Timeline,
+    energy_law,
+    evaluate,
+    integrate_rates,
+    physical_rates,
+)
+from thermohw.likelihood.moments import moment_values
+from thermohw.likelihood.reference import Reference
 from thermohw.process import OU, VE, VP, Relaxation
 from thermohw.score import Score
 from thermohw.target import Target, gaussian, gaussian_mixture
@@ -116,6 +128,27 @@ def test_accounts_close(process: VE | VP | OU, generator: torch.Generator) -> No
     assert np.allclose(emf["production"], squares, rtol=1e-9, atol=1e-9 * np.abs(squares).max())
     squares = d / theta**2 * square - 2.0 * d / theta + fisher
     assert np.allclose(current["production"], squares, rtol=1e-9, atol=1e-9 * squares.max())
+
+
+def test_moments_from_samples(generator: torch.Generator) -> None:
+    """E[x . s] = -d for the exact score, with its control variate, at little and at much noise."""
+    target = gaussian_mixture([[-1.0, 0.0], [1.0, 0.5]], 0.5)
+    process = VP()
+    score, timeline = target.score(process), Timeline.of(process, target.narrowest)
+    # a reference of other moments than the data's: a worse control variate, still without bias
+    reference = Reference(timeline, 2.0 * np.eye(2), np.array([0.3, 0.1]))
+    ensemble = SampleEnsemble(process, target.sample(4000, generator), generator)
+    for u in timeline.rule(6)[0]:
+        moment = timeline.at(float(u))
+        values = moment_values(
+            score,
+            ensemble.draw(moment.time),
+            moment,
+            truth=None,
+            trace=ExactTrace(),
+            reference=reference,
+        )
+        assert_z(values["position_score"], -2.0, label=f"t = {moment.time:.3g}")
 
 
 def test_exchange_and_heat(generator: torch.Generator) -> None:
