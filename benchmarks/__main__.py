@@ -8,13 +8,14 @@ import sys
 
 import torch
 
-from benchmarks import engine, storage
+from benchmarks import engine, likelihood, storage
 
 GROUPS = {
     "noise": engine.against_noise,
     "torchsde": engine.against_torchsde,
     "memory": engine.memory,
     "store": storage.overhead,
+    "likelihood": likelihood.against_scipy,
 }
 
 
