@@ -19,6 +19,7 @@ from math import isfinite, log
 from thermohw.audit.evidence import Evidence
 from thermohw.audit.verdict import Quantity
 from thermohw.score import Score
+from thermohw.score.network import NetworkScore
 
 __all__ = ["cost_quantities", "multiply_accumulates"]
 
@@ -78,20 +79,21 @@ def _score(evidence: Evidence, price: float | None) -> Quantity:
 
 
 def multiply_accumulates(score: Score) -> int | None:
-    """Multiply-accumulates of one evaluation at one state: the entries of the weight matrices; None
-    for exact scores.
+    """Multiply-accumulates of one evaluation of a score at one state.
 
-    Matrices that act on the time alone (gains, shifts) are worked out once a tick for all states
-    and are not counted.
+    The network's own count, whatever its trunk: entries of dense weights, and those of convolutions
+    times the pixels they run over. What acts on the time alone (gains, shifts) is worked out once a
+    tick for all states and is not counted, nor is multiplying by a constant. None for exact scores.
+
+    Args:
+        score: a network score, or one made from it (scaled, calibrated).
     """
-    parameters = getattr(getattr(score, "base", score), "parameters", None)
-    if not isinstance(parameters, dict):
-        return None
-    return sum(
-        int(value.numel())
-        for name, value in parameters.items()
-        if name.startswith("weight") and value.ndim == 2
-    )
+    while not isinstance(score, NetworkScore):
+        made_from = getattr(score, "base", None)
+        if not isinstance(made_from, Score):
+            return None
+        score = made_from
+    return score.head.trunk.multiply_accumulates
 
 
 def _erasure(evidence: Evidence) -> Quantity:
