@@ -150,6 +150,19 @@ def test_costs(generator: torch.Generator) -> None:
     json.dumps(result.settings)
 
 
+def test_fixed_steps(generator: torch.Generator) -> None:
+    """The same likelihood on a fixed grid, to the error that it reports."""
+    score = MIXTURE.score(VP()).scaled(0.95)
+    exact = evaluate(score, MIXTURE, generator=generator, prior="matched", tolerance=1e-9)
+    fixed = evaluate(
+        score, MIXTURE, generator=generator, prior="matched", solver="fixed", steps=128
+    )
+    assert exact["nll.ode"].value == pytest.approx(0.570594, abs=PRINTED)
+    allowed = 4.0 * fixed["error.solver"].value + 1e-9
+    assert abs(fixed["nll.ode"].value - exact["nll.ode"].value) < allowed < 1e-3
+    assert (fixed.settings["solver"], fixed.settings["steps"]) == ("fixed", 128)
+
+
 def test_which_trace(generator: torch.Generator) -> None:
     """Exact up to 128 dimensions or in closed form; 64 probes beyond."""
     assert isinstance(choose_trace(0, 128, generator), ExactTrace)

@@ -90,6 +90,8 @@ def evaluate(
     probes: int = 0,
     tolerance: float = 1e-5,
     moments: int | None = None,
+    solver: str = "adaptive",
+    steps: int | None = None,
     split: str = "auto",
     process: Process | None = None,
     progress: Progress = terminal_bar,
@@ -109,6 +111,8 @@ def evaluate(
         tolerance: error allowed to the flow solver, nats, relative to 1 + |int trace|.
         moments: at least so many times for the marginal integrals; default 111 on a grid, 55 for
             exact scores, 27 for others.
+        solver: of the flow, "adaptive" or "fixed"; see `flow_nll`.
+        steps: how many fixed steps.
         split: how the score error is split into gradient and solenoidal part, where the true score
             is known: "auto" (where that is free: one dimension, affine scores), "grid" (two
             dimensions), "features" (a lower estimate of the gradient part), or "none".
@@ -165,6 +169,8 @@ def evaluate(
         trace=trace,
         reference=reference,
         tolerance=tolerance,
+        solver=solver,
+        steps=steps,
         progress=progress,
     )
     seconds = perf_counter() - begin
@@ -187,6 +193,8 @@ def evaluate(
         "points": len(clean.x),
         "probes": trace.products or 0,
         "tolerance": tolerance,
+        "solver": solver,
+        "steps": steps,
         "moments": len(swept.profile["time"]),
         "score_evaluations": solved.score_evaluations,
         "divergence_evaluations": solved.divergence_evaluations,
