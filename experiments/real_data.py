@@ -60,11 +60,11 @@ def cells(p: dict[str, Any]) -> list[Cell]:
     """A network of each seed on the data and on the surrogate, repeated noise, then the proxies."""
     side = p["side"] if p["dataset"] == "mnist" else 0
     common = {key: p[key] for key in _SETTINGS} | {"side": side}
-    dim = {"digits": 64, "mnist": (side or 28) ** 2, "cifar10": 3072}.get(p["dataset"])
-    if dim is None:
+    if p["dataset"] not in ("digits", "mnist", "cifar10"):
         raise InputError(
             f"{p['dataset']!r} is not a data set; choose digits, mnist, cifar10", where="dataset"
         )
+    dim = make_data(common).dim  # files that cannot be read are complained of once, not per cell
     laws = ["data"] + (["surrogate"] if p["components"] and dim <= _MOST else [])
     small = {"steps": p["steps"], "width": p["width"], "trunk": p["trunk"]}
     large = {"steps": p["proxy_steps"], "width": p["proxy_width"], "trunk": p["trunk"]}

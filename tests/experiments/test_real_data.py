@@ -100,8 +100,15 @@ def test_the_surrogate_is_finite_and_known(tmp_path: Path, generator: torch.Gene
     assert all((row == rows).all(1).any() for row in drawn)
     assert_z(target.held_out(20_000, generator), target.mean, label="held-out mean")
     assert target.score(VP_FROM).entropy(1e-3) is not None
+
+
+def test_bad_data_are_one_complaint(tmp_path: Path) -> None:
+    """Before any cell is computed."""
+    p = dict(real_data.STUDY.parameters)
     with pytest.raises(InputError, match="choose digits, mnist, cifar10"):
-        real_data.cells(dict(real_data.STUDY.parameters) | {"dataset": "imagenet"})
+        real_data.cells(p | {"dataset": "imagenet"})
+    with pytest.raises(InputError, match="no training images"):
+        real_data.cells(p | {"dataset": "mnist", "path": str(tmp_path)})
 
 
 def test_a_tiny_run(tmp_path: Path) -> None:
