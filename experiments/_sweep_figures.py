@@ -1,0 +1,220 @@
+"""Figures, tables, checks and findings of the study bound_sweep."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thermohw.experiments._sweep_numbers import READINGS, correlate, is_below, quantity, z_scores
+from thermohw.experiments._sweep_plots import bound_figure, gap_figure, rates_figure, terms_figure
+from thermohw.study import Results
+
+if TYPE_CHECKING:
+    from thermohw.study import Sheet
+
+__all__ = ["conclude"]
+
+_PUBLISHED = {"pearson": 0.694, "spearman": 0.882}
+_FAR = 4.0  # standard errors: one false alarm in 16 000 normal numbers
+_FEW = 3  # configurations that a correlation needs
+_NETWORKS = {
+    "S(0)": "known.clean",
+    "S(t_min)": "known.start",
+    "B": "bound.lower",
+    "nll.marginal": "nll.marginal",
+    "nll.ode": "nll.ode",
+    "U": "nll.sde_elbo",
+    "K1": "known.mismatch",
+    "score error": "bound.score_error",
+    "start": "known.offset",
+    "path": "bound.path",
+    "residual": "bound.residual",
+    "solver": "error.solver",
+}
+_BELOW = {
+    "nll.ode − B": "bound.ode_margin",
+    "K1": "known.mismatch",
+    "score error": "bound.score_error",
+    "start": "known.offset",
+    "path": "bound.path",
+    "residual": "bound.residual",
+}
+
+
+def conclude(p: dict[str, Any], rows: Results, sheet: Sheet) -> None:
+    """Everything the study shows."""
+    uniform = [row for row in rows if row["data"] == "uniform" and row["process"] == "ve"]
+    best = min(uniform, key=lambda row: row["nll.ode"]) if uniform else None
+    sheet.figure(
+        "bound",
+        bound_figure(rows),
+        "Likelihood against the bound, two marks for each network. Left: as published. Right: both "
+        "less the entropy of the data. On the dashed line NLL = B. No filled mark lies below it.",
+    )
+    if best is not None:
+        sheet.figure(
+            "rates",
+            rates_figure(best),
+            f"The uniform VE network of lowest nll.ode (σ = {best['sigma']:g}). Left: its rates in "
+            "generation; crosses: −2 × intrinsic. Right: their ratio, −2 c_t, tells how well the "
+            "network is calibrated; dots: the true score at the same images.",
+        )
+    sheet.figure(
+        "gap",
+        gap_figure(rows),
+        "Does a small gap mean a good network? Distance of nll.ode from the data's entropy against "
+        "nll.ode − B, as one reading of the published correlation has it, and against the true "
+        "score error.",
+    )
+    sheet.figure(
+        "terms",
+        terms_figure(rows),
+        "What nll.ode − B (red) is the sum of; means over repetitions.",
+    )
+    _network_table(rows, sheet)
+    _correlations(p, rows, sheet)
+    _checks(rows, sheet)
+    if best is not None:
+        _rates(best, sheet)
+    _findings(rows, sheet)
+
+
+def _network_table(rows: Results, sheet: Sheet) -> None:
+    table = []
+    for data, process, sigma in dict.fromkeys(
+        (row["data"], row["process"], row["sigma"]) for row in rows
+    ):
+        chosen = rows.where(data=data, process=process, sigma=sigma)
+        means = [_mean(chosen, column) for column in _NETWORKS.values()]
+        table.append([data, process.upper(), sigma, *means])
+    sheet.table(
+        "networks",
+        ["data", "process", "sigma", *_NETWORKS],
+        table,
+        caption="Means over repetitions with standard errors from the held-out images, nats a "
+        "pixel, pixels on [0, 1].",
+    )
+
+
+def _mean(rows: Results, column: str) -> tuple[float, float] | float:
+    value = float(rows.column(column).mean())
+    if column.startswith(("known.", "error.")):
+        return value
+    stderr = rows.column(f"{column}.stderr")
+    return value, float(np.sqrt(np.square(stderr).sum()) / len(stderr))
+
+
+def _correlations(p: dict[str, Any], rows: Results, sheet: Sheet) -> None:
+    scopes = {"all": rows} | {data: rows.where(data=data) for data in rows.distinct("data")}
+    table = []
+    for scope, chosen in scopes.items():
+        if len({(row["data"], row["process"], row["sigma"]) for row in chosen}) < _FEW:
+            continue
+        for reading in READINGS:
+            line: list[Any] = [scope, reading.nll, reading.gap]
+            for kind, published in _PUBLISHED.items():
+                found = correlate(
+                    chosen, reading, kind=kind, resamples=p["resamples"], seed=p["seed"]
+                )
+                low, high = found.interval
+                line += [f"{found.value:.3f}", f"{low:.3f} to {high:.3f}"]
+                alone = ", ".join(f"{value:.3f}" for value in found.repeats)
+                if scope == "all":
+                    sheet.number(
+                        f"correlation.{reading.name}.{kind}",
+                        found.value,
+                        unit="1",
+                        published=None if reading.gap == "score error" else published,
+                        note=f"95 %: {low:.3f} to {high:.3f}; single repetitions: {alone}",
+                    )
+            table.append([*line, len(chosen)])
+    sheet.table(
+        "correlations",
+        ["networks", "NLL", "gap", "Pearson", "95 %", "Spearman", "95 %", "number"],
+        table,
+        caption="Published: Pearson 0.694, Spearman 0.882; the definitions behind them are not "
+        "public. Intervals: bootstrap over configurations.",
+    )
+
+
+def _checks(rows: Results, sheet: Sheet) -> None:
+    _z_check(sheet, "B <= nll.marginal", z_scores(rows, "bound.gap"))
+    _z_check(sheet, "S0 <= nll.ode", z_scores(rows, "excess.ode"))
+    _z_check(sheet, "S0 + K1 <= U", z_scores(rows, "excess.elbo"))
+    residual = z_scores(rows, "bound.residual")
+    _z_check(sheet, "nll.marginal = B + K1 + score error", residual, both=True)
+    controls = np.concatenate([z_scores(rows, f"true.{name}") for name in ("norm", "trace")])
+    _z_check(sheet, "sampled integrals of the true score", controls, both=True)
+    margin, *parts = (rows.column(column) for column in _BELOW.values())
+    adds_up = float(np.abs(np.sum(parts, axis=0) - margin).max())
+    fine = adds_up < 1e-9 and float(np.abs(residual).max()) < _FAR
+    below = Results(row for row in rows if is_below(row))
+    sheet.check(
+        "B <= nll.ode",
+        "violated" if not fine else "explained" if below else "holds",
+        f"no theorem: {len(below)} of {len(rows)} networks lie below, by up to "
+        f"{max(0.0, -float(margin.min())):.4f} nats a pixel; K1 + score error + start + path + "
+        f"residual add up to nll.ode − B within {adds_up:.0e}, and no residual is significant",
+    )
+    table = []
+    for row in below:
+        entries: list[Any] = [row["data"], row["process"].upper(), row["sigma"], row["repeat"]]
+        for column in _BELOW.values():
+            stderr = row.get(f"{column}.stderr")
+            entries.append(row[column] if stderr is None else (row[column], stderr))
+        table.append(entries)
+    sheet.table(
+        "below",
+        ["data", "process", "sigma", "repeat", *_BELOW],
+        table,
+        caption="Networks whose nll.ode lies below B by more than two standard errors, and what "
+        "the difference is made of; nats a pixel.",
+    )
+
+
+def _z_check(sheet: Sheet, name: str, z: np.ndarray, *, both: bool = False) -> None:
+    """All z, or all their sizes, within the limit."""
+    worst = float(np.abs(z).max() if both else -z.min())
+    word = f"largest |z| {worst:.2f}" if both else f"smallest z {-worst:.2f}"
+    sheet.check(name, "holds" if worst < _FAR else "violated", f"{word} of {len(z)}")
+
+
+def _rates(best: dict[str, Any], sheet: Sheet) -> None:
+    weight, intrinsic = best["profile.weight"], best["profile.intrinsic"]
+    total, calibration = float(weight @ intrinsic), best["profile.calibration"]
+    ratio = float(weight @ best["profile.exchange"]) / total
+    note = "exchange over intrinsic, integrated over time"
+    sheet.number("rates.ratio", ratio, unit="1", published=-2.0, note=note)
+    sheet.number("rates.production", total, unit="nats a pixel", note="integral of intrinsic")
+    sheet.check(
+        "exchange = -2 intrinsic",
+        "explained",
+        f"{ratio:.4f} integrated, as calibration c_t between {calibration.min():.3f} and "
+        f"{calibration.max():.3f} has it: a property of the network",
+    )
+
+
+def _findings(rows: Results, sheet: Sheet) -> None:
+    count, below = len(rows), sum(is_below(row) for row in rows)
+    least = float(rows.column("bound.gap").min())
+    sheet.finding(
+        f"B exceeds nll.marginal in none of {count} networks (smallest gap {least:.4f} nats a "
+        f"pixel) and nll.ode in {below}."
+        if z_scores(rows, "bound.gap").min() > -_FAR
+        else "The bound is violated: see the checks."
+    )
+    margin, error = quantity(rows, "nll.ode - B"), quantity(rows, "score error")
+    sheet.finding(
+        f"nll.ode − B lies between {margin.min():.4f} and {margin.max():.4f} nats a pixel, the "
+        f"true score error between {error.min():.4f} and {error.max():.4f}."
+    )
+    names = ("ode_raw", "ode_excess", "mixed_excess", "ode_error")
+    found = [sheet.numbers.get(f"correlation.{name}.pearson") for name in names]
+    if all(number is not None and number["value"] is not None for number in found):
+        raw, excess, mixed, true = (number["value"] for number in found if number is not None)
+        sheet.finding(
+            f"Pearson's r of nll.ode and nll.ode − B is {raw:.2f} raw and {excess:.2f} less S0 "
+            f"(published 0.694); of nll.ode − S0 with the gap nll.marginal − B {mixed:.2f}, with "
+            f"the true score error {true:.2f}."
+        )
