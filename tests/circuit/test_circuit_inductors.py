@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from problems import unequal_nodes
@@ -65,7 +67,8 @@ def test_matrices_of_the_tangle_by_hand() -> None:
     c = np.array([[1.3, -0.3, 0.0], [-0.3, 1.2, -0.2], [0.0, -0.2, 1.6]]) / 1.0
     m12, m23 = 0.4 * np.sqrt(0.3 * 0.8), -0.3 * np.sqrt(0.5 * 0.8)
     inductance = np.array([[0.3, 0.0, m12], [0.0, 0.5, m23], [m12, m23, 0.8]])
-    np.testing.assert_allclose(device.capacitance, block_diag(c, inductance), atol=1e-14)
+    whole: Any = block_diag(c, inductance)
+    np.testing.assert_allclose(device.capacitance, whole, atol=1e-14)
     incidence = np.array([[1.0, 0, 0], [-1, 0, 1], [0, -1, 0]])  # a -> gnd, c -> a, gnd -> b
     np.testing.assert_array_equal(device.structure[3:, :3], incidence)
     np.testing.assert_array_equal(device.structure[:3, 3:], -incidence.T)

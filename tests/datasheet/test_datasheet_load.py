@@ -143,7 +143,7 @@ def test_weakest_evidence() -> None:
 
 
 def test_shipped_devices() -> None:
-    assert {"rc1", "rc64", "rc8-chain"} <= set(device_names())
+    assert set(device_names()) >= {"rc1", "rc64", "rc784", "rc8-chain", "rlc1", "rlc64", "spu8"}
     for name in device_names():
         sheet = load_datasheet(name)
         assert sheet.name == name and sheet.description
@@ -172,7 +172,7 @@ def test_the_chain() -> None:
     ("name", "says"),
     [
         ("rc2", "unknown device 'rc2'; did you mean 'rc1'?"),
-        ("toaster", "unknown device 'toaster'; known: rc1, rc64, rc8-chain"),
+        ("toaster", "unknown device 'toaster'; known: rc1, rc64, rc784, rc8-chain, rlc1, rlc64,"),
         ("absent.toml", "absent.toml: no such datasheet"),
         ("a\0b.toml", "cannot be read"),
     ],

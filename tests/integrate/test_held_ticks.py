@@ -253,9 +253,11 @@ def test_free_means_helper_sees_a_wrong_temperature() -> None:
     assert np.abs(after - device.capacitance).max() > 1e-7
 
 
-def test_hand_made_device_has_no_gyration() -> None:
-    """Steppers move charge through elements only; a gyrating device is refused, not mis-stepped."""
+def test_gyrator_between_charges() -> None:
+    """J need not come from inductors: a hand-made gyrator turns charges, and books nothing."""
     j = np.array([[0.0, 1.0], [-1.0, 0.0]])
     device = device_from(np.eye(2), np.eye(2), structure=j)
-    with pytest.raises(AssertionError, match="J"):
-        HeldNetwork(device, "emf", dtype=F64)
+    stepper = HeldNetwork(device, "emf", dtype=F64)
+    after, heat = free_means(device, stepper, 0.3, device.stationary_covariance)
+    np.testing.assert_allclose(after, device.stationary_covariance, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(heat, 0.0, atol=1e-12)

@@ -2,7 +2,7 @@
 
 Between controller updates a linear circuit is a linear SDE with constant input, so the next state
 AND the integrals the books need are jointly Gaussian. The augmented vector a = (z, y, I), with y
-the charges through the elements and I = int v dt at the ports, obeys
+the charges through the elements and I = int H''z dt at the ports, obeys
 
     da = F a dt + G c dt + M dW,    c = (e, i)
     F = [-A 0 0; gamma b.H'' 0 0; B^T H'' 0 0]     G = [S B; -gamma 0; 0 0]     M = [N; -sigma; 0]
@@ -15,9 +15,9 @@ cancels. Instead the responses at Gauss-Legendre nodes, weighted by the square r
 weights, are stacked and QR-factorised: R^T is the covariance's Cholesky factor with full relative
 accuracy at any h, for any A, normal or not.
 
-Charges and port integrals determine the end state, z' = z - sum_k b_k y_k + J B I + B i h. Without
-gyrating elements (J = 0) charges alone do: the minimal set to sample is y, and (y, I) where a port
-works.
+Charges and port integrals determine the end state, z' = z - sum_k b_k y_k + J I + B c h. Without
+inductors (J = 0) charges alone do: the minimal set to sample is y, and (y, I) where a port works or
+inductors move what the integrals of their currents and of the node voltages say.
 """
 
 from __future__ import annotations
@@ -34,7 +34,13 @@ if TYPE_CHECKING:
 
     from thermohw.circuit.device import LinearDevice
 
-__all__ = ["TickMoments", "augmented_system", "square_root_covariance", "tick_moments"]
+__all__ = [
+    "TickMoments",
+    "augmented_system",
+    "energy_units",
+    "square_root_covariance",
+    "tick_moments",
+]
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
 
@@ -124,29 +130,49 @@ def square_root_covariance(
             response = expm(f * (left + half * (1.0 + node))) @ m
             samples.append(np.sqrt(half * weight) * response[rows].T)
     stacked = np.concatenate(samples)
+    if (
+        len(stacked) < stacked.shape[1]
+    ):  # few baths, many coordinates: R must be square all the same
+        stacked = np.pad(stacked, ((0, stacked.shape[1] - len(stacked)), (0, 0)))
     r = np.asarray(np.linalg.qr(stacked, mode="r"))
     return (r * np.where(np.diag(r) < 0, -1.0, 1.0)[:, None]).T
+
+
+def energy_units(device: LinearDevice) -> NDArray[Any]:
+    """Factors that turn the augmented vector (z, y, I) into roots of energies, shape (a,).
+
+    Where energy swings between charges and fluxes the units of both matter: a matrix exponential is
+    accurate to its largest entry, and in these units the swing has entries of order one.
+    """
+    stiffness = np.sqrt(np.diag(device.hessian))
+    across = np.sqrt(np.einsum("ki,ij,kj->k", device.directions, device.hessian, device.directions))
+    return np.concatenate([stiffness, across, 1.0 / stiffness])
 
 
 @lru_cache(maxsize=1024)
 def tick_moments(device: LinearDevice, h: float) -> TickMoments:
     """Exact joint moments of a held tick of duration h (in R_ref C_ref) of any linear device."""
     assert h > 0
-    n, k = device.dim, len(device.elements)
+    n = device.dim
     f, g, m = augmented_system(device)
     a, c = f.shape[0], g.shape[1]
+    unit = energy_units(device) if device.gyrating else None
+    if unit is not None:
+        f, g, m = unit[:, None] * f / unit, unit[:, None] * g, unit[:, None] * m
     block = np.zeros((a + c, a + c))
     block[:a, :a], block[:a, a:] = f, g
     mean = expm(block * h)
-    assert c - k == n or not device.structure.any(), "J acts on efforts without a port"
-    gyrating = device.structure @ device.port_matrix
-    end_noise = np.concatenate([-device.directions.T, gyrating], axis=1)
+    factor = square_root_covariance(f, m, h, slice(n, None))
+    if unit is not None:
+        mean[:a] /= unit[:, None]
+        mean[:, :a] *= unit
+        factor = factor / unit[n:, None]
     return TickMoments(
         duration=h,
         propagator=mean[:n, :n],
         input=mean[:n, a:],
         flow_state=mean[n:a, :n],
         flow_input=mean[n:a, a:],
-        factor=square_root_covariance(f, m, h, slice(n, None)),
-        end_noise=end_noise,
+        factor=factor,
+        end_noise=np.concatenate([-device.directions.T, device.structure], axis=1),
     )

@@ -1,5 +1,7 @@
 """Time: noise streams, steppers and the engine."""
 
+from thermohw.integrate.cells import Cells
+from thermohw.integrate.choice import make_stepper
 from thermohw.integrate.continuous import Euler, Heun, Splitting
 from thermohw.integrate.engine import Engine, Tile, TileRun, make_engine, tiles
 from thermohw.integrate.held_network import HeldNetwork
@@ -7,6 +9,7 @@ from thermohw.integrate.held_nodes import HeldNodes
 from thermohw.integrate.noise import BLOCK, BlockNoise, Recording, block_generator
 from thermohw.integrate.observer import Carry, Observer
 from thermohw.integrate.recorder import Recorder, saved_ticks
+from thermohw.integrate.rotation import Rotating
 from thermohw.integrate.start import StartLaw, start_law
 from thermohw.integrate.step import Act, Step, Stepper
 
@@ -15,6 +18,7 @@ __all__ = [
     "Act",
     "BlockNoise",
     "Carry",
+    "Cells",
     "Engine",
     "Euler",
     "HeldNetwork",
@@ -23,6 +27,7 @@ __all__ = [
     "Observer",
     "Recorder",
     "Recording",
+    "Rotating",
     "Splitting",
     "StartLaw",
     "Step",
@@ -31,6 +36,7 @@ __all__ = [
     "TileRun",
     "block_generator",
     "make_engine",
+    "make_stepper",
     "saved_ticks",
     "start_law",
     "tiles",

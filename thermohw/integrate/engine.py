@@ -16,11 +16,8 @@ import torch
 
 from thermohw.control import Control, Controller, make_plan
 from thermohw.errors import InputError
-from thermohw.integrate.continuous import Euler, Heun, Splitting
-from thermohw.integrate.held_network import HeldNetwork
-from thermohw.integrate.held_nodes import HeldNodes
+from thermohw.integrate.choice import make_stepper
 from thermohw.integrate.noise import BLOCK, BlockNoise, NoiseSource
-from thermohw.integrate.reference import Reference
 from thermohw.integrate.start import StartLaw, start_law
 
 if TYPE_CHECKING:
@@ -34,8 +31,6 @@ if TYPE_CHECKING:
     from thermohw.target import Target
 
 __all__ = ["Engine", "Tile", "TileRun", "make_engine", "tiles"]
-
-_CONTINUOUS = {"euler": Euler, "heun": Heun, "splitting": Splitting, "reference": Reference}
 
 
 @dataclass(frozen=True)
@@ -289,9 +284,6 @@ def make_engine(
         start_covariance=law.covariance / theta,
         divergence=divergence and plan.ideal,
     )
-    if plan.clocked:
-        held = HeldNodes if device.uncoupled else HeldNetwork
-        stepper = held(device, protocol.wiring, dtype=dtype, flux=flux)
-    else:
-        stepper = _CONTINUOUS[plan.stepper](device, protocol.wiring, dtype=dtype)
+    method = "exact" if plan.clocked else plan.stepper
+    stepper = make_stepper(device, protocol.wiring, method, dtype=dtype, flux=flux)
     return Engine(plan, controller, stepper, law, tuple(observers), seed, dtype, closing=closing)

@@ -1,7 +1,8 @@
 r"""Exact held tick of any linear network, with the exact conditional mean of every bath's heat.
 
 The charges y through all elements (and int v dt at the ports, where they work) are drawn from their
-exact joint Gaussian; the end state follows, z' = z - sum_k b_k y_k + B i h. Where several baths
+exact joint Gaussian; the end state follows, z' = z - sum_k b_k y_k + J I + B c h with I = int H''z
+dt (drawn wherever inductors need it for J, or a port for its work). Where several baths
 share nodes, the heat of each is a quadratic functional of the path inside the tick, not a function
 of what was drawn. What is booked is its exact conditional mean given (z, c, y, I):
 
@@ -12,8 +13,14 @@ driven by the mean noise, wbar(s) = M^T e^{F^T (h - s)} P^T L^{-T} xi, where L x
 and P picks (y, I) out of the augmented state. Both factors are smooth, so Gauss-Legendre nodes
 integrate them to round-off; const_k follows from the known mean heat of the tick. Sums over baths
 close the first law exactly; the mean of each bath is exact at any tick length; only its fluctuation
-inside a tick is missing, so these heats must not enter fluctuation theorems. Ticks longer than the
-fastest time constant are cut into equal pieces first.
+inside a tick is missing, so these heats must not enter fluctuation theorems. A circuit with one
+bath has no such freedom: its heat is a function of what was drawn. Ticks longer than the fastest
+time constant (with inductors: than the time in which the fastest energy exchange turns by a radian)
+are cut into equal pieces first.
+
+Noise reaches a coordinate that is many inductors and capacitors away from the next resistor with a
+high power of h only, so that some direction of (y, I) may be quiet to round-off and L^-T without
+meaning; circuits with inductors take the mean path from `bridge`, which needs no inverse.
 """
 
 from __future__ import annotations
@@ -26,7 +33,8 @@ import numpy as np
 import torch
 from scipy.linalg import expm, solve_triangular
 
-from thermohw.circuit.tick import TickMoments, augmented_system, tick_moments
+from thermohw.circuit.tick import TickMoments, augmented_system, energy_units, tick_moments
+from thermohw.integrate.bridge import bridge
 from thermohw.integrate.step import Step
 from thermohw.integrate.terminals import Terminals
 
@@ -54,6 +62,14 @@ class _Maps(NamedTuple):
     constant: torch.Tensor  # (K,)
 
 
+class _Node(NamedTuple):
+    """A quadrature node inside the tick: responses to (z, c, xi)."""
+
+    weight: float
+    path: NDArray[Any]  # of the state, (n, n + c + r)
+    noise: NDArray[Any]  # of dW/dt, (K, n + c + r)
+
+
 class HeldNetwork:
     """Exact tick of a general linear device.
 
@@ -69,10 +85,10 @@ class HeldNetwork:
     ) -> None:
         self.device, self.dtype = device, dtype
         self.terminals = Terminals(device, wiring, dtype=dtype)
-        self.ports = device.port_matrix.shape[1] if (flux or wiring == "current") else 0
+        drawn = flux or wiring == "current" or device.gyrating
+        self.ports = device.port_matrix.shape[1] if drawn else 0
         self.elements = len(device.elements)
-        rate = np.linalg.norm(augmented_system(device)[0], 2)
-        self._longest = 1.0 / float(rate)
+        self._longest = 1.0 / _fastest(device)
         self._port_matrix = torch.tensor(device.port_matrix.T, dtype=dtype)
         self.normals = self.elements + self.ports
         self.maps = lru_cache(maxsize=None)(self._maps)
@@ -111,6 +127,8 @@ class HeldNetwork:
             y = flows[:, :k]
             charge = charge + y
             z = z - self.terminals.collect(y)
+            if self.device.gyrating:
+                z = z + self.terminals.gyrate(flows[:, k:])
             if current is not None:
                 z = z.add(current @ self._port_matrix, alpha=h)
             if flux is not None:
@@ -125,13 +143,40 @@ class HeldNetwork:
         return Step(piece, state, z, control, following, force, charge, excess, emf, current, flux)
 
     def _maps(self, h: float) -> _Maps:
-        device, n, k = self.device, self.device.dim, self.elements
+        device, k = self.device, self.elements
         moments: TickMoments = tick_moments(device, h)
+        gamma = device.coefficients[:, None]
+        across = device.directions @ device.hessian
+        sigma = augmented_system(device)[2][device.dim : device.dim + k]
+        factor, nodes = self._given_integrals(h) if device.gyrating else self._given_charges(h)
+        forces, rates = [], []
+        for weight, path, noise in nodes:
+            force = across @ path[: device.dim]
+            force[:, device.dim : device.dim + k] -= np.eye(k)
+            forces.append(force)
+            rates.append(weight * (gamma * force + sigma @ noise))
+        known = factor.shape[1]
+        constant = self._mean_heat(h) - sum(
+            np.einsum("kr,kr->k", x[:, -known:], y[:, -known:])
+            for x, y in zip(forces, rates, strict=True)
+        )
+        responses = np.concatenate([moments.flow_state, moments.flow_input], axis=1)[:known]
+        return _Maps(
+            flows=self._transposed(np.concatenate([responses, factor], axis=1)),
+            force=self._transposed(np.concatenate(forces)),
+            rate=self._transposed(np.concatenate(rates)),
+            constant=torch.tensor(constant, dtype=self.dtype),
+        )
+
+    def _given_charges(self, h: float) -> tuple[NDArray[Any], list[_Node]]:
+        """Factor of what is drawn, and (weight, mean path, mean noise) at the quadrature nodes, as
+        responses to (z, c, xi): Van Loan's pair, the augmented state driven by its inputs and by
+        the mean noise.
+        """
+        device, n = self.device, self.device.dim
         f, g, m = augmented_system(device)
-        a, c, r = f.shape[0], g.shape[1], k + self.ports
-        # Van Loan's pair: augmented state driven by its inputs and by the mean noise given what
-        # was drawn.
-        factor = moments.factor[:r, :r]
+        a, c, r = f.shape[0], g.shape[1], self.elements + self.ports
+        factor = tick_moments(device, h).factor[:r, :r]
         pick = np.zeros((r, a))
         pick[:, n : n + r] = np.eye(r)
         costate = (
@@ -145,33 +190,37 @@ class HeldNetwork:
         start[:n, :n] = np.eye(n)
         start[2 * a :, n : n + c] = np.eye(c)
         start[a : 2 * a, n + c :] = at_end
-        across = device.directions @ device.hessian
-        forces, rates = [], []
+        nodes = []
         for node, weight in zip(_NODES, _WEIGHTS, strict=True):
             path = expm(system * (0.5 * h * (1.0 + node))) @ start
-            force = across @ path[:n]
-            force[:, n : n + k] -= np.eye(k)
-            rate = device.coefficients[:, None] * force + m[n : n + k] @ (m.T @ path[a : 2 * a])
-            forces.append(force)
-            rates.append(0.5 * h * weight * rate)
-        constant = self._mean_heat(h, m, f) - sum(
-            np.einsum("kr,kr->k", x[:, n + c :], y[:, n + c :])
-            for x, y in zip(forces, rates, strict=True)
-        )
-        flows = np.concatenate([moments.flow_state, moments.flow_input, moments.factor], axis=1)[:r]
-        flows = flows[:, : n + c + r]
-        return _Maps(
-            flows=self._transposed(flows),
-            force=self._transposed(np.concatenate(forces)),
-            rate=self._transposed(np.concatenate(rates)),
-            constant=torch.tensor(constant, dtype=self.dtype),
-        )
+            nodes.append(_Node(0.5 * h * weight, path[:n], m.T @ path[a : 2 * a]))
+        return factor, nodes
 
-    def _mean_heat(self, h: float, m: NDArray[Any], f: NDArray[Any]) -> NDArray[Any]:
+    def _given_integrals(self, h: float) -> tuple[NDArray[Any], list[_Node]]:
+        """The same where noise passes through inductors, some of it too quiet for L^-T."""
+        device, n = self.device, self.device.dim
+        f, g, m = augmented_system(device)
+        a, c = f.shape[0], g.shape[1]
+        unit = energy_units(device)
+        drawn = bridge(unit[:, None] * f / unit, unit[:, None] * m, h, slice(n, None))
+        driven = np.zeros((a + c, a + c))
+        driven[:a, :a], driven[:a, a:] = unit[:, None] * f / unit, unit[:, None] * g
+        nodes = []
+        for time, weight, path, noise in zip(*drawn[1:], strict=True):
+            free = expm(driven * time)[:n]
+            bent = path[:n] / unit[:n, None]
+            free = free / unit[:n, None]
+            whole = np.concatenate([free[:, :n] * unit[:n], free[:, a:], bent], axis=1)
+            quiet = np.zeros((len(noise), n + c))
+            nodes.append(_Node(weight, whole, np.concatenate([quiet, noise], axis=1)))
+        return drawn.factor / unit[n:, None], nodes
+
+    def _mean_heat(self, h: float) -> NDArray[Any]:
         """Mean heat of a tick that starts at z = 0 without input: int gamma_k (E X_k^2 - T_k
         b_k.H''b_k) ds.
         """
         device, n = self.device, self.device.dim
+        f, _, m = augmented_system(device)
         across = device.directions @ device.hessian
         drift, noise = f[:n, :n], m[:n] @ m[:n].T
         total = np.zeros(len(device.elements))
@@ -187,3 +236,13 @@ class HeldNetwork:
 
     def _transposed(self, matrix: NDArray[Any]) -> torch.Tensor:
         return torch.tensor(np.ascontiguousarray(matrix.T), dtype=self.dtype)
+
+
+def _fastest(device: LinearDevice) -> float:
+    """A bound on the rates of a device, per R_ref C_ref."""
+    if not device.gyrating:
+        return float(np.linalg.norm(augmented_system(device)[0], 2))
+    # Where energy swings between charges and fluxes their units differ: measure in energy.
+    root = np.linalg.cholesky(device.hessian)
+    dissipation = device.source_matrix @ device.directions
+    return float(np.linalg.norm(root.T @ (dissipation - device.structure) @ root, 2))

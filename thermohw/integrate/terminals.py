@@ -28,12 +28,12 @@ class Terminals:
     """
 
     def __init__(self, device: LinearDevice, wiring: str, *, dtype: torch.dtype) -> None:
-        assert not device.structure.any(), "steppers move charge through elements only, not by J"
         self.device, self.wiring, self.dtype = device, wiring, dtype
         self.identity = device.uncoupled
         self.conductance = self._row(device.coefficients)
         self.noise = self._row(np.sqrt(2.0 * device.temperatures * device.coefficients))
         self._hessian = self._linear(device.hessian)
+        self._structure = self._matrix(device.structure.T) if device.gyrating else None
         self._directions = None if self.identity else self._matrix(device.directions)
         self._expand: torch.Tensor | None = None
         if wiring == "emf" and list(device.controlled) != list(range(len(device.elements))):
@@ -48,12 +48,19 @@ class Terminals:
         return state @ self._hessian if self._hessian.ndim == 2 else state * self._hessian
 
     def across(self, voltage: torch.Tensor) -> torch.Tensor:
-        """Voltage across every element b_k . v, shape (paths, K)."""
+        """Voltage across every resistor, current through every series resistance b_k . H''z, shape
+        (paths, K).
+        """
         return voltage if self._directions is None else voltage @ self._directions.T
 
     def collect(self, charge: torch.Tensor) -> torch.Tensor:
         """What element charges take out of the state, sum_k b_k y_k, shape (paths, n)."""
         return charge if self._directions is None else charge @ self._directions
+
+    def gyrate(self, integral: torch.Tensor) -> torch.Tensor:
+        """What inductors move for given int H''z dt (paths, n): J int H''z dt, same shape."""
+        assert self._structure is not None
+        return integral @ self._structure
 
     def emf(self, control: Control | None) -> torch.Tensor | None:
         """Sources in series with all K elements, shape (paths, K); None if there are none."""
@@ -62,7 +69,7 @@ class Terminals:
         return control.source if self._expand is None else control.source @ self._expand
 
     def current(self, control: Control | None) -> torch.Tensor | None:
-        """Injected node currents, shape (paths, P); None if there are none."""
+        """Node currents and branch emfs at the ports, shape (paths, P); None if there are none."""
         return None if control is None or self.wiring != "current" else control.source
 
     def _row(self, values: np.ndarray) -> torch.Tensor | float:

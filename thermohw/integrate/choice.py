@@ -1,0 +1,63 @@
+"""Which stepper plays a device: by the control's clocking, and by what the circuit is made of.
+
+    held control    uncoupled nodes: one normal a node; else the exact tick of the whole network
+    continuous      the method asked for; with inductors between two exact half turns
+
+An array of equal cells with inductors is stepped as many paths of one cell.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from thermohw.integrate.cells import Cells, equal_cells
+from thermohw.integrate.continuous import Euler, Heun, Splitting
+from thermohw.integrate.held_network import HeldNetwork
+from thermohw.integrate.held_nodes import HeldNodes
+from thermohw.integrate.reference import Reference
+from thermohw.integrate.rotation import Rotating
+
+if TYPE_CHECKING:
+    import torch
+
+    from thermohw.circuit import LinearDevice
+    from thermohw.integrate.step import Stepper
+
+__all__ = ["make_stepper"]
+
+_CONTINUOUS = {"euler": Euler, "heun": Heun, "splitting": Splitting, "reference": Reference}
+
+
+def make_stepper(
+    device: LinearDevice,
+    wiring: str,
+    method: str,
+    *,
+    dtype: torch.dtype,
+    flux: bool = False,
+) -> Stepper:
+    """The stepper of a device.
+
+    Args:
+        device: any linear circuit.
+        wiring: "emf" (sources in the elements) or "current" (sources at the ports).
+        method: "exact" for held control; "euler", "heun", "splitting" or "reference".
+        dtype: of states and noise.
+        flux: held control: draw int v dt even where no port works.
+    """
+    division = None if method == "reference" else equal_cells(device)
+    build = partial(_whole, wiring=wiring, method=method, dtype=dtype, flux=flux)
+    return build(device) if division is None else Cells(division, wiring, build)
+
+
+def _whole(
+    device: LinearDevice, *, wiring: str, method: str, dtype: torch.dtype, flux: bool
+) -> Stepper:
+    if method == "exact":
+        held = HeldNodes if device.uncoupled else HeldNetwork
+        return held(device, wiring, dtype=dtype, flux=flux)
+    if device.gyrating:
+        rest = partial(_CONTINUOUS[method], wiring=wiring, dtype=dtype)
+        return Rotating(device, rest, dtype=dtype)
+    return _CONTINUOUS[method](device, wiring, dtype=dtype)
