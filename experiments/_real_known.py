@@ -132,6 +132,7 @@ def proxy(proxies: Results, trainings: int, sheet: Sheet) -> None:
         }
         size = 2.0 * math.sqrt(mean["true.error"] * mean["true.proxy_error"])
         alike = mean["true.overlap"] / size
+        left = value, stderr
         for name, value in mean.items():
             sheet.number(f"proxy.surrogate.{name}", value, pair(row, f"0.{name}")[1])
         sheet.number("proxy.surrogate.alike", alike, unit="1", note="cosine of the two errors")
@@ -139,5 +140,6 @@ def proxy(proxies: Results, trainings: int, sheet: Sheet) -> None:
             f"A proxy flatters: on the known law it sees {mean['error']:.2f} of "
             f"{mean['true.error']:.2f} nats of score error, because networks that learn from the "
             f"same rows err alike (cosine {alike:.2f}), and its bound is "
-            f"{mean['true.bound_bias']:+.2f} nats off; its residual is all that could have told."
+            f"{mean['true.bound_bias']:+.2f} nats off. The residual, all that shows it without the "
+            f"truth, is {left[0]:+.2f} +- {left[1]:.2f} there; a zero would not have proved it true."
         )
