@@ -141,5 +141,5 @@ def proxy(proxies: Results, trainings: int, sheet: Sheet) -> None:
             f"{mean['true.error']:.2f} nats of score error, because networks that learn from the "
             f"same rows err alike (cosine {alike:.2f}), and its bound is "
             f"{mean['true.bound_bias']:+.2f} nats off. The residual, all that shows it without the "
-            f"truth, is {left[0]:+.2f} +- {left[1]:.2f} there; a zero would not have proved it true."
+            f"truth, is {left[0]:+.2f} +- {left[1]:.2f} there; zero would not prove it true."
         )
