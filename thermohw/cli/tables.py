@@ -8,15 +8,15 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from thermohw.circuit import load_device, steady_heat
-from thermohw.datasheet import device_names
+from thermohw.circuit import LinearDevice, load_device, steady_heat
+from thermohw.datasheet import EVIDENCE, Datasheet, device_names
 from thermohw.store import RunReader, verify
 from thermohw.units import engineering
 
 __all__ = ["device_list", "device_page", "file_page", "verdict"]
 
 _ELEMENTARY_CHARGE = 1.602176634e-19  # coulomb, exact
-_GRANULAR = 30  # electrons per thermal charge below which a diffusion is a poor picture
+_GRANULAR = 30  # electrons rms on a node below which a diffusion is a poor picture
 
 
 def device_list() -> str:
@@ -33,33 +33,58 @@ def device_list() -> str:
 
 
 def device_page(name: str) -> str:
-    """Thermal voltage, time constants, noise densities and limits of one device."""
+    """Thermal voltage and current, time constants, rings, noise densities and limits of one
+    device.
+    """
     device = load_device(name)
-    scale = device.scale
-    electrons = scale.charge / _ELEMENTARY_CHARGE
-    covariance = device.hessian @ device.stationary_covariance @ device.hessian
-    rms = np.sqrt(np.diag(covariance)) * scale.voltage
-    taus = device.time_constants * scale.time
-    johnson = np.sqrt(4.0 * scale.energy * scale.resistance)
+    scale, sheet = device.scale, device.datasheet
+    count = len(device.nodes)
+    kt = scale.energy * device.temperatures
+    gamma, volts = device.coefficients, device.directions[:, :count].any(1)
+    resistance = scale.resistance * np.where(volts, 1.0 / gamma, gamma)
+    rms = np.sqrt(np.diag(device.effort_covariance)) * device.effort_scale
+    electrons = np.sqrt(np.diag(device.stationary_covariance)[:count])
+    electrons = electrons * scale.charge / _ELEMENTARY_CHARGE
+    inductors = f", {len(device.fluxes)} inductors" if device.fluxes else ""
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column()
     table.add_column()
     rows = [
-        ("device", f"{device.name}: {len(device.nodes)} nodes, {len(device.elements)} resistors"),
+        (
+            "device",
+            f"{device.name}: {count} nodes, {len(device.elements)} resistors{inductors}",
+        ),
         ("k T", f"{engineering(scale.energy, 'J')} at {engineering(scale.temperature, 'K')}"),
         (
             "k T / C",
             f"{engineering(scale.voltage, 'V')} rms on {engineering(scale.capacitance, 'F')}",
         ),
-        ("steady rms of the nodes", _range(rms, "V")),
-        ("time constants", _range(taus, "s")),
+    ]
+    if device.fluxes and sheet is not None:
+        own = np.array([inductor.inductance.value for inductor in sheet.inductors])
+        rows.append(
+            ("k T / L", f"{_range(np.sqrt(scale.energy / own), 'A')} rms in {_range(own, 'H')}")
+        )
+    rows.append(("steady rms of the nodes", _range(rms[:count], "V")))
+    if device.fluxes:
+        rows.append(("steady rms of the inductors", _range(rms[count:], "A")))
+    rows += [
+        ("time constants", _range(device.time_constants * scale.time, "s")),
         ("R C of the reference node", engineering(scale.time, "s")),
+    ]
+    if len(device.resonances):
+        frequency = device.resonances[:, 0] / (2.0 * np.pi * scale.time)
+        rows.append(
+            ("rings at", f"{_range(frequency, 'Hz')}, Q {_range(device.resonances[:, 1], '')}")
+        )
+    rows += [
         (
             "Johnson noise",
-            f"{engineering(float(johnson), 'V/sqrt(Hz)')} of "
-            f"{engineering(scale.resistance, 'ohm')}",
+            f"{_range(np.sqrt(4.0 * kt * resistance), 'V/sqrt(Hz)')} or "
+            f"{_range(np.sqrt(4.0 * kt / resistance), 'A/sqrt(Hz)')} of "
+            f"{_range(resistance, 'ohm')}",
         ),
-        ("charge", f"{electrons:.4g} electrons per sqrt(k T C)"),
+        ("charge", f"{_plain(electrons)} electrons rms on a node, sqrt(k T C)"),
         ("controlled sources", f"{len(device.controlled)} of {len(device.elements)} resistors"),
     ]
     heat = steady_heat(device)
@@ -70,7 +95,6 @@ def device_page(name: str) -> str:
                 f"{engineering(-heat.min() * scale.energy / scale.time, 'W')} at rest",
             )
         )
-    sheet = device.datasheet
     if sheet is not None:
         units = {"rail": "V", "current": "A", "slew": "V/s", "dac_full_scale": "V"}
         for key, unit in units.items():
@@ -79,12 +103,13 @@ def device_page(name: str) -> str:
         for key in ("adc", "dac", "mac"):
             value = sheet.cost.values().get(key)
             rows.append((f"cost: {key}", "unpriced" if value is None else engineering(value, "J")))
+        rows.append(("weakest evidence", _evidence(sheet)))
     for row in rows:
         table.add_row(*row)
     text = _text(table)
-    if electrons < _GRANULAR:
-        text += f"warning: {electrons:.3g} electrons per thermal charge; a diffusion is a poor "
-        text += f"picture below {_GRANULAR}\n"
+    if electrons.min() < _GRANULAR:
+        text += f"warning: {electrons.min():.3g} electrons rms on {_quietest(device, electrons)}; "
+        text += f"a diffusion is a poor picture below {_GRANULAR}\n"
     return text
 
 
@@ -127,9 +152,29 @@ def verdict(path: str | Path) -> tuple[str, bool]:
 
 def _range(values: np.ndarray, unit: str) -> str:
     low, high = float(values.min()), float(values.max())
-    if np.isclose(low, high, rtol=1e-9):
+    if np.isclose(low, high, rtol=1e-9, atol=0.0):
         return engineering(high, unit)
     return f"{engineering(low, unit)} to {engineering(high, unit)}"
+
+
+def _plain(values: np.ndarray) -> str:
+    low, high = float(values.min()), float(values.max())
+    return (
+        f"{high:.4g}" if np.isclose(low, high, rtol=1e-9, atol=0.0) else f"{low:.4g} to {high:.4g}"
+    )
+
+
+def _quietest(device: LinearDevice, electrons: np.ndarray) -> str:
+    return f"node {device.nodes[int(np.argmin(electrons))]}"
+
+
+def _evidence(sheet: Datasheet) -> str:
+    """The weakest class among the entries that are there, and how many entries have it."""
+    stated = [entry.evidence for entry in sheet.quantities().values() if entry is not None]
+    ranks = [-1 if name is None else EVIDENCE.index(name) for name in stated]
+    worst = min(ranks)
+    name = "unstated" if worst < 0 else EVIDENCE[worst]
+    return f"{name}, {ranks.count(worst)} of {len(ranks)} entries"
 
 
 def _text(table: Table) -> str:

@@ -1,0 +1,75 @@
+"""What `thermohw devices NAME` says of a circuit, against numbers worked out by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from thermohw.cli.tables import device_list, device_page
+
+SMALL = """format = "thermohw-device/1"
+[[node]]
+name = "a"
+capacitance = "1 pF"
+[[node]]
+name = "b"
+capacitance = "4 fF"
+[[resistor]]
+name = "ra"
+between = ["a", "gnd"]
+resistance = "1 kohm"
+temperature = "300 K"
+[[inductor]]
+name = "l"
+between = ["a", "b"]
+inductance = "1 uH"
+series_resistance = "100 ohm"
+temperature = "300 K"
+"""
+
+
+def row(page: str, title: str) -> str:
+    lines = [line for line in page.splitlines() if line.startswith(title)]
+    assert len(lines) == 1, (title, page)
+    return lines[0].removeprefix(title).strip()
+
+
+def test_a_ringing_cell() -> None:
+    """sqrt(kT/L) = sqrt(4.14195e-21/0.04) = 321.8 pA; 1/(2 pi sqrt(LC)) = 795.8 kHz; Q = 5."""
+    page = device_page("rlc1")
+    assert row(page, "device") == "rlc1: 1 nodes, 1 resistors, 1 inductors"
+    assert row(page, "k T / C") == "64.36 uV rms on 1 pF"
+    assert row(page, "k T / L") == "321.8 pA rms in 40 mH"
+    assert row(page, "steady rms of the inductors") == "321.8 pA"
+    assert row(page, "rings at") == "795.8 kHz, Q 5"
+    assert row(page, "time constants") == "2 us"  # amplitude, 2 R C
+    assert row(page, "Johnson noise") == "128.7 nV/sqrt(Hz) or 128.7 fA/sqrt(Hz) of 1 Mohm"
+    assert row(page, "charge").startswith("401.7 electrons")  # 64.36 uV on 1 pF over 1.602e-19 C
+    assert row(page, "weakest evidence") == "placeholder, 1 of 11 entries"
+    assert "warning" not in page
+
+
+def test_a_board() -> None:
+    page = device_page("spu8")
+    assert row(page, "k T / C") == "2.035 uV rms on 1 nF"
+    assert row(page, "Johnson noise") == "4.07 nV/sqrt(Hz) or 4.07 pA/sqrt(Hz) of 1 kohm"
+    # Common motion: each cell alone, 1.592 MHz, Q 10. Others feel 8 C_c more, 1.8 nF: Q 13.4.
+    assert row(page, "rings at") == "1.186 MHz to 1.592 MHz, Q 10 to 13.42"
+    assert row(page, "weakest evidence") == "placeholder, 67 of 67 entries"
+
+
+def test_few_electrons_are_warned_of(tmp_path: Path) -> None:
+    """sqrt(kT C)/e = sqrt(4.142e-21 * 4e-15)/1.602e-19 = 25.4 electrons, on the smallest node."""
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL)
+    page = device_page(str(path))
+    assert "warning: 25.4 electrons rms on node b; a diffusion is a poor picture below 30" in page
+    # sqrt(4 kT R) of both resistors, and sqrt(4 kT/R).
+    assert "1.287 nV/sqrt(Hz) to 4.07 nV/sqrt(Hz) or 4.07 pA/sqrt(Hz) to 12.87 pA" in page
+    assert row(page, "weakest evidence") == "unstated, 6 of 6 entries"
+
+
+def test_every_shipped_device_has_a_page() -> None:
+    listed = device_list()
+    for name in ("rc1", "rc64", "rc784", "rc8-chain", "rlc1", "rlc64", "spu8"):
+        assert name in listed
+    assert "warning" not in device_page("rc784") and "rings" not in device_page("rc784")
