@@ -65,7 +65,7 @@ def test_few_electrons_are_warned_of(tmp_path: Path) -> None:
     assert "warning: 25.4 electrons rms on node b; a diffusion is a poor picture below 30" in page
     # sqrt(4 kT R) of both resistors, and sqrt(4 kT/R).
     assert "1.287 nV/sqrt(Hz) to 4.07 nV/sqrt(Hz) or 4.07 pA/sqrt(Hz) to 12.87 pA" in page
-    assert row(page, "weakest evidence") == "unstated, 6 of 6 entries"
+    assert row(page, "weakest evidence") == "unstated, 7 of 7 entries"
 
 
 def test_every_shipped_device_has_a_page() -> None:
