@@ -63,6 +63,8 @@ TERMS = {  # names in a row -> names of the likelihood room
     "score_error": "bound.score_error",
     "prior_mismatch": "bound.prior_mismatch",
     "margin": "bound.ode_margin",
+    "terminal": "bound.terminal_mismatch",
+    "trajectory": "bound.trajectory_drift",
     "change": "entropy.sigma_forward",
     "score_change": "entropy.sigma_score",
     "entropy_data": "entropy.data",

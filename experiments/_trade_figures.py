@@ -169,8 +169,8 @@ def _laws(results: Results, known: Results, networks: Results, sheet: Sheet) -> 
     share = np.median(spent / (spent - 0.5 * surplus))
     sheet.finding(
         f"After {young} training steps E|s|^2 is {share:.2f} times E[s.s*], both integrated "
-        "(median over seeds): a network too small in norm (below 1) produces less on the noised data for "
-        "that reason alone."
+        "(median over seeds): a network too small in norm (below 1) produces less on the noised "
+        "data for that reason alone."
     )
 
 
