@@ -61,6 +61,7 @@ def run_spec(spec: Spec, out: str | Path, *, resume: bool = False, progress: boo
             probes=tables.likelihood.probes,
             tolerance=tables.likelihood.tolerance,
             moments=tables.likelihood.steps,
+            solver=tables.likelihood.solver,
             spec=spec.canonical,
             parameters={"source": spec.text},
             resume=resume,

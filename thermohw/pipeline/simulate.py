@@ -66,6 +66,7 @@ def simulate(
     probes: int = 0,
     tolerance: float = 1e-5,
     moments: int | None = None,
+    solver: str = "adaptive",
     spec: str | None = None,
     parameters: dict[str, Any] | None = None,
     resume: bool = False,
@@ -90,6 +91,7 @@ def simulate(
         probes: Hutchinson probes of the divergence; 0 for exact ones.
         tolerance: of the likelihood's flow solver, nats.
         moments: times of the likelihood's integrals; None chooses.
+        solver: of the likelihood's flow: "adaptive", or "fixed" with as many steps as `moments`.
         spec: canonical text that identifies the run; default made from the settings.
         parameters: further trees for /parameters.
         resume: continue an unfinished file of the same spec.
@@ -138,6 +140,7 @@ def simulate(
                     probes=probes,
                     tolerance=tolerance,
                     moments=moments,
+                    solver=solver,
                     progress=progress,
                 )
         run_into_file(engine, paths, path, tree, every=every, resume=continuing, progress=progress)

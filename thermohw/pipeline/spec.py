@@ -93,6 +93,7 @@ class LikelihoodTable(_Table):
     probes: Natural = 0
     tolerance: Annotated[float, Field(gt=0)] = 1e-5
     steps: Count | None = None
+    solver: Literal["adaptive", "fixed"] = "adaptive"
 
 
 class StoreTable(_Table):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from thermohw.errors import InputError
 from thermohw.integrate import block_generator
 from thermohw.likelihood import evaluate
 from thermohw.likelihood.flow import terminal_bar
@@ -35,6 +36,7 @@ def likelihood_tree(
     probes: int = 0,
     tolerance: float = 1e-5,
     moments: int | None = None,
+    solver: str = "adaptive",
     progress: bool = True,
 ) -> dict[str, Any]:
     """Evaluate the likelihood of a setting's score on held-out data.
@@ -48,10 +50,13 @@ def likelihood_tree(
         probes: Hutchinson probes; 0 for exact divergences.
         tolerance: of the flow solver.
         moments: times of the marginal integrals; None chooses.
+        solver: of the flow: "adaptive", or "fixed" with as many steps as `moments`.
         progress: show a bar.
     """
     assert setting.target is not None
     data = setting.target
+    if solver == "fixed" and moments is None:
+        raise InputError("the fixed solver needs a number of steps", where="likelihood.steps")
     generator = block_generator(seed, 0, stream=2)
     points = (
         None if data.analytic and data.dim == 1 else data.held_out(_rows(data, test), generator)
@@ -66,6 +71,8 @@ def likelihood_tree(
         probes=probes,
         tolerance=tolerance,
         moments=moments,
+        solver=solver,
+        steps=moments if solver == "fixed" else None,
         progress=terminal_bar if progress else _silent,
     )
     torch.set_num_threads(threads)
