@@ -56,6 +56,12 @@ _KINDS = 4
 _Slopes = Literal["direct", "all"] | None  # which derivatives a read-out is asked for
 
 
+def _bins(tail: Tensor) -> Tensor:
+    """2 Phi(a_{k+1}) - 2 Phi(a_k) from tails that jump by 2 at a = 0."""
+    change = tail[:-1] - tail[1:]
+    return torch.add(change, change < 0.0, alpha=2)
+
+
 class _Readout(NamedTuple):
     """R = (D - y)/omega, and, where asked for, dD/dy at fixed o and dD/do (4, times, n, dim)."""
 
@@ -175,30 +181,33 @@ class LevelsHead:
     def _edges(self, y: Tensor, omega: Tensor, log_prior: Tensor, slopes: _Slopes) -> _Readout:
         """The exact read-out."""
         inside = torch.clamp(y, -_FAR * omega, self.levels + _FAR * omega)
-        edges = torch.arange(self.levels + 1, dtype=y.dtype, device=y.device)
-        # Cut off where both are zero for all purposes: denormal numbers are a hundred times slower.
-        a = ((edges.view(-1, 1, 1, 1) - inside) / omega).clamp(-10.0, 10.0)
-        phi = torch.exp(-0.5 * a.square()) * (1.0 / math.sqrt(2.0 * math.pi))
-        # 1 - Phi(a) above zero and -Phi(a) below it, so that far bins keep their digits
-        tail = torch.copysign(0.5 * torch.erfc(a.abs() * math.sqrt(0.5)), a)
-        above = (a > 0.0).to(a.dtype)
-        mass = (tail[:-1] - tail[1:]) + (above[1:] - above[:-1])
-        pull = phi[:-1] - phi[1:]
+        edges = torch.arange(self.levels + 1, dtype=y.dtype, device=y.device).view(-1, 1, 1, 1)
+        scale = math.sqrt(0.5) / omega
+        # b = a/sqrt(2). Cut off where everything is zero for all purposes: denormal numbers are a
+        # hundred times slower.
+        b = (edges * scale - inside * scale).clamp(-7.07, 7.07)
+        bell = torch.exp(b * -b)  # sqrt(2 pi) phi(a)
+        # 2 - 2 Phi(a) above zero and -2 Phi(a) below it, so that far bins keep their digits
+        tail = torch.copysign(torch.erfc(b.abs()), b)
+        mass, pull = _bins(tail), bell[:-1] - bell[1:]
         share = torch.softmax(log_prior, 0)
-        pi = (1.0 - _EVEN) * share + _EVEN / self.levels
-        total = (pi * mass).sum(0)
-        ratio = (pi * pull).sum(0) / total
+
+        def average(bins: Tensor, whole: Tensor) -> Tensor:
+            """sum_k pi_k bins_k, the sum of all bins being known."""
+            return (1.0 - _EVEN) * (share * bins).sum(0) + (_EVEN / self.levels) * whole
+
+        total = average(mass, _bins(tail[:: self.levels])[0])
+        ratio = math.sqrt(2.0 / math.pi) * average(pull, bell[0] - bell[-1]) / total
         residual = ratio + (inside - y) / omega
         if slopes is None:
             return _Readout(residual)
-        moment = a * phi
-        curve = (pi * (moment[:-1] - moment[1:])).sum(0) / total
-        direct = (1.0 + curve - ratio.square()) * (inside == y)
+        moment = b * bell
+        curve = average(moment[:-1] - moment[1:], moment[0] - moment[-1]) / total
+        direct = (1.0 + (2.0 / math.sqrt(math.pi)) * curve - ratio.square()) * (inside == y)
         if slopes == "direct":
             return _Readout(residual, direct)
-        return _Readout(
-            residual, direct, self._through(share, omega * (pull - ratio * mass) / total)
-        )
+        gradient = omega * (math.sqrt(2.0 / math.pi) * pull - ratio * mass) / total
+        return _Readout(residual, direct, self._through(share, gradient))
 
     def _smooth(self, y: Tensor, omega: Tensor, log_prior: Tensor, slopes: _Slopes) -> _Readout:
         """The read-out with Gaussian bins."""
