@@ -198,15 +198,12 @@ def test_an_array_is_its_cells(method: str, wiring: str) -> None:
     # Deal the normals out alike: the whole draws [all y, all I] or twice all elements, a cell its.
     rows = torch.randn(paths * 3, cells.inner.normals, generator=generator, dtype=F64)
     dealt = torch.zeros(paths, whole.normals, dtype=F64)
-    k, n = 2, 2  # of a cell: its resistor, its series resistance; its charge, its flux
+    k = 2  # elements of a cell: its resistor, its series resistance
     order = [[0, 4], [1, 5], [2, 3]]  # coils were listed 2, 0, 1
     for i, places in enumerate(order):
         block = rows.view(paths, 3, -1)[:, i]
-        ends = places if method == "exact" else places
-        dealt[:, ends] = block[:, :k]
-        if method == "exact":
-            dealt[:, [6 + p for p in places]] = block[:, k : k + n]
-        elif method == "splitting":
+        dealt[:, places] = block[:, :k]
+        if method == "splitting":
             dealt[:, [6 + p for p in places]] = block[:, k:]
     piece = Piece(0, 0.0, 0.05, True, 0, True)
     if method == "exact":
