@@ -97,7 +97,7 @@ def test_scale_alone_does_not_mend_a_drift_scale_and_position_do() -> None:
     test = Instant(process, target, GridEnsemble(process, truth, target))
     accounts = {name: Account() for name in ("raw", "scale", "both")}
     zs = []
-    for t in (0.1, 0.2, 0.3):
+    for t in (0.05, 0.1, 0.15):
         rates, _ = test.rates(bent, t)
         fitted, forms = fit.rates(bent, t)
         accounts["raw"].add(rates, 1.0)
@@ -112,7 +112,7 @@ def test_scale_alone_does_not_mend_a_drift_scale_and_position_do() -> None:
     both = found["both"]
     assert abs(both["both.total"]) < 4.0 * both["both.total_error"]
     scale = found["scale"]
-    assert abs(scale["scale.total"]) > 10.0 * scale["scale.total_error"]
+    assert np.abs(scale["scale.residual"] / scale["scale.residual_error"]).max() > 8.0
     assert abs(found["raw"]["raw.total"]) > 0.1
 
 
