@@ -144,7 +144,7 @@ def _scaled_figure(p: dict[str, Any], results: Results) -> Figure:
     at = {name: float(line[0]) for name, line in scaled(np.array([0.66]), growth).items()}
     _name(wide, 0.67, at["nll.marginal"] + 0.015, "nll.marginal", "nll.marginal")
     _name(wide, 0.53, 0.205, "B", "B")
-    _name(wide, 0.53, 0.03, "nll.ode", "nll.ode")
+    _name(wide, 0.53, -0.045, "nll.ode", "nll.ode")
     _name(wide, 1.34, 0.15, "U", "U", ha="right")
     _name(wide, 1.36, 0.025, "nll.ode", "nll.ode")
     _name(wide, 1.23, -0.32, "B", "B")

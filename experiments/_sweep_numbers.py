@@ -80,11 +80,9 @@ _COLUMNS = {
 def quantity(rows: Results, name: str) -> np.ndarray:
     """A column in nats a pixel, shape (rows,).
 
-    S0 is the clean data's entropy for nll.ode and B, and S(t_min) for nll.marginal, which is all
-    that a marginal likelihood can be compared with.
+    S0 is the clean data's entropy for nll.ode and S(t_min) for nll.marginal: what each would be
+    for the true score, but for K1 and the start.
     """
-    if name == "B - S0":
-        return rows.column("bound.lower") - rows.column("known.clean")
     return rows.column(_COLUMNS[name])
 
 

@@ -35,9 +35,12 @@ _EARLY = 0.02  # the rates of a box diverge like 1/sqrt(t); left out so that the
 def bound_figure(rows: Results) -> Figure:
     """NLL against B, raw and less S0; one mark a network and likelihood."""
     figure, pair = panels(2, width=430, height=320)
-    for axes, less in zip(pair, ("", " - S0"), strict=True):
-        x = quantity(rows, f"B{less}")
-        heights = {name: quantity(rows, f"{name}{less}") for name in ("nll.marginal", "nll.ode")}
+    # one and the same S0, that of the clean data, so that the dashed line keeps its meaning
+    for axes, less, text in zip(
+        pair, (0.0, rows.column("known.clean")), ("", " − S₀"), strict=True
+    ):
+        x = quantity(rows, "B") - less
+        heights = {name: quantity(rows, name) - less for name in ("nll.marginal", "nll.ode")}
         for name, y in heights.items():
             _marks(axes, rows, x, y, filled=name == "nll.marginal")
         every = np.concatenate([x, *heights.values()])
@@ -46,7 +49,6 @@ def bound_figure(rows: Results) -> Figure:
         axes.plot(ends, ends, color=PALETTE["muted"], ls=(0, (4, 3)), lw=1.0, zorder=0)
         axes.set(xlim=ends, ylim=ends)
         tidy(axes)
-        text = less.replace(" - S0", " − S₀")
         axes.set(xlabel=f"B{text} (nats a pixel)", ylabel=f"NLL{text} (nats a pixel)")
     _key(pair[1], rows, fill=True)
     return figure
