@@ -49,9 +49,9 @@ def conclude(p: dict[str, Any], rows: Results, sheet: Sheet) -> None:
     sheet.figure(
         "bound",
         bound_figure(rows),
-        "Likelihood against the bound, two marks for each network. Left: as published. Right: both "
-        "less the entropy of the data. The theorem keeps filled marks above the dashed line NLL = B; "
-        "open ones may lie on either side.",
+        "Likelihood against the bound, two marks for each network. Left: as published. Right: "
+        "both less the entropy of the data. The theorem keeps filled marks above the dashed line "
+        "NLL = B; open ones may lie on either side.",
     )
     if best is not None:
         sheet.figure(
