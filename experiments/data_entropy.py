@@ -59,21 +59,23 @@ _MODES, _WIDTH = 8, 0.3
 
 def cells(p: Mapping[str, Any]) -> list[Cell]:
     """A cell for every family, dimension and training; the fewer dimensions the more points."""
-    network = {"steps": p["steps"]}
 
     def points(dim: int) -> dict[str, int]:
         return {"points": max(p["points"], p["coordinates"] // dim)}
 
+    def steps(dim: int) -> dict[str, int]:
+        return {"steps": p["steps"] if dim <= 64 else p["wide_steps"]}
+
     return [
         *({"family": "scaled", "dim": d, "factor": p["factor"], **points(d)} for d in p["dims"]),
         *(
-            {"family": family, "dim": d, "seed": seed, **network, **points(d)}
+            {"family": family, "dim": d, "seed": seed, **steps(d), **points(d)}
             for family in p["families"]
             for d in p["dims"]
             for seed in range(p["seeds"])
         ),
         *(
-            {"family": "digits", "dim": 64, "seed": seed, **network, "points": p["images"]}
+            {"family": "digits", "dim": 64, "seed": seed, **steps(64), "points": p["images"]}
             for seed in range(p["digits"])
         ),
     ]
@@ -289,6 +291,7 @@ STUDY = Study(
         "seeds": 1,
         "digits": 3,
         "steps": 1000,
+        "wide_steps": 150,
         "points": 256,
         "coordinates": 32768,
         "images": 297,
