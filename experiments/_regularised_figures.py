@@ -121,35 +121,33 @@ def _trade(p: dict[str, Any], results: Results, played: Sequence[str]) -> Figure
             x = x + start.mean()
             look = {"fmt": mark, "color": colour, "capsize": 0, "elinewidth": 0.7}
             ax.errorbar(x, y, dy, dx, label=label, **look)
-            _name_marks(ax, p["weights"], x, y, colour=colour, reach=np.ptp(rises))
+            side = -6 if name == "heat.continuous" else 6
+            _name_marks(ax, p["weights"], x, y, side=side, reach=np.ptp(rises))
         ax.set(xlabel="heat (kT per sample)", title=words.NAMES[data])
         ax.set_ylabel("evidence bound U − U(λ = 0) (nats)")
         ax.margins(x=0.12, y=0.12)
         tidy(ax)
-    np.atleast_1d(axes)[0].legend(loc="upper center")
+    figure.legend(
+        *np.atleast_1d(axes)[0].get_legend_handles_labels(), loc="outside upper left", ncols=3
+    )
     return figure
 
 
 def _name_marks(
-    axes: Axes,
-    weights: Sequence[float],
-    x: np.ndarray,
-    y: np.ndarray,
-    *,
-    colour: str,
-    reach: float,
+    axes: Axes, weights: Sequence[float], x: np.ndarray, y: np.ndarray, *, side: int, reach: float
 ) -> None:
-    """lambda beside the marks that stand clear of the one before."""
-    last = -np.inf
+    """lambda beside the marks that stand clear of the one before, so many points to a side."""
+    last = 0.0
     for weight, across, up in zip(weights, x, y, strict=True):
         if up - last > 0.08 * reach:
             axes.annotate(
-                f"{weight:g}",
+                f"λ = {weight:g}",
                 (across, up),
-                (6, 3),
+                (side, 3),
                 textcoords="offset points",
+                ha="left" if side > 0 else "right",
                 fontsize=7.2,
-                color=colour,
+                color=PALETTE["ink"],
             )
             last = up
 
@@ -305,6 +303,7 @@ def _ticks(p: dict[str, Any], results: Results, played: Sequence[str]) -> Figure
         low.set_ylim(0.85 * ticks[0], 1.15 * ticks[-1])
         low.set(ylabel="ticks needed")
         _lambda_axis(low, p)
-    grid[0, 0].legend(title="λ", title_fontsize=7.6, ncols=2, loc="upper right")
-    grid[1, 0].legend(loc="upper left")
+    shade, kind = (row[0].get_legend_handles_labels() for row in grid)
+    figure.legend(*shade, loc="outside right upper", title="λ", title_fontsize=7.6)
+    figure.legend(*kind, loc="outside right lower")
     return figure

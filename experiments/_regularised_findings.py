@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["NAMES", "colours", "conclude", "margin_of"]
 
+_FEWEST = 3  # seeds for a verdict: an interval from two rests on a single difference
+
 NAMES = {
     "mixture": "mixture",
     "digits": "digits",
@@ -236,7 +238,7 @@ def _beyond(rows: Results, weights: list[float], data: str, sheet: Sheet) -> Non
             )
         said.append(text)
     sheet.finding(
-        f"{NAMES[data].capitalize()}, beyond shrinking (calibrated, {seeds} seeds, 5 % shared by "
+        f"{NAMES[data].capitalize()}, beyond shrinking (calibrated, seeds: {seeds}, 5 % shared by "
         f"{len(weights)} weights): {'; '.join(said)}."
     )
 
