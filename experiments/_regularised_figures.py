@@ -184,10 +184,7 @@ def _shrinkage(p: dict[str, Any], results: Results) -> Figure:
             float((shrunk(rows, w)["elbo"] - column(rows, 0.0, "elbo")).mean()) for w in weights
         ]
         right.plot(x - shift, base, color=colours[data], lw=1.0)
-    small = max(
-        1e-3, min(abs(paired(trainings(results, d), weights[-1], "elbo").mean) for d in p["data"])
-    )
-    right.set_yscale("symlog", linthresh=0.3 * small)
+    right.set_yscale("symlog", linthresh=0.01, linscale=0.6)
     right.axhline(0.0, color=PALETTE["line"], lw=0.8, zorder=0)
     left.set(ylabel="calibration factor / that of λ = 0")
     right.set(ylabel="U − U(λ = 0) (nats)")

@@ -121,12 +121,10 @@ def _shrinks(rows: Results, weight: float, data: str, sheet: Sheet) -> None:
     sheet.number(f"{data}.elbo_loss_shrunk", predicted, note=f"lambda = {weight:g}")
     share = (ratio.mean - 1.0) / weight
     follow = "shrink as predicted"
-    if share < 0.15:
-        follow = "hardly shrink"
-        if data != "mixture" and "head" not in rows[0]["architecture"]:
-            follow += ", because the default head cannot scale the score it builds"
-    elif abs(share - 1.0) > 0.15:
+    if abs(share - 1.0) > 0.15:
         follow = f"shrink {share:.2f} times as much as predicted"
+        if share < 0.5 and data != "mixture" and "head" not in rows[0]["architecture"]:
+            follow += " - their head builds the score from a posterior over grey levels -"
     verdict = {0: "not told apart from", 1: "more than", -1: "less than"}[beyond.sign]
     if not beyond.known:
         verdict = "beside"
@@ -220,10 +218,8 @@ def _beyond(rows: Results, weights: list[float], data: str, sheet: Sheet) -> Non
             found[best].half / 2.0,
             note=f"best lambda, {best:g}; chosen after the fact",
         )
-        if seeds < 2:
-            text = (
-                f"from one seed no verdict on the {what} ({found[worst].mean:+.3f} nats at worst)"
-            )
+        if seeds < _FEWEST:
+            text = f"too few for a verdict on the {what} (worst {found[worst]} nats at {worst:g})"
         elif gains:
             w = min(gains, key=lambda w, found=found: found[w].mean)
             text = f"the {what} gains {found[w]} nats at λ = {w:g}"
