@@ -108,6 +108,39 @@ def test_sampled_entropy_carries_its_error() -> None:
     assert_z(float(surprisal.mean()), estimate.value, stderr=error)
 
 
+def test_sampled_entropies_err_independently(generator: torch.Generator) -> None:
+    """What is sampled is small, and the errors of one time are not those of the next.
+
+    Entropies of neighbouring times are as good as equal: errors of a common stream would be too,
+    and the error of a sum such as S0 + S1 is not then the root of the sum of squares.
+    """
+    dim, weights = 5, np.array([0.5, 0.3, 0.2])
+    rng = np.random.default_rng(5)
+    means, deviations = rng.normal(size=(3, dim)), rng.uniform(0.2, 0.8, (3, dim))
+    score = exact_score(gaussian_mixture(means, deviations, weights), VP(t_min=1e-3))
+    z = []
+    for t in np.linspace(0.05, 0.15, 40):
+        found, law = score.entropy(float(t)), score.law(float(t))
+        assert found.stderr < 0.3 * math.sqrt(0.5 * dim / 2**16)  # that of the mean surprisal
+        # S = sum w_k S_k + E sum r_k ln(r_k/w_k) of other samples, without the package's densities
+        x = law.sample(2**15, generator).numpy()[:, None]
+        parts = np.log(weights) - 0.5 * (
+            np.square(x - law.means) / law.spread + np.log(2.0 * math.pi * law.spread)
+        ).sum(2)
+        log_share = parts - np.logaddexp.reduce(parts, axis=1, keepdims=True)
+        told = (np.exp(log_share) * (log_share - np.log(weights))).sum(1)
+        own = 0.5 * float(weights @ np.log(2.0 * math.pi * math.e * law.spread).sum(1))
+        error = math.hypot(found.stderr, told.std() / math.sqrt(len(x)))
+        z.append((found.value - own - float(told.mean())) / error)
+    size, pairs = np.square(z), np.array(z[1:]) * z[:-1]
+    assert_z(float(size.mean()), 1.0, stderr=math.sqrt(2.0 / len(z)), label="size of the errors")
+    assert_z(float(pairs.mean()), 0.0, stderr=len(pairs) ** -0.5, label="neighbours")
+    # as good as the same law, other samples: a common stream would give the same number
+    same = score.entropy(0.05), score.entropy(0.050000001)
+    apart = (same[0].value - same[1].value) / math.hypot(same[0].stderr, same[1].stderr)
+    assert 1e-3 < abs(apart) < 4.0
+
+
 def test_propagated_law_is_the_law_of_the_propagated_samples(generator: torch.Generator) -> None:
     """Full and diagonal components through a coupled, a diagonal and a float transition."""
     law = MixtureLaw(

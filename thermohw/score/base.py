@@ -154,11 +154,6 @@ class ExactScore(Score):
     def entropy(self, t: float) -> Estimate:
         """Entropy S(t) = -int p_t ln p_t, nats, model units."""
 
-    def _sampled_entropy(self, t: float, n: int = 65_536) -> Estimate:
-        """-E ln p_t over n samples of a fixed stream, with its standard error."""
-        surprisal = -self.log_prob(self.sample(n, t, torch.Generator().manual_seed(0)), t)
-        return Estimate(float(surprisal.mean()), float(surprisal.std()) / math.sqrt(n))
-
 
 class _ScaledField(Field):
     """A field times a number."""

@@ -183,6 +183,10 @@ class GeneralField(Field):
         """Log density, shape (paths,)."""
         return torch.logsumexp(self._parts(x)[0], dim=0)
 
+    def log_posterior(self, x: Tensor) -> Tensor:
+        """ln r_k(x), shape (K, paths)."""
+        return torch.log_softmax(self._parts(x)[0], dim=0)
+
     def __call__(self, x: Tensor) -> Tensor:
         """Score at states x of shape (paths, dim)."""
         logits, whitened = self._parts(x)
