@@ -139,6 +139,23 @@ def test_data_set(generator: torch.Generator) -> None:
     assert total == pytest.approx(held_out.value - result["nll.marginal"].value, abs=1e-9)
 
 
+def test_bits_know_the_spacing_of_the_levels(generator: torch.Generator) -> None:
+    """The same levels a quarter apart: nats of the density move by d ln 4, bits do not."""
+    whole = toy_digits(generator)
+    rows, split = whole.arrays()["rows"], whole.arrays()["split"]
+    fine = DataSet(0.25 * rows, split, table={"kind": "array"}, name="toy", step=0.25)
+    process, found = VP(beta_min=0.1, beta_max=20.0, t_min=1e-3), []
+    for target in (whole, fine):
+        model = gaussian(np.zeros(2), covariance=target.covariance).score(process)
+        stream = torch.Generator().manual_seed(11)
+        found.append(evaluate(model, target, generator=stream, points=20))
+    for name in ("nll.ode", "nll.marginal", "nll.sde_elbo"):
+        one, other = (result[name].value for result in found)
+        assert one - other == pytest.approx(2.0 * math.log(4.0), abs=1e-9)
+        one, other = (result[f"{name}.bits_per_dim"].value for result in found)
+        assert one == pytest.approx(other, abs=1e-9)
+
+
 def test_plain_result(generator: torch.Generator) -> None:
     """Numbers and arrays that any store takes; same seed, same numbers; progress is told."""
     target, process = gaussian_mixture([[-1.0, -0.5], [1.0, 0.5]], 0.5), OU(duration=3.0)

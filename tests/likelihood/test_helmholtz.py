@@ -164,6 +164,18 @@ def test_features_are_a_lower_estimate(generator: torch.Generator) -> None:
     assert abs(float(values.mean())) < 0.02 * float(solenoidal(points).square().sum(1).mean())
 
 
+def test_features_do_not_flatter_themselves(generator: torch.Generator) -> None:
+    """Errors without a gradient part, on few points: a fit judged on its own points finds one."""
+    _, solenoidal = known_parts()
+    means = []
+    for _ in range(40):
+        points = TWO.score(OU(duration=3.0)).sample(200, 0.3, generator)
+        wrong = solenoidal(points)
+        found = FeatureSplit()(wrong, Draw(points, points), NOW)
+        means.append(float(found.mean()) / float(wrong.square().sum(1).mean()))
+    assert np.mean(means) < 4.0 * np.std(means) / math.sqrt(len(means))
+
+
 def test_linear_split() -> None:
     """M = S + C A with A antisymmetric, for D = 1; and the conditions themselves for any D."""
     rng = np.random.default_rng(4)

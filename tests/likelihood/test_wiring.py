@@ -201,6 +201,21 @@ def test_energy_law(generator: torch.Generator) -> None:
         energy_law(result)
 
 
+def test_energy_law_from_samples(generator: torch.Generator) -> None:
+    """Every side of the law lies within its own standard error of the closed form."""
+    process, r, c = VE(sigma=10.0), 4.0, 0.9
+    target = gaussian(0.0, math.sqrt(process.transition(1.0)[1] / 3.0))
+    score, zs = target.score(process).scaled(c), []
+    for _ in range(40):
+        law = energy_law(run(score, target, generator, points=64, moments=27))
+        assert law.least is not None and law.slack is not None
+        # error = norm + 2 trace + norm of the true score; least = 2 [(S0 + S1) - 2 NLL_marg]
+        exact = {"slack": (1.0 - c) ** 2 * math.log(r), "least": 2.0 * (c - 0.5) * math.log(r)}
+        zs.append([(getattr(law, k).value - v) / getattr(law, k).stderr for k, v in exact.items()])
+    size = np.square(zs).mean(0)
+    assert_z(size, np.ones(2), stderr=math.sqrt(2.0 / len(zs)), label="size of the errors")
+
+
 def test_bad_requests(generator: torch.Generator) -> None:
     process = VP()
     profile = run(LINE.score(process), LINE, generator, moments=27).profile
