@@ -74,6 +74,8 @@ class Surrogate(GaussianMixture):
         super().__init__(law, table)
         self.name = f"a mixture of {components} Gaussians like {data.name}"
         self.shift, self.scale, self.image_shape = data.shift, data.scale, data.image_shape
+        if self.entropy is not None:  # of one component, or in one or two dimensions
+            self.entropy += self.log_volume
         self.counts = {part: data.counts[part] for part in ("train", "validation")}
         self._rows = {part: law.sample(n, generator) for part, n in self.counts.items()}
 

@@ -88,6 +88,16 @@ def test_the_fit_finds_two_clusters() -> None:
     np.testing.assert_allclose(np.sort(law.weights), [601 / 1502, 901 / 1502], atol=1e-6)
 
 
+def test_the_entropy_of_a_surrogate_is_in_data_units(
+    tmp_path: Path, generator: torch.Generator
+) -> None:
+    """One component has one in closed form: the mean surprisal of its samples, in data units."""
+    target = Surrogate(mnist(write_mnist(tmp_path, 300, 60), side=2), 1)
+    assert target.scale != 1.0 and target.entropy is not None
+    surprisal = -target.law.log_prob(target.law.sample(4000, generator).numpy())
+    assert_z(torch.as_tensor(surprisal) + target.log_volume, target.entropy)
+
+
 def test_the_surrogate_is_finite_and_known(tmp_path: Path, generator: torch.Generator) -> None:
     """As many rows as the data, always the same; held-out points fresh and of the law."""
     data = mnist(write_mnist(tmp_path, 200, 20), side=2)
