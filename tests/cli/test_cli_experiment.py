@@ -142,3 +142,29 @@ def test_two_runs_in_one_folder(tmp_path):
     finally:
         first.kill()
         finish(first)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["run", "bound_closed_forms"], "is a study, not the SPEC of one run"),
+        (["report", "unfinished"], "holds an unfinished study"),
+        (["experiment"], ""),
+    ],
+)
+def test_rooms_confused_are_told_apart(tmp_path, capsys, monkeypatch, words, expected):
+    from thermohw.cli import main
+
+    (tmp_path / "unfinished").mkdir()
+    (tmp_path / "unfinished" / "study.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["thermohw", *words])
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        with pytest.raises(SystemExit) as left:
+            main()
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    err = capsys.readouterr().err
+    assert left.value.code == 2 and expected in err
+    assert len(err.splitlines()) == (1 if expected else 0)  # the bare command shows its help

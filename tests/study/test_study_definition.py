@@ -111,3 +111,21 @@ def test_cells_that_cannot_be_named_are_refused(cells, words):
 
 def test_cells_are_plain_json():
     assert of({}, cells=lambda p: [{"a": (1, 2)}]).work({}) == [{"a": [1, 2]}]
+
+
+@pytest.mark.parametrize("cells", [lambda p: p["none"], lambda p: None, lambda p: [1]])
+def test_cells_that_fail_are_one_line(cells):
+    with pytest.raises(InputError, match="^t: cells failed on these parameters: [KT]") as caught:
+        of({"a": 1}, cells=cells).work({"a": 1})
+    assert "\n" not in str(caught.value)
+
+
+def test_a_default_that_is_no_json_is_refused():
+    with pytest.raises(InputError, match="a: the default .*object.* is none of numbers"):
+        merge(of({"a": object()}), {}, quick=False)
+
+
+def test_cells_cannot_change_the_parameters():
+    p = {"a": [1, 2]}
+    of(p, cells=lambda p: [{"i": p["a"].pop()}]).work(p)
+    assert p == {"a": [1, 2]}

@@ -139,7 +139,10 @@ def main() -> None:
         if hasattr(
             error, "format_message"
         ):  # a usage mistake, as the command line library names it
-            _fail(error.format_message())  # type: ignore[attr-defined]
+            message = error.format_message()  # type: ignore[attr-defined]
+            if not message:  # nothing was asked for: the help is on the screen already
+                sys.exit(2)
+            _fail(message)
         raise
     sys.exit(code if isinstance(code, int) else 0)
 

@@ -164,6 +164,9 @@ def load_spec(source: str | Path, overrides: Sequence[str] | Mapping[str, Any] =
             raise InputError(f"cannot be read: {error}", where=where) from error
     elif shipped.is_file():
         where, text = f"experiments/{source}.toml", shipped.read_text(encoding="utf-8")
+    elif (resources.files("thermohw.experiments") / f"{source}.py").is_file():
+        problem = f"is a study, not the SPEC of one run: thermohw experiment run {source}"
+        raise InputError(problem, where=str(source))
     else:
         raise InputError(
             f"no such file, and no shipped spec of that name; shipped: {', '.join(spec_names())}",

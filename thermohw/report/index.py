@@ -60,6 +60,9 @@ def index(folder: Path, target: Path) -> str:
         InputError: there is no run file in the folder.
     """
     files = sorted(p for p in folder.iterdir() if p.suffix in _SUFFIXES and p.is_file())
+    if not files and (folder / "study.json").is_file():
+        problem = "holds an unfinished study: go on with the same thermohw experiment run"
+        raise InputError(problem, where=str(folder))
     if not files:
         raise InputError(
             "holds no run files (*.h5): give a run or a folder of runs", where=str(folder)

@@ -16,8 +16,10 @@ from __future__ import annotations
 
 import json
 import math
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from thermohw.errors import InputError
@@ -61,9 +63,18 @@ class Study:
         """The cells, checked: JSON-ready, each one different, at least one.
 
         Raises:
-            InputError: they are not.
+            InputError: they are not, or `cells` failed on these parameters.
         """
-        made = [_json_ready(dict(cell)) for cell in self.cells(dict(p))]
+        try:
+            rough = [dict(cell) for cell in self.cells(_copy(dict(p)))]
+        except InputError:
+            raise
+        except Exception as error:  # a study of the user's, or parameters it cannot take
+            raise InputError(
+                f"cells failed on these parameters: {type(error).__name__}: {error}{_line(error)}",
+                where=self.title,
+            ) from error
+        made = [_json_ready(cell) for cell in rough]
         if not made:
             raise InputError("these parameters leave nothing to compute", where=self.title)
         seen: set[str] = set()
@@ -73,6 +84,12 @@ class Study:
                 raise InputError(f"two cells are the same: {text}", where=self.title)
             seen.add(text)
         return made
+
+
+def _line(error: Exception) -> str:
+    """Where it happened: the study's own line, the last one that is not a library's."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.name == "cells"]
+    return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
 
 
 def _json_ready(cell: Cell) -> Cell:
@@ -114,7 +131,13 @@ def merge(study: Study, given: Mapping[str, Any], *, quick: bool) -> dict[str, A
     Raises:
         InputError: a key that is no parameter, or a value of another type.
     """
-    p = {key: _copy(value) for key, value in study.parameters.items()}
+    p = {}
+    for key, value in study.parameters.items():
+        try:
+            p[key] = _copy(value)
+        except (TypeError, ValueError):
+            kinds = "numbers, texts, true or false, and lists of them"
+            raise InputError(f"the default {value!r} is none of {kinds}", where=key) from None
     for source, values in (("quick", study.quick if quick else {}), ("--set", given)):
         for key, value in values.items():
             where = f"{source} {key}"
