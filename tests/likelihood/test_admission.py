@@ -131,3 +131,30 @@ def test_prior_that_misses(generator: torch.Generator) -> None:
         model, greys, generator=generator, points=64, prior="matched", tolerance=1e-2
     )
     assert abs(matched["bound.prior_mismatch_gaussian"].value) < 1e-12
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"points": np.zeros((5, 1))}, "points: expected a torch tensor .* got ndarray"),
+        ({"points": -1}, "points: expected .* got -1"),
+        ({"points": 2.5}, "points: expected .* got 2.5"),
+        ({"tolerance": 0.0}, "tolerance: expected a number of nats > 0"),
+        ({"probes": -1}, "probes: expected a whole number >= 0"),
+        ({"moments": 0}, "moments: expected a whole number >= 1"),
+    ],
+)
+def test_settings_that_mean_nothing(generator: torch.Generator, settings: dict, words: str) -> None:
+    target = gaussian(0.0, 1.0)
+    with pytest.raises(InputError, match=words):
+        evaluate(target.score(VP()), target, generator=generator, **settings)
+
+
+def test_a_result_prints_its_terms_one_a_line(generator: torch.Generator) -> None:
+    target = gaussian(0.0, 1.0)
+    result = evaluate(target.score(VP()), target, generator=generator, points=8, tolerance=1e-3)
+    lines = str(result).splitlines()
+    assert [line.split()[0] for line in lines] == list(result.terms)
+    value, sign, stderr = lines[list(result.terms).index("nll.ode")].split()[1:]
+    assert float(value) == pytest.approx(result["nll.ode"].value, rel=1e-5) and sign == "+-"
+    assert float(stderr) == pytest.approx(result["nll.ode"].stderr, rel=0.06)

@@ -181,3 +181,12 @@ def test_bad_requests(generator: torch.Generator) -> None:
         calibrated(score, MIXTURE, generator=generator, times=1)
     with pytest.raises(InputError, match="nothing to calibrate"):
         calibrated(score.scaled(0.0), MIXTURE, generator=generator, points=10)
+    for points in (-1, 1, 2.5, np.zeros((5, 1))):
+        with pytest.raises(InputError, match="points: expected a torch tensor"):
+            calibrated(score, MIXTURE, generator=generator, points=points)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="points to calibrate on must be finite"):
+        calibrated(score, MIXTURE, generator=generator, points=torch.full((5, 1), np.nan))
+    with pytest.raises(InputError, match="points to calibrate on are not in the model units"):
+        calibrated(score, MIXTURE, generator=generator, points=255.0 * torch.ones(5, 1))
+    with pytest.raises(InputError, match="pairs: expected a whole number >= 1, got 0"):
+        calibrated(score, MIXTURE, generator=generator, points=10, pairs=0)

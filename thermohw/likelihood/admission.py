@@ -1,15 +1,7 @@
 r"""What `evaluate` refuses, with the number that shows why.
 
 process    a score belongs to the process it was made for; another one's p_t are other laws.
-units      points must be in the target's model units. With m and C the target's mean and covariance
-
-               size^2 = mean |x - m|^2 / tr C
-
-           has expectation 1. By Markov's inequality a law of these moments gives size > 6 with
-           probability below 1/36 whatever its tails and however few the points; grey levels in
-           place of model units give 50 and more. Too small a size (below 1/3) can be chance
-           only in few points: with n tr(C)^2/tr(C^2) >= 200 independent numbers the mean of
-           squares would have to lie eight of its Gaussian standard errors low.
+units      points must be in the target's model units; see `thermohw.target.units`.
 lattice    rounded numbers have no density: S0 = -inf, and every likelihood with it. In many
            points repeated values give them away. In few points the spacing does: the differences
            between neighbouring values of a coordinate have a greatest common divisor, for
@@ -19,8 +11,6 @@ lattice    rounded numbers have no density: S0 = -inf, and every likelihood with
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from torch import Tensor
 
@@ -29,10 +19,10 @@ from thermohw.process import Process
 from thermohw.score import Score
 from thermohw.target import Target
 from thermohw.target.lattice import refuse_levels
+from thermohw.target.units import refuse_units
 
 __all__ = ["admit_points", "admit_score"]
 
-_LARGE, _SMALL, _ENOUGH = 6.0, 1.0 / 3.0, 200.0
 _LEVELS, _FEWEST, _MOST = 4096, 8, 256  # levels refused; gaps to judge by
 
 
@@ -71,24 +61,8 @@ def admit_points(points: Tensor, target: Target) -> None:
     x = points.detach().to("cpu").double().numpy()
     if not np.isfinite(x).all():
         raise InputError("held-out points must be finite")
-    _units(x, target)
+    refuse_units(x, target)
     _continuous(x, target)
-
-
-def _units(x: np.ndarray, target: Target) -> None:
-    total = float(np.trace(target.covariance))
-    size = math.sqrt(float(np.square(x - target.mean).sum(1).mean()) / total)
-    numbers = len(x) * total**2 / float(np.square(target.covariance).sum())
-    if size <= _LARGE and (size >= _SMALL or numbers < _ENOUGH):
-        return
-    expected = math.sqrt(total / target.dim)
-    raise InputError(
-        f"held-out points are not in the model units of {target.name}: their mean is "
-        f"{x.mean():.4g} and their deviation {x.std():.4g}, expected are {target.mean.mean():.4g} "
-        f"and {expected:.4g} ({size:.3g} times the expected distance from the mean); "
-        "convert data by target.to_model",
-        where="points",
-    )
 
 
 def _continuous(x: np.ndarray, target: Target) -> None:

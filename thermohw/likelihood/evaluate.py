@@ -67,6 +67,15 @@ class Likelihood:
     profile: dict[str, np.ndarray]
     settings: dict[str, Any] = field(default_factory=dict)
 
+    def __str__(self) -> str:
+        """The terms, one a line: name, value, standard error (nats; bits where the name says)."""
+        width = max(map(len, self.terms))
+        return "\n".join(
+            f"{name:<{width}}  "
+            + ("unknown" if term is None else f"{term.value:.6g} +- {term.stderr:.2g}")
+            for name, term in self.terms.items()
+        )
+
     def __getitem__(self, name: str) -> Estimate:
         """The term of that name.
 
@@ -127,6 +136,7 @@ def evaluate(
             other than model units or on a lattice; see `admission`.
     """
     admit_score(score, target, process)
+    _settings(tolerance=tolerance, probes=probes, moments=moments)
     process = score.process
     smooth = isinstance(target, GaussianMixture)
     timeline = Timeline.of(process, target.narrowest if smooth else 0.0)
@@ -203,6 +213,16 @@ def evaluate(
         "cost": _cost(swept, solved, seconds),
     }
     return Likelihood(values, notes, arrays, swept.profile, settings)
+
+
+def _settings(*, tolerance: float, probes: int, moments: int | None) -> None:
+    """Refuse numbers that mean nothing."""
+    if not 0.0 < tolerance < math.inf:
+        raise InputError(f"expected a number of nats > 0, got {tolerance!r}", where="tolerance")
+    if probes < 0:
+        raise InputError(f"expected a whole number >= 0, got {probes!r}", where="probes")
+    if moments is not None and moments < 1:
+        raise InputError(f"expected a whole number >= 1, got {moments!r}", where="moments")
 
 
 def _cost(swept: Sweep, solved: Flow, seconds: float) -> dict[str, dict[str, float]]:

@@ -7,6 +7,7 @@ dimensions; the entropies that follow; and the way in which the score error is s
 from __future__ import annotations
 
 from dataclasses import replace
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -77,7 +78,15 @@ def choose_ensemble(
         if expectation == "grid":
             raise InputError("the law at t_min has edges: raise process.t_min or take samples")
     if not isinstance(points, Tensor):
-        points = target.held_out(DEFAULT_POINTS if points is None else points, generator)
+        count = DEFAULT_POINTS if points is None else points
+        if not isinstance(count, Integral) or isinstance(count, bool) or count < 2:
+            raise InputError(
+                "expected a torch tensor of shape (points, dim) in model units (data: "
+                "target.to_model), or a whole number >= 2 of held-out points, got "
+                + (repr(count) if isinstance(count, int | float) else type(count).__name__),
+                where="points",
+            )
+        points = target.held_out(int(count), generator)
     admit_points(points, target)
     return SampleEnsemble(score.process, points.to(torch.float64), generator, exact)
 

@@ -29,6 +29,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,7 @@ from thermohw.errors import InputError
 from thermohw.process import Process
 from thermohw.score.base import Field, Score, _ScaledField
 from thermohw.target import Target
+from thermohw.target.units import refuse_units
 
 __all__ = ["CalibratedScore", "calibrated"]
 
@@ -156,12 +158,18 @@ def calibrated(
         The calibrated score.
 
     Raises:
-        InputError: points of the wrong shape, too few of them, or a score that vanishes.
+        InputError: points of the wrong shape, in other than model units or too few of them, or a
+            score that vanishes.
     """
+    if pairs is not None and pairs < 1:
+        raise InputError(f"expected a whole number >= 1, got {pairs!r}", where="pairs")
     x0 = _points(target, points, generator)
     if x0.ndim != 2 or x0.shape[1] != score.dim or len(x0) < 2:
         shape = f"(>= 2, {score.dim}), got {tuple(x0.shape)}"
         raise InputError(f"points to calibrate on must have shape {shape}", where="points")
+    if not torch.isfinite(x0).all():
+        raise InputError("points to calibrate on must be finite", where="points")
+    refuse_units(x0.cpu().numpy(), target, "points to calibrate on")
     if times < 2:
         raise InputError(f"a calibration needs 2 or more times, got {times}", where="times")
     pairs = pairs or min(_PAIRS, math.ceil(_draws(target) / len(x0)))
@@ -181,7 +189,14 @@ def _points(target: Target, points: Tensor | int | None, generator: torch.Genera
         return points.to(torch.float64)
     if points is None:
         points = min(_draws(target), getattr(target, "counts", {}).get("validation", 2**62))
-    return target.validation(points, generator)
+    if not isinstance(points, Integral) or isinstance(points, bool) or points < 2:
+        got = points if isinstance(points, int | float) else type(points).__name__
+        raise InputError(
+            "expected a torch tensor of shape (points, dim) in model units, or a whole number >= 2 "
+            f"of validation points, got {got}",
+            where="points",
+        )
+    return target.validation(int(points), generator)
 
 
 def _draws(target: Target) -> int:
