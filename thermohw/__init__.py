@@ -20,6 +20,7 @@ _EXPORTS: dict[str, str] = {
     "calibrated": "thermohw.score",
     "device_names": "thermohw.datasheet",
     "fit_score": "thermohw.score.training",
+    "likelihood": "thermohw.likelihood",
     "load_datasheet": "thermohw.datasheet",
     "load_device": "thermohw.circuit",
     "load_score": "thermohw.score.weights",
@@ -29,8 +30,12 @@ _EXPORTS: dict[str, str] = {
     "run_spec": "thermohw.pipeline",
     "save_score": "thermohw.score.weights",
     "simulate": "thermohw.pipeline",
+    "study": "thermohw.study",
     "targets": "thermohw.target",
 }
+
+# Names that stand for the module itself.
+_MODULES = ("likelihood", "study", "targets")
 
 __all__ = ["__version__", *sorted(_EXPORTS)]  # pyright: ignore[reportUnsupportedDunderAll]
 
@@ -40,7 +45,7 @@ def __getattr__(name: str) -> Any:
     if module is None:
         raise AttributeError(f"module 'thermohw' has no attribute {name!r}")
     found = importlib.import_module(module)
-    value = found if name == "targets" else getattr(found, name)
+    value = found if name in _MODULES else getattr(found, name)
     globals()[name] = value
     return value
 

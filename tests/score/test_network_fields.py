@@ -196,6 +196,7 @@ def test_heads_and_their_errors():
         ({"head": "plain"}, TWO, NON_NORMAL, "isotropic"),
         ({"depth": 2.0}, TWO, VP(), "depth"),
         ({"channels": 3}, TWO, VP(), "channels"),
+        ("unet", TWO, VP(), "expected keys and values .*got 'unet'"),
         (None, grey(3), NON_NORMAL, "coordinates"),
     ]
     for architecture, target, process, word in wrong:

@@ -73,3 +73,8 @@ def test_the_remedy_works(tmp_path: Path, rows: np.ndarray) -> None:
     with pytest.raises(InputError, match="no density|no common spacing"):
         array(str(tmp_path / "rows.npy"))
     assert array(str(tmp_path / "rows.npy"), dequantise=0.01).step == 0.01
+
+
+def test_an_array_in_memory_is_no_path() -> None:
+    with pytest.raises(InputError, match="expected the path of a file .* got ndarray"):
+        array(np.zeros((30, 2)))  # type: ignore[arg-type]

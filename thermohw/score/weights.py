@@ -45,7 +45,8 @@ def score_to_bytes(score: Score) -> bytes:
         InputError: an exact or altered score, which has no weights.
     """
     if not isinstance(score, NetworkScore):
-        raise InputError("only a network score has weights to store", where="score")
+        problem = "only a network score has weights to store; of a calibrated one store the base"
+        raise InputError(problem, where="score")
     head = score.head
     tensors = {_WEIGHT + name: value.contiguous() for name, value in score.parameters.items()}
     for name, value in head.arrays().items():

@@ -28,7 +28,7 @@ _SUFFIXES = ".npy, .npz[:key], .csv, .h5:/dataset"
 
 
 def array(
-    path: str,
+    path: str | Path,
     *,
     dequantise: float | None = None,
     validation: float = 0.1,
@@ -55,6 +55,9 @@ def array(
             `dequantise` is given (see `thermohw.target.lattice`), fewer than 20 rows, or fractions
             that leave a split empty.
     """
+    if not isinstance(path, str | Path):
+        problem = f"expected the path of a file ({_SUFFIXES}), got {type(path).__name__}"
+        raise InputError(problem, where="target.path")
     table: dict[str, Any] = {
         "kind": "array",
         "path": str(path),

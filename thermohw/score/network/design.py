@@ -33,7 +33,7 @@ _KEYS = {
     "width": "whole number >= 1",
     "depth": "whole number >= 1",
     "bumps": "whole number >= 2",
-    "dropout": "[0, 1)",
+    "dropout": "number in [0, 1)",
 }
 
 
@@ -58,6 +58,10 @@ def design(target: Target, process: Process, architecture: Mapping[str, Any] | N
     if process.dim not in (None, target.dim):
         problem = f"the process has {process.dim} coordinates but the target has {target.dim}"
         raise InputError(problem, where="process")
+    if architecture is not None and not isinstance(architecture, Mapping):
+        keys = ", ".join(_KEYS)
+        problem = f"expected keys and values ({keys}), got {architecture!r}"
+        raise InputError(problem, where="score.architecture")
     given = dict(architecture or {})
     _check(given)
     levels = _levels(target)
