@@ -29,6 +29,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from thermohw.errors import InputError
 from thermohw.experiments import _bound_figures as draw
 from thermohw.likelihood import evaluate
 from thermohw.process import VE, VP, Process
@@ -87,6 +88,8 @@ class _Turned(Score):
 def cells(p: Mapping[str, Any]) -> list[Cell]:
     """One cell for every point of every figure."""
     growth = {"growth": p["growth"]}
+    if len(p["factors"]) != 2:
+        raise InputError("expected the two ends of a range", where="factors")
     factors = np.linspace(p["factors"][0], p["factors"][1], p["points"])
     return [
         *({"kind": "scaled", "factor": round(float(c), 6), **growth} for c in factors),

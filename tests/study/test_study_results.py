@@ -162,3 +162,11 @@ def test_other_files_are_no_results(tmp_path):
     for name in ("text.h5", "other.h5", "half.h5", "none.h5"):
         with pytest.raises(StoreError, match=name):
             read_results(tmp_path / name)
+
+
+def test_a_folder_stands_for_its_results(tmp_path):
+    """The folder will do; what is no HDF5 file is one line."""
+    (tmp_path / "results.h5").write_text("no")
+    with pytest.raises(StoreError, match="is no readable results file") as caught:
+        read_results(tmp_path)
+    assert "\n" not in str(caught.value) and "results.h5" in str(caught.value)

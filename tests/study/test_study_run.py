@@ -130,6 +130,28 @@ def test_another_study_and_foreign_files_are_refused(tmp_path):
         toy(tmp_path / "other.py" / "a")
 
 
+def test_a_file_of_ones_own_does_not_take_a_shipped_study_s_folder(tmp_path):
+    """Equal names, another study: its cells must not be thrown away as those of changed code."""
+    own = tmp_path / "bound_closed_forms.py"
+    shutil.copy(TOY, own)
+    toy(tmp_path / "a", source=own)
+    cells = sorted((tmp_path / "a" / "cells").iterdir())
+    with pytest.raises(InputError, match="a study of your own of this name, not the shipped study"):
+        toy(tmp_path / "a", source="bound_closed_forms")
+    assert sorted((tmp_path / "a" / "cells").iterdir()) == cells
+
+
+def test_a_cell_that_exits_does_not_take_the_study_along(tmp_path):
+    source = tmp_path / "leaver.py"
+    text = TOY.read_text().replace(
+        "def compute(cell, tools):", "def compute(cell, tools):\n    raise SystemExit(0)"
+    )
+    assert text != TOY.read_text()
+    source.write_text(text)
+    with pytest.raises(InputError, match="SystemExit"):
+        toy(tmp_path / "a", source=source)
+
+
 def test_what_only_the_conclusion_sees_may_change(tmp_path, diary):
     assert toy(tmp_path / "a").holds
     first = diary()

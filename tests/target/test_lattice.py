@@ -66,13 +66,22 @@ def test_continuous_passes(rows: np.ndarray) -> None:
     refuse_levels(rows, "data.npy")
 
 
-@pytest.mark.parametrize("rows", [DIGITS[:, 10:14], EIGHT_BIT, ZEROS, SCORES])
-def test_the_remedy_works(tmp_path: Path, rows: np.ndarray) -> None:
+@pytest.mark.parametrize(
+    ("rows", "step"), [(DIGITS[:, 10:14], 1.0), (EIGHT_BIT, 0.01), (ZEROS, 0.01), (SCORES, 0.01)]
+)
+def test_the_remedy_works(tmp_path: Path, rows: np.ndarray, step: float) -> None:
     """What the message asks for is accepted; without it the array is refused when it is built."""
     np.save(tmp_path / "rows.npy", rows)
     with pytest.raises(InputError, match="no density|no common spacing"):
         array(str(tmp_path / "rows.npy"))
-    assert array(str(tmp_path / "rows.npy"), dequantise=0.01).step == 0.01
+    assert array(str(tmp_path / "rows.npy"), dequantise=step).step == step
+
+
+def test_a_step_of_other_units_is_refused(tmp_path: Path) -> None:
+    """Grey levels 0..16 shaken by 1/255 would be bars with gaps between them."""
+    np.save(tmp_path / "rows.npy", DIGITS)
+    with pytest.raises(InputError, match="leaves gaps: the data are multiples of 1 apart"):
+        array(str(tmp_path / "rows.npy"), dequantise=1.0 / 255.0)
 
 
 def test_an_array_in_memory_is_no_path() -> None:

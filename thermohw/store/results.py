@@ -102,9 +102,13 @@ def write_results(path: str | Path, results: StudyResults) -> Path:
 def read_results(path: str | Path) -> StudyResults:
     """Read a results file back.
 
+    Args:
+        path: a results.h5, or the folder of a study that holds one.
+
     Raises:
         StoreError: no such file, a damaged one, or one that holds something else.
     """
+    path = Path(path) / "results.h5" if Path(path).is_dir() else Path(path)
     where = str(path)
     try:
         with h5py.File(path, "r") as file:
@@ -139,7 +143,8 @@ def read_results(path: str | Path) -> StudyResults:
     except StoreError:
         raise
     except (OSError, KeyError, ValueError, AssertionError) as error:
-        raise StoreError(f"is no readable results file ({error})", where=where) from None
+        reason = " ".join(str(error).split())
+        raise StoreError(f"is no readable results file ({reason})", where=where) from None
 
 
 class _Absent:

@@ -66,7 +66,7 @@ def find_study(source: str | Path) -> Found:
             raise InputError(_unknown(text), where=text)
     except InputError:
         raise
-    except Exception as error:  # anything can be wrong with a file of the user's
+    except (Exception, SystemExit) as error:  # anything can be wrong with a file of the user's
         raise InputError(
             f"cannot be imported: {type(error).__name__}: {error}{_line(error, path)}", where=text
         ) from error

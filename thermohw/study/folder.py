@@ -77,6 +77,7 @@ class Folder:
             manifest = {
                 "format": _FORMAT,
                 "study": found.name,
+                "shipped": found.source == found.name,  # a user's own file may have the same name
                 "quick": quick,
                 "given": given,
                 "parameters": p,
@@ -126,6 +127,13 @@ class Folder:
         if old["study"] != new["study"]:
             raise InputError(
                 f"holds the study {old['study']!r}, not {new['study']!r}: {advice}", where=where
+            )
+        if old.get("shipped", new["shipped"]) != new["shipped"]:
+            kinds = {True: "the shipped study", False: "a study of your own"}
+            held, wanted = kinds[old["shipped"]], kinds[new["shipped"]]
+            raise InputError(
+                f"holds {held} of this name, not {wanted}: {advice}",
+                where=where,
             )
         if old["code"] == new["code"]:
             if old["cells"] == new["cells"]:

@@ -110,7 +110,8 @@ def _compute(study: Study, job: Job, plan: Plan) -> tuple[str, float]:
         write_cell(cells / f"{job.name}.npz", Finished(dict(job.cell), values, *seconds, plan.code))
         log.unlink(missing_ok=True)
         return "", seconds[0]
-    except Exception as error:  # the other cells go on; the traceback is kept
+    # SystemExit too: a cell that leaves must not take the study with it.
+    except (Exception, SystemExit) as error:  # the other cells go on; the traceback is kept
         problem = " ".join(f"{type(error).__name__}: {error}".split())
         if isinstance(error, InputError):
             problem = " ".join(str(error).split())

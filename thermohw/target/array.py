@@ -18,7 +18,7 @@ import numpy as np
 
 from thermohw.errors import InputError
 from thermohw.target.dataset import TEST, TRAIN, VALIDATION, DataSet
-from thermohw.target.lattice import refuse_levels
+from thermohw.target.lattice import refuse_gaps, refuse_levels
 
 __all__ = ["array"]
 
@@ -52,8 +52,8 @@ def array(
     Raises:
         InputError: a file that cannot be read or is of another kind, a missing key, values that are
             not finite real numbers, values that are levels or have a point mass where no
-            `dequantise` is given (see `thermohw.target.lattice`), fewer than 20 rows, or fractions
-            that leave a split empty.
+            `dequantise` is given or one far below their spacing (see `thermohw.target.lattice`),
+            fewer than 20 rows, or fractions that leave a split empty.
     """
     if not isinstance(path, str | Path):
         problem = f"expected the path of a file ({_SUFFIXES}), got {type(path).__name__}"
@@ -80,6 +80,8 @@ def array(
     rows = _rows(raw, str(path))
     if dequantise is None and arrays is None:
         refuse_levels(rows, str(path))
+    elif dequantise is not None and arrays is None:
+        refuse_gaps(rows, float(dequantise), "target.dequantise")
     split = _split(len(rows), validation, test, shuffle) if arrays is None else arrays["split"]
     shape = tuple(raw.shape[1:]) if raw.ndim > 2 else None
     if arrays is not None and "image_shape" in arrays:

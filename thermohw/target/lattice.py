@@ -20,7 +20,7 @@ import numpy as np
 
 from thermohw.errors import InputError
 
-__all__ = ["refuse_levels"]
+__all__ = ["refuse_gaps", "refuse_levels"]
 
 _REPEATS = 0.5
 _MASS = 0.05
@@ -28,6 +28,7 @@ _FEWEST = 5  # equal values: fewer may be chance in a coarse file of 20 rows
 _VALUES = 4_000_000  # looked at; of larger data evenly spaced rows
 _ROWS = 2_000
 _SPARSE = 16
+_GAP = 4.0  # levels so many steps apart: a step of other units, not a cautious one
 _STEPS = 1 << 24  # levels a spacing may divide the range into; finer is rounding of the format
 
 
@@ -41,14 +42,8 @@ def refuse_levels(rows: np.ndarray, where: str) -> None:
     Raises:
         InputError: levels or a point mass, with the numbers that show it and the remedy.
     """
-    stride = max(1, len(rows) // max(_ROWS, _VALUES // rows.shape[1]))
-    values = np.sort(rows[::stride].astype(np.float64), axis=0)
+    values, fresh, repeats = _runs(rows)
     n = len(values)
-    fresh = np.ones(values.shape, dtype=bool)  # first of a run of equal values
-    fresh[1:] = values[1:] != values[:-1]
-    alone = fresh.copy()
-    alone[:-1] &= fresh[1:]
-    repeats = 1.0 - alone.mean(0)
     varies = fresh.sum(0) > 1
     levels = varies & (repeats > _REPEATS)
     mass, commonest = _heaviest(values, fresh)
@@ -70,6 +65,44 @@ def refuse_levels(rows: np.ndarray, where: str) -> None:
             "dequantise = STEP, the resolution of the values",
             where=where,
         )
+
+
+def refuse_gaps(rows: np.ndarray, step: float, where: str) -> None:
+    """Refuse a step that is far smaller than the spacing of the levels it shall fill.
+
+    With step u in place of the gaps a density exists, but one of narrow bars: a network fits the
+    bars, and bits per dimension count levels that never occur.
+
+    Args:
+        rows: shape (n, d), finite real numbers, data units.
+        step: what they are dequantised by.
+        where: for the message.
+
+    Raises:
+        InputError: levels four steps apart or more.
+    """
+    values, fresh, repeats = _runs(rows)
+    rounded = (fresh.sum(0) > 1) & (repeats > _REPEATS)
+    if not rounded.any():
+        return
+    spacing = _spacing(values[:, rounded])
+    if spacing is not None and spacing > _GAP * step:
+        raise InputError(
+            f"{step:.6g} leaves gaps: the data are multiples of {spacing:.10g} apart; give "
+            f"{spacing:.10g}, the step in the units of the file",
+            where=where,
+        )
+
+
+def _runs(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Sorted columns, where a run of equal values begins, and each column's share of repeats."""
+    stride = max(1, len(rows) // max(_ROWS, _VALUES // rows.shape[1]))
+    values = np.sort(rows[::stride].astype(np.float64), axis=0)
+    fresh = np.ones(values.shape, dtype=bool)
+    fresh[1:] = values[1:] != values[:-1]
+    alone = fresh.copy()
+    alone[:-1] &= fresh[1:]
+    return values, fresh, 1.0 - alone.mean(0)
 
 
 def _remedy(columns: np.ndarray, found: np.ndarray, seen: str) -> str:
