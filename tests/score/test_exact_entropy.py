@@ -12,6 +12,7 @@ from acceptance import assert_z
 from thermohw.errors import InputError
 from thermohw.process import OU, VE, VP, Process, Relaxation
 from thermohw.score import exact_score
+from thermohw.score.mixture import MixtureScore
 from thermohw.target import MixtureLaw, Target, digits, gaussian, gaussian_mixture, uniform_pixels
 
 COUPLED = Relaxation(np.array([[1.0, -0.5], [-0.5, 1.5]]), np.diag([2.0, 4.0]))
@@ -118,6 +119,7 @@ def test_sampled_entropies_err_independently(generator: torch.Generator) -> None
     rng = np.random.default_rng(5)
     means, deviations = rng.normal(size=(3, dim)), rng.uniform(0.2, 0.8, (3, dim))
     score = exact_score(gaussian_mixture(means, deviations, weights), VP(t_min=1e-3))
+    assert isinstance(score, MixtureScore)
     z = []
     for t in np.linspace(0.05, 0.15, 40):
         found, law = score.entropy(float(t)), score.law(float(t))

@@ -137,7 +137,7 @@ def test_a_file_of_ones_own_does_not_take_a_shipped_study_s_folder(tmp_path):
     toy(tmp_path / "a", source=own)
     cells = sorted((tmp_path / "a" / "cells").iterdir())
     with pytest.raises(InputError, match="a study of your own of this name, not the shipped study"):
-        toy(tmp_path / "a", source="bound_closed_forms")
+        run_study("bound_closed_forms", quick=True, out=tmp_path / "a", progress=False)
     assert sorted((tmp_path / "a" / "cells").iterdir()) == cells
 
 

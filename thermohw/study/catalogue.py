@@ -131,7 +131,7 @@ def _unknown(text: str) -> str:
     return f"no study of that name, and no .py file; shipped: {shipped}"
 
 
-def _line(error: Exception, path: Path) -> str:
+def _line(error: BaseException, path: Path) -> str:
     """Where in the file it happened."""
     trace, found = error.__traceback__, 0
     while trace is not None:
