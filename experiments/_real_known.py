@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thermohw.experiments import _real_figures as draw
+from thermohw.experiments._seeds import verdict
 
 if TYPE_CHECKING:
     from thermohw.study import Results, Sheet
@@ -82,8 +83,7 @@ def _zero(
     if points < _FEWEST:  # surprises are skewed: their error is not known from so few
         sheet.check(name, "not-applicable", f"{detail} of {points} points; {_FEWEST} are needed")
         return
-    status = "holds" if abs(z) <= 3.0 else "explained" if abs(z) <= 4.0 else "violated"
-    sheet.check(name, status, detail)
+    sheet.check(name, verdict(abs(z)), detail)
 
 
 def proxy(proxies: Results, trainings: int, sheet: Sheet) -> None:

@@ -1,4 +1,4 @@
-"""Tables, numbers, checks and findings of the study entropy_regularised."""
+"""Tables, numbers, checks and findings of entropy_regularised; `_regularised_circuit` helps."""
 
 from __future__ import annotations
 
@@ -7,39 +7,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from thermohw.experiments._regularised_circuit import heat, steps
+from thermohw.experiments._regularised_look import NAMES
 from thermohw.experiments._regularised_numbers import (
     Change,
     change,
     column,
     factor,
-    margin_of,
     needed,
     paired,
     shrunk,
     trainings,
 )
-from thermohw.study.figures import PALETTE
+from thermohw.experiments._seeds import verdict
 
 if TYPE_CHECKING:
     from thermohw.study import Results, Sheet
-    from thermohw.study.sheet import Status
 
-__all__ = ["NAMES", "colours", "conclude", "margin_of"]
+__all__ = ["conclude"]
 
 _FEWEST = 3  # seeds for a verdict: an interval from two rests on a single difference
-
-NAMES = {
-    "mixture": "mixture",
-    "digits": "digits",
-    "few": "few digits",
-    "bare": "few digits, bare",
-}
-_ROLES = {"mixture": "generated", "digits": "heat", "few": "work", "bare": "pumping"}
-
-
-def colours(data: list[str]) -> list[str]:
-    """A colour for each set of data, always the same."""
-    return [PALETTE[_ROLES[name]] for name in data]
 
 
 def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
@@ -52,16 +39,11 @@ def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
         _shrinks(rows, largest, data, sheet)
     for data in p["data"]:
         if "spread" in trainings(results, data)[0]:
-            _heat(p, results, data, largest, sheet)
-            _steps(p, results, data, largest, sheet)
+            heat(p, results, data, largest, sheet)
+            steps(p, results, data, largest, sheet)
     for data in p["data"]:
         _beyond(trainings(results, data), weights, data, sheet)
     _checks(results, sheet)
-
-
-def _percent(found: Change) -> str:
-    half = f" ± {100 * found.half:.1f}" if math.isfinite(found.half) else ""
-    return f"{100 * found.mean:+.1f}{half} %"
 
 
 def _pair(found: Change) -> tuple[float, float]:
@@ -135,74 +117,6 @@ def _shrinks(rows: Results, weight: float, data: str, sheet: Sheet) -> None:
     )
 
 
-def _heat(p: dict[str, Any], results: Results, data: str, weight: float, sheet: Sheet) -> None:
-    """What becomes of the heat: on the noised law, and on the circuit."""
-    rows = trainings(results, data)
-    model, circuit = (
-        change(column(rows, weight, k) / column(rows, 0.0, k) - 1.0)
-        for k in ("heat.continuous", "device.fine")
-    )
-    base = trainings(results, data, "shrunk")
-    shrinking = change(column(base, weight, "device.fine") / column(rows, 0.0, "device.fine") - 1.0)
-    sheet.number(f"{data}.heat_model", model.mean, model.half / 2.0, unit="1")
-    sheet.number(f"{data}.heat_circuit", circuit.mean, circuit.half / 2.0, unit="1")
-    way = {1: "rises", 0: "does not change measurably", -1: "falls"}[circuit.sign]
-    way = way if circuit.known else "changes, in one seed"
-    why = ""
-    if circuit.sign > 0:
-        why = (
-            ": the weaker pull leaves the circuit's own law wider than the noised one, and a wider "
-            "law is driven harder"
-        )
-    sheet.finding(
-        f"{NAMES[data].capitalize()}, λ = {weight:g}: on the noised law the heat changes by "
-        f"{_percent(model)}, on the circuit that plays it, it "
-        f"{way} ({_percent(circuit)}; merely shrunk {_percent(shrinking)}){why}."
-    )
-
-
-def _steps(p: dict[str, Any], results: Results, data: str, weight: float, sheet: Sheet) -> None:
-    """Ticks needed, and how good the samples of the finest grid are."""
-    rows, base = trainings(results, data), trainings(results, data, "shrunk")
-    sources = {
-        "at λ = 0": needed(p, rows, 0.0),
-        f"at λ = {weight:g}": needed(p, rows, weight),
-        "merely shrunk": needed(p, base, weight),
-        "calibrated at λ = 0": needed(p, rows, 0.0, "calibrated"),
-        f"calibrated at λ = {weight:g}": needed(p, rows, weight, "calibrated"),
-    }
-    lowest = rows[0]["ticks"][0]
-    said = []
-    for name, values in sources.items():
-        mean = float(np.exp(np.log(values).mean()))
-        said.append(f"{mean:.0f} {name}" if mean > 1.001 * lowest else f"≤ {lowest} {name}")
-        key = f"{data}.ticks.{name.replace('λ', 'lambda')}"
-        sheet.number(key, mean, unit="1", note="geometric mean over seeds")
-    moved = np.log(sources[f"at λ = {weight:g}"] / sources["at λ = 0"])
-    tuned = sources[f"calibrated at λ = {weight:g}"] / sources["calibrated at λ = 0"]
-    far = change(_finest(rows, weight) - _finest(rows, 0.0))
-    sheet.finding(
-        f"{NAMES[data].capitalize()}: λ = {weight:g} multiplies the ticks that sampling needs by "
-        f"{_times(moved)}, calibrated by {_times(np.log(tuned))} ({', '.join(said)}; margin "
-        f"{margin_of(p, rows):.2g} of energy distance); on the finest grid its samples are {far} "
-        "farther from the data."
-    )
-
-
-def _times(logarithms: np.ndarray) -> str:
-    """A factor and its interval."""
-    found = change(logarithms)
-    if not found.known:
-        return f"{math.exp(found.mean):.2f} (one seed)"
-    low, high = (math.exp(found.mean + side * found.half) for side in (-1.0, 1.0))
-    return f"{math.exp(found.mean):.2f} ({low:.2f} to {high:.2f})"
-
-
-def _finest(rows: Results, weight: float) -> np.ndarray:
-    chosen = sorted((r for r in rows if r["weight"] == weight), key=lambda r: r["repeat"])
-    return np.array([float(row["raw.distance"][-1]) for row in chosen])
-
-
 def _beyond(rows: Results, weights: list[float], data: str, sheet: Sheet) -> None:
     """Whether calibrated networks gain by the penalty."""
     said, seeds = [], len(rows.distinct("repeat"))
@@ -246,10 +160,9 @@ def _checks(results: Results, sheet: Sheet) -> None:
     ]
     if prefixes:
         z = max(abs(r[f"{n}residual"]) / r[f"{n}residual.error"] for r, n in prefixes)
-        status: Status = "holds" if z <= 3.0 else "explained" if z <= 4.0 else "violated"
         sheet.check(
             "the gap is K1 plus the score error",
-            status,
+            verdict(z),
             f"nll.marginal - B - K1 - error of {len(prefixes)} scores: largest |z| = {z:.1f} "
             "(the same points for all)",
         )
@@ -267,7 +180,7 @@ def _checks(results: Results, sheet: Sheet) -> None:
             z = max(z, abs(left - share * whole["norm"]) / row["elbo.error"])
         sheet.check(
             "the shrunken exact score loses (lambda/(1 + lambda))^2 A",
-            "holds" if z <= 3.0 else "explained" if z <= 4.0 else "violated",
+            verdict(z),
             f"twice the score error and U - S0 - K1: off by at most {z:.1f} standard errors",
         )
     second = [row for row in results if "second_law" in row]

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import t as student
 
+from thermohw.experiments._seeds import reach
 from thermohw.study import Results
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "column",
     "enough",
     "factor",
+    "finest",
     "margin_of",
     "needed",
     "paired",
@@ -71,14 +72,10 @@ class Change:
 
 def change(values: np.ndarray, comparisons: int = 1) -> Change:
     """Mean over seeds of values of shape (seeds,)."""
-    n, mean = len(values), float(values.mean())
-    if n < 2:
+    mean = float(values.mean())
+    if len(values) < 2:
         return Change(mean, math.nan, math.nan)
-    error = float(values.std(ddof=1)) / math.sqrt(n)
-    half, sure = (
-        float(student.ppf(1.0 - 0.025 / m, n - 1)) * error for m in (1, max(1, comparisons))
-    )
-    return Change(mean, half, sure)
+    return Change(mean, reach(values), reach(values, max(1, comparisons)))
 
 
 def trainings(results: Results, data: str, kind: str = "trained") -> Results:
@@ -88,8 +85,12 @@ def trainings(results: Results, data: str, kind: str = "trained") -> Results:
 
 def column(rows: Results, weight: float, name: str) -> np.ndarray:
     """A value of all seeds at one weight, in order of the seeds."""
-    chosen = sorted((r for r in rows if r["weight"] == weight), key=lambda r: r["repeat"])
-    return np.array([float(row[name]) for row in chosen])
+    return np.array([float(row[name]) for row in rows.where(weight=weight).sorted("repeat")])
+
+
+def finest(rows: Results, weight: float, name: str) -> np.ndarray:
+    """The same of values along the ticks: those of the finest grid."""
+    return np.array([float(row[name][-1]) for row in rows.where(weight=weight).sorted("repeat")])
 
 
 def paired(rows: Results, weight: float, name: str, comparisons: int = 1) -> Change:
@@ -146,5 +147,5 @@ def margin_of(p: dict[str, Any], rows: Results) -> float:
 def needed(p: dict[str, Any], rows: Results, weight: float, name: str = "raw") -> np.ndarray:
     """Ticks that suffice, shape (seeds,)."""
     margin = margin_of(p, rows)
-    chosen = sorted((r for r in rows if r["weight"] == weight), key=lambda r: r["repeat"])
+    chosen = rows.where(weight=weight).sorted("repeat")
     return np.array([enough(row["ticks"], row[f"{name}.extra"], margin) for row in chosen])

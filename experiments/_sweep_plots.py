@@ -8,7 +8,7 @@ import numpy as np
 
 from thermohw.experiments._sweep_numbers import quantity
 from thermohw.study import Results
-from thermohw.study.figures import PALETTE, name_lines, panels, shades, tidy
+from thermohw.study.figures import PALETTE, flat, name_lines, panels, shades, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -135,8 +135,8 @@ def terms_figure(rows: Results) -> Figure:
     have = [pair for pair in _MARKS if any((r["data"], r["process"]) == pair for r in rows)]
     columns = min(2, len(have))
     figure, grid = panels(columns, -(-len(have) // columns), width=400, height=205)
-    flat = np.ravel(np.array(grid, dtype=object))
-    for axes, pair in zip(flat, have, strict=False):
+    plots = flat(grid)
+    for axes, pair in zip(plots, have, strict=False):
         chosen = rows.where(data=pair[0], process=pair[1])
         sigmas = sorted(chosen.distinct("sigma"))
         axes.axhline(0.0, color=PALETTE["muted"], lw=0.7)
@@ -146,5 +146,5 @@ def terms_figure(rows: Results) -> Figure:
         axes.set_title(_MARKS[pair][1])
         tidy(axes)
         axes.set(xlabel="σ", ylabel="nats a pixel")
-    figure.legend(*flat[0].get_legend_handles_labels(), loc="outside right center")
+    figure.legend(*plots[0].get_legend_handles_labels(), loc="outside right center")
     return figure

@@ -38,7 +38,7 @@ import torch
 
 from thermohw import Protocol, load_device, simulate, targets
 from thermohw.circuit import LinearDevice
-from thermohw.experiments._trade_figures import conclude
+from thermohw.experiments._trade_findings import conclude
 from thermohw.likelihood import Likelihood, evaluate
 from thermohw.likelihood.wiring import energy_law, integrate_rates, physical_rates
 from thermohw.process import VE, VP, Process

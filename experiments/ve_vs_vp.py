@@ -37,7 +37,7 @@ import numpy as np
 import torch
 
 from thermohw import targets
-from thermohw.experiments._drift_figures import conclude
+from thermohw.experiments._drift_findings import conclude
 from thermohw.experiments._drift_law import Account, Instant, Paired, Rates, mend
 from thermohw.experiments._drift_likelihood import Undrifted, likelihood
 from thermohw.likelihood import GridEnsemble

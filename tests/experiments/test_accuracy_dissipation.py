@@ -12,7 +12,6 @@ import torch
 from scipy.integrate import solve_ivp
 
 from thermohw.experiments import accuracy_dissipation as study
-from thermohw.experiments._trade_figures import family, interval
 from thermohw.study import Results, Tools, run_study
 from thermohw.target import gaussian
 
@@ -89,14 +88,6 @@ def test_networks_differ_from_the_base_in_one_respect() -> None:
     made = study.shapes(base, [4, 8], [1], [30, 100])
     assert made[0] == base
     assert [sum(row[k] != base[k] for k in base) for row in made] == [0, 1, 1, 1]
-
-
-def test_statistics_of_a_trend() -> None:
-    """Student's interval of 1, 2, 3: 2 +- 4.3027/sqrt(3); a family's z."""
-    mean, low, high = interval(np.array([1.0, 2.0, 3.0]))
-    assert (mean, high - mean) == pytest.approx((2.0, 4.302653 / math.sqrt(3.0)), rel=1e-6)
-    assert low == pytest.approx(4.0 - high)
-    assert family([3.2] + 99 * [0.0]) < 3.0 < family([3.2])
 
 
 def test_a_small_run(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from report.report_runs import Page
 from thermohw.errors import InputError
 from thermohw.report import report
 from thermohw.study import run_study
-from thermohw.study.figures import COLOURS, panels, shades
+from thermohw.study.figures import COLOURS, flat, panels, shades
 
 TOY = Path(__file__).with_name("toy_averages.py")
 
@@ -82,6 +82,9 @@ def test_panels_come_as_they_are_wanted():
     figure, (left, right) = panels(2, sharey=True)
     assert left.figure is right.figure and not left.spines["top"].get_visible()
     assert [len(row) for row in panels(2, 3)[1]] == [2, 2, 2] and len(panels(1, 3)[1]) == 3
+    assert flat(one) == [one] and flat([left, right]) == [left, right]
+    grid = panels(2, 3)[1]
+    assert flat(grid) == [axes for row in grid for axes in row]
 
 
 def test_shades_grow_darker():

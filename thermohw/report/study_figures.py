@@ -41,6 +41,7 @@ __all__ = [
     "COLOURS",
     "PALETTE",
     "figure_files",
+    "flat",
     "name_lines",
     "panels",
     "shades",
@@ -105,6 +106,11 @@ def panels(
     if rows == 1:
         return figure, grid[0][0] if columns == 1 else grid[0]
     return figure, [row[0] for row in grid] if columns == 1 else grid
+
+
+def flat(axes: Any) -> list[Axes]:
+    """The axes of `panels`, one or many, in one list row by row."""
+    return np.array(axes, dtype=object).ravel().tolist()
 
 
 def shades(n: int) -> list[str]:

@@ -3,6 +3,7 @@
 from thermohw.report.study_figures import (
     COLOURS,
     PALETTE,
+    flat,
     name_lines,
     panels,
     shades,
@@ -10,4 +11,4 @@ from thermohw.report.study_figures import (
     tidy,
 )
 
-__all__ = ["COLOURS", "PALETTE", "name_lines", "panels", "shades", "study_style", "tidy"]
+__all__ = ["COLOURS", "PALETTE", "flat", "name_lines", "panels", "shades", "study_style", "tidy"]
