@@ -20,6 +20,17 @@ _GREY = PALETTE["muted"]
 _MARKS = {"E1": "o", "E2": "s", "E3": "^"}
 
 
+_FAMILIES = {"gaussian": "Gaussian", "mixture": "mixture", "uniform": "uniform pixels"}
+
+
+def _faces() -> list[Line2D]:
+    """Filled and open."""
+    return [
+        Line2D([], [], marker="o", color=_GREY, mfc=face, ls="none", ms=5, label=label)
+        for face, label in ((_GREY, "raw"), ("none", "calibrated"))
+    ]
+
+
 def _legend(figure: Figure, *, raw_and_calibrated: bool = False) -> None:
     """One row above the plots; the marks without their error bars."""
     handles = [
@@ -27,10 +38,7 @@ def _legend(figure: Figure, *, raw_and_calibrated: bool = False) -> None:
         for i, (name, label) in enumerate(_NAMES.items())
     ]
     if raw_and_calibrated:
-        for face, label in ((_GREY, "raw"), ("none", "calibrated")):
-            handles.append(
-                Line2D([], [], marker="o", color=_GREY, mfc=face, ls="none", ms=5, label=label)
-            )
+        handles += _faces()
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), frameon=False)
 
 
@@ -58,7 +66,7 @@ def bias(rows: Sequence[dict[str, Any]], families: Sequence[str]) -> Figure:
                 )
         panel.axhline(0.0, color=PALETTE["ink"], lw=0.7, zorder=0)
         panel.set_xscale("log")
-        panel.set_title(family)
+        panel.set_title(_FAMILIES[family])
         panel.set_xlabel("dimensions")
         tidy(panel)
         sizes = sorted({row["size"] for row in own})
@@ -70,26 +78,43 @@ def bias(rows: Sequence[dict[str, Any]], families: Sequence[str]) -> Figure:
     return figure
 
 
-def expected(rows: Sequence[dict[str, Any]]) -> Figure:
-    """Measured against expected bias, both per coordinate."""
+def expected(rows: Sequence[dict[str, Any]], families: Sequence[str]) -> Figure:
+    """E3's error against what the score's error implies, and against what a user can see."""
     figure, axes = panels(2, width=340, height=300)
-    for panel, kind in zip(axes, ("raw", "calibrated"), strict=True):
+    for panel, label in zip(axes, ("from the score's error", "|E1 − E3|"), strict=True):
         values = []
-        for i, name in enumerate(_NAMES):
-            x = [row[f"{kind}.{name}.expected"] for row in rows]
-            y = [row[f"{kind}.{name}"] for row in rows]
-            error = [row[f"{kind}.{name}.stderr"] for row in rows]
-            panel.errorbar(x, y, error, fmt=_MARKS[name], color=COLOURS[i], ms=4.5, lw=0.9)
-            values += x + y
-        low, high = min(values), max(values)
-        room = 0.06 * (high - low)
-        ends = [low - room, high + room]
+        for i, family in enumerate(families):
+            for kind, face in (("raw", COLOURS[i]), ("calibrated", "none")):
+                own = [row for row in rows if row["family"] == family]
+                y = [row[f"{kind}.E3"] for row in own]
+                x = [row[f"{kind}.E3.expected"] for row in own]
+                if panel is axes[1]:
+                    x = [abs(row[f"{kind}.E1"] - row[f"{kind}.E3"]) for row in own]
+                error = [row[f"{kind}.E3.stderr"] for row in own]
+                panel.errorbar(x, y, error, fmt="o", color=COLOURS[i], mfc=face, ms=4.5, lw=0.9)
+                values += [value for value in x + y if value > 0.0]
+        ends = [0.7 * min(values), 1.4 * max(values)]
         panel.plot(ends, ends, color=PALETTE["ink"], lw=0.7, zorder=0)
-        panel.set_xlabel("from the score's error, nats per coordinate")
-        panel.set_title(kind)
+        panel.set(xscale="log", yscale="log", xlim=ends, ylim=ends)
+        panel.set_xlabel(f"{label}, nats per coordinate")
         tidy(panel)
-    axes[0].set_ylabel("estimate − S₀, nats per coordinate")
-    _legend(figure)
+        powers = [p for p in (1e-4, 1e-3, 1e-2, 0.1, 1.0) if ends[0] < p < 1.01 * ends[1]]
+        panel.set_xticks(powers, [f"{p:g}" for p in powers])
+        panel.set_yticks(powers, [f"{p:g}" for p in powers])
+        panel.minorticks_off()
+    axes[0].set_title("what it should be")
+    axes[1].set_title("what the estimates' agreement says")
+    axes[0].set_ylabel("E3 − S₀, nats per coordinate")
+    handles = [
+        Line2D([], [], marker="o", color=COLOURS[i], ls="none", ms=5, label=_FAMILIES[family])
+        for i, family in enumerate(families)
+    ]
+    figure.legend(
+        handles=handles + _faces(),
+        loc="outside upper center",
+        ncols=len(handles) + 2,
+        frameon=False,
+    )
     return figure
 
 
