@@ -20,6 +20,7 @@ _EXPORTS: dict[str, str] = {
     "calibrated": "thermohw.score",
     "device_names": "thermohw.datasheet",
     "fit_score": "thermohw.score.training",
+    "langevin": "thermohw.circuit",
     "load_datasheet": "thermohw.datasheet",
     "load_device": "thermohw.circuit",
     "load_score": "thermohw.score.weights",

@@ -137,8 +137,7 @@ class Evidence:
                 variance = float(decay) ** 2 * narrowest + float(noise)
                 rates.append(2.0 * setting.protocol.theta / variance)
             else:
-                decay, noise = np.asarray(decay), np.asarray(noise)
-                precision = np.linalg.inv(narrowest * decay @ decay.T + noise)
+                precision = np.linalg.inv(process.narrowest(narrowest, float(t)))
                 rates.append(np.linalg.norm(np.asarray(process.diffusion(float(t))) @ precision, 2))
         return np.array(rates, dtype=np.float64)
 

@@ -140,7 +140,7 @@ def _transition(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """decay, root and root^{-1} of x_t, and the root of G dt of the cell; (1, 1) or (dim, dim)."""
     process = head.process
-    decay, noise = process.transition(t)
+    decay, noise = process.conditional(t)
     if process.isotropic:
         sigma = math.sqrt(float(noise))
         weight = sigma * math.sqrt(clock.span / _CELLS)
