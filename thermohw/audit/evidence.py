@@ -271,10 +271,18 @@ def _keep(evidence: Evidence, run: RunReader, chunk: dict[str, np.ndarray]) -> N
     """Keep states of the first paths; paths are independent, so the first are as good as any."""
     protocol = evidence.setting.protocol
     rows = slice(0, _SAMPLES // max(len(protocol.device.nodes), 16))
-    if "voltage.end" in run.ledger_names:
-        evidence.first = run.ledger("voltage.end", rows) / protocol.v0
-    if "voltage.start" in chunk:
-        evidence.first_start = chunk["voltage.start"][:_FIRST] / protocol.v0
+    if protocol.device.fluxes and "inductor_current.end" in chunk:
+        ends = [run.ledger(name, rows) for name in ("voltage.end", "inductor_current.end")]
+        starts = [chunk[name][:_FIRST] for name in ("voltage.start", "inductor_current.start")]
+        evidence.first, evidence.first_start = (
+            protocol.to_model(np.concatenate(parts, 1) / protocol.device.effort_scale)
+            for parts in (ends, starts)
+        )
+    elif not protocol.device.fluxes:
+        if "voltage.end" in run.ledger_names:
+            evidence.first = run.ledger("voltage.end", rows) / protocol.v0
+        if "voltage.start" in chunk:
+            evidence.first_start = chunk["voltage.start"][:_FIRST] / protocol.v0
     names = ("log_prob.start", "log_prob.end")
     evidence.log_prob = {name: chunk[name][:_FIRST] for name in names if name in chunk}
 

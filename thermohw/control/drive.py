@@ -183,9 +183,7 @@ def make_drive(device: LinearDevice, process: Process, *, wiring: str, theta: fl
     )
 
 
-def _langevin_drive(
-    device: LinearDevice, process: Langevin, *, wiring: str, theta: float
-) -> Drive:
+def _langevin_drive(device: LinearDevice, process: Langevin, *, wiring: str, theta: float) -> Drive:
     """The drive of a circuit with inductors: friction turned round, rotations left alone."""
     units = model_units(device, theta)
     mirrored = mirror(device).effort_drift / units[:, None] * units

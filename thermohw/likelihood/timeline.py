@@ -59,6 +59,7 @@ class Moment:
         stretch: dsigma/du = sigma + floor.
         rate: dsigma/dt, diffusion time per model time.
         drift: F dt/dsigma, float or shape (dim, dim).
+        irreversible: the drift's dissipative share, see `Process.irreversible`.
         mobility: D = g g^T/2 dt/dsigma: exactly 1.0 for isotropic processes, else (dim, dim).
     """
 
@@ -66,6 +67,7 @@ class Moment:
     stretch: float
     rate: float
     drift: float | Tensor
+    irreversible: float | Tensor
     mobility: float | Tensor
 
 
@@ -118,9 +120,13 @@ class Timeline:
         time = min(max(time, process.t_min), process.duration)
         if not process.isotropic:
             mobility = _coefficient(0.5 * process.diffusion(time))
-            return Moment(time, stretch, 1.0, _coefficient(process.drift(time)), mobility)
+            drift, dissipative = (
+                _coefficient(part) for part in (process.drift(time), process.irreversible(time))
+            )
+            return Moment(time, stretch, 1.0, drift, dissipative, mobility)
         rate = 0.5 * float(process.diffusion(time))
-        return Moment(time, stretch, rate, float(process.drift(time)) / rate, 1.0)
+        drift = float(process.drift(time)) / rate
+        return Moment(time, stretch, rate, drift, drift, 1.0)
 
     def position(self, time: float) -> float:
         """u at model time t: the inverse of `at`."""

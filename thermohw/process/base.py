@@ -102,6 +102,10 @@ class Process(ABC):
             return decay * mean, decay**2 * covariance + noise * identity
         return decay @ mean, decay @ covariance @ decay.T + noise
 
+    def irreversible(self, t: float) -> Any:
+        """Share of `drift` that dissipates; the rest rotates without loss (odd variables)."""
+        return self.drift(t)
+
     def narrowest(self, variance: float, t: float) -> Any:
         """Covariance of p_t for data of one variance, model units: float, or array (d, d)."""
         decay, noise = self.transition(t)

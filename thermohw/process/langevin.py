@@ -18,10 +18,10 @@ Time reversal. Run backwards, tau = T - t, the law p_t is that of
 
     dw = [A w + B2 grad ln p_t(w)] dtau + B dW.
 
-A circuit that is let go and driven by u does dw = [(-G + R') w + u] dtau + B dW with R' = -R its own
-exchange: no control on the momenta could turn it round. So the A of this process is not the
-circuit's own G + R', but that of its MIRROR IMAGE, in which all exchanges run the other way. Then
-the rotations of the circuit and of the reverse process agree, and what is left,
+Its rotation is +R. A circuit that is let go and driven does dw = [(-G - R_own) w + u] dtau + B dW,
+and no control on the momenta could turn its rotation round. So this process is not the circuit's
+own free motion (R = R_own) but that of its MIRROR IMAGE, R = -R_own, in which all exchanges run
+the other way. Then circuit and reverse process rotate alike, and what is left,
 
     u = 2 G w + B2 grad ln p_t(w),
 
@@ -35,7 +35,7 @@ Because noise reaches the positions through the momenta only, Var(x_t | w_0) gro
 a score is trained against is therefore conditioned on the data alone, the momenta's start being
 averaged over ("hybrid score matching"):
 
-    w_t | x_0 ~ N(e^{-A t} (0, x_0), Q(t) + e^{-A t} diag(M, 0) e^{-A^T t}),       Var(x_t | x_0) ~ t^2.
+    w_t | x_0 ~ N(e^{-A t} (0, x_0), Q(t) + e^{-A t} diag(M, 0) e^{-A^T t}),   Var(x_t | x_0) ~ t^2
 
 Reference: T. Dockhorn, A. Vahdat and K. Kreis, "Score-based generative modeling with
 critically-damped Langevin diffusion", ICLR 2022, https://arxiv.org/abs/2112.07068
@@ -108,6 +108,14 @@ class Langevin(Relaxation):
         """Indices of the noisy coordinates, ascending."""
         return tuple(i for i in range(self.dim) if i not in self.positions)
 
+    def irreversible(self, t: float) -> np.ndarray:
+        """-G: what is left of F when the momenta change sign; exchange with the positions does not
+        stay.
+        """
+        places = np.zeros(self.dim, dtype=bool)
+        places[list(self.positions)] = True
+        return np.where(places[:, None] == places, self.drift(t), 0.0)
+
     def joint(self, mean: Any, covariance: Any) -> tuple[np.ndarray, np.ndarray]:
         """Mean (..., n) and covariance (..., n, n) of (p, x) at t = 0 from those of the data.
 
@@ -131,7 +139,7 @@ class Langevin(Relaxation):
         return decay @ self.joint(np.zeros(d), variance * np.eye(d))[1] @ decay.T + noise
 
     def conditional(self, t: float) -> tuple[np.ndarray, np.ndarray]:
-        """(decay, noise) of w_t given the data alone; the decay ignores the start of the momenta."""
+        """(decay, noise) of w_t given the data alone; the decay ignores the momenta' start."""
         decay, noise = self.transition(t)
         start = decay[:, list(self.momenta)]
         decay = decay.copy()

@@ -52,9 +52,7 @@ def process_from_dict(mapping: Mapping[str, Any]) -> Process:
             raise InputError(
                 f"unknown key for {kind}; it takes {', '.join(known)}", where=f"process.{name}"
             )
-        if name not in _ARRAYS and (
-            isinstance(value, bool) or not isinstance(value, (int, float))
-        ):
+        if name not in _ARRAYS and (isinstance(value, bool) or not isinstance(value, (int, float))):
             raise InputError(f"expected a number, got {value!r}", where=f"process.{name}")
         given[name] = value if name in _ARRAYS else float(value)
     for name, field in known.items():

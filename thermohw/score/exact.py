@@ -17,8 +17,8 @@ def exact_score(target: Target, process: Process) -> ExactScore:
 
     Args:
         target: a Gaussian, a mixture, or uniform pixels.
-        process: any of the same dimension; for uniform pixels one that does not couple them. Under a
-            Langevin process the score is that of the data with momenta beside them.
+        process: any of the same dimension; for uniform pixels one that does not couple them.
+            Under a Langevin process the score is that of the data with momenta beside them.
 
     Returns:
         The score, which also knows the density, samples and entropy of every p_t.

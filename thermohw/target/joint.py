@@ -145,9 +145,7 @@ def _joint(base: Target, positions: tuple[int, ...], momentum: np.ndarray) -> Ta
     return JointTarget(base, positions, momentum)
 
 
-def _describe(
-    target: Any, base: Target, positions: tuple[int, ...], momentum: np.ndarray
-) -> None:
+def _describe(target: Any, base: Target, positions: tuple[int, ...], momentum: np.ndarray) -> None:
     target.base, target.positions, target.momentum = base, positions, momentum
     target.dim = len(positions) + len(momentum)
     target.name, target.analytic = f"{base.name} with momenta", base.analytic
