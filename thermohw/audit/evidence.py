@@ -24,6 +24,7 @@ from thermohw.audit.verdict import Measured
 from thermohw.control import Plan, make_plan
 from thermohw.errors import InputError
 from thermohw.integrate import StartLaw, start_law
+from thermohw.process import Langevin
 from thermohw.score import ExactScore
 from thermohw.store import RunReader
 
@@ -137,8 +138,16 @@ class Evidence:
                 variance = float(decay) ** 2 * narrowest + float(noise)
                 rates.append(2.0 * setting.protocol.theta / variance)
             else:
-                precision = np.linalg.inv(process.narrowest(narrowest, float(t)))
-                rates.append(np.linalg.norm(np.asarray(process.diffusion(float(t))) @ precision, 2))
+                covariance = process.narrowest(narrowest, float(t))
+                diffusion, parts = np.asarray(process.diffusion(float(t))), [slice(None)]
+                if isinstance(process, Langevin):
+                    parts = [np.ix_(p[0], p[0]) for _, p in process.cells]
+                rates.append(
+                    max(
+                        np.linalg.norm(diffusion[part] @ np.linalg.inv(covariance[part]), 2)
+                        for part in parts
+                    )
+                )
         return np.array(rates, dtype=np.float64)
 
     @cached_property

@@ -114,6 +114,12 @@ class Law(NamedTuple):
         x, weight = self.model(voltage), self.drive.divergence_score
         if isinstance(weight, float):
             return self.field.divergence(x) * weight + self.drive.divergence_state
+        affine = self.field.affine if self.drive.units is not None else None
+        if affine is not None:  # one number for all states
+            slope = torch.as_tensor(affine[0], dtype=torch.float64).numpy()
+            whole = slope if slope.ndim == 2 else slope * np.eye(x.shape[1])
+            trace = float(np.sum(np.asarray(weight) * whole.T)) + self.drive.divergence_state
+            return x.new_full((len(x),), trace)
         return _weighted_divergence(self.field, x, np.asarray(weight)) + self.drive.divergence_state
 
 

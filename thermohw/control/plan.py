@@ -274,15 +274,21 @@ def _matrix_margin(
     from scipy.linalg import expm
 
     process, device = protocol.process, protocol.device
-    n, leak = device.dim, device.effort_drift
-    turned = leak
-    if protocol.units is not None:  # model units; friction alone is turned round
-        leak = leak / protocol.units[:, None] * protocol.units
-        turned = 0.5 * (leak - process.drift(0.0))
+    own = device.effort_drift
+    turned, parts = own, [np.arange(device.dim)]
+    if isinstance(process, Langevin):  # model units; friction alone is turned round
+        assert protocol.units is not None
+        own = own / protocol.units[:, None] * protocol.units
+        turned = 0.5 * (own - process.drift(0.0))
+        parts = [places[0] for _, places in process.cells]
 
     def margin(h: float, t: float) -> float:
         covariance = process.narrowest(protocol.score.narrowest, t)
-        pull = 2.0 * turned - process.diffusion(t) @ np.linalg.inv(covariance)
+        return max(part_margin(h, t, covariance, np.ix_(part, part)) for part in parts)
+
+    def part_margin(h: float, t: float, covariance: NDArray[Any], part: Any) -> float:
+        leak, n = own[part], len(own[part])
+        pull = 2.0 * turned[part] - process.diffusion(t)[part] @ np.linalg.inv(covariance[part])
         if stepper == "exact":
             free = expm(-leak * h)
             tick = free + np.linalg.solve(leak, (np.eye(n) - free)) @ pull

@@ -59,16 +59,21 @@ class Moment:
         stretch: dsigma/du = sigma + floor.
         rate: dsigma/dt, diffusion time per model time.
         drift: F dt/dsigma, float or shape (dim, dim).
-        irreversible: the drift's dissipative share, see `Process.irreversible`.
         mobility: D = g g^T/2 dt/dsigma: exactly 1.0 for isotropic processes, else (dim, dim).
+        dissipative: the drift's share that dissipates, see `Process.irreversible`; None: all of it.
     """
 
     time: float
     stretch: float
     rate: float
     drift: float | Tensor
-    irreversible: float | Tensor
     mobility: float | Tensor
+    dissipative: float | Tensor | None = None
+
+    @property
+    def irreversible(self) -> float | Tensor:
+        """Drift without what only rotates."""
+        return self.drift if self.dissipative is None else self.dissipative
 
 
 @dataclass(frozen=True)
@@ -123,10 +128,9 @@ class Timeline:
             drift, dissipative = (
                 _coefficient(part) for part in (process.drift(time), process.irreversible(time))
             )
-            return Moment(time, stretch, 1.0, drift, dissipative, mobility)
+            return Moment(time, stretch, 1.0, drift, mobility, dissipative)
         rate = 0.5 * float(process.diffusion(time))
-        drift = float(process.drift(time)) / rate
-        return Moment(time, stretch, rate, drift, drift, 1.0)
+        return Moment(time, stretch, rate, float(process.drift(time)) / rate, 1.0)
 
     def position(self, time: float) -> float:
         """u at model time t: the inverse of `at`."""

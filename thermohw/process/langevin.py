@@ -37,17 +37,25 @@ averaged over ("hybrid score matching"):
 
     w_t | x_0 ~ N(e^{-A t} (0, x_0), Q(t) + e^{-A t} diag(M, 0) e^{-A^T t}),   Var(x_t | x_0) ~ t^2
 
+Noise level. What w_t still tells of the data is its Fisher information I(t) = K^T C^-1 K with decay
+K and noise C of that law; the signal-to-noise ratio is tr I / d. It falls strictly, also while data
+and noise rotate from positions to momenta and back. It is tabulated in ln t, and ln snr is linear
+between the entries, so that the clock has an exact inverse.
+
 Reference: T. Dockhorn, A. Vahdat and K. Kreis, "Score-based generative modeling with
 critically-damped Langevin diffusion", ICLR 2022, https://arxiv.org/abs/2112.07068
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
+from scipy.sparse.csgraph import connected_components
 
 from thermohw.errors import InputError
 from thermohw.process.base import require
@@ -55,6 +63,8 @@ from thermohw.process.normal import Normal
 from thermohw.process.relaxation import Relaxation
 
 __all__ = ["Langevin"]
+
+_LEVELS = 257
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +106,7 @@ class Langevin(Relaxation):
             "momentum must be positive definite",
         )
         object.__setattr__(self, "momentum", momentum)
+        assert self.cells  # every part has data and noise, or says so now
 
     # A dataclass that defines __eq__ by hand drops the inherited hash.
     __hash__ = Relaxation.__hash__
@@ -146,6 +157,78 @@ class Langevin(Relaxation):
         decay[:, list(self.momenta)] = 0.0
         return decay, noise + start @ self.momentum @ start.T
 
+    def log_snr(self, t: float) -> float:
+        """ln(tr I(t) / d), see the module; +inf at t = 0."""
+        if t <= 0.0:
+            return math.inf
+        return float(_line(math.log(t), *self._levels))
+
+    def time_at_log_snr(self, log_snr: float) -> float:
+        """Inverse of `log_snr`."""
+        times, levels = self._levels
+        return math.exp(float(_line(log_snr, levels[::-1], times[::-1])))
+
+    @cached_property
+    def _levels(self) -> tuple[np.ndarray, np.ndarray]:
+        """ln t, increasing, and ln snr, decreasing, float64 arrays."""
+        times = np.linspace(math.log(1e-9 * self.duration), math.log(2.0 * self.duration), _LEVELS)
+        total = np.zeros(_LEVELS)
+        for one, places in self.cells:
+            total += len(places) * np.array([one._information(math.exp(t)) for t in times])
+        x = self.positions
+        # Round-off of ever smaller numbers must not turn the clock back.
+        levels = np.minimum.accumulate(np.log(total / len(x)) - 1e-12 * np.arange(_LEVELS))
+        return times, levels
+
+    @cached_property
+    def cells(self) -> tuple[tuple[Langevin, np.ndarray], ...]:
+        """The parts that nothing joins to each other: every distinct one as a process of its own,
+        and the coordinates of all its copies, shape (copies, coordinates of one).
+        """
+        joined = (self.A != 0.0) | (self.B2 != 0.0)
+        x, p = list(self.positions), list(self.momenta)
+        joined[np.ix_(p, p)] |= self.momentum != 0.0
+        count, label = connected_components(joined, directed=False)
+        if count == 1:
+            return ((self, np.arange(self.dim)[None]),)
+        found: dict[bytes, tuple[Langevin, list[np.ndarray]]] = {}
+        for index in range(count):
+            part = np.flatnonzero(label == index)
+            places = [i for i, j in enumerate(part) if j in x]
+            rest = [p.index(int(j)) for j in part if j not in x]
+            if not places or not rest:
+                raise InputError(
+                    "a part of the circuit has no data or no noise", where="process (langevin)"
+                )
+            block = np.ix_(part, part)
+            parts = self.A[block], self.B2[block], self.momentum[np.ix_(rest, rest)]
+            key = b"".join(np.ascontiguousarray(m).tobytes() for m in parts) + repr(places).encode()
+            if key not in found:
+                one = Langevin(*parts[:2], self.duration, positions=places, momentum=parts[2])
+                found[key] = one, []
+            found[key][1].append(part)
+        return tuple((one, np.stack(copies)) for one, copies in found.values())
+
+    def transition(self, t: float, start: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+        """(e^{-A (t - start)}, Q(t - start)), float64 arrays (n, n), one cell of an array at a
+        time.
+        """
+        if len(self.cells) == 1 and len(self.cells[0][1]) == 1:
+            return super().transition(t, start)
+        decay, noise = np.zeros_like(self.A), np.zeros_like(self.A)
+        for one, places in self.cells:
+            rows, columns = places[:, :, None], places[:, None, :]
+            decay[rows, columns], noise[rows, columns] = one.transition(t, start)
+        return decay, noise
+
+    def _information(self, t: float) -> float:
+        """tr I(t)."""
+        decay, noise = self.conditional(t)
+        size = np.sqrt(np.diag(noise))
+        root = np.linalg.cholesky(noise / size / size[:, None])
+        seen = np.linalg.solve(root, decay[:, list(self.positions)] / size[:, None])
+        return float(np.square(seen).sum())
+
     def prior(self, kind: str, mean: np.ndarray, covariance: Any) -> Normal:
         """As `Process.prior`, for moments of the joint state or of the data alone; the "schedule"
         is the law at T of data that are all zero.
@@ -169,3 +252,10 @@ class Langevin(Relaxation):
         """Plain numbers and nested lists; see `process_from_dict`."""
         extra = {"positions": list(self.positions), "momentum": self.momentum.tolist()}
         return super().to_dict() | extra
+
+
+def _line(at: float, x: np.ndarray, y: np.ndarray) -> float:
+    """Piecewise linear through increasing x, its end pieces going on."""
+    i = min(max(int(np.searchsorted(x, at)), 1), len(x) - 1)
+    slope = (y[i] - y[i - 1]) / (x[i] - x[i - 1])
+    return float(y[i - 1] + slope * (at - x[i - 1]))

@@ -110,10 +110,10 @@ class NoiseTable:
         decay, noise = process.transition(process.duration)
         rest = process.transition(process.duration, self._clock.earliest)[0]
         identity = np.eye(len(head.mean))
-        decay, noise, rest = (np.asarray(v) * identity for v in (decay, noise, rest))
+        decay, noise, rest = (v * identity if np.ndim(v) == 0 else v for v in (decay, noise, rest))
         away = (x0.numpy() - head.mean) @ decay.T
         spread = away.T @ away / len(away) + noise
-        covariance = np.asarray(law.covariance) * identity
+        covariance = law.matrix
         mahalanobis = float(np.trace(np.linalg.solve(covariance, spread)))
         volume = len(head.mean) * math.log(2.0 * math.pi) + np.linalg.slogdet(covariance)[1]
         return 0.5 * (volume + mahalanobis) - float(np.linalg.slogdet(rest)[1])
