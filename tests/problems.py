@@ -365,11 +365,11 @@ def linear_run(
         booked: what to take from the observers; default heat (K,) and work (sources,).
         covariance: of the start charges; default the start law's.
     """
-    device, theta = engine.plan.protocol.device, engine.plan.protocol.theta
-    c = device.capacitance
-    mean = c @ engine.start.mean / theta**0.5
+    protocol = engine.plan.protocol
+    c = protocol.device.capacitance
+    mean = c @ protocol.to_thermal(engine.start.mean)
     if covariance is None:
-        covariance = c @ engine.start.covariance @ c.T / theta
+        covariance = c @ protocol.covariance_to_thermal(engine.start.covariance) @ c.T
     totals: dict[str, np.ndarray] = {}
     for tick in range(engine.plan.schedule.ticks):
         states, normals = sigma_points(mean, covariance, engine.stepper.normals)

@@ -20,6 +20,7 @@ _EXPORTS: dict[str, str] = {
     "calibrated": "thermohw.score",
     "device_names": "thermohw.datasheet",
     "fit_score": "thermohw.score.training",
+    "langevin": "thermohw.circuit",
     "likelihood": "thermohw.likelihood",
     "load_datasheet": "thermohw.datasheet",
     "load_device": "thermohw.circuit",

@@ -113,11 +113,12 @@ class Accounts:
 
     def _energies(self, chunk: Chunk, energies: Chunk) -> None:
         """Energies of the stored voltages against the stored ones."""
-        if self.device.dim != len(self.device.nodes):
-            return  # some of the state is not a voltage
         for name, energy in energies.items():
             if name in chunk:
                 v = chunk[name] / self.device.scale.voltage
+                if self.device.fluxes:
+                    i = chunk[f"inductor_current.{name.partition('.')[2]}"]
+                    v = np.concatenate([v, i / self.device.scale.current], axis=1)
                 again = 0.5 * ((v @ self.device.capacitance) * v).sum(1)
                 worst = np.abs((again - energy) / (again + 1e-12)).max()
                 self.mismatch = _larger(self.mismatch, worst)

@@ -24,6 +24,7 @@ from thermohw.audit.verdict import Measured
 from thermohw.control import Plan, make_plan
 from thermohw.errors import InputError
 from thermohw.integrate import StartLaw, start_law
+from thermohw.process import Langevin
 from thermohw.score import ExactScore
 from thermohw.store import RunReader
 
@@ -137,9 +138,16 @@ class Evidence:
                 variance = float(decay) ** 2 * narrowest + float(noise)
                 rates.append(2.0 * setting.protocol.theta / variance)
             else:
-                decay, noise = np.asarray(decay), np.asarray(noise)
-                precision = np.linalg.inv(narrowest * decay @ decay.T + noise)
-                rates.append(np.linalg.norm(np.asarray(process.diffusion(float(t))) @ precision, 2))
+                covariance = process.narrowest(narrowest, float(t))
+                diffusion, parts = np.asarray(process.diffusion(float(t))), [slice(None)]
+                if isinstance(process, Langevin):
+                    parts = [np.ix_(p[0], p[0]) for _, p in process.cells]
+                rates.append(
+                    max(
+                        np.linalg.norm(diffusion[part] @ np.linalg.inv(covariance[part]), 2)
+                        for part in parts
+                    )
+                )
         return np.array(rates, dtype=np.float64)
 
     @cached_property
@@ -272,10 +280,18 @@ def _keep(evidence: Evidence, run: RunReader, chunk: dict[str, np.ndarray]) -> N
     """Keep states of the first paths; paths are independent, so the first are as good as any."""
     protocol = evidence.setting.protocol
     rows = slice(0, _SAMPLES // max(len(protocol.device.nodes), 16))
-    if "voltage.end" in run.ledger_names:
-        evidence.first = run.ledger("voltage.end", rows) / protocol.v0
-    if "voltage.start" in chunk:
-        evidence.first_start = chunk["voltage.start"][:_FIRST] / protocol.v0
+    if protocol.device.fluxes and "inductor_current.end" in chunk:
+        ends = [run.ledger(name, rows) for name in ("voltage.end", "inductor_current.end")]
+        starts = [chunk[name][:_FIRST] for name in ("voltage.start", "inductor_current.start")]
+        evidence.first, evidence.first_start = (
+            protocol.to_model(np.concatenate(parts, 1) / protocol.device.effort_scale)
+            for parts in (ends, starts)
+        )
+    elif not protocol.device.fluxes:
+        if "voltage.end" in run.ledger_names:
+            evidence.first = run.ledger("voltage.end", rows) / protocol.v0
+        if "voltage.start" in chunk:
+            evidence.first_start = chunk["voltage.start"][:_FIRST] / protocol.v0
     names = ("log_prob.start", "log_prob.end")
     evidence.log_prob = {name: chunk[name][:_FIRST] for name in names if name in chunk}
 

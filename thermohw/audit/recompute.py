@@ -117,8 +117,9 @@ def _likelihood(evidence: Evidence) -> tuple[Likelihood, bool]:
 
 def _acquired(evidence: Evidence) -> float:
     """The information of the readings, from the plan and the start law."""
-    plan, start, theta = evidence.plan, evidence.start, evidence.setting.protocol.theta
-    mean, covariance = start.mean / theta**0.5, start.covariance / theta
+    plan, start, protocol = evidence.plan, evidence.start, evidence.setting.protocol
+    mean = protocol.to_thermal(start.mean)
+    covariance = protocol.covariance_to_thermal(start.covariance)
     if plan.adc is not None:
         return converter_information(plan, mean, covariance)
     return acquired(Controller(plan, start_mean=mean, start_covariance=covariance))

@@ -2,6 +2,7 @@
 
 from thermohw.circuit.device import LinearDevice
 from thermohw.circuit.heat import heat_rate, steady_heat, steady_production
+from thermohw.circuit.langevin import langevin, mirror, model_units
 from thermohw.circuit.network import build_device, load_device
 from thermohw.circuit.nodes import NodeMoments, node_moments
 from thermohw.circuit.relaxation import relaxation
@@ -15,7 +16,10 @@ __all__ = [
     "TickMoments",
     "build_device",
     "heat_rate",
+    "langevin",
     "load_device",
+    "mirror",
+    "model_units",
     "node_moments",
     "relaxation",
     "steady_heat",

@@ -7,12 +7,17 @@ in the state and in the score:
     isotropic process   u = (kappa + A) x + 2 theta s    kappa = theta for ou and vp; 0 for ve,
                                                          where the leak is cancelled
     own relaxation      u = 2 A x + 2 D s
+    with inductors      u = 2 G x + 2 D s                G the resistors' share of A: the rotations
+                                                         go on by themselves (`process.langevin`)
 
 Two wirings realise the same u, hence the same paths, with different joules:
 
     emf      a source in series with a resistor of every node, e = S_c^{-1} C u: the whole drift
              is force times mobility
     current  a current injected into every node, i = C u: a flow that the resistor does not see
+
+With inductors only what resistors shake is driven: element k's own source is then simply e_k =
+2 b_k . (v + T_k H'' s), whatever the network, and ports of quiet coordinates rest.
 
 Everything here is in thermal units, with node voltages v = x / sqrt(theta) as the input.
 """
@@ -26,7 +31,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
+from thermohw.circuit import mirror, model_units
 from thermohw.errors import InputError
+from thermohw.process import Langevin
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,6 +56,7 @@ class Drive:
         score: response to the score: float or (sources, n).
         divergence_state: tr of the drift u's response to x, i.e. div u without the score.
         divergence_score: W in div u = divergence_state + tr(W grad s): float or (n, n).
+        units: thermal units per model unit of every coordinate, shape (n,); None: 1/sqrt(theta).
     """
 
     wiring: str
@@ -57,6 +65,7 @@ class Drive:
     score: float | NDArray[Any]
     divergence_state: float
     divergence_score: float | NDArray[Any]
+    units: NDArray[Any] | None = None
 
     def at(self, field: Field) -> Law:
         """The control law of one tick."""
@@ -81,6 +90,8 @@ class Law(NamedTuple):
 
     def model(self, voltage: torch.Tensor) -> torch.Tensor:
         """Model units x = sqrt(theta) v, shape (paths, n)."""
+        if self.drive.units is not None:
+            return voltage / voltage.new_tensor(self.drive.units)
         return voltage if self.drive.theta == 1.0 else voltage * sqrt(self.drive.theta)
 
     def sources(self, voltage: torch.Tensor) -> torch.Tensor:
@@ -103,6 +114,12 @@ class Law(NamedTuple):
         x, weight = self.model(voltage), self.drive.divergence_score
         if isinstance(weight, float):
             return self.field.divergence(x) * weight + self.drive.divergence_state
+        affine = self.field.affine if self.drive.units is not None else None
+        if affine is not None:  # one number for all states
+            slope = torch.as_tensor(affine[0], dtype=torch.float64).numpy()
+            whole = slope if slope.ndim == 2 else slope * np.eye(x.shape[1])
+            trace = float(np.sum(np.asarray(weight) * whole.T)) + self.drive.divergence_state
+            return x.new_full((len(x),), trace)
         return _weighted_divergence(self.field, x, np.asarray(weight)) + self.drive.divergence_state
 
 
@@ -117,6 +134,8 @@ def _weighted_divergence(field: Field, x: torch.Tensor, weight: NDArray[Any]) ->
     """tr(W grad s) of every path by one Jacobian-vector product a coordinate, shape (paths,)."""
     total = torch.zeros_like(x[:, 0])
     for i, row in enumerate(x.new_tensor(weight)):
+        if not weight[i].any():
+            continue  # a coordinate that nobody drives
         tangent = torch.zeros_like(x)
         tangent[:, i] = 1.0
         total += torch.func.jvp(field, (x,), (tangent,))[1] @ row
@@ -144,6 +163,8 @@ def make_drive(device: LinearDevice, process: Process, *, wiring: str, theta: fl
         raise InputError(
             f"wiring = {wiring!r}: expected 'emf' or 'current'", where="protocol.wiring"
         )
+    if isinstance(process, Langevin):
+        return _langevin_drive(device, process, wiring=wiring, theta=theta)
     n, own = device.dim, device.effort_drift
     if process.isotropic:
         _require_equal_noise(device, process)
@@ -166,6 +187,43 @@ def make_drive(device: LinearDevice, process: Process, *, wiring: str, theta: fl
         divergence_state=float(np.trace(state)),
         divergence_score=_scalar(sqrt(theta) * score),
     )
+
+
+def _langevin_drive(device: LinearDevice, process: Langevin, *, wiring: str, theta: float) -> Drive:
+    """The drive of a circuit with inductors: friction turned round, rotations left alone."""
+    units = model_units(device, theta)
+    mirrored = mirror(device).effort_drift / units[:, None] * units
+    noise = device.effort_diffusion / units[:, None] / units
+    _require_same(device, process, mirrored, noise)
+    friction = device.hessian @ (device.source_matrix @ device.directions)
+    # u = friction_rate v + diffusion grad_v ln p, and grad_v = grad_x / units
+    state, score = 2.0 * friction, device.effort_diffusion / units
+    to_source = device.capacitance
+    if wiring == "emf":
+        to_source = _sources_of_noisy(device) @ to_source
+    return Drive(
+        wiring=wiring,
+        theta=theta,
+        state=to_source @ state,
+        score=to_source @ score,
+        divergence_state=float(np.trace(state)),
+        divergence_score=process.diffusion(0.0),
+        units=units,
+    )
+
+
+def _sources_of_noisy(device: LinearDevice) -> NDArray[Any]:
+    """Sources that make the least effort for a charge rate (n,) of the noisy coordinates."""
+    own = device.source_matrix[:, list(device.controlled)]
+    inverse = np.linalg.pinv(own) if own.size else own.T
+    shaken = device.source_matrix @ device.directions
+    if own.size == 0 or not np.allclose(own @ inverse @ shaken, shaken, rtol=0.0, atol=1e-9):
+        raise InputError(
+            f"wiring = 'emf': {len(device.controlled)} controlled sources cannot drive all that "
+            "the resistors shake; give every resistor source = true, or use wiring = 'current'",
+            where=f"device {device.name}",
+        )
+    return inverse
 
 
 def _scalar(matrix: NDArray[Any]) -> float | NDArray[Any]:
@@ -197,16 +255,20 @@ def _require_equal_noise(device: LinearDevice, process: Process) -> None:
 
 
 def _require_own(device: LinearDevice, process: Process, theta: float) -> None:
+    _require_same(device, process, device.effort_drift, theta * device.effort_diffusion)
+
+
+def _require_same(
+    device: LinearDevice, process: Process, drift: NDArray[Any], diffusion: NDArray[Any]
+) -> None:
     same = (
         process.dim == device.dim
-        and np.allclose(-process.drift(0.0), device.effort_drift, rtol=1e-9, atol=1e-12)
-        and np.allclose(
-            process.diffusion(0.0), theta * device.effort_diffusion, rtol=1e-9, atol=1e-12
-        )
+        and np.allclose(-process.drift(0.0), drift, rtol=1e-9, atol=1e-12)
+        and np.allclose(process.diffusion(0.0), diffusion, rtol=1e-9, atol=1e-12)
     )
     if not same:
         raise InputError(
-            "process 'relaxation' was made for another device or another volts_per_unit; "
+            f"process '{process.kind}' was made for another device or another volts_per_unit; "
             "build it from this one",
             where=f"device {device.name}",
         )

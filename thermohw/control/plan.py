@@ -16,6 +16,7 @@ from thermohw.control.protocol import MOST_TICKS, Protocol, quantity
 from thermohw.control.schedule import Schedule, make_schedule, require_stable
 from thermohw.control.timeline import Piece, make_timeline
 from thermohw.errors import InputError
+from thermohw.process import Langevin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -223,8 +224,12 @@ def _usual_ranges(protocol: Protocol, drive: Drive, schedule: Schedule) -> tuple
     process = protocol.process
     _, noise = process.transition(process.duration)
     spread = max(1.0, float(np.max(noise)) / protocol.theta) ** 0.5
-    decay, rest = process.transition(float(schedule.model_time[-2]))
-    variance = float(np.min(np.diag(np.atleast_2d(decay**2 * protocol.score.narrowest + rest))))
+    late, known = float(schedule.model_time[-2]), protocol.score.narrowest
+    if isinstance(process, Langevin):
+        variance = float(np.min(np.diag(process.narrowest(known, late))))
+    else:
+        decay, rest = process.transition(late)
+        variance = float(np.min(np.diag(np.atleast_2d(decay**2 * known + rest))))
     gain, weight = (float(np.max(np.abs(part))) for part in (drive.state, drive.score))
     return 4.0 * spread, 4.0 * (gain * spread + weight / variance**0.5)
 
@@ -269,12 +274,21 @@ def _matrix_margin(
     from scipy.linalg import expm
 
     process, device = protocol.process, protocol.device
-    n, leak = device.dim, device.effort_drift
+    own = device.effort_drift
+    turned, parts = own, [np.arange(device.dim)]
+    if isinstance(process, Langevin):  # model units; friction alone is turned round
+        assert protocol.units is not None
+        own = own / protocol.units[:, None] * protocol.units
+        turned = 0.5 * (own - process.drift(0.0))
+        parts = [places[0] for _, places in process.cells]
 
     def margin(h: float, t: float) -> float:
-        decay, noise = process.transition(t)
-        covariance = protocol.score.narrowest * decay @ decay.T + noise
-        pull = 2.0 * leak - process.diffusion(t) @ np.linalg.inv(covariance)
+        covariance = process.narrowest(protocol.score.narrowest, t)
+        return max(part_margin(h, t, covariance, np.ix_(part, part)) for part in parts)
+
+    def part_margin(h: float, t: float, covariance: NDArray[Any], part: Any) -> float:
+        leak, n = own[part], len(own[part])
+        pull = 2.0 * turned[part] - process.diffusion(t)[part] @ np.linalg.inv(covariance[part])
         if stepper == "exact":
             free = expm(-leak * h)
             tick = free + np.linalg.solve(leak, (np.eye(n) - free)) @ pull

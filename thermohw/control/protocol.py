@@ -12,10 +12,16 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from thermohw.circuit import model_units
 from thermohw.errors import InputError
+from thermohw.process import Langevin
 from thermohw.units import parse
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from thermohw.circuit import LinearDevice
     from thermohw.process import Process
     from thermohw.score import Score
@@ -125,6 +131,30 @@ class Protocol:
             raise InputError(
                 "filter = 'kalman' needs a reading_noise to filter", where="protocol.filter"
             )
+        self._check_size()
+
+    def _check_size(self) -> None:
+        """Score and device must have the same coordinates; inductors count under 'langevin'."""
+        if self.device.fluxes and not isinstance(self.process, Langevin):
+            raise InputError(
+                f"device {self.device.name} has inductors, which process '{self.process.kind}' "
+                "does not know: use process kind 'langevin', the device's own",
+                where="protocol.device",
+            )
+        if isinstance(self.process, Langevin):
+            for name in ("adc_bits", "reading_noise"):
+                if getattr(self, name) is not None:
+                    raise InputError(
+                        "readings of inductor currents are exact in this version: leave it out",
+                        where=f"protocol.{name}",
+                    )
+            if self.score.dim != self.device.dim:
+                raise InputError(
+                    f"the score has {self.score.dim} dimensions, device {self.device.name} has "
+                    f"{self.device.dim} node voltages and inductor currents",
+                    where="protocol.device",
+                )
+            return
         if self.score.dim != len(self.device.nodes):
             raise InputError(
                 f"the score has {self.score.dim} dimensions, device {self.device.name} has "
@@ -150,6 +180,37 @@ class Protocol:
         return 1.0 if self._at_thermal_voltage else self.device.scale.theta(self.v0)
 
     @property
+    def units(self) -> NDArray[Any] | None:
+        """Thermal units of effort per model unit of every coordinate of a Langevin process, shape
+        (n,); None where all are 1/sqrt(theta).
+        """
+        if not isinstance(self.process, Langevin):
+            return None
+        return model_units(self.device, self.theta)
+
+    def to_thermal(self, model: Any) -> Any:
+        """Efforts (..., n) in thermal units from states in model units; tensors or arrays."""
+        return model / self.theta**0.5 if self.units is None else model * _like(self.units, model)
+
+    def to_model(self, thermal: Any) -> Any:
+        """The inverse of `to_thermal`."""
+        if self.units is None:
+            return thermal * self.theta**0.5
+        return thermal / _like(self.units, thermal)
+
+    def covariance_to_thermal(self, covariance: NDArray[Any]) -> NDArray[Any]:
+        """Covariance (n, n) of efforts in thermal units from that in model units."""
+        if self.units is None:
+            return covariance / self.theta
+        return covariance * np.outer(self.units, self.units)
+
+    def covariance_to_model(self, covariance: NDArray[Any]) -> NDArray[Any]:
+        """The inverse of `covariance_to_thermal`."""
+        if self.units is None:
+            return self.theta * covariance
+        return covariance / np.outer(self.units, self.units)
+
+    @property
     def _at_thermal_voltage(self) -> bool:
         return self.volts_per_unit is None and self.process.kind != "ve"
 
@@ -158,8 +219,14 @@ class Protocol:
         """The grid in force."""
         if self.clock is not None:
             return "uniform"
+        if isinstance(self.process, Langevin) and self.grid is None:
+            return "uniform"  # no score diverges where noise enters through the momenta
         known = getattr(self.score, "base", self.score)  # altered, an exact score is still known
         return self.grid or ("uniform" if known.exact else "log-snr")
+
+
+def _like(units: NDArray[Any], values: Any) -> Any:
+    return units if isinstance(values, np.ndarray) else values.new_tensor(units)
 
 
 def quantity(value: str | float, unit: str, where: str, *, signed: bool = False) -> float:

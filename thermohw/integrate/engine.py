@@ -96,7 +96,7 @@ class Engine:
         """
         if state is None:
             model = self.start.sample(self.seed, tile.blocks, tile.paths)
-            voltage = model / self.plan.protocol.theta**0.5
+            voltage = self.plan.protocol.to_thermal(model)
             state = voltage @ torch.as_tensor(self.plan.protocol.device.capacitance)
         assert state is not None
         state = state.to(self.dtype)
@@ -277,11 +277,11 @@ def make_engine(
     """
     plan = make_plan(protocol)
     law = start_law(plan, start, target=target, prior=prior)
-    theta, device = protocol.theta, protocol.device
+    device = protocol.device
     controller = Controller(
         plan,
-        start_mean=law.mean / theta**0.5,
-        start_covariance=law.covariance / theta,
+        start_mean=protocol.to_thermal(law.mean),
+        start_covariance=protocol.covariance_to_thermal(law.covariance),
         divergence=divergence and plan.ideal,
     )
     method = "exact" if plan.clocked else plan.stepper

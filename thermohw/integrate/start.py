@@ -21,6 +21,7 @@ import torch
 from thermohw.errors import InputError
 from thermohw.integrate.noise import BLOCK, block_generator
 from thermohw.process import Normal
+from thermohw.target import lift
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -94,6 +95,7 @@ def start_law(
     protocol = plan.protocol
     process, score = protocol.process, protocol.score
     target = target if target is not None else getattr(score, "target", None)
+    target = None if target is None else lift(target, process)
     if kind == "state":
         return _gaussian(kind, _steady(plan))
     if kind == "prior":
@@ -158,4 +160,4 @@ def _gaussian(kind: str, law: Normal) -> StartLaw:
 def _steady(plan: Plan) -> Normal:
     device = plan.protocol.device
     covariance = device.hessian @ device.stationary_covariance @ device.hessian
-    return Normal(np.zeros(device.dim), plan.protocol.theta * covariance)
+    return Normal(np.zeros(device.dim), plan.protocol.covariance_to_model(covariance))

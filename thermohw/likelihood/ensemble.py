@@ -98,7 +98,7 @@ class SampleEnsemble:
 
     def draw(self, t: float) -> Draw:
         """See `Ensemble`; fresh noise at every call."""
-        decay, noise = self.process.transition(t)
+        decay, noise = self.process.conditional(t)
         dim = self.points.shape[1]
         z = torch.randn(self.points.shape, dtype=torch.float64, generator=self.generator)
         if self.process.isotropic:

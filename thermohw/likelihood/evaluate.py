@@ -41,7 +41,7 @@ from thermohw.likelihood.timeline import COUNTS, Timeline
 from thermohw.likelihood.trace import choose_trace
 from thermohw.process import Process
 from thermohw.score import Score
-from thermohw.target import GaussianMixture, Target, UniformPixels
+from thermohw.target import GaussianMixture, Target, UniformPixels, lift
 
 __all__ = ["Likelihood", "evaluate"]
 
@@ -135,6 +135,7 @@ def evaluate(
         InputError: settings or points that cannot be used: a score of another process, points in
             other than model units or on a lattice; see `admission`.
     """
+    target = lift(target, score.process)
     admit_score(score, target, process)
     _settings(tolerance=tolerance, probes=probes, moments=moments)
     process = score.process

@@ -5,7 +5,7 @@ Per unit of diffusion time, with s the score and D, F as in `timeline`:
     norm           s . D s                 score_square    |s|^2
     trace          tr(D grad s)            second_moment   |x|^2
     cross          s_cond . D s            drift_score     F x . s
-    error          d . D d, d = s - s_true drift_square    F x . D^-1 F x
+    error          d . D d, d = s - s_true drift_square    F x . D^-1 F x  (F: what dissipates)
     error_gradient gradient part of error  position_score  x . s
 
 For samples x = c + noise^{1/2} z all of these but the trace and the error are made mostly of noise
@@ -80,7 +80,7 @@ def moment_values(
 
 def _forms(s: Tensor, x: Tensor, conditional: Tensor | None, moment: Moment) -> dict[str, Tensor]:
     """The quadratic expressions for a score s at points x; s_cond None counts as zero."""
-    pushed, flow = apply(moment.mobility, s), apply(moment.drift, x)
+    pushed, flow = apply(moment.mobility, s), apply(moment.irreversible, x)
     cross = torch.zeros_like(s) if conditional is None else conditional * pushed
     return {
         "norm": (s * pushed).sum(1),
@@ -96,11 +96,11 @@ def _forms(s: Tensor, x: Tensor, conditional: Tensor | None, moment: Moment) -> 
 def _scatter(slope: Tensor, noise: Tensor, moment: Moment) -> dict[str, float]:
     """tr(Q noise) of each expression for the linear score of that slope (symmetric)."""
     identity = torch.eye(len(slope), dtype=slope.dtype)
-    mobility, drift = moment.mobility * identity, moment.drift * identity
+    mobility, drift = moment.mobility * identity, moment.irreversible * identity
     if isinstance(moment.mobility, Tensor):
         mobility = moment.mobility
-    if isinstance(moment.drift, Tensor):
-        drift = moment.drift
+    if isinstance(moment.irreversible, Tensor):
+        drift = moment.irreversible
     inverse = apply(_inverse(moment.mobility), identity)
     forms = {
         "norm": slope @ mobility @ slope @ noise,

@@ -60,6 +60,7 @@ class Moment:
         rate: dsigma/dt, diffusion time per model time.
         drift: F dt/dsigma, float or shape (dim, dim).
         mobility: D = g g^T/2 dt/dsigma: exactly 1.0 for isotropic processes, else (dim, dim).
+        dissipative: the drift's share that dissipates, see `Process.irreversible`; None: all of it.
     """
 
     time: float
@@ -67,6 +68,12 @@ class Moment:
     rate: float
     drift: float | Tensor
     mobility: float | Tensor
+    dissipative: float | Tensor | None = None
+
+    @property
+    def irreversible(self) -> float | Tensor:
+        """Drift without what only rotates."""
+        return self.drift if self.dissipative is None else self.dissipative
 
 
 @dataclass(frozen=True)
@@ -118,7 +125,10 @@ class Timeline:
         time = min(max(time, process.t_min), process.duration)
         if not process.isotropic:
             mobility = _coefficient(0.5 * process.diffusion(time))
-            return Moment(time, stretch, 1.0, _coefficient(process.drift(time)), mobility)
+            drift, dissipative = (
+                _coefficient(part) for part in (process.drift(time), process.irreversible(time))
+            )
+            return Moment(time, stretch, 1.0, drift, mobility, dissipative)
         rate = 0.5 * float(process.diffusion(time))
         return Moment(time, stretch, rate, float(process.drift(time)) / rate, 1.0)
 

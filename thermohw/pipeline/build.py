@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from thermohw.audit.rebuild import Setting
-from thermohw.circuit import load_device, relaxation
+from thermohw.circuit import langevin, load_device, relaxation
 from thermohw.control import Protocol
 from thermohw.control.protocol import quantity
 from thermohw.errors import InputError
-from thermohw.process import process_from_dict
-from thermohw.target import target_from_dict
+from thermohw.process import Langevin, process_from_dict
+from thermohw.target import lift, target_from_dict
 
 if TYPE_CHECKING:
     from thermohw.circuit import LinearDevice
@@ -46,13 +46,17 @@ def _build(spec: Spec, checkpoint: Path | None, progress: bool) -> Setting:
         str(tables.device["name"]), {k: v for k, v in tables.device.items() if k != "name"} or None
     )
     target = target_from_dict(tables.target)
-    if target.dim != len(device.nodes):
+    process = _process(tables.process, device, tables.protocol)
+    room, what = len(device.nodes), "nodes"
+    if isinstance(process, Langevin):
+        room, what = len(process.positions), "coordinates for data"
+    if target.dim != room:
         raise InputError(
             f"target.kind = {target.kind!r} has {target.dim} dimensions, device.name = "
             f"{device.name!r} has "
-            f"{len(device.nodes)} nodes: they must agree"
+            f"{room} {what}: they must agree"
         )
-    process = _process(tables.process, device, tables.protocol)
+    target = lift(target, process)
     score = _score(tables.score, target, process, checkpoint=checkpoint, progress=progress)
     protocol = Protocol(
         device, process, score.scaled(tables.score.scale), **tables.protocol.model_dump()
@@ -70,14 +74,26 @@ def prior_kind(spec: Spec) -> str:
 
 def _process(table: dict[str, Any], device: LinearDevice, protocol: ProtocolTable) -> Process:
     given = {key: value for key, value in table.items() if key != "prior"}
-    if given.get("kind") != "relaxation":
+    kind = given.get("kind")
+    if kind not in ("relaxation", "langevin"):
         return process_from_dict(given)
-    unknown = set(given) - {"kind", "duration", "t_min"}
+    takes = ["duration", "t_min"] + ["data", "momentum"] * (kind == "langevin")
+    unknown = set(given) - {"kind", *takes}
     if unknown:
         raise InputError(
-            "unknown key for relaxation; it takes duration, t_min", where=f"process.{min(unknown)}"
+            f"unknown key for {kind}; it takes {', '.join(takes)}",
+            where=f"process.{min(unknown)}",
         )
     v0 = protocol.volts_per_unit
+    if kind == "langevin":
+        return langevin(
+            device,
+            float(given.get("duration", 10.0)),
+            t_min=float(given.get("t_min", 0.0)),
+            data=given.get("data"),
+            momentum=float(given.get("momentum", 1.0)),
+            volts_per_unit=None if v0 is None else quantity(v0, "V", "protocol.volts_per_unit"),
+        )
     return relaxation(
         device,
         float(given.get("duration", 5.0)),

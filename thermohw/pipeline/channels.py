@@ -17,12 +17,23 @@ if TYPE_CHECKING:
     from thermohw.integrate import Engine
     from thermohw.score import ExactScore
 
-__all__ = ["ledger_channels", "ledger_values", "series_channels", "series_values"]
+__all__ = ["ledger_channels", "ledger_values", "series_axes", "series_channels", "series_values"]
 
 _STATES = {
     "voltage.start": "node voltages at the start of the run",
     "voltage.end": "node voltages of the generated sample",
 }
+_CURRENTS = {
+    "inductor_current.start": "inductor currents at the start of the run",
+    "inductor_current.end": "inductor currents of the generated sample",
+}
+
+
+_FRAMES = {
+    "inductor_current": "voltage",
+    "inductor_score": "score",
+    "inductor_control": "control",
+}  # where a recorder's frames keep them: the columns after those of the nodes
 
 
 def ledger_channels(engine: Engine) -> tuple[Channel, ...]:
@@ -68,9 +79,10 @@ def ledger_channels(engine: Engine) -> tuple[Channel, ...]:
                 description="ln p(x_N) of the model law at t_min, nats, model units",
             )
         )
-    return tuple(channels) + tuple(
-        Channel(n, "V", axis="node", description=d) for n, d in _STATES.items()
-    )
+    channels += [Channel(n, "V", axis="node", description=d) for n, d in _STATES.items()]
+    if device.fluxes:
+        channels += [Channel(n, "A", axis="inductor", description=d) for n, d in _CURRENTS.items()]
+    return tuple(channels)
 
 
 def ledger_values(
@@ -88,7 +100,7 @@ def ledger_values(
         results: what the observers said.
     """
     device, scale = engine.plan.protocol.device, engine.plan.protocol.device.scale
-    theta = engine.plan.protocol.theta
+    protocol = engine.plan.protocol
     ledger = results["ledger"]
     values = {
         f"heat.{bath}": ledger["heat"][:, k] * scale.energy
@@ -106,9 +118,9 @@ def ledger_values(
     v_start, v_end = (device.efforts(state.double()) for state in (start, end))
     truth = _truth(engine)
     if engine.start.log_prob is not None:
-        values["log_prob.start"] = engine.start.log_prob(v_start * theta**0.5)
+        values["log_prob.start"] = engine.start.log_prob(protocol.to_model(v_start))
     if truth is not None:
-        values["log_prob.end"] = truth.log_prob(v_end * theta**0.5, truth.process.t_min)
+        values["log_prob.end"] = truth.log_prob(protocol.to_model(v_end), truth.process.t_min)
     if "fluctuation" in results:
         boundary = values["log_prob.start"] - values["log_prob.end"]
         for parity in ("even", "odd"):
@@ -117,13 +129,22 @@ def ledger_values(
         values["information.pathwise"] = results["information"]["information.pathwise"]
         if "identity.heat" in results["information"]:
             values["identity.heat"] = results["information"]["identity.heat"] * scale.energy
-    values["voltage.start"], values["voltage.end"] = v_start * scale.voltage, v_end * scale.voltage
+    n = len(device.nodes)
+    for when, efforts in (("start", v_start), ("end", v_end)):
+        values[f"voltage.{when}"] = efforts[:, :n] * scale.voltage
+        if device.fluxes:
+            values[f"inductor_current.{when}"] = efforts[:, n:] * scale.current
     return {name: value.numpy() for name, value in values.items()}
 
 
 def series_channels(engine: Engine, dtype: str) -> tuple[Channel, ...]:
     """The recorded series of a run."""
     current = engine.plan.drive.wiring == "current"
+    if engine.plan.protocol.device.fluxes:
+        return tuple(
+            Channel(name, unit, axis=axis, dtype=dtype, description=about)
+            for name, unit, axis, about, _ in _columns(engine)
+        )
     return (
         Channel("voltage", "V", axis="node", dtype=dtype, description="node voltages"),
         Channel("control", "A" if current else "V", axis="node", dtype=dtype,
@@ -135,9 +156,67 @@ def series_channels(engine: Engine, dtype: str) -> tuple[Channel, ...]:
 def series_values(engine: Engine, frames: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:
     """Recorded frames in SI, shape (frames, paths, node)."""
     scale = engine.plan.protocol.device.scale
+    if engine.plan.protocol.device.fluxes:
+        sizes = {"V": scale.voltage, "A": scale.current, "1": 1.0}
+        return {
+            name: (frames[_FRAMES.get(name, name)][..., columns] * sizes[unit]).numpy()
+            for name, unit, _, _, columns in _columns(engine)
+        }
     source = scale.current if engine.plan.drive.wiring == "current" else scale.voltage
     factors = {"voltage": scale.voltage, "control": source, "score": 1.0}
     return {name: (values * factors[name]).numpy() for name, values in frames.items()}
+
+
+def _columns(engine: Engine) -> list[tuple[str, str, str, str, list[int]]]:
+    """Series of a circuit with inductors: name, unit, axis, description and columns of the frame.
+
+    Volts and amperes do not share a channel. What is called after the inductors is of their
+    branches: currents, emfs in the branch, sources in parallel with its resistance.
+    """
+    plan = engine.plan
+    device, wiring = plan.protocol.device, plan.drive.wiring
+    n, total = len(device.nodes), device.dim
+    nodes, branches = list(range(n)), list(range(n, total))
+    noisy = plan.protocol.process.diffusion(0.0).diagonal() > 0.0
+    rows = [
+        ("voltage", "V", "node", "node voltages", nodes),
+        ("inductor_current", "A", "inductor", "inductor currents", branches),
+        ("score", "1", "node", "score, model units", nodes if noisy[:n].any() else []),
+        ("inductor_score", "1", "inductor", "score", branches if noisy[n:].any() else []),
+    ]
+    if wiring == "current":
+        rows += [
+            ("control", "A", "node", "injected currents", nodes if noisy[:n].any() else []),
+            (
+                "inductor_control",
+                "V",
+                "inductor",
+                "emfs in the branches",
+                branches if noisy[n:].any() else [],
+            ),
+        ]
+        return [row for row in rows if row[-1]]
+    shunt = [bool(device.directions[k, :n].any()) for k in device.controlled]
+    of_nodes = [i for i, own in enumerate(shunt) if own]
+    of_branches = [i for i, own in enumerate(shunt) if not own]
+    rows += [
+        ("control", "V", "source", "source voltages", of_nodes),
+        ("inductor_control", "A", "branch", "sources beside branch resistances", of_branches),
+    ]
+    return [row for row in rows if row[-1]]
+
+
+def series_axes(engine: Engine) -> dict[str, tuple[str, ...]]:
+    """Names along every axis of the channels."""
+    device = engine.plan.protocol.device
+    axes = {"node": device.nodes}
+    if device.fluxes:
+        n = len(device.nodes)
+        own = [(device.elements[k], device.directions[k, :n].any()) for k in device.controlled]
+        axes["inductor"] = device.fluxes
+        axes["source"] = tuple(name for name, shunt in own if shunt)
+        axes["branch"] = tuple(name for name, shunt in own if not shunt)
+    return {name: labels for name, labels in axes.items() if labels}
 
 
 def _truth(engine: Engine) -> ExactScore | None:

@@ -55,8 +55,10 @@ def _information(engine: Engine) -> dict[str, Any]:
     """
     plan, start = engine.plan, engine.start
     if plan.adc is not None:
-        theta = plan.protocol.theta
-        bound = converter_information(plan, start.mean / theta**0.5, start.covariance / theta)
+        moments = plan.protocol.to_thermal(start.mean), start.covariance
+        bound = converter_information(
+            plan, moments[0], plan.protocol.covariance_to_thermal(moments[1])
+        )
         return {"acquired": bound, "bound": True}
     facts: dict[str, Any] = {"acquired": acquired(engine.controller), "bound": False}
     kalman = engine.controller.filter

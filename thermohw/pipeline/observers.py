@@ -43,7 +43,8 @@ def build_engine(
     # Networks: div u costs a Jacobian a tick; the account needs it only where a current source
     # pumps.
     divergence = ideal and known
-    gaussian_kernel = protocol.control == "clocked" or protocol.stepper == "euler"
+    euler = protocol.stepper == "euler" and not protocol.device.gyrating
+    gaussian_kernel = protocol.control == "clocked" or euler  # with inductors it is degenerate
     theorem = ideal and known and low and gaussian_kernel and dtype == "float64"
     engine = make_engine(
         protocol,

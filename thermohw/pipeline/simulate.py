@@ -25,6 +25,7 @@ from thermohw.pipeline.stored import progress_bar, run_into_file, tile_size
 from thermohw.pipeline.summary import LedgerSummary
 from thermohw.pipeline.terms import likelihood_tree
 from thermohw.store import check_new
+from thermohw.target import lift
 
 if TYPE_CHECKING:
     from thermohw.control import Protocol
@@ -108,7 +109,8 @@ def simulate(
         raise InputError(
             f"dtype = {dtype!r}: expected 'float32' or 'float64'", where="simulate.dtype"
         )
-    setting = Setting(protocol, target if target is not None else protocol.score.target)
+    target = target if target is not None else protocol.score.target
+    setting = Setting(protocol, None if target is None else lift(target, protocol.process))
     every = (8 if store is not None else 0) if every is None else every
     engine = build_engine(setting, seed=seed, start=start, prior=prior, dtype=dtype, every=every)
     previous = torch.get_num_threads()

@@ -17,6 +17,7 @@ from thermohw.integrate import BLOCK, Recorder, saved_ticks, tiles
 from thermohw.pipeline.channels import (
     ledger_channels,
     ledger_values,
+    series_axes,
     series_channels,
     series_values,
 )
@@ -161,7 +162,7 @@ def _layout(engine: Engine, paths: int, every: int) -> Layout:
         results += (
             Result("balance", shape, "1", dims=("bath", "sum"), attrs={"long_name": about}),
         )
-    axes = {"node": plan.protocol.device.nodes}
+    axes = series_axes(engine)
     block = 1
     if every:
         rows = min(paths, group)

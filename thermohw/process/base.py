@@ -102,6 +102,21 @@ class Process(ABC):
             return decay * mean, decay**2 * covariance + noise * identity
         return decay @ mean, decay @ covariance @ decay.T + noise
 
+    def irreversible(self, t: float) -> Any:
+        """Share of `drift` that dissipates; the rest rotates without loss (odd variables)."""
+        return self.drift(t)
+
+    def narrowest(self, variance: float, t: float) -> Any:
+        """Covariance of p_t for data of one variance, model units: float, or array (d, d)."""
+        decay, noise = self.transition(t)
+        if self.isotropic:
+            return float(decay) ** 2 * variance + float(noise)
+        return variance * decay @ decay.T + noise
+
+    def conditional(self, t: float) -> tuple[Any, Any]:
+        """(decay, noise) of x_t given what a score is trained against: the whole of x_0."""
+        return self.transition(t)
+
     def prior(self, kind: str, mean: np.ndarray, covariance: Any) -> Normal:
         """The law that generation starts from, at t = T.
 

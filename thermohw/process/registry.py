@@ -8,6 +8,7 @@ from typing import Any
 
 from thermohw.errors import InputError
 from thermohw.process.base import Process
+from thermohw.process.langevin import Langevin
 from thermohw.process.ou import OU
 from thermohw.process.relaxation import Relaxation
 from thermohw.process.ve import VE
@@ -16,8 +17,9 @@ from thermohw.process.vp import VP
 __all__ = ["PROCESSES", "process_from_dict"]
 
 PROCESSES: dict[str, type[OU] | type[VP] | type[VE] | type[Relaxation]] = {
-    cls.kind: cls for cls in (OU, VP, VE, Relaxation)
+    cls.kind: cls for cls in (OU, VP, VE, Relaxation, Langevin)
 }
+_ARRAYS = ("A", "B2", "positions", "momentum")
 
 
 def process_from_dict(mapping: Mapping[str, Any]) -> Process:
@@ -50,11 +52,9 @@ def process_from_dict(mapping: Mapping[str, Any]) -> Process:
             raise InputError(
                 f"unknown key for {kind}; it takes {', '.join(known)}", where=f"process.{name}"
             )
-        if name not in ("A", "B2") and (
-            isinstance(value, bool) or not isinstance(value, (int, float))
-        ):
+        if name not in _ARRAYS and (isinstance(value, bool) or not isinstance(value, (int, float))):
             raise InputError(f"expected a number, got {value!r}", where=f"process.{name}")
-        given[name] = value if name in ("A", "B2") else float(value)
+        given[name] = value if name in _ARRAYS else float(value)
     for name, field in known.items():
         if field.default is MISSING and name not in given:
             raise InputError(f"a {kind} process needs {name}", where=f"process.{name}")

@@ -7,7 +7,7 @@ from thermohw.process import Process, Relaxation
 from thermohw.score.base import ExactScore
 from thermohw.score.mixture import MixtureScore
 from thermohw.score.uniform import UniformScore
-from thermohw.target import GaussianMixture, Target, UniformPixels, provide_exact_scores
+from thermohw.target import GaussianMixture, Target, UniformPixels, lift, provide_exact_scores
 
 __all__ = ["ExactScore", "exact_score"]
 
@@ -18,6 +18,7 @@ def exact_score(target: Target, process: Process) -> ExactScore:
     Args:
         target: a Gaussian, a mixture, or uniform pixels.
         process: any of the same dimension; for uniform pixels one that does not couple them.
+            Under a Langevin process the score is that of the data with momenta beside them.
 
     Returns:
         The score, which also knows the density, samples and entropy of every p_t.
@@ -25,6 +26,7 @@ def exact_score(target: Target, process: Process) -> ExactScore:
     Raises:
         InputError: a data set, dimensions that differ, or uniform pixels on a coupled circuit.
     """
+    target = lift(target, process)
     if process.dim not in (None, target.dim):
         problem = f"the process has {process.dim} coordinates but the target has {target.dim}"
         raise InputError(problem, where="process")

@@ -13,6 +13,7 @@ from thermohw.target.cifar import cifar10
 from thermohw.target.dataset import DataSet
 from thermohw.target.digits import digits
 from thermohw.target.gaussian import GaussianMixture, gaussian, gaussian_mixture
+from thermohw.target.joint import JointMixture, JointTarget, joint, lift, momentum_entropy
 from thermohw.target.law import MixtureLaw
 from thermohw.target.mnist import mnist
 from thermohw.target.pixels import GaussianPixels, gaussian_pixels
@@ -24,6 +25,8 @@ __all__ = [
     "DataSet",
     "GaussianMixture",
     "GaussianPixels",
+    "JointMixture",
+    "JointTarget",
     "MixtureLaw",
     "Target",
     "UniformPixels",
@@ -33,7 +36,10 @@ __all__ = [
     "gaussian",
     "gaussian_mixture",
     "gaussian_pixels",
+    "joint",
+    "lift",
     "mnist",
+    "momentum_entropy",
     "provide_exact_scores",
     "target_from_dict",
     "uniform_pixels",

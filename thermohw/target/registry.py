@@ -14,6 +14,7 @@ from thermohw.target.base import Target
 from thermohw.target.cifar import cifar10
 from thermohw.target.digits import digits
 from thermohw.target.gaussian import gaussian, gaussian_mixture
+from thermohw.target.joint import joint
 from thermohw.target.mnist import mnist
 from thermohw.target.pixels import gaussian_pixels
 from thermohw.target.uniform import uniform_pixels
@@ -29,6 +30,7 @@ TARGETS: dict[str, Callable[..., Target]] = {
     "mnist": mnist,
     "cifar10": cifar10,
     "gaussian_pixels": gaussian_pixels,
+    "joint": joint,
 }
 
 

@@ -15,20 +15,26 @@ the continuously controlled even (emf) or odd (current) circuit as h -> 0, not t
 clocked emf run. Kernels must be Gaussian: held ticks and Euler steps are, Heun and splitting are
 not.
 
+With inductors a path is reversed with their currents counted backwards, for the circuit's own
+rotation runs on while the film runs back: the backward chain's kernels are those of the mirror
+image, J -> -J, in the same coordinates (node voltages even, inductor currents odd). It is the same
+device with its odd coordinates flipped, so the chain can be run. The state's own kernel serves both
+parities there: what a port has moved shows in the fluxes of the inductors beside it.
+
 Residuals whitened by the tick's Cholesky factor give ln K up to a constant that cancels between K
 and K~.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import sqrt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from thermohw.circuit import tick_moments
+from thermohw.circuit import mirror, tick_moments
 from thermohw.circuit.tick import augmented_system, square_root_covariance
 
 if TYPE_CHECKING:
@@ -56,7 +62,10 @@ class PathRatio:
     def __init__(self, device: LinearDevice, wiring: str, *, kernel: str, odd: bool = True) -> None:
         assert kernel in ("held", "euler")
         self.device, self.wiring, self.kernel, self.odd = device, wiring, kernel, odd
-        self.laws = lru_cache(maxsize=None)(self._laws)
+        self.laws = lru_cache(maxsize=None)(partial(self._laws, device))
+        self.returns = self.laws
+        if device.gyrating:
+            self.returns = lru_cache(maxsize=None)(partial(self._laws, mirror(device)))
 
     def init(self, state: torch.Tensor) -> Carry:
         """Nothing summed; the start states are kept for the boundary term."""
@@ -72,11 +81,15 @@ class PathRatio:
         c, d = step.control.source.double(), step.next_control.source.double()
         propagator, response, white = self.laws(step.piece.duration)[:3]
         forward = (y - x @ propagator - c @ response) @ white
+        propagator, response, white = self.returns(step.piece.duration)[:3]
         backward = (x - y @ propagator - d @ response) @ white
         carry["even"].add_(0.5 * (backward.square().sum(1) - forward.square().sum(1)))
         if not self.odd:
             return
-        if self.kernel == "held":
+        if self.device.gyrating:
+            propagator, response, white = self.returns(step.piece.duration)[:3]
+            backward = (x - y @ propagator + d @ response) @ white
+        elif self.kernel == "held":
             assert step.flux is not None
             propagator, response, white = self.laws(step.piece.duration)[3:]
             flux = step.flux.double()
@@ -92,17 +105,22 @@ class PathRatio:
         """Summed log ratios "even" (and "odd"), nats, without the boundary term."""
         return {k: carry[k] for k in ("even", "odd") if k in carry}
 
-    def _laws(self, h: float) -> tuple[torch.Tensor, ...]:
+    def _laws(self, device: LinearDevice, h: float) -> tuple[torch.Tensor, ...]:
         """Right-multipliers (propagator, response, whitener) of the end state, then of (end state,
         flux).
         """
-        device, n, k = self.device, self.device.dim, len(self.device.elements)
+        n, k = device.dim, len(device.elements)
         columns = list(device.controlled) if self.wiring == "emf" else list(range(k, k + n))
         if self.kernel == "euler":
             g = np.concatenate([device.source_matrix, device.port_matrix], axis=1)[:, columns]
             factor = _cholesky(device.noise_matrix * sqrt(h))
             return _rows(np.eye(n) - h * device.drift_matrix, h * g, np.linalg.inv(factor))
         moments = tick_moments(device, h)
+        if device.gyrating:
+            # A square root by QR keeps the quiet fluxes, which a covariance would round away.
+            root = np.asarray(np.linalg.qr((moments.end_noise @ moments.factor).T, mode="r"))
+            whitener = np.linalg.inv(root.T)
+            return _rows(moments.propagator, moments.input[:, columns], whitener)
         f, _, m = augmented_system(device)
         keep = list(range(n)) + list(range(n + k, f.shape[0]))
         # Reorder so that the kept components lead; the QR factor then needs no differences of

@@ -22,7 +22,8 @@ class Peaks:
     voltage: of any node at a tick boundary. source: of any controlled source. current: systematic
         current through any element
     (gamma X, without the white Johnson current, whose peak is infinite) or injected into a node.
-    rate: systematic rate of change of a node.
+    rate: systematic rate of change of a node. With inductors their currents count as currents, too,
+        and what resistors in series with them and emfs in their branches do is a voltage.
     """
 
     name = "peaks"
@@ -38,13 +39,17 @@ class Peaks:
     def init(self, state: torch.Tensor) -> Carry:
         """The start voltages count already."""
         peaks = torch.zeros(len(NAMES), dtype=torch.float64)
-        peaks[0] = self.device.efforts(state).abs().max()
+        peaks[0] = self._volts(self.device.efforts(state)).abs().max()
         return {"peaks": peaks}
 
     def update(self, carry: Carry, step: Step) -> None:
         """Raise the marks."""
         peaks = carry["peaks"]
-        peaks[0] = torch.maximum(peaks[0], _largest(self.device.efforts(step.end)))
+        efforts = self.device.efforts(step.end)
+        peaks[0] = torch.maximum(peaks[0], _largest(self._volts(efforts)))
+        if self.device.fluxes:
+            self._update_branches(peaks, efforts, step)
+            return
         if step.control is None:
             return
         peaks[1] = torch.maximum(peaks[1], _largest(step.control.source))
@@ -64,6 +69,33 @@ class Peaks:
             current = torch.maximum(current, _largest(step.current))
         peaks[2] = torch.maximum(peaks[2], current)
         peaks[3] = torch.maximum(peaks[3], _largest(rate))
+
+    def _volts(self, efforts: torch.Tensor) -> torch.Tensor:
+        """Node voltages among the efforts."""
+        return efforts[:, : len(self.device.nodes)] if self.device.fluxes else efforts
+
+    def _update_branches(self, peaks: torch.Tensor, efforts: torch.Tensor, step: Step) -> None:
+        """The same where some of the state are currents."""
+        n, device = len(self.device.nodes), self.device
+        peaks[2] = torch.maximum(peaks[2], _largest(efforts[:, n:]))
+        if step.control is None:
+            return
+        shunt = torch.tensor(device.directions[:, :n].any(1))
+        flow = step.force * self._conductance.to(step.force.dtype)
+        rows = [(1 if step.emf is not None else 2, step.control.source)]
+        if step.emf is not None:  # in series with a resistor volts, beside a branch's amperes
+            of_nodes = shunt[list(device.controlled)]
+            rows = [(1, step.control.source[:, of_nodes]), (2, step.control.source[:, ~of_nodes])]
+        elif step.current is not None:
+            rows = [(2, step.current[:, :n]), (1, step.current[:, n:])]
+        rate = -flow @ self._elements.to(flow.dtype)
+        if step.current is not None:
+            rate = rate + step.current @ self._inject.to(flow.dtype)
+        turning = torch.tensor((device.hessian @ device.structure)[:n].T.copy())
+        rate = rate[:, :n] + efforts @ turning.to(efforts.dtype)
+        for row, values in [*rows, (2, flow[:, shunt]), (3, rate)]:
+            if values.shape[1]:
+                peaks[row] = torch.maximum(peaks[row], _largest(values))
 
     def result(self, carry: Carry, state: torch.Tensor) -> Carry:
         """The marks, shape (4,), in the order voltage, source, current, rate."""

@@ -91,7 +91,7 @@ class GaussianHead:
         decay, noise = self.process.transition(t)
         total, vectors = np.linalg.eigh(decay @ self.covariance @ decay.T + noise)
         narrow = np.einsum(
-            "ij,ik,kj->j", vectors, self.narrowest * decay @ decay.T + noise, vectors
+            "ij,ik,kj->j", vectors, self.process.narrowest(self.narrowest, t), vectors
         )
         rho = math.sqrt(np.trace(decay @ self.covariance @ decay.T) / total.sum())
         return self._row(decay @ self.mean, total, rho / np.sqrt(narrow)) | {"basis": vectors}

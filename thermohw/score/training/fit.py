@@ -33,7 +33,7 @@ from thermohw.score.network import Head, NetworkScore
 from thermohw.score.network.design import design, schedule
 from thermohw.score.training.noising import NoiseTable
 from thermohw.score.training.state import TrainingState
-from thermohw.target import Target
+from thermohw.target import Target, lift
 
 __all__ = ["Training", "fit_score"]
 
@@ -59,7 +59,7 @@ def fit_score(
 
     Args:
         target: the data; training and validation points are drawn from it.
-        process: the forward process.
+        process: the forward process. Under a Langevin process the data get momenta beside them.
         seed: of the first weights, the data order and the noise, >= 0.
         steps: training steps.
         architecture: head, trunk, width, depth, bumps, dropout instead of the defaults; see
@@ -82,6 +82,7 @@ def fit_score(
     Raises:
         InputError: settings that cannot be used, or a checkpoint of another training.
     """
+    target = lift(target, process)
     settings = schedule(target, {"seed": seed, "steps": steps, "precision": precision, **options})
     training = Training(target, design(target, process, architecture), settings)
     path = None if checkpoint is None else Path(checkpoint)

@@ -110,10 +110,10 @@ class NoiseTable:
         decay, noise = process.transition(process.duration)
         rest = process.transition(process.duration, self._clock.earliest)[0]
         identity = np.eye(len(head.mean))
-        decay, noise, rest = (np.asarray(v) * identity for v in (decay, noise, rest))
+        decay, noise, rest = (v * identity if np.ndim(v) == 0 else v for v in (decay, noise, rest))
         away = (x0.numpy() - head.mean) @ decay.T
         spread = away.T @ away / len(away) + noise
-        covariance = np.asarray(law.covariance) * identity
+        covariance = law.matrix
         mahalanobis = float(np.trace(np.linalg.solve(covariance, spread)))
         volume = len(head.mean) * math.log(2.0 * math.pi) + np.linalg.slogdet(covariance)[1]
         return 0.5 * (volume + mahalanobis) - float(np.linalg.slogdet(rest)[1])
@@ -140,7 +140,7 @@ def _transition(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """decay, root and root^{-1} of x_t, and the root of G dt of the cell; (1, 1) or (dim, dim)."""
     process = head.process
-    decay, noise = process.transition(t)
+    decay, noise = process.conditional(t)
     if process.isotropic:
         sigma = math.sqrt(float(noise))
         weight = sigma * math.sqrt(clock.span / _CELLS)
