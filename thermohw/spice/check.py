@@ -123,7 +123,7 @@ def check_free(
     else:
         noise = interpolated(edges, strength * random.standard_normal((count + 1, len(strength))))
     start = random.multivariate_normal(np.zeros(device.dim), device.effort_covariance)
-    deck = make_deck(device, duration=duration, step=duration / count / _STEPS, noise=noise,
+    deck = make_deck(device, duration=duration, step=_step(device, edges), noise=noise,
                      start=start, title=f"{device.name}, Johnson noise, seed {seed}")  # fmt: skip
     ours = linear_response(device, noise, start=start, times=edges)
     label = f"{device.name}, free, {count} pieces of {shape} noise"
@@ -149,7 +149,7 @@ def path_deck(
     """
     path = chosen_path(protocol, index, **settings)
     plan, device = path.plan, protocol.device
-    step = float(np.diff(path.edges).min()) / _STEPS
+    step = _step(device, path.edges)
     control: ControlCards
     if path.control is not None:
         control = Replay(path.control, protocol.wiring)
@@ -200,6 +200,17 @@ def check_path(
     tolerance = LINEAR if path.control is not None else CONTROLLED
     return _compare(protocol.device, deck, ours, error, label=title, tolerance=tolerance,
                     keep=keep, path=path)  # fmt: skip
+
+
+def _step(device: LinearDevice, edges: NDArray[Any]) -> float:
+    """Largest step of the simulator: a part of a piece of noise, and where the circuit rings small
+    enough for the trapezoidal rule's error of phase, (a h)^2 a T / 12 at angular frequency a.
+    """
+    step = float(np.diff(edges).min()) / _STEPS
+    if len(device.resonances):
+        fastest = float(device.resonances[:, 0].max())
+        step = min(step, (12.0 * 0.2 * LINEAR / (fastest**3 * edges[-1])) ** 0.5)
+    return step
 
 
 def _distance(device: LinearDevice, one: NDArray[Any], other: NDArray[Any]) -> float:

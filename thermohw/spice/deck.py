@@ -32,7 +32,11 @@ if TYPE_CHECKING:
     from thermohw.circuit import LinearDevice
     from thermohw.spice.controllers import ControlCards
 
-__all__ = ["CELLS", "Deck", "make_deck", "make_netlist"]
+__all__ = ["CELLS", "OFFSET", "Deck", "make_deck", "make_netlist"]
+
+OFFSET = 1.0
+"""Where meters start, kT. The simulator asks of every voltage a relative error, so that a meter near
+zero would cost needless steps and one far from it would be read carelessly."""
 
 CELLS = 20
 """Most copies of a nonlinear cell in one deck."""
@@ -69,7 +73,7 @@ def make_deck(
     control: ControlCards | None = None,
     start: NDArray[Any] | None = None,
     cells: int = 1,
-    reltol: float = 1e-6,
+    reltol: float = 1e-7,
     title: str = "",
     data: str = "out.txt",
 ) -> Deck:
@@ -122,8 +126,9 @@ def make_deck(
             deep = [f"l.x{cell}.{name}" for name in branches]
             columns.append(_columns(own, deep, len(states)))
             lines.append(f"X{cell} {' '.join([*own, *common])} cell")
-    lines.append(f".options method=trap reltol={plain(reltol)} abstol=1e-18 vntol=1e-12 "
-                 "chgtol=1e-24 itl4=50")  # fmt: skip
+    small = f"vntol={1e-6 * scale.voltage:.3g} abstol={1e-6 * scale.current:.3g}"
+    small += f" chgtol={1e-6 * scale.charge:.3g}"
+    lines.append(f".options method=trap reltol={plain(reltol)} {small} itl4=50")
     h, end = plain(step * scale.time), plain(duration * scale.time)
     lines.append(".control")
     if isinstance(noise, RandomNoise):
@@ -134,7 +139,7 @@ def make_deck(
     lines += ["quit", ".endc", ".end"]
     shape = (device.dim, len(works), len(heats), len(controls))
     efforts = np.zeros(device.dim) if start is None else np.asarray(start) * device.effort_scale
-    first = np.concatenate([efforts, np.zeros(sum(shape[1:3])), np.full(shape[3], np.nan)])
+    first = np.concatenate([efforts, np.full(sum(shape[1:3]), OFFSET), np.full(shape[3], np.nan)])
     text = "\n".join(lines) + "\n"
     return Deck(text, outputs, cells, shape, duration * scale.time, tuple(first))
 
@@ -179,7 +184,7 @@ def _meters(device: LinearDevice, board: Board) -> tuple[list[str], list[str], l
     lines, works, heats = ["* meters: kT_ref = 1 V on 1 F"], [], []
 
     def meter(name: str, power: str) -> None:
-        lines.append(f"C_{name} {name} 0 1 ic=0")
+        lines.append(f"C_{name} {name} 0 1 ic={plain(OFFSET)}")
         lines.append(f"B_{name} 0 {name} I = ({power})/{plain(scale.energy)}")
 
     for k, control in board.sources.items():

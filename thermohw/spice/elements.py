@@ -200,13 +200,12 @@ def _branch(
     strength = sqrt(2.0 * K_B * temperature * value)
     # dy/dt = v(x) - v(b) = R (i - i_e) - w, so the noise lifts the branch's far end by w.
     out += _noise(f"V_n_{name} {b} {far}", noise, k, scale.time, scale.voltage, strength)
-    current = f"i(L_{name})"
     if k in board.sources:
         amperes = f"v({board.sources[k]})*{plain(scale.current)}"
         out.append(f"B_{name} {end} {far} I = {amperes}")
-        board.force.append(f"({current}-{amperes})")
-    else:
-        board.force.append(current)
+    # X = i - i_e is what the resistance itself carries. Read as a voltage: a source that reads an
+    # inductor's current converges badly in short steps.
+    board.force.append(f"((v({end})-v({far}))/{plain(value)})")
     board.flow.append(f"v({end})" if b == "0" else f"(v({end})-v({b}))")
     return out
 

@@ -14,6 +14,8 @@ import numpy as np
 
 from thermohw.errors import InputError
 
+from thermohw.spice.deck import OFFSET
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -116,6 +118,8 @@ def run_deck(deck: Deck, *, keep: Path | None = None, timeout: float = 600.0) ->
     first = np.where(np.isnan(deck.first), values[0], np.array(deck.first))
     table = np.concatenate([np.zeros((1, table.shape[1])), table])
     values = np.concatenate([first[None], values])
+    meters = slice(deck.shape[0], sum(deck.shape[:3]))
+    values[..., meters] -= OFFSET
     return SpiceRun(table[:, 0], values, deck.shape, log)
 
 
