@@ -24,7 +24,7 @@ from thermohw.spice.deck import Deck, make_deck
 from thermohw.spice.paths import Path, chosen_path, closed_loop
 from thermohw.spice.response import Response, linear_response
 from thermohw.spice.runner import run_deck
-from thermohw.spice.waveform import interpolated, staircase
+from thermohw.spice.waveform import interpolated, largest_step, staircase
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,8 +37,6 @@ __all__ = ["CONTROLLED", "ENERGY", "LINEAR", "PathCheck", "check_free", "check_p
 
 LINEAR, CONTROLLED, ENERGY = 1e-4, 1e-3, 0.01
 """Tolerances: deviation of linear circuits and of score-controlled ones, V0; energies, relative."""
-
-_STEPS = 8  # of the simulator in a piece of noise, at least
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,7 +204,7 @@ def _step(device: LinearDevice, edges: NDArray[Any]) -> float:
     """Largest step of the simulator: a part of a piece of noise, and where the circuit rings small
     enough for the trapezoidal rule's error of phase, (a h)^2 a T / 12 at angular frequency a.
     """
-    step = float(np.diff(edges).min()) / _STEPS
+    step = largest_step(edges)
     if len(device.resonances):
         fastest = float(device.resonances[:, 0].max())
         step = min(step, (12.0 * 0.2 * LINEAR / (fastest**3 * edges[-1])) ** 0.5)

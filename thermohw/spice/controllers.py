@@ -9,7 +9,7 @@ x = sqrt(theta) v, so a deck needs s as expressions:
                  s   = sum_k r_k P_k (m_k - x)
 
 The largest exponent is taken out first, so that no state is too far from every mode; the sum is
-then at least 1 (the guard of 1e-30 is for the simulator's first guesses alone). Means m_k, inverse
+then at least 1 (the guards, 1e-30 and 40, are for the simulator's first guesses alone). Means m_k, inverse
 covariances P_k and weights belong to p_t and move with the run. Uncoupled processes (ou, vp, ve)
 have them as functions of one shared node, the diffusion time that is left,
 
@@ -117,6 +117,16 @@ class ScoreCards(ControlCards):
     rest: float = 0.0
     common: tuple[str, ...] = field(default=("ron",), init=False)
 
+    def __post_init__(self) -> None:
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Work out what the cards will need.
+
+        Raises:
+            InputError: this kind of cards cannot say what the plan's score is.
+        """
+
     @property
     def wiring(self) -> str:  # type: ignore[override]
         """The drive's."""
@@ -178,13 +188,14 @@ def _linear_map(drive: Drive, dim: int, root: float) -> list[str]:
 
 
 class MixtureCards(ScoreCards):
-    """The exact score of a Gaussian or a mixture, evaluated by B-sources.
+    """The exact score of a Gaussian or a mixture, evaluated by B-sources."""
 
-    Raises:
-        InputError: the plan's score is another, or its control is clocked.
-    """
+    def prepare(self) -> None:
+        """Find the mixture behind the score.
 
-    def __post_init__(self) -> None:
+        Raises:
+            InputError: there is none.
+        """
         score, factor = self.plan.protocol.score, 1.0
         if hasattr(score, "factor"):
             score, factor = score.base, float(score.factor)  # type: ignore[attr-defined]
@@ -243,8 +254,8 @@ class MixtureCards(ScoreCards):
                 means = [f"{plain(m)}*v(dec)" for m in law.means[c]]
                 rows = [["0"] * dim for _ in range(dim)]
                 for i in range(dim):
-                    rows[i][i] = f"(1/v(var_{c}_{i}))"
-                logs = "".join(f"-0.5*ln(v(var_{c}_{i}))" for i in range(dim))
+                    rows[i][i] = f"(1/max(v(var_{c}_{i}),1e-30))"
+                logs = "".join(f"-0.5*ln(max(v(var_{c}_{i}),1e-30))" for i in range(dim))
                 laws.append((means, rows, plain(log(weight)) + logs))
             else:
                 means = [f"v(mu{c}_{i})" for i in range(dim)]
@@ -267,7 +278,7 @@ class MixtureCards(ScoreCards):
             largest = f"max(v(l{c}), {largest})"
         lines.append(f"B_top top 0 V = {largest}")
         for c in range(len(laws)):
-            lines.append(f"B_g{c} g{c} 0 V = exp(v(l{c})-v(top))")
+            lines.append(f"B_g{c} g{c} 0 V = exp(min(v(l{c})-v(top),40))")
         total = "+".join(f"v(g{c})" for c in range(len(laws)))
         for i in range(dim):
             pull = "+".join(f"v(g{c})*v(y{c}_{i})" for c in range(len(laws)))

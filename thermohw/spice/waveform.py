@@ -23,7 +23,10 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["RAMP", "Waveform", "interpolated", "staircase"]
+__all__ = ["RAMP", "STEPS", "Waveform", "interpolated", "largest_step", "staircase"]
+
+STEPS = 8
+"""Fewest steps of a simulator in the longest piece."""
 
 RAMP = 1e-4
 """Width of a staircase's ramps, in units of the shorter of the two pieces it joins. ngspice merges
@@ -82,17 +85,26 @@ class Waveform:
         return "PWL(" + "\n+ ".join(rows) + ")"
 
 
+def largest_step(edges: NDArray[Any]) -> float:
+    """A simulator's largest step for pieces between edges; in shorter pieces corners force it."""
+    lengths = np.diff(edges)
+    return float(min(lengths.max() / STEPS, 2000.0 * lengths.min()))
+
+
 def staircase(edges: NDArray[Any], levels: NDArray[Any], ramp: float = RAMP) -> Waveform:
     """Levels held between edges, joined by centred ramps.
 
     Args:
         edges: shape (N + 1,), increasing, R_ref C_ref.
         levels: shape (N, channels), thermal units.
-        ramp: width of a ramp over the shorter of its two pieces.
+        ramp: width of a ramp over the shorter of its two pieces; wider where a simulator that
+            takes `largest_step` would miss it.
     """
     edges, levels = np.asarray(edges, float), np.asarray(levels, float)
     lengths = np.diff(edges)
-    half = 0.5 * ramp * np.minimum(lengths[1:], lengths[:-1])
+    half = 0.5 * np.maximum(
+        ramp * np.minimum(lengths[1:], lengths[:-1]), RAMP * largest_step(edges)
+    )
     inner = np.stack([edges[1:-1] - half, edges[1:-1] + half], axis=1).reshape(-1)
     times = np.concatenate([edges[:1], inner, edges[-1:]])
     return Waveform(times, np.repeat(levels, 2, axis=0))
