@@ -21,7 +21,7 @@ import torch
 from thermohw.errors import InputError
 from thermohw.spice.controllers import MixtureCards, Replay
 from thermohw.spice.deck import Deck, make_deck
-from thermohw.spice.paths import Path, chosen_path, closed_loop
+from thermohw.spice.paths import Path, chosen_path, extrapolated
 from thermohw.spice.response import Response, linear_response
 from thermohw.spice.runner import run_deck
 from thermohw.spice.waveform import interpolated, largest_step, staircase
@@ -46,7 +46,7 @@ class PathCheck:
     Attributes:
         label: what was compared.
         deviation: largest difference of any coordinate, thermal sizes.
-        own_error: the part of it that is ours (step doubling); 0 where ours is exact.
+        own_error: a bound of our own part (`extrapolated`); 0 where ours is exact.
         work: of every source: simulator's and ours, shape (sources, 2), kT_ref.
         heat: into every bath, shape (K, 2), kT_ref.
         tolerance: of the deviation.
@@ -81,7 +81,7 @@ class PathCheck:
         word = "agrees" if self.holds else "DIFFERS"
         text = (
             f"{self.label}: {word}; deviation {self.deviation:.2g} V0 (tolerance "
-            f"{self.tolerance:g}, of it ours {self.own_error:.1g}), work and heat within "
+            f"{self.tolerance:g}, of it ours at most {self.own_error:.1g}), work and heat within "
             f"{100.0 * self.energy:.2g} %"
         )
         if self.recorded is not None:
@@ -133,10 +133,10 @@ def path_deck(
     index: int = 0,
     *,
     replay: bool = False,
-    refine: int = 16,
+    refine: int = 8,
     **settings: Any,
-) -> tuple[Deck, Path, Response]:
-    """The deck of one path of a run, that path, and our answer to its noise.
+) -> tuple[Deck, Path, Response, float]:
+    """The deck of one path of a run, that path, our answer to its noise and a bound of its error.
 
     Args:
         protocol: what is played.
@@ -149,33 +149,25 @@ def path_deck(
     plan, device = path.plan, protocol.device
     step = _step(device, path.edges)
     control: ControlCards
+    error = 0.0
     if path.control is not None:
         control = Replay(path.control, protocol.wiring)
         ours = linear_response(device, path.noise, start=path.start, times=path.edges,
                                control=path.control, wiring=protocol.wiring)  # fmt: skip
     else:
-        ours, sources = closed_loop(path, refine=refine)
+        ours, sources, error = extrapolated(path, refine=refine)
         control = Replay(sources, protocol.wiring)
         if not replay:
             try:
-                control = score_cards(plan)
+                control = MixtureCards(plan)
             except InputError:
-                replay = True
+                pass  # a score without such a form is played back
     kind = "replayed" if isinstance(control, Replay) else "computed by the deck"
     deck = make_deck(device, duration=plan.schedule.duration, step=step, noise=path.noise,
                      control=control, start=path.start,
                      title=f"{device.name}, {protocol.wiring}, {protocol.control}, path {index}, "
                            f"control {kind}")  # fmt: skip
-    return deck, path, ours
-
-
-def score_cards(plan: Any) -> ControlCards:
-    """The controller of a plan as behavioural sources.
-
-    Raises:
-        InputError: its score has no such form.
-    """
-    return MixtureCards(plan)
+    return deck, path, ours, error
 
 
 def check_path(
@@ -183,17 +175,13 @@ def check_path(
     index: int = 0,
     *,
     replay: bool = False,
-    refine: int = 16,
+    refine: int = 8,
     keep: File | None = None,
     **settings: Any,
 ) -> PathCheck:
     """One path of a run in the simulator and here; see `path_deck`."""
     settings.setdefault("dtype", torch.float64)
-    deck, path, ours = path_deck(protocol, index, replay=replay, refine=refine, **settings)
-    error = 0.0
-    if path.control is None:
-        half, _ = closed_loop(path, refine=max(1, refine // 2))
-        error = _distance(protocol.device, half.efforts, ours.efforts) / 3.0
+    deck, path, ours, error = path_deck(protocol, index, replay=replay, refine=refine, **settings)
     title = deck.text.partition("\n")[0].removeprefix("* ")
     tolerance = LINEAR if path.control is not None else CONTROLLED
     return _compare(protocol.device, deck, ours, error, label=title, tolerance=tolerance,
