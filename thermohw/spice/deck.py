@@ -150,22 +150,14 @@ def make_netlist(
     noise: Waveform | RandomNoise | None = None,
     start: NDArray[Any] | None = None,
 ) -> str:
-    """The bare circuit without meters and run: R, C, L, K, ammeters and noise sources.
+    """The bare circuit without meters and run: R, C, L, K and noise sources.
 
-    What `read_netlist` reads back as the same device; a resistor that carries a controlled source
-    has a 0 V source in series.
+    What `read_netlist` reads back as the same device: a resistor that carries a controlled source
+    has 0 V in series, a series resistance that does 0 A beside it.
     """
     names = Names()
-    board = board_cards(device, names, noise=noise, start=start)
-    lines = [f"* {device.name}"]
-    carriers = {f"V_{names('element', device.elements[k])} " for k in device.controlled}
-    for line in board.lines:
-        meter = line.startswith("V_") and line.endswith(" 0") and "PWL" not in line
-        if meter and not any(line.startswith(c) for c in carriers):
-            lines.append(line + "  ; ammeter")
-        else:
-            lines.append(line)
-    return "\n".join([*lines, ".end"]) + "\n"
+    board = board_cards(device, names, noise=noise, start=start, meters=False)
+    return "\n".join([f"* {device.name}", *board.lines, ".end"]) + "\n"
 
 
 def _columns(nodes: list[str], branches: list[str], states: int) -> list[str]:

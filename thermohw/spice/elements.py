@@ -99,6 +99,7 @@ def board_cards(
     start: NDArray[Any] | None = None,
     sources: dict[int, str] | None = None,
     ports: dict[int, str] | None = None,
+    meters: bool = True,
 ) -> Board:
     """Cards of every element of a device, SI.
 
@@ -109,6 +110,8 @@ def board_cards(
         start: initial efforts (node voltages, inductor currents), thermal units, shape (n,).
         sources: control nodes of the elements' own sources.
         ports: control nodes of injected currents (nodes) and emfs (inductor branches).
+        meters: an ammeter in every resistor; otherwise 0 V or 0 A in the place of every controlled
+            source and nowhere else.
 
     Raises:
         InputError: a device without a datasheet.
@@ -136,10 +139,12 @@ def board_cards(
         k = row[resistor.name]
         name = names("element", resistor.name)
         plus, minus = _ends(device, k)
-        hot, back = f"{name}_a", spot[minus]
+        metered = meters or k in device.controlled
+        hot, back = f"{name}_a" if metered else spot[plus], spot[minus]
         cold = f"{name}_b" if k in board.sources else back
         value, temperature = resistor.resistance.value, resistor.temperature.value
-        out.append(f"V_{name} {spot[plus]} {hot} 0")
+        if metered:
+            out.append(f"V_{name} {spot[plus]} {hot} 0")
         out.append(_resistor(name, hot, cold, value, temperature))
         strength = sqrt(2.0 * K_B * temperature / value)
         out += _noise(f"I_{name} {cold} {hot}", noise, k, scale.time, scale.current, strength)
@@ -149,7 +154,7 @@ def board_cards(
         board.force.append(f"(v({hot})-v({cold}))")
         board.flow.append(f"i(V_{name})")
     for position, inductor in enumerate(sheet.inductors):
-        out += _branch(device, names, inductor, spot, board, noise=noise, row=row,
+        out += _branch(device, names, inductor, spot, board, noise=noise, row=row, meters=meters,
                        place=len(sheet.nodes) + position, first=first)  # fmt: skip
     for mutual in sheet.mutuals:
         one, other = (f"L_{names('element', end)}" for end in mutual.between)
@@ -173,6 +178,7 @@ def _branch(
     row: dict[str, int],
     place: int,
     first: dict[str, float],
+    meters: bool,
 ) -> list[str]:
     """An inductor with its ammeter, its port, its series resistance and that one's sources."""
     scale, name = device.scale, names("element", inductor.name)
@@ -203,6 +209,8 @@ def _branch(
     if k in board.sources:
         amperes = f"v({board.sources[k]})*{plain(scale.current)}"
         out.append(f"B_{name} {end} {far} I = {amperes}")
+    elif not meters and k in device.controlled:
+        out.append(f"I_e_{name} {end} {far} 0")
     # X = i - i_e is what the resistance itself carries. Read as a voltage: a source that reads an
     # inductor's current converges badly in short steps.
     board.force.append(f"((v({end})-v({far}))/{plain(value)})")

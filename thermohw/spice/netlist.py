@@ -12,7 +12,8 @@ found by what hangs together:
     a capacitor from a node to ground       the node's own capacitance (several add up)
     a voltage source in series with R       the resistor's controlled source
     a resistor in series with L             the inductor's series resistance, with its own bath
-    a current source beside R or from 0     listed, with its waveform; so are the voltage sources
+    a constant current beside that          the inductor's controlled source
+    any other source                        listed, with its waveform
 
 "In series" means: through a node without any capacitor where nothing else ends. Any other card is
 refused with the number of its line, and so is a node that is neither: it has no state.
@@ -287,10 +288,14 @@ def _elements(reader: _Reader) -> dict[str, tuple]:
                 ends[place] = far(voltages[beyond].between, ends[place])
                 used.add(beyond)
             used.add(other)
+        carries = series is not None and any(
+            source.kind == "I" and source.waveform is None and {*source.between} == {*series.ends}
+            for _, source in reader.sources.values()
+        )
         bath = None if series is None else Quantity(kelvin[series.name], "K")
         loss = None if series is None else Quantity(series.value, "ohm")
         inductors.append(Inductor(card.name, (ends[0], ends[1]), Quantity(card.value, "H"), loss,
-                                  bath))  # fmt: skip
+                                  bath, carries))  # fmt: skip
     lossless = []
     for card in reader.cards["r"]:
         if card.name in used:
