@@ -143,7 +143,7 @@ def path_deck(
         index: which path.
         replay: play the recorded control even where the score could be written as sources.
         refine: steps of our own integration in a piece of noise (continuous control).
-        settings: seed, start, target, prior, dtype of the run.
+        settings: of `chosen_path`: the run's seed, start, target, prior and dtype, or its engine.
     """
     path = chosen_path(protocol, index, **settings)
     plan, device = path.plan, protocol.device
@@ -180,7 +180,8 @@ def check_path(
     **settings: Any,
 ) -> PathCheck:
     """One path of a run in the simulator and here; see `path_deck`."""
-    settings.setdefault("dtype", torch.float64)
+    if "engine" not in settings:
+        settings.setdefault("dtype", torch.float64)
     deck, path, ours, error = path_deck(protocol, index, replay=replay, refine=refine, **settings)
     title = deck.text.partition("\n")[0].removeprefix("* ")
     tolerance = LINEAR if path.control is not None else CONTROLLED

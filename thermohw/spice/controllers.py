@@ -282,7 +282,5 @@ class MixtureCards(ScoreCards):
         total = "+".join(f"v(g{c})" for c in range(len(laws)))
         for i in range(dim):
             pull = "+".join(f"v(g{c})*v(y{c}_{i})" for c in range(len(laws)))
-            lines.append(
-                f"B_s_{i} s_{i} 0 V = {plain(self.factor)}*({pull})/({total}+1e-30)"
-            )
+            lines.append(f"B_s_{i} s_{i} 0 V = {plain(self.factor)}*({pull})/({total}+1e-30)")
         return lines

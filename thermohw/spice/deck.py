@@ -181,7 +181,8 @@ def _meters(device: LinearDevice, board: Board) -> tuple[list[str], list[str], l
 
     for k, control in board.sources.items():
         series = k >= len(device.elements) - sum(
-            x.series_resistance is not None for x in device.datasheet.inductors  # type: ignore[union-attr]
+            x.series_resistance is not None
+            for x in device.datasheet.inductors  # type: ignore[union-attr]
         )
         unit = scale.current if series else scale.voltage
         works.append(f"w_{k}")

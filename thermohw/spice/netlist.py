@@ -264,9 +264,7 @@ def _elements(reader: _Reader) -> dict[str, tuple]:
 
     resistors = {card.name: card for card in reader.cards["r"]}
     voltages = {name: source for name, (_, source) in reader.sources.items() if source.kind == "V"}
-    kelvin = {
-        c.name: c.options.get("temp", reader.celsius) + _ZERO for c in reader.cards["r"]
-    }
+    kelvin = {c.name: c.options.get("temp", reader.celsius) + _ZERO for c in reader.cards["r"]}
     inductors = []
     for card in reader.cards["l"]:
         ends, series = list(card.ends), None
@@ -320,9 +318,7 @@ def _elements(reader: _Reader) -> dict[str, tuple]:
                 line = next(c.line for c in every if c.name == element.name)
                 raise reader.fail(line, f"node '{end}' has no capacitor to ground, hence no state; "
                                   "add its parasitic capacitance")  # fmt: skip
-    mutuals = tuple(
-        Mutual(c.name, c.ends, Quantity(c.value, "")) for c in reader.cards["k"]
-    )
+    mutuals = tuple(Mutual(c.name, c.ends, Quantity(c.value, "")) for c in reader.cards["k"])
     known = {x.name for x in inductors}
     for card in reader.cards["k"]:
         for end in card.ends:

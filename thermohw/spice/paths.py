@@ -112,6 +112,7 @@ def chosen_path(
     target: Target | None = None,
     prior: str = "schedule",
     dtype: torch.dtype = torch.float32,
+    engine: Engine | None = None,
 ) -> Path:
     """The noise, start and (clocked) control of one path of a run, from its settings alone.
 
@@ -119,18 +120,21 @@ def chosen_path(
         protocol: what is played.
         index: which path of the run.
         seed, start, target, prior, dtype: as the run was made with.
+        engine: the run's own, whose seed and start count then; its observers are replaced.
     """
     block, row = divmod(index, BLOCK)
     tap = _Tap(row)
-    engine = make_engine(
-        protocol, [tap], seed=seed, start=start, target=target, prior=prior, dtype=dtype
-    )
+    if engine is None:
+        engine = make_engine(
+            protocol, seed=seed, start=start, target=target, prior=prior, dtype=dtype
+        )
+    engine.observers = (tap,)
     plan, device = engine.plan, protocol.device
     run = engine.open(Tile(block * BLOCK, row + 1, (block,)))
     first = (run.state[row].double().numpy() @ device.hessian).copy()
     times = plan.schedule.physical_time
     if not plan.clocked:
-        draw = BlockNoise(seed, (block,), row + 1, dtype=dtype)
+        draw = BlockNoise(engine.seed, (block,), row + 1, dtype=engine.dtype)
         edges, levels = _held_noise(plan, draw, row, width=engine.stepper.normals)
         return Path(plan, index, first, staircase(edges, levels), edges, None, times, None, None)
     run.advance(plan.schedule.ticks)

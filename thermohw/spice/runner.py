@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thermohw.errors import InputError
-
 from thermohw.spice.deck import OFFSET
 
 if TYPE_CHECKING:
@@ -137,5 +136,7 @@ def _complaint(log: str, table: NDArray[Any] | None) -> str:
         if _TROUBLE.search(line):
             more = f" {lines[index + 1]}" if index + 1 < len(lines) else ""
             return f"failed: {line}{more}"[:300]
-    last = "wrote nothing" if table is None or not len(table) else f"stopped at {table[-1, 0]:.4g} s"
+    last = (
+        "wrote nothing" if table is None or not len(table) else f"stopped at {table[-1, 0]:.4g} s"
+    )
     return f"failed without a message ({last})"
