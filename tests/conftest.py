@@ -2,13 +2,14 @@
 
 With THERMOHW_REQUIRE_ALL=1 in the environment a skip is a failure that says what was missing, so
 that a machine without a program or a package cannot report success for tests it never ran. Tests
-marked `gpu` are deselected where there is no CUDA
-device: what a machine cannot have is not a skip.
+marked `spice` are skipped where ngspice is missing. Tests marked `gpu` are deselected where there is
+no CUDA device: what a machine cannot have is not a skip.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Generator
 
 import numpy as np
@@ -39,6 +40,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if gpu and not torch.cuda.is_available():
         config.hook.pytest_deselected(items=gpu)
         items[:] = [item for item in items if item not in gpu]
+    if shutil.which("ngspice") is None:
+        for item in items:
+            if item.get_closest_marker("spice"):
+                item.add_marker(pytest.mark.skip(reason="ngspice is not on PATH"))
 
 
 def _forbid_skip(report: pytest.TestReport | pytest.CollectReport) -> None:

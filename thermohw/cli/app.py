@@ -5,6 +5,8 @@
     thermohw audit run.h5 [--json]         laws and bounds; exit 0 holds, 1 violated, 2 bad input
     thermohw report run.h5 [--out x.html]  the page
     thermohw inspect run.h5 [--verify]     what is in a file, and whether it is whole
+    thermohw spice SPEC [--out x.cir] [--check]
+                                           a run's path as a netlist, and ngspice's word on it
     thermohw experiment list | run NAME    studies: a question each, with figures and numbers
 
 A mistake of the user's is one line on stderr and exit 2; Ctrl-C is 130 and loses nothing that was
@@ -120,6 +122,37 @@ def inspect(
         text, sound = verdict(path)
         typer.echo(text)
         if not sound:
+            raise typer.Exit(1)
+
+
+@app.command()
+def spice(
+    spec: Annotated[str, typer.Argument(help="a TOML file, or the name of a shipped experiment")],
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="override an entry")
+    ] = None,
+    path: Annotated[int, typer.Option(help="which path of the run")] = 0,
+    out: Annotated[Path | None, typer.Option(help="netlist to write")] = None,
+    replay: Annotated[
+        bool, typer.Option("--replay", help="play the recorded control even if sources could do it")
+    ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="run ngspice and compare; exit 1 where they differ")
+    ] = False,
+) -> None:
+    """Write one path of a run as a SPICE netlist; compare with ngspice."""
+    from thermohw.pipeline import load_spec
+    from thermohw.pipeline.netlist import path_netlist
+
+    target = out if out is not None or check else Path("path.cir")
+    result = path_netlist(
+        load_spec(spec, list(set_ or [])), path, out=target, replay=replay, check=check
+    )
+    if target is not None:
+        typer.echo(f"written to {target}; next: ngspice -b {target}")
+    if result is not None:
+        typer.echo(str(result))
+        if not result.holds:
             raise typer.Exit(1)
 
 
