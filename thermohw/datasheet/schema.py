@@ -8,12 +8,24 @@ key. What concerns several tables at once (names that exist, cells that repeat) 
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
-from thermohw.datasheet.quantity import Quantity, read_quantity
+from thermohw.datasheet.fields import (
+    Ampere,
+    Coefficient,
+    Farad,
+    Henry,
+    Joule,
+    Kelvin,
+    Name,
+    Ohm,
+    Table,
+    Volt,
+    VoltPerSecond,
+    did_you_mean,
+)
 from thermohw.errors import InputError
 
 __all__ = [
@@ -29,41 +41,18 @@ __all__ = [
 FORMAT = "thermohw-device/1"
 
 
-def _quantity(unit: str) -> BeforeValidator:
-    return BeforeValidator(lambda entry: read_quantity(entry, unit))
-
-
 def _one_or_more(entry: Any) -> Any:
     return (entry,) if isinstance(entry, str) else entry
 
 
-Farad = Annotated[Quantity, _quantity("F")]
-Ohm = Annotated[Quantity, _quantity("ohm")]
-Henry = Annotated[Quantity, _quantity("H")]
-Coefficient = Annotated[
-    Quantity, BeforeValidator(lambda entry: read_quantity(entry, "", signed=True))
-]
-Kelvin = Annotated[Quantity, _quantity("K")]
-Volt = Annotated[Quantity, _quantity("V")]
-Ampere = Annotated[Quantity, _quantity("A")]
-VoltPerSecond = Annotated[Quantity, _quantity("V/s")]
-Joule = Annotated[Quantity, _quantity("J")]
-# Dots separate the parts of a key and brackets hold the index of a cell, so a name has neither.
-Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
-
-
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
-
-
-class NodeTable(_Table):
+class NodeTable(Table):
     """[[node]]."""
 
     name: Name
     capacitance: Farad
 
 
-class ResistorTable(_Table):
+class ResistorTable(Table):
     """[[resistor]]."""
 
     name: Name
@@ -73,7 +62,7 @@ class ResistorTable(_Table):
     source: Annotated[bool, Field(strict=True)] = False
 
 
-class CapacitorTable(_Table):
+class CapacitorTable(Table):
     """[[capacitor]]; a name is given where the file gives none."""
 
     name: Name
@@ -81,7 +70,7 @@ class CapacitorTable(_Table):
     capacitance: Farad
 
 
-class InductorTable(_Table):
+class InductorTable(Table):
     """[[inductor]]; with a series resistance it has a temperature too."""
 
     name: Name
@@ -92,7 +81,7 @@ class InductorTable(_Table):
     source: Annotated[bool, Field(strict=True)] = False
 
 
-class MutualTable(_Table):
+class MutualTable(Table):
     """[[mutual]], between two inductors; a name is given where the file gives none."""
 
     name: Name
@@ -100,7 +89,7 @@ class MutualTable(_Table):
     k: Coefficient
 
 
-class CouplingTable(_Table):
+class CouplingTable(Table):
     """[[array.coupling]]: one element between neighbouring cells."""
 
     name: Name
@@ -115,7 +104,7 @@ class CouplingTable(_Table):
     k: Coefficient | None = None
 
 
-class ArrayTable(_Table):
+class ArrayTable(Table):
     """[array]."""
 
     cell: Annotated[tuple[str, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
@@ -126,7 +115,7 @@ class ArrayTable(_Table):
     coupling: tuple[CouplingTable, ...] = ()
 
 
-class LimitsTable(_Table):
+class LimitsTable(Table):
     """[limits]."""
 
     rail: Volt | None = None
@@ -135,7 +124,7 @@ class LimitsTable(_Table):
     dac_full_scale: Volt | None = None
 
 
-class CostTable(_Table):
+class CostTable(Table):
     """[cost]."""
 
     adc: Joule | None = None
@@ -143,7 +132,7 @@ class CostTable(_Table):
     mac: Joule | None = None
 
 
-class SheetTable(_Table):
+class SheetTable(Table):
     """A whole file."""
 
     format: Literal["thermohw-device/1"]
@@ -159,7 +148,7 @@ class SheetTable(_Table):
     cost: CostTable = CostTable()
 
 
-TABLES: dict[str, type[_Table]] = {
+TABLES: dict[str, type[Table]] = {
     "node": NodeTable,
     "resistor": ResistorTable,
     "capacitor": CapacitorTable,
@@ -171,12 +160,6 @@ TABLES: dict[str, type[_Table]] = {
     "cost": CostTable,
     "": SheetTable,
 }
-
-
-def did_you_mean(word: str, known: list[str]) -> str:
-    """A remark on the closest known word, or the list of them."""
-    close = get_close_matches(word, known, n=1)
-    return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(known)}"
 
 
 def read_tables(raw: dict[str, Any], where: str) -> SheetTable:

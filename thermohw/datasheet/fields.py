@@ -1,0 +1,63 @@
+"""The kinds of entries that tables of a datasheet are made of.
+
+A family of elements has its own module (`datasheet/<family>.py`): its pydantic table, its frozen
+record and its checks. They all build on the annotated types here; `schema` joins the tables to the
+shape of a whole file.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from thermohw.datasheet.quantity import Quantity, read_quantity
+
+__all__ = [
+    "Ampere",
+    "Coefficient",
+    "Farad",
+    "Henry",
+    "Joule",
+    "Kelvin",
+    "Name",
+    "Ohm",
+    "Table",
+    "Volt",
+    "VoltPerSecond",
+    "did_you_mean",
+    "quantity_of",
+]
+
+
+def quantity_of(unit: str) -> BeforeValidator:
+    """Reads an entry whose value has this SI unit and is positive."""
+    return BeforeValidator(lambda entry: read_quantity(entry, unit))
+
+
+Farad = Annotated[Quantity, quantity_of("F")]
+Ohm = Annotated[Quantity, quantity_of("ohm")]
+Henry = Annotated[Quantity, quantity_of("H")]
+Coefficient = Annotated[
+    Quantity, BeforeValidator(lambda entry: read_quantity(entry, "", signed=True))
+]
+Kelvin = Annotated[Quantity, quantity_of("K")]
+Volt = Annotated[Quantity, quantity_of("V")]
+Ampere = Annotated[Quantity, quantity_of("A")]
+VoltPerSecond = Annotated[Quantity, quantity_of("V/s")]
+Joule = Annotated[Quantity, quantity_of("J")]
+# Dots separate the parts of a key and brackets hold the index of a cell, so a name has neither.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
+
+
+class Table(BaseModel):
+    """A table: unknown keys are refused, what was read stays as it is."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+def did_you_mean(word: str, known: list[str]) -> str:
+    """A remark on the closest known word, or the list of them."""
+    close = get_close_matches(word, known, n=1)
+    return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(known)}"
