@@ -1,5 +1,6 @@
 """Datasheets: TOML files validated into frozen SI numbers with tolerance, source and evidence."""
 
+from thermohw.datasheet.active import Amplifier, Solver, Transconductor
 from thermohw.datasheet.load import device_names, load_datasheet, read_datasheet
 from thermohw.datasheet.quantity import EVIDENCE, Quantity, weakest
 from thermohw.datasheet.sheet import (
@@ -15,6 +16,7 @@ from thermohw.datasheet.sheet import (
 
 __all__ = [
     "EVIDENCE",
+    "Amplifier",
     "Capacitor",
     "Cost",
     "Datasheet",
@@ -24,6 +26,8 @@ __all__ = [
     "Node",
     "Quantity",
     "Resistor",
+    "Solver",
+    "Transconductor",
     "device_names",
     "load_datasheet",
     "read_datasheet",

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from thermohw.datasheet.active import check_active, read_active
+from thermohw.datasheet.active import driven_nodes as held_nodes
 from thermohw.datasheet.array import Elements, repeat
 from thermohw.datasheet.schema import SheetTable, did_you_mean
 from thermohw.datasheet.sheet import GROUND, Capacitor, Inductor, Mutual, Node, Resistor
@@ -19,10 +21,12 @@ from thermohw.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from thermohw.datasheet.active import Transconductor
+
 __all__ = ["assemble"]
 
 # Words that stand for something else in a dotted key, in `between` or in a SPEC.
-RESERVED = (GROUND, "ground", "limits", "cost", "array", "name", "description", "format")
+RESERVED = (GROUND, "ground", "limits", "cost", "solver", "array", "name", "description", "format")
 
 
 def assemble(tables: SheetTable, where: str) -> Elements:
@@ -59,13 +63,17 @@ def assemble(tables: SheetTable, where: str) -> Elements:
                 "expected two different nodes",
                 where=where,
             )
+    check_active(tables, where)
     _check_magnetics(elements, where)
     if tables.array is not None:
         elements = repeat(elements, tables.array, where)
         _check_magnetics(elements, where)
     if not elements.resistors and all(x.series_resistance is None for x in elements.inductors):
         raise InputError("resistor: at least one [[resistor]] is needed", where=where)
-    grounded = _joined_to_ground([*elements.resistors, *elements.inductors])
+    amplifiers, transconductors, _ = read_active(tables)
+    grounded = _joined_to_ground(
+        [*elements.resistors, *elements.inductors, *transconductors], held_nodes(amplifiers)
+    )
     afloat = [node.name for node in elements.nodes if node.name not in grounded]
     if afloat:
         chain = "resistors or inductors" if elements.inductors else "resistors"
@@ -81,7 +89,10 @@ def _check_names(tables: SheetTable, where: str) -> None:
     couplings = tables.array.coupling if tables.array else ()
     seen: set[str] = set()
     magnetic = (*tables.inductor, *tables.mutual)
-    for table in (*tables.node, *tables.resistor, *tables.capacitor, *magnetic, *couplings):
+    active = (*tables.amplifier, *tables.transconductor)
+    for table in (
+        *tables.node, *tables.resistor, *tables.capacitor, *magnetic, *active, *couplings
+    ):  # fmt: skip
         if table.name in RESERVED:
             raise InputError(f"{table.name}: a reserved word; choose another name", where=where)
         if table.name in seen:
@@ -146,12 +157,14 @@ def _check_loops(inductors: Iterable[Inductor], where: str) -> None:
             home[a] = b
 
 
-def _joined_to_ground(elements: Iterable[Resistor | Inductor]) -> set[str]:
+def _joined_to_ground(
+    elements: Iterable[Resistor | Inductor | Transconductor], held: Iterable[str] = ()
+) -> set[str]:
     links: dict[str, list[str]] = {}
     for a, b in (element.between for element in elements):
         links.setdefault(a, []).append(b)
         links.setdefault(b, []).append(a)
-    reached, frontier = {GROUND}, [GROUND]
+    reached, frontier = {GROUND, *held}, [GROUND, *held]
     while frontier:
         fresh = set(links.get(frontier.pop(), ())) - reached
         reached |= fresh

@@ -14,6 +14,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
+from thermohw.datasheet.active import read_active
 from thermohw.datasheet.assemble import assemble
 from thermohw.datasheet.override import apply_overrides, flatten
 from thermohw.datasheet.schema import did_you_mean, read_tables
@@ -88,6 +89,7 @@ def read_datasheet(
     flat = flatten(overrides or {})
     tables = read_tables(apply_overrides(raw, flat, place) if flat else raw, place)
     elements = assemble(tables, place)
+    amplifiers, transconductors, solver = read_active(tables)
     return Datasheet(
         name=tables.name or name,
         description=tables.description,
@@ -101,4 +103,7 @@ def read_datasheet(
         overrides=flat,
         inductors=elements.inductors,
         mutuals=elements.mutuals,
+        amplifiers=amplifiers,
+        transconductors=transconductors,
+        solver=solver,
     )

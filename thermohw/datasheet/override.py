@@ -73,14 +73,14 @@ def _owners(raw: dict[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]:
     owners: dict[str, tuple[str, dict[str, Any]]] = {}
     array = raw.get("array")
     couplings = array.get("coupling", []) if isinstance(array, dict) else []
-    kinds = ("node", "resistor", "capacitor", "inductor", "mutual")
+    kinds = ("node", "resistor", "capacitor", "inductor", "mutual", "amplifier", "transconductor")
     lists = {kind: raw.get(kind, []) for kind in kinds}
     for kind, tables in {**lists, "array.coupling": couplings}.items():
         for table in tables if isinstance(tables, list) else ():
             if isinstance(table, dict) and isinstance(table.get("name"), str):
                 owners[table["name"]] = kind, table
-    for kind in ("array", "limits", "cost"):
-        if kind != "array" or isinstance(array, dict):
+    for kind in ("array", "solver", "limits", "cost"):
+        if kind not in ("array", "solver") or isinstance(raw.get(kind), dict):
             table = raw.setdefault(kind, {})
             if isinstance(table, dict):
                 owners[kind] = kind, table

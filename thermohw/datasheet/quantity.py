@@ -82,7 +82,9 @@ def read_quantity(entry: Any, unit: str, *, signed: bool = False) -> Quantity:
     value = parse(table["value"], unit)
     if value == 0.0 if signed else value <= 0.0:
         wanted = "must not be zero" if signed else "must be positive"
-        active = "; a negative resistance would need an active element, which no table describes"
+        active = (
+            "; a negative resistance needs an active element: a [[transconductor]] of negative g"
+        )
         hint = active if unit == "ohm" and value < 0.0 else ""
         raise InputError(f"{wanted}: {table['value']!r}{hint}")
     tolerance = None

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError
 
+from thermohw.datasheet.active import AmplifierTable, SolverTable, TransconductorTable
 from thermohw.datasheet.fields import (
     Ampere,
     Coefficient,
@@ -143,6 +144,9 @@ class SheetTable(Table):
     capacitor: tuple[CapacitorTable, ...] = ()
     inductor: tuple[InductorTable, ...] = ()
     mutual: tuple[MutualTable, ...] = ()
+    amplifier: tuple[AmplifierTable, ...] = ()
+    transconductor: tuple[TransconductorTable, ...] = ()
+    solver: SolverTable | None = None
     array: ArrayTable | None = None
     limits: LimitsTable = LimitsTable()
     cost: CostTable = CostTable()
@@ -154,6 +158,9 @@ TABLES: dict[str, type[Table]] = {
     "capacitor": CapacitorTable,
     "inductor": InductorTable,
     "mutual": MutualTable,
+    "amplifier": AmplifierTable,
+    "transconductor": TransconductorTable,
+    "solver": SolverTable,
     "array": ArrayTable,
     "array.coupling": CouplingTable,
     "limits": LimitsTable,

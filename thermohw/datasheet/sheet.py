@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
+from thermohw.datasheet.active import Amplifier, Solver, Transconductor
 from thermohw.datasheet.quantity import Quantity
 
 __all__ = [
@@ -167,6 +168,9 @@ class Datasheet:
         overrides: entries replaced on loading, dotted key -> what replaced them.
         inductors: their fluxes follow the nodes' charges in the state vector.
         mutuals: couplings between inductors.
+        amplifiers: op-amps, see `datasheet.active`.
+        transconductors: controlled current sources, see `datasheet.active`.
+        solver: how the one integrator of this sheet is repeated and programmed; None for a circuit.
     """
 
     name: str
@@ -181,6 +185,9 @@ class Datasheet:
     overrides: dict[str, Any] = field(default_factory=dict)
     inductors: tuple[Inductor, ...] = ()
     mutuals: tuple[Mutual, ...] = ()
+    amplifiers: tuple[Amplifier, ...] = ()
+    transconductors: tuple[Transconductor, ...] = ()
+    solver: Solver | None = None
 
     def content(self) -> dict[str, Any]:
         """Everything that a computation can depend on, as plain JSON types in SI.
@@ -197,6 +204,8 @@ class Datasheet:
             "shape": list(self.shape),
         }
         magnetic = {"inductors": self.inductors, "mutuals": self.mutuals}
+        magnetic |= {"amplifiers": self.amplifiers, "transconductors": self.transconductors}
+        magnetic |= {} if self.solver is None else {"solver": (self.solver,)}
         return content | {kind: [*map(_plain, items)] for kind, items in magnetic.items() if items}
 
     @property
@@ -219,6 +228,8 @@ class Datasheet:
         """
         elements = (*self.nodes, *self.resistors, *self.capacitors, *self.inductors, *self.mutuals)
         owners: dict[str, Any] = {item.name: item for item in elements}
+        owners |= {item.name: item for item in (*self.amplifiers, *self.transconductors)}
+        owners |= {} if self.solver is None else {"solver": self.solver}
         owners |= {"limits": self.limits, "cost": self.cost}
         return {
             f"{name}.{f.name}": value

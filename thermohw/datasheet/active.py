@@ -1,0 +1,272 @@
+"""Active elements of a datasheet: amplifiers, transconductors, and the solver that repeats a cell.
+
+    [[amplifier]]       an op-amp: it holds its `output` node (and the `complement` at minus it) at
+                        a voltage which it makes from the difference of its inputs
+    [[transconductor]]  a current g (v_p - v_m) from between[0] through the element to between[1],
+                        control = [p, m]; g has a sign. With control = between a positive g is a
+                        conductor and a negative one feeds energy in: the only way to write a
+                        negative conductance, which a [[resistor]] cannot have
+    [solver]            the sheet describes one integrator (one amplifier, one capacitor around it,
+                        one unit resistor into it); the solver has `size` of them and joins them by
+                        resistors that a matrix programs
+
+Active elements take their energy from a supply, so they have no bath; what they deliver to the
+circuit is booked element by element. Entries that an amplifier leaves out are ideal: gain without
+end, bandwidth without end, no limit of slew or swing, no offset, no noise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from thermohw.datasheet.fields import (
+    Coefficient,
+    Name,
+    Table,
+    Volt,
+    VoltPerSecond,
+    did_you_mean,
+    quantity_of,
+)
+from thermohw.datasheet.quantity import Quantity, read_quantity
+from thermohw.errors import InputError
+
+if TYPE_CHECKING:
+    from thermohw.datasheet.schema import SheetTable
+
+__all__ = [
+    "Amplifier",
+    "AmplifierTable",
+    "Solver",
+    "SolverTable",
+    "Transconductor",
+    "TransconductorTable",
+    "check_active",
+    "driven_nodes",
+    "read_active",
+]
+
+Siemens = Annotated[Quantity, BeforeValidator(lambda x: read_quantity(x, "S", signed=True))]
+Offset = Annotated[Quantity, BeforeValidator(lambda x: read_quantity(x, "V", signed=True))]
+Hertz = Annotated[Quantity, quantity_of("Hz")]
+Watt = Annotated[Quantity, quantity_of("W")]
+Density = Annotated[Quantity, quantity_of("V/sqrt(Hz)")]
+BitRate = Annotated[Quantity, quantity_of("bit/s")]
+Bits = Annotated[int, Field(strict=True, ge=1, le=32)]
+
+
+class AmplifierTable(Table):
+    """[[amplifier]]."""
+
+    name: Name
+    minus: str
+    plus: str = "gnd"
+    output: str
+    complement: str | None = None
+    gain: Coefficient | None = None
+    gbw: Hertz | None = None
+    slew: VoltPerSecond | None = None
+    swing: Volt | None = None
+    offset: Offset | None = None
+    noise: Density | None = None
+    quiescent: Watt | None = None
+
+
+class TransconductorTable(Table):
+    """[[transconductor]]."""
+
+    name: Name
+    between: tuple[str, str]
+    control: tuple[str, str]
+    conductance: Siemens
+
+
+class SolverTable(Table):
+    """[solver]."""
+
+    size: Annotated[int, Field(strict=True, ge=1, le=1024)]
+    resistor_bits: Bits | None = None
+    dac_bits: Bits | None = None
+    adc_bits: Bits | None = None
+    full_scale: Volt
+    transfer: BitRate | None = None
+    noise: Volt | None = None
+
+
+@dataclass(frozen=True)
+class Amplifier:
+    """An op-amp with one pole; None stands for the ideal.
+
+    Attributes:
+        name: its name, and that of the work it does.
+        minus: inverting input, a node or ground.
+        plus: the other input, a node or ground.
+        output: the node it holds.
+        complement: a node held at minus the output's voltage (a differential output).
+        gain: open-loop gain A0 at rest, dimensionless.
+        gbw: gain-bandwidth product, hertz: the frequency at which the open-loop gain is one.
+        slew: largest rate of change of the output, V/s; needs gbw.
+        swing: the output stays inside plus and minus this voltage; needs gbw.
+        offset: input offset, added to v_plus - v_minus, volt, either sign.
+        noise: input noise density, V/sqrt(Hz), white, one-sided; needs gbw.
+        quiescent: power it takes from its supply all the time, watt.
+    """
+
+    name: str
+    minus: str
+    plus: str
+    output: str
+    complement: str | None = None
+    gain: Quantity | None = None
+    gbw: Quantity | None = None
+    slew: Quantity | None = None
+    swing: Quantity | None = None
+    offset: Quantity | None = None
+    noise: Quantity | None = None
+    quiescent: Quantity | None = None
+
+
+@dataclass(frozen=True)
+class Transconductor:
+    """A current g (v_p - v_m) that leaves between[0] and arrives in between[1].
+
+    Attributes:
+        name: its name, and that of the work it does.
+        between: where the current leaves and arrives; at most one of them ground.
+        control: the nodes p and m whose voltage difference sets it.
+        conductance: g, siemens, either sign.
+    """
+
+    name: str
+    between: tuple[str, str]
+    control: tuple[str, str]
+    conductance: Quantity
+
+
+@dataclass(frozen=True)
+class Solver:
+    """How many integrators a solver has, and how numbers reach and leave it.
+
+    Attributes:
+        size: integrators, the largest dimension of a linear system.
+        resistor_bits: resolution of a programmed conductance; None: any value.
+        dac_bits: of the voltages that carry b; None: any value.
+        adc_bits: of the readings; None: exact.
+        full_scale: converters cover plus and minus this voltage.
+        transfer: rate of the link to the host, bit/s; None: takes no time.
+        noise: rms voltage sqrt(k T_eff / C) that the noise sources give an integrator closed by one
+            unit resistor; None: no noise sources.
+    """
+
+    size: int
+    resistor_bits: int | None
+    dac_bits: int | None
+    adc_bits: int | None
+    full_scale: Quantity
+    transfer: Quantity | None = None
+    noise: Quantity | None = None
+
+
+def read_active(
+    tables: SheetTable,
+) -> tuple[tuple[Amplifier, ...], tuple[Transconductor, ...], Solver | None]:
+    """The records of a file's active tables."""
+    return (
+        tuple(Amplifier(**dict(table)) for table in tables.amplifier),
+        tuple(Transconductor(**dict(table)) for table in tables.transconductor),
+        None if tables.solver is None else Solver(**dict(tables.solver)),
+    )
+
+
+def driven_nodes(amplifiers: tuple[Amplifier, ...]) -> tuple[str, ...]:
+    """Nodes that amplifiers hold, outputs and complements."""
+    ends = [end for amplifier in amplifiers for end in (amplifier.output, amplifier.complement)]
+    return tuple(end for end in ends if end is not None)
+
+
+def check_active(tables: SheetTable, where: str) -> None:
+    """Ends exist, every node has one master, an entry that needs another has it.
+
+    Raises:
+        InputError: naming the element, the entry and what was expected.
+    """
+    known = ["gnd", *(node.name for node in tables.node)]
+    amplifiers, transconductors, solver = read_active(tables)
+    if (amplifiers or transconductors) and tables.array is not None:
+        raise InputError(
+            "array: cells with amplifiers or transconductors cannot be repeated; write them out",
+            where=where,
+        )
+    for amplifier in amplifiers:
+        ends = {"minus": amplifier.minus, "plus": amplifier.plus, "output": amplifier.output}
+        if amplifier.complement is not None:
+            ends["complement"] = amplifier.complement
+        for key, end in ends.items():
+            _require_node(f"{amplifier.name}.{key}", end, known, where)
+        _check_amplifier(amplifier, where)
+    for element in transconductors:
+        for key, pair in (("between", element.between), ("control", element.control)):
+            for end in pair:
+                _require_node(f"{element.name}.{key}", end, known, where)
+            if pair[0] == pair[1]:
+                raise InputError(
+                    f"{element.name}.{key}: joins '{pair[0]}' to itself; expected two different "
+                    "nodes",
+                    where=where,
+                )
+    held = driven_nodes(amplifiers)
+    for node in held:
+        if node == "gnd" or held.count(node) > 1:
+            fault = "is ground" if node == "gnd" else "is held by two amplifiers"
+            raise InputError(f"amplifier output '{node}' {fault}; give it its own", where=where)
+    if solver is not None:
+        _check_solver(tables, where)
+
+
+def _check_amplifier(amplifier: Amplifier, where: str) -> None:
+    if amplifier.minus == amplifier.plus:
+        raise InputError(f"{amplifier.name}: both inputs are '{amplifier.plus}'; expected two "
+                         "different nodes", where=where)  # fmt: skip
+    if amplifier.gain is not None and amplifier.gain.value < 1.0:
+        raise InputError(
+            f"{amplifier.name}.gain: {amplifier.gain.value:g}; expected an open-loop gain of at "
+            "least 1",
+            where=where,
+        )
+    for key in ("slew", "swing", "noise"):
+        if getattr(amplifier, key) is not None and amplifier.gbw is None:
+            raise InputError(
+                f"{amplifier.name}.{key}: needs gbw, the bandwidth of the stage it limits",
+                where=where,
+            )
+
+
+def _check_solver(tables: SheetTable, where: str) -> None:
+    """One amplifier with its capacitor from minus to output, one resistor from minus to ground."""
+    shape = [len(tables.amplifier), len(tables.capacitor), len(tables.resistor)]
+    fits = shape == [1, 1, 1] and not tables.transconductor and not tables.inductor
+    if fits:
+        amplifier, capacitor, resistor = (
+            tables.amplifier[0],
+            tables.capacitor[0],
+            tables.resistor[0],
+        )
+        fits = (
+            {*capacitor.between} == {amplifier.minus, amplifier.output}
+            and {*resistor.between} == {amplifier.minus, "gnd"}
+            and amplifier.plus == "gnd"
+        )
+    if not fits:
+        raise InputError(
+            "solver: expected one integrator: an [[amplifier]] with plus = 'gnd', a [[capacitor]] "
+            "between its minus and its output, a [[resistor]] between its minus and gnd",
+            where=where,
+        )
+
+
+def _require_node(key: str, end: Any, known: list[str], where: str) -> None:
+    if end not in known:
+        raise InputError(f"{key}: no node '{end}'; {did_you_mean(end, known)}", where=where)
