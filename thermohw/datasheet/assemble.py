@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from thermohw.datasheet.active import check_active, read_active
 from thermohw.datasheet.active import driven_nodes as held_nodes
 from thermohw.datasheet.array import Elements, repeat
+from thermohw.datasheet.conductors import read_conductors
 from thermohw.datasheet.schema import SheetTable, did_you_mean
 from thermohw.datasheet.sheet import GROUND, Capacitor, Inductor, Mutual, Node, Resistor
 from thermohw.errors import InputError
@@ -51,7 +52,9 @@ def assemble(tables: SheetTable, where: str) -> Elements:
         ),
         tuple(Mutual(t.name, t.between, t.k) for t in tables.mutual),
     )
+    conductors = read_conductors(tables, where)
     known = [node.name for node in elements.nodes]
+    known += [supply.name for supply in conductors.supplies]
     for element in (*elements.resistors, *elements.capacitors, *elements.inductors):
         for end in element.between:
             if end not in known and end != GROUND:
@@ -63,6 +66,8 @@ def assemble(tables: SheetTable, where: str) -> Elements:
                 "expected two different nodes",
                 where=where,
             )
+    if any(conductors):  # their charges are counted, not relaxed by resistors
+        return elements
     check_active(tables, where)
     _check_magnetics(elements, where)
     if tables.array is not None:
@@ -91,7 +96,8 @@ def _check_names(tables: SheetTable, where: str) -> None:
     magnetic = (*tables.inductor, *tables.mutual)
     active = (*tables.amplifier, *tables.transconductor)
     for table in (
-        *tables.node, *tables.resistor, *tables.capacitor, *magnetic, *active, *couplings
+        *tables.node, *tables.resistor, *tables.capacitor, *magnetic, *active, *couplings,
+        *tables.supply, *tables.transistor, *tables.junction, *tables.quartic, *tables.bilinear,
     ):  # fmt: skip
         if table.name in RESERVED:
             raise InputError(f"{table.name}: a reserved word; choose another name", where=where)

@@ -1,7 +1,8 @@
 """Finding and reading datasheets.
 
 A device is named by the stem of a file in devices/ ("rc1") or by the path of a TOML file; whatever
-has a slash or ends in .toml is a path. The text is kept verbatim, so a stored run can be read again
+has a slash or ends in .toml is a path. A path that ends like a SPICE netlist (.cir, .net, .sp) is
+read as one. The text is kept verbatim, so a stored run can be read again
 without the file.
 """
 
@@ -16,7 +17,10 @@ from typing import Any
 
 from thermohw.datasheet.active import read_active
 from thermohw.datasheet.assemble import assemble
+from thermohw.datasheet.conductors import read_conductors
+from thermohw.datasheet.netlist import is_netlist, read_netlist
 from thermohw.datasheet.override import apply_overrides, flatten
+from thermohw.datasheet.quartic import place_units
 from thermohw.datasheet.schema import did_you_mean, read_tables
 from thermohw.datasheet.sheet import Cost, Datasheet, Limits
 from thermohw.errors import InputError
@@ -36,7 +40,7 @@ def load_datasheet(
     """Load a datasheet by name or path.
 
     Args:
-        name: a name in devices/ or the path of a TOML file.
+        name: a name in devices/ or the path of a TOML file or a SPICE netlist.
         overrides: entries to replace, dotted key -> value as it would stand in the file, e.g.
             {"r0.resistance": "2 Mohm"}; for an array the cell is meant.
 
@@ -45,6 +49,8 @@ def load_datasheet(
             value and what was expected in one line.
     """
     asked = fspath(name)
+    if is_netlist(asked):
+        return read_netlist(asked, overrides).datasheet
     if "/" in asked or "\\" in asked or asked.endswith(".toml"):
         path, stem = Path(asked), Path(asked).stem
     else:
@@ -81,7 +87,7 @@ def read_datasheet(
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"not TOML: {error}", where=place) from None
-    for kind, letter in (("capacitor", "c"), ("mutual", "k")):
+    for kind, letter in (("capacitor", "c"), ("mutual", "k"), ("bilinear", "j")):
         tables = raw.get(kind)
         for position, table in enumerate(tables if isinstance(tables, list) else ()):
             if isinstance(table, dict):
@@ -106,4 +112,6 @@ def read_datasheet(
         amplifiers=amplifiers,
         transconductors=transconductors,
         solver=solver,
+        conductors=read_conductors(tables, place),
+        landscape=place_units(tables, [node.name for node in elements.nodes], place),
     )

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError
 
 from thermohw.datasheet.active import AmplifierTable, SolverTable, TransconductorTable
+from thermohw.datasheet.conductors import JunctionTable, SupplyTable, TransistorTable
 from thermohw.datasheet.fields import (
     Ampere,
     Coefficient,
@@ -27,6 +28,7 @@ from thermohw.datasheet.fields import (
     VoltPerSecond,
     did_you_mean,
 )
+from thermohw.datasheet.quartic import BilinearTable, QuarticTable
 from thermohw.errors import InputError
 
 __all__ = [
@@ -147,6 +149,11 @@ class SheetTable(Table):
     amplifier: tuple[AmplifierTable, ...] = ()
     transconductor: tuple[TransconductorTable, ...] = ()
     solver: SolverTable | None = None
+    supply: tuple[SupplyTable, ...] = ()
+    transistor: tuple[TransistorTable, ...] = ()
+    junction: tuple[JunctionTable, ...] = ()
+    quartic: tuple[QuarticTable, ...] = ()
+    bilinear: tuple[BilinearTable, ...] = ()
     array: ArrayTable | None = None
     limits: LimitsTable = LimitsTable()
     cost: CostTable = CostTable()
@@ -161,6 +168,11 @@ TABLES: dict[str, type[Table]] = {
     "amplifier": AmplifierTable,
     "transconductor": TransconductorTable,
     "solver": SolverTable,
+    "supply": SupplyTable,
+    "transistor": TransistorTable,
+    "junction": JunctionTable,
+    "quartic": QuarticTable,
+    "bilinear": BilinearTable,
     "array": ArrayTable,
     "array.coupling": CouplingTable,
     "limits": LimitsTable,

@@ -19,7 +19,9 @@ from functools import cached_property
 from typing import Any
 
 from thermohw.datasheet.active import Amplifier, Solver, Transconductor
+from thermohw.datasheet.conductors import Conductors
 from thermohw.datasheet.quantity import Quantity
+from thermohw.datasheet.quartic import Quartics
 
 __all__ = [
     "GROUND",
@@ -171,6 +173,8 @@ class Datasheet:
         amplifiers: op-amps, see `datasheet.active`.
         transconductors: controlled current sources, see `datasheet.active`.
         solver: how the one integrator of this sheet is repeated and programmed; None for a circuit.
+        conductors: supplies, transistors and junctions, see `datasheet.conductors`.
+        landscape: quartic units and bilinear couplings, see `datasheet.quartic`.
     """
 
     name: str
@@ -188,6 +192,8 @@ class Datasheet:
     amplifiers: tuple[Amplifier, ...] = ()
     transconductors: tuple[Transconductor, ...] = ()
     solver: Solver | None = None
+    conductors: Conductors = Conductors()
+    landscape: Quartics = Quartics()
 
     def content(self) -> dict[str, Any]:
         """Everything that a computation can depend on, as plain JSON types in SI.
@@ -206,6 +212,7 @@ class Datasheet:
         magnetic = {"inductors": self.inductors, "mutuals": self.mutuals}
         magnetic |= {"amplifiers": self.amplifiers, "transconductors": self.transconductors}
         magnetic |= {} if self.solver is None else {"solver": (self.solver,)}
+        magnetic |= self.conductors._asdict() | self.landscape._asdict()
         return content | {kind: [*map(_plain, items)] for kind, items in magnetic.items() if items}
 
     @property
@@ -213,6 +220,7 @@ class Datasheet:
         """Temperature of every bath by its name, in the order of the circuit's elements."""
         named = {resistor.name: resistor.temperature for resistor in self.resistors}
         lossy = {item.name: item.temperature for item in self.inductors}
+        named |= {item.name: item.temperature for item in self.conductors.all}
         return named | {name: bath for name, bath in lossy.items() if bath is not None}
 
     @cached_property
@@ -230,6 +238,7 @@ class Datasheet:
         owners: dict[str, Any] = {item.name: item for item in elements}
         owners |= {item.name: item for item in (*self.amplifiers, *self.transconductors)}
         owners |= {} if self.solver is None else {"solver": self.solver}
+        owners |= {i.name: i for kind in (*self.conductors, *self.landscape) for i in kind}
         owners |= {"limits": self.limits, "cost": self.cost}
         return {
             f"{name}.{f.name}": value
