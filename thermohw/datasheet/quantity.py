@@ -61,7 +61,7 @@ def weakest(*quantities: Quantity | None) -> str | None:
     return EVIDENCE[min(ranks)] if ranks and min(ranks) >= 0 else None
 
 
-def read_quantity(entry: Any, unit: str, *, signed: bool = False) -> Quantity:
+def read_quantity(entry: Any, unit: str, *, signed: bool = False, zero: bool = False) -> Quantity:
     """Read an entry, either text or a table with value, tolerance, source and evidence.
 
     Args:
@@ -69,6 +69,7 @@ def read_quantity(entry: Any, unit: str, *, signed: bool = False) -> Quantity:
         unit: the SI unit of the result. The value must be positive: nearly everything that a
             datasheet lists is.
         signed: allow a negative value too (a coupling of windings); zero is refused either way.
+        zero: allow zero too (the voltage of a supply).
 
     Raises:
         InputError: see `thermohw.units.parse`; also a value that is not positive, an unknown
@@ -80,7 +81,7 @@ def read_quantity(entry: Any, unit: str, *, signed: bool = False) -> Quantity:
         fault = f"unknown key '{unknown[0]}'" if unknown else "no value"
         raise InputError(f"{fault}; a table has value, tolerance, source and evidence")
     value = parse(table["value"], unit)
-    if value == 0.0 if signed else value <= 0.0:
+    if not (zero and value == 0.0) and (value == 0.0 if signed else value <= 0.0):
         wanted = "must not be zero" if signed else "must be positive"
         active = (
             "; a negative resistance needs an active element: a [[transconductor]] of negative g"
