@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from thermohw.datasheet import Datasheet
 
-__all__ = ["build_device", "load_device"]
+__all__ = ["assemble_network", "build_device", "ends_of", "load_device"]
 
 
 def load_device(
@@ -53,9 +53,49 @@ def load_device(
 def build_device(datasheet: Datasheet) -> LinearDevice:
     """Assemble the matrices of a datasheet's elements in thermal units.
 
+    A sheet with other kinds of elements gives a device of another class, see `_other_kind`.
+
     Raises:
         InputError: singular capacitance or inductance matrix, a node without a path to ground, a
             motion that nothing damps.
+    """
+    other = _other_kind(datasheet)
+    if other is not None:
+        return other
+    device = assemble_network(datasheet)
+    if device.gyrating:
+        _check_damped(device, datasheet)
+    else:
+        _check_grounded(device, datasheet)
+    return device
+
+
+def _other_kind(datasheet: Datasheet) -> Any:
+    """The device of a sheet that is no passive linear circuit, by its families; None if it is."""
+    if datasheet.solver is not None:
+        from thermohw.circuit.solver import SolverDevice
+
+        return SolverDevice.from_datasheet(datasheet)
+    if datasheet.amplifiers or datasheet.transconductors:
+        from thermohw.circuit.active_build import build_active
+
+        return build_active(datasheet)
+    if datasheet.conductors.all:
+        from thermohw.circuit.jump_network import build_jumps
+
+        return build_jumps(datasheet)
+    if datasheet.landscape.quartics:
+        from thermohw.circuit.quartic import build_quartic
+
+        return build_quartic(datasheet, assemble_network(datasheet))
+    return None
+
+
+def assemble_network(datasheet: Datasheet) -> LinearDevice:
+    """The passive elements of a datasheet as matrices, without asking whether they come to rest.
+
+    Raises:
+        InputError: singular capacitance or inductance matrix.
     """
     index = {node.name: i for i, node in enumerate(datasheet.nodes)}
     resistors, inductors = datasheet.resistors, datasheet.inductors
@@ -78,7 +118,7 @@ def build_device(datasheet: Datasheet) -> LinearDevice:
     hessian: Any = block_diag(
         _inverse(capacitance, datasheet), _inverse_inductance(datasheet, scale.inductance)
     )
-    incidence = np.array([_ends(x.between, index) for x in inductors]).reshape(-1, len(index))
+    incidence = np.array([ends_of(x.between, index) for x in inductors]).reshape(-1, len(index))
     structure = np.zeros_like(hessian)
     structure[len(index) :, : len(index)] = incidence
     structure[: len(index), len(index) :] = -incidence.T
@@ -90,7 +130,7 @@ def build_device(datasheet: Datasheet) -> LinearDevice:
     for inductor in lossy:
         assert inductor.series_resistance is not None
         coefficients.append(inductor.series_resistance.value / scale.resistance)
-    device = LinearDevice(
+    return LinearDevice(
         name=datasheet.name,
         scale=scale,
         nodes=tuple(index),
@@ -104,11 +144,6 @@ def build_device(datasheet: Datasheet) -> LinearDevice:
         datasheet=datasheet,
         fluxes=tuple(x.name for x in inductors),
     )
-    if device.gyrating:
-        _check_damped(device, datasheet)
-    else:
-        _check_grounded(device, datasheet)
-    return device
 
 
 def _middle(values: list[float]) -> float:
@@ -118,8 +153,8 @@ def _middle(values: list[float]) -> float:
     return sorted(values)[(len(values) - 1) // 2]
 
 
-def _ends(between: tuple[str, str], index: dict[str, int]) -> NDArray[Any]:
-    """e_a - e_b, without an entry for ground."""
+def ends_of(between: tuple[str, str], index: dict[str, int]) -> NDArray[Any]:
+    """e_a - e_b over the names of `index`, without an entry for ground, shape (len(index),)."""
     row = np.zeros(len(index))
     for name, sign in zip(between, (1.0, -1.0), strict=True):
         if name in index:  # ground is no state variable
@@ -128,7 +163,7 @@ def _ends(between: tuple[str, str], index: dict[str, int]) -> NDArray[Any]:
 
 
 def _direction(between: tuple[str, str], index: dict[str, int]) -> NDArray[Any]:
-    direction = _ends(between, index)
+    direction = ends_of(between, index)
     # A grounded element written as ("gnd", node) is the same element: count the charge that
     # leaves the node.
     return -direction if direction.sum() < 0 else direction
