@@ -10,7 +10,12 @@ from typing import Any
 import pytest
 
 from thermohw.audit.evidence import Evidence
-from thermohw.audit.likelihood import bound_marginal, bound_ode, likelihood_quantities
+from thermohw.audit.likelihood import (
+    bound_marginal,
+    bound_ode,
+    likelihood_quantities,
+    nll_above_entropy,
+)
 from thermohw.audit.verdict import EXPLAINED, HOLDS, VIOLATED
 from thermohw.pipeline.terms import likelihood_tree
 from thermohw.process import VP
@@ -91,3 +96,12 @@ def test_what_an_audit_lists(tree: dict[str, Any]) -> None:
     assert surplus < -0.01  # 5 % too small: E|s|^2 < E[s . s_true]
     cost = json.loads(tree["settings"])["cost"]
     assert cost["nll.ode"]["score_evaluations"] == table["likelihood.score_evaluations"].value
+
+
+def test_a_flow_that_missed_its_tolerance_is_not_held(tree: dict[str, Any]) -> None:
+    settled = nll_above_entropy(evidence(tree))
+    settings = json.loads(tree["settings"])
+    assert settings["converged"] and settled.status == HOLDS
+    unsettled = tree | {"settings": json.dumps(settings | {"converged": False})}
+    found = nll_above_entropy(evidence(unsettled))
+    assert found.status == EXPLAINED and "missed its tolerance" in found.detail

@@ -148,6 +148,7 @@ def bound_ode(evidence: Evidence) -> Check:
     )
     if below:
         detail += "; B bounds NLL_marg, not the probability flow"
+    status, detail = _unsettled(evidence, status, detail)
     return Check(name, status, ode.value, bound.value, error, detail, ">=")
 
 
@@ -197,7 +198,17 @@ def nll_above_entropy(evidence: Evidence) -> Check:
     if mean is not None and not abs(mean - ode.value) <= _ROUND * (1.0 + abs(ode.value)):
         status = VIOLATED
         detail += f"; the stored mean differs from that of the stored points, {mean:.6f}"
+    status, detail = _unsettled(evidence, status, detail)
     return Check(name, status, ode.value, floor.value, error, detail, ">=")
+
+
+def _unsettled(evidence: Evidence, status: str, detail: str) -> tuple[str, str]:
+    """A flow that missed its tolerance holds nothing: its error estimate may be far too low."""
+    settings = json.loads(evidence.parameters.get("likelihood", {}).get("settings", "{}"))
+    if settings.get("converged", True):
+        return status, detail
+    remark = "the flow solver missed its tolerance, so its error is a guess; ask for more steps"
+    return (EXPLAINED if status == HOLDS else status), f"{detail}; {remark}"
 
 
 def _points(evidence: Evidence) -> tuple[np.ndarray, np.ndarray | None] | None:

@@ -105,6 +105,9 @@ def _likelihood(evidence: Evidence) -> tuple[Likelihood, bool]:
         probes=int(settings["probes"]),
         tolerance=float(settings["tolerance"]),
         moments=int(settings["moments"]),
+        solver=settings.get("solver", "adaptive"),
+        steps=settings.get("steps"),
+        split=settings.get("split", "auto"),
     )
     if points is not None and drawn is not None:
         return again, bool(torch.equal(drawn, points))
