@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from thermohw.circuit import LinearDevice, load_device, steady_heat
-from thermohw.datasheet import EVIDENCE, Datasheet, device_names
+from thermohw.circuit import ActiveDevice, LinearDevice, SolverDevice, load_device, steady_heat
+from thermohw.cli.evidence import weakest_evidence
+from thermohw.cli.solver_page import active_rows, solver_rows
+from thermohw.datasheet import device_names, load_datasheet
 from thermohw.store import RunReader, verify
 from thermohw.units import engineering
 
@@ -17,6 +21,11 @@ __all__ = ["device_list", "device_page", "file_page", "verdict"]
 
 _ELEMENTARY_CHARGE = 1.602176634e-19  # coulomb, exact
 _GRANULAR = 30  # electrons rms on a node below which a diffusion is a poor picture
+# Devices that are no passive linear circuits, and what their page says.
+_OTHER_KINDS: dict[type, Callable[[Any], list[tuple[str, str]]]] = {
+    SolverDevice: solver_rows,
+    ActiveDevice: active_rows,
+}
 
 
 def device_list() -> str:
@@ -25,10 +34,8 @@ def device_list() -> str:
     for heading in ("device", "nodes", "resistors", "description"):
         table.add_column(heading)
     for name in device_names():
-        device = load_device(name)
-        sheet = device.datasheet
-        about = "" if sheet is None else sheet.description
-        table.add_row(name, str(len(device.nodes)), str(len(device.elements)), about)
+        sheet = load_datasheet(name)
+        table.add_row(name, str(len(sheet.nodes)), str(len(sheet.baths)), sheet.description)
     return _text(table)
 
 
@@ -36,7 +43,10 @@ def device_page(name: str) -> str:
     """Thermal voltage and current, time constants, rings, noise densities and limits of one
     device.
     """
-    device = load_device(name)
+    device: Any = load_device(name)
+    for kind, rows_of in _OTHER_KINDS.items():
+        if isinstance(device, kind):
+            return _page(rows_of(device))
     scale, sheet = device.scale, device.datasheet
     count = len(device.nodes)
     kt = scale.energy * device.temperatures
@@ -46,9 +56,6 @@ def device_page(name: str) -> str:
     electrons = np.sqrt(np.diag(device.stationary_covariance)[:count])
     electrons = electrons * scale.charge / _ELEMENTARY_CHARGE
     inductors = f", {len(device.fluxes)} inductors" if device.fluxes else ""
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column()
-    table.add_column()
     rows = [
         (
             "device",
@@ -103,10 +110,8 @@ def device_page(name: str) -> str:
         for key in ("adc", "dac", "mac"):
             value = sheet.cost.values().get(key)
             rows.append((f"cost: {key}", "unpriced" if value is None else engineering(value, "J")))
-        rows.append(("weakest evidence", _evidence(sheet)))
-    for row in rows:
-        table.add_row(*row)
-    text = _text(table)
+        rows.append(("weakest evidence", weakest_evidence(sheet)))
+    text = _page(rows)
     if electrons.min() < _GRANULAR:
         text += f"warning: {electrons.min():.3g} electrons rms on {_quietest(device, electrons)}; "
         text += f"a diffusion is a poor picture below {_GRANULAR}\n"
@@ -168,13 +173,14 @@ def _quietest(device: LinearDevice, electrons: np.ndarray) -> str:
     return f"node {device.nodes[int(np.argmin(electrons))]}"
 
 
-def _evidence(sheet: Datasheet) -> str:
-    """The weakest class among the entries that are there, and how many entries have it."""
-    stated = [entry.evidence for entry in sheet.quantities().values() if entry is not None]
-    ranks = [-1 if name is None else EVIDENCE.index(name) for name in stated]
-    worst = min(ranks)
-    name = "unstated" if worst < 0 else EVIDENCE[worst]
-    return f"{name}, {ranks.count(worst)} of {len(ranks)} entries"
+def _page(rows: list[tuple[str, str]]) -> str:
+    """Names and values in two columns."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column()
+    table.add_column()
+    for row in rows:
+        table.add_row(*row)
+    return _text(table)
 
 
 def _text(table: Table) -> str:
