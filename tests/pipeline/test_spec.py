@@ -72,7 +72,9 @@ def test_device_overrides_may_be_written_as_tables():
         ("target.means=[[nan]]", "finite"),
         ("protocol.reading_noise=0.1", "protocol.reading_noise: value without unit: 0.1"),
         ("protocol.ticks=100000000", "more than 1000000 ticks"),
-        ("protocol.realisation=temperature", "protocol.realisation"),
+        ("protocol.realisation=gain", "protocol.realisation"),
+        ("protocol.realisation=injected", "protocol.injected_bandwidth"),
+        ('protocol.run_time="1 us"', "protocol.run_time"),
         ("colour=3", "colour: unknown key"),
     ],
 )

@@ -3,7 +3,8 @@
 Energies in k T_ref, everything else in nats. Per path, from the stored channels alone,
 
     residual    E_N - E_0 - (sum_j W_j - sum_k Q_k)
-    medium      sum_k Q_k/(k T_k)                       every bath at its own temperature
+    medium      sum_k Q_k/(k T_k)                       every bath at its own temperature (stored
+                                                        where that varied during the run)
     ledger      medium + ln q_0(x_0) - ln rho(x_N)      where both densities are known
     identity    sum_k Q_k less its conditional mean given the readings
 
@@ -77,6 +78,8 @@ class Accounts:
             ),
             **{name: chunk[name] for name in _PLAIN if name in chunk},
         }
+        if "medium" in chunk:  # baths whose temperature varied
+            columns["medium"] = chunk["medium"]
         columns["residual"] = end - begin - (_total(works) - columns["heat.total"])
         self._differences(columns, chunk, kt)
         self.moments.add(columns)

@@ -27,6 +27,7 @@ from math import sqrt
 
 from thermohw.audit.evidence import Evidence
 from thermohw.audit.verdict import HOLDS, VIOLATED, Check, Measured, Quantity
+from thermohw.control.realisation import injected_work
 
 __all__ = ["energy_quantities", "first_law"]
 
@@ -96,6 +97,12 @@ def energy_quantities(evidence: Evidence) -> dict[str, Quantity]:
     for kind in ("emf", "current", "parameters"):
         name = f"work.{kind}"
         put(name, moments[name] if name in moments else Measured(0.0, 0.0))
+    injected = injected_work(evidence.plan)
+    if injected is not None:
+        note = "heat.total is at the effective temperature; this reaches the bath at its own"
+        heat = moments["heat.total"]
+        put("work.injected", Measured(injected, 0.0), 1.0, "mean, from bandwidth and shape")
+        put("heat.calorimetric", Measured(heat.value + injected, heat.stderr), 1.0, note)
     put("energy.change", moments["energy.change"])
     quantities["first_law.residual"] = Quantity(
         evidence.accounts.residual,

@@ -22,6 +22,7 @@ from thermohw.audit.moments import Moments
 from thermohw.audit.rebuild import Setting, rebuild
 from thermohw.audit.verdict import Measured
 from thermohw.control import Plan, make_plan
+from thermohw.control.chain import describe_keys
 from thermohw.errors import InputError
 from thermohw.integrate import StartLaw, start_law
 from thermohw.process import Langevin
@@ -129,7 +130,7 @@ class Evidence:
 
     @cached_property
     def loop_rates(self) -> np.ndarray:
-        """Rate of the control loop on the narrowest mode at every tick, per R_ref C_ref."""
+        """Rate of the control loop on the narrowest mode at every tick, per R C in force."""
         setting, process = self.setting, self.setting.process
         narrowest, rates = setting.score.narrowest, []
         for t in self.plan.schedule.model_time[:-1]:
@@ -148,7 +149,7 @@ class Evidence:
                         for part in parts
                     )
                 )
-        return np.array(rates, dtype=np.float64)
+        return np.array(rates, dtype=np.float64) * self.plan.schedule.temperatures
 
     @cached_property
     def step(self) -> float:
@@ -157,7 +158,9 @@ class Evidence:
         The circuit's own relaxation counts too: where V0 is far above the thermal voltage the score
         is a small correction to the leak that the sources cancel, and a tick errs on both.
         """
-        return float((self.plan.schedule.durations * np.maximum(self.loop_rates, self.leak)).max())
+        return float(
+            (self.plan.schedule.relaxations * np.maximum(self.loop_rates, self.leak)).max()
+        )
 
     @cached_property
     def leak(self) -> float:
@@ -198,7 +201,8 @@ class Evidence:
             "reading_noise": "reading noise",
             "latency": "latency",
         }
-        return [text for key, text in names.items() if getattr(protocol, key)]
+        words = [text for key, text in names.items() if getattr(protocol, key)]
+        return words + describe_keys(protocol)
 
 
 def gather(path: str | Path) -> Evidence:

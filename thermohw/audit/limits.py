@@ -13,6 +13,7 @@ from __future__ import annotations
 from thermohw.audit.evidence import Evidence
 from thermohw.audit.verdict import HOLDS, VIOLATED, Check, Quantity, not_applicable
 from thermohw.control import datasheet_limits, effective_temperature
+from thermohw.control.realisation import describe_realisation, hottest
 from thermohw.units import engineering
 
 __all__ = ["protocol_limits", "protocol_quantities"]
@@ -62,7 +63,9 @@ def _remarks(evidence: Evidence) -> str:
         if peaks[peak] >= max(abs(converter.low), abs(converter.high)) - 1.01 * converter.lsb:
             remarks.append(f"{words} reach the end of their converter's range")
     temperature = effective_temperature(plan)
-    if temperature > 2.0 * evidence.temperature:
+    if plan.schedule.heating is not None:
+        remarks.append(describe_realisation(plan))
+    elif temperature > 2.0 * evidence.temperature:
         remarks.append(
             f"V0 asks for an effective temperature of {temperature:.4g} K against "
             f"{evidence.temperature:g} K"
@@ -91,6 +94,9 @@ def protocol_quantities(evidence: Evidence) -> dict[str, Quantity]:
         ),
         "protocol.electrons_per_unit": Quantity(_electrons(evidence), 0.0, "1", "C V0/e"),
     }
+    if plan.schedule.heating is not None:
+        note = f"highest of the run; {describe_realisation(plan)}"
+        table["protocol.noise_temperature"] = Quantity(hottest(plan), 0.0, "K", note)
     if evidence.peaks is not None:
         for row in datasheet_limits(plan, evidence.peaks):
             table[f"protocol.peak.{row.name}"] = Quantity(row.needed, 0.0, row.unit)

@@ -155,8 +155,10 @@ def _against_paths(evidence: Evidence) -> tuple[bool, str]:
     spread = log(float(evidence.loop_rates.max() / evidence.loop_rates.min()))
     allowed = evidence.step * (device.dim * (1.0 + spread) + _mean_square(evidence))
     if held or not emf:
-        work = 0.5 * abs(moments["pumping"].value) + 2.0 * moments["energy.ends"].value
-        allowed += evidence.leak * float(evidence.plan.schedule.durations.max()) * work
+        schedule = evidence.plan.schedule
+        ends = moments["energy.ends"].value / float(schedule.temperatures.min())
+        work = 0.5 * abs(moments["pumping"].value) + 2.0 * ends
+        allowed += evidence.leak * float(schedule.relaxations.max()) * work
     excess = gap.value if hidden else abs(gap.value)
     wrong = not excess <= allowed + 4.0 * gap.stderr
     if hidden and not wrong:
@@ -191,7 +193,7 @@ def entropy_quantities(
     medium = moments["medium"]
     table = {
         "entropy.system_change": Quantity(change.value, change.stderr, "nat", method=change.method),
-        "entropy.medium": Quantity(*medium, "nat", "sum of Q_k/kT_k, every bath at its own T_k"),
+        "entropy.medium": Quantity(*medium, "nat", _medium_note(evidence)),
         "second_law.slack": Quantity(*(value or (None, None)), "nat", slack.law),
         "production.total": _production(evidence, value, change),
     }
@@ -201,6 +203,14 @@ def entropy_quantities(
     else:
         table["pumping.total"] = Quantity(None, None, "nat", "div u was not evaluated in this run")
     return table
+
+
+def _medium_note(evidence: Evidence) -> str:
+    """What heat was divided by."""
+    name = evidence.setting.protocol.realisation
+    if evidence.plan.schedule.heating is None:
+        return "sum of Q_k/kT_k, every bath at its own T_k"
+    return f"sum of int dQ_k/kT(t), T(t) the {'effective ' * (name == 'injected')}temperature"
 
 
 def _production(evidence: Evidence, value: Measured | None, change: SystemChange) -> Quantity:

@@ -41,6 +41,13 @@ class NodeMoments(NamedTuple):
     follow: Any
     rest: Any
 
+    def heated(self, factor: float) -> NodeMoments:
+        """The same at `factor` times the temperature: noise grows by its root."""
+        root = factor**0.5
+        return self._replace(
+            spread=self.spread * root, follow=self.follow * root, rest=self.rest * root
+        )
+
 
 @lru_cache(maxsize=8192)
 def node_moments(device: LinearDevice, h: float) -> NodeMoments:

@@ -24,7 +24,7 @@ Everything here is in thermal units, with node voltages v = x / sqrt(theta) as t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -66,6 +66,25 @@ class Drive:
     divergence_state: float
     divergence_score: float | NDArray[Any]
     units: NDArray[Any] | None = None
+
+    def heated(self, temperature: float, nodes: int) -> Drive:
+        """The drive of equal uncoupled nodes at another T/T_ref.
+
+        The bath then moves T times as far in the same time, so the reverse drift is T times as
+        strong; the leak, one per R_ref C_ref, is what it was.
+        """
+        if temperature == 1.0:
+            return self
+        assert isinstance(self.state, float) and isinstance(self.score, float)
+        assert isinstance(self.divergence_score, float)
+        excess = (temperature - 1.0) * (self.state - 1.0)
+        return replace(
+            self,
+            state=self.state + excess,
+            score=self.score * temperature,
+            divergence_state=self.divergence_state + nodes * excess,
+            divergence_score=self.divergence_score * temperature,
+        )
 
     def at(self, field: Field) -> Law:
         """The control law of one tick."""

@@ -54,7 +54,7 @@ class KalmanFilter:
         self,
         device: LinearDevice,
         timeline: list[Piece],
-        noise_variance: float,
+        noise_variance: float | NDArray[Any],
         *,
         start_mean: NDArray[Any],
         start_covariance: NDArray[Any],
@@ -64,17 +64,19 @@ class KalmanFilter:
         self.readings: list[ReadingStatistics] = []
         self._device, self._wiring = device, wiring
         covariance, n = start_covariance, device.dim
+        row = np.broadcast_to(np.asarray(noise_variance, dtype=float), (n,))  # one reading a node
+        reading = np.diag(row)
         for piece in timeline:
             if piece.reads:
-                gain = covariance @ np.linalg.inv(covariance + noise_variance * np.eye(n))
+                gain = covariance @ np.linalg.inv(covariance + reading)
                 # Joseph's form keeps the posterior symmetric and positive.
                 rest = np.eye(n) - gain
-                posterior = rest @ covariance @ rest.T + noise_variance * (gain @ gain.T)
-                _, log_det = np.linalg.slogdet(np.eye(n) + covariance / noise_variance)
+                posterior = rest @ covariance @ rest.T + (gain * row) @ gain.T
+                _, log_det = np.linalg.slogdet(np.eye(n) + covariance / row)
                 self.readings.append(ReadingStatistics(covariance, posterior, gain, 0.5 * log_det))
                 covariance = posterior
             propagator, _, noise = _effort_moments(device, piece.duration, wiring)
-            covariance = propagator @ covariance @ propagator.T + noise
+            covariance = propagator @ covariance @ propagator.T + noise * piece.temperature
         self.final_covariance = covariance
 
     def start(self, paths: int, like: torch.Tensor) -> torch.Tensor:

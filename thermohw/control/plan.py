@@ -4,12 +4,13 @@ integrated.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import ceil, exp, expm1
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from thermohw.control.chain.chain import Chain, make_chain
 from thermohw.control.converters import Converter
 from thermohw.control.drive import Drive, Law, make_drive
 from thermohw.control.protocol import MOST_TICKS, Protocol, quantity
@@ -37,8 +38,15 @@ class Laws:
     where a score may diverge; `prepare` makes those that will be needed.
     """
 
-    def __init__(self, drive: Drive, score: Score, times: NDArray[Any]) -> None:
+    def __init__(
+        self,
+        drive: Drive,
+        score: Score,
+        times: NDArray[Any],
+        temperatures: NDArray[Any] | None = None,
+    ) -> None:
         self._drive, self._score, self._times = drive, score, times
+        self._temperatures = temperatures
         self._laws: dict[int, Law] = {}
 
     def __len__(self) -> int:
@@ -47,7 +55,10 @@ class Laws:
     def __getitem__(self, index: int) -> Law:
         law = self._laws.get(index)
         if law is None:
-            law = self._laws[index] = self._drive.at(self._score.at(float(self._times[index])))
+            drive = self._drive
+            if self._temperatures is not None:
+                drive = drive.heated(float(self._temperatures[index]), self._score.dim)
+            law = self._laws[index] = drive.at(self._score.at(float(self._times[index])))
         return law
 
     def prepare(self, voltage: torch.Tensor, count: int) -> None:
@@ -76,6 +87,7 @@ class Plan:
         reading_noise: standard deviation of a reading, thermal volts; 0 for exact readings.
         latency: in R_ref C_ref.
         stepper: name of the stepper in force.
+        chain: every stage between node and source, thermal units.
     """
 
     protocol: Protocol
@@ -89,6 +101,7 @@ class Plan:
     reading_noise: float
     latency: float
     stepper: str
+    chain: Chain = field(default_factory=Chain)
 
     @property
     def clocked(self) -> bool:
@@ -105,7 +118,18 @@ class Plan:
             and self.dac is None
             and self.reading_noise == 0.0
             and self.latency == 0.0
+            and self.chain.ideal_control
         )
+
+    @property
+    def prompt(self) -> bool:
+        """Control follows from the present state alone, though perhaps not ideally."""
+        return self.ideal or not self.clocked
+
+    @property
+    def nominal(self) -> bool:
+        """Ideal control of a circuit that is the datasheet's."""
+        return self.ideal and self.chain.node.is_ideal
 
     @property
     def seconds(self) -> float:
@@ -127,9 +151,19 @@ def make_plan(protocol: Protocol) -> Plan:
     if stepper == "auto":
         stepper = "exact" if protocol.control == "clocked" else "splitting"
 
+    run_time = None
+    if protocol.run_time is not None:
+        run_time = quantity(protocol.run_time, "s", "protocol.run_time") / scale.time
+
     def build(ticks: int) -> Schedule:
         return make_schedule(
-            process, theta, ticks, grid=protocol.chosen_grid, narrowest=score.narrowest
+            process,
+            theta,
+            ticks,
+            grid=protocol.chosen_grid,
+            narrowest=score.narrowest,
+            realisation=protocol.realisation,
+            run_time=run_time,
         )
 
     schedule = build(_ticks(protocol, build))
@@ -145,28 +179,51 @@ def make_plan(protocol: Protocol) -> Plan:
         )
     source_unit = ("V", scale.voltage) if protocol.wiring == "emf" else ("A", scale.current)
     widest, strongest = _usual_ranges(protocol, drive, schedule)
+    adc = _converter(protocol.adc_bits, protocol.adc_range, "adc", ("V", scale.voltage), widest)
+    dac = _converter(protocol.dac_bits, protocol.dac_range, "dac", source_unit, strongest)
+    chain = make_chain(protocol, adc=adc, dac=dac, latency=latency)
     return Plan(
         protocol=protocol,
         drive=drive,
         schedule=schedule,
         timeline=make_timeline(schedule, latency),
-        laws=Laws(drive, score, schedule.model_time),
-        middle_laws=Laws(drive, score, _middle_times(protocol, schedule)),
-        adc=_converter(protocol.adc_bits, protocol.adc_range, "adc", ("V", scale.voltage), widest),
-        dac=_converter(protocol.dac_bits, protocol.dac_range, "dac", source_unit, strongest),
-        reading_noise=_volts(protocol.reading_noise) / scale.voltage,
+        laws=Laws(drive, score, schedule.model_time, _boundary_heat(protocol, schedule, stepper)),
+        middle_laws=Laws(drive, score, _middle_times(protocol, schedule), schedule.heating),
+        adc=adc,
+        dac=dac,
+        reading_noise=chain.reading_noise,
         latency=latency,
         stepper=stepper,
+        chain=chain,
     )
 
 
 def _middle_times(protocol: Protocol, schedule: Schedule) -> NDArray[Any]:
-    """Model times half-way through every tick in physical time."""
+    """Model times at which half of every tick's diffusion is done."""
     process = protocol.process
     rate = protocol.theta if process.isotropic else 1.0
     start = process.diffusion_time(process.duration)
-    middles = 0.5 * (schedule.physical_time[:-1] + schedule.physical_time[1:])
+    ends = schedule.physical_time
+    if protocol.realisation != "clock":
+        ends = np.append(0.0, np.cumsum(schedule.relaxations * schedule.temperatures))
+    middles = 0.5 * (ends[:-1] + ends[1:])
     return np.array([process.model_time(start - rate * float(s)) for s in middles])
+
+
+def _boundary_heat(protocol: Protocol, schedule: Schedule, stepper: str) -> NDArray[Any] | None:
+    """T/T_ref for the laws at tick boundaries, shape (N + 1,); None where it does not vary.
+
+    A law that is held, or that starts an Euler step, goes with the tick that it starts; one that a
+    smooth source passes through has the temperature of that moment.
+    """
+    held = schedule.heating
+    if held is None:
+        return None
+    if stepper in ("exact", "euler"):
+        return np.append(held, held[-1])
+    pace = schedule.duration / float(schedule.model_time[0] - schedule.model_time[-1])
+    strength = [float(protocol.process.diffusion(float(t))) for t in schedule.model_time]
+    return np.array(strength) / (2.0 * protocol.theta * pace)
 
 
 def _ticks(protocol: Protocol, build: Callable[[int], Schedule]) -> int:
@@ -188,10 +245,6 @@ def _ticks(protocol: Protocol, build: Callable[[int], Schedule]) -> int:
 
 def _seconds(value: str | float | None, where: str) -> float:
     return 0.0 if value is None or value == 0.0 else quantity(value, "s", where)
-
-
-def _volts(value: str | float | None) -> float:
-    return 0.0 if value is None or value == 0.0 else quantity(value, "V", "protocol.reading_noise")
 
 
 def _converter(
@@ -230,15 +283,17 @@ def _usual_ranges(protocol: Protocol, drive: Drive, schedule: Schedule) -> tuple
     else:
         decay, rest = process.transition(late)
         variance = float(np.min(np.diag(np.atleast_2d(decay**2 * known + rest))))
+    hot = float(schedule.temperatures.max())
+    drive = drive if hot == 1.0 else drive.heated(hot, protocol.device.dim)
     gain, weight = (float(np.max(np.abs(part))) for part in (drive.state, drive.score))
     return 4.0 * spread, 4.0 * (gain * spread + weight / variance**0.5)
 
 
 def _stability_margin(
     protocol: Protocol, drive: Drive, stepper: str
-) -> Callable[[float, float], float]:
-    """(tick length, model time at its end) -> a number below 1 where the closed loop of the
-    narrowest mode does not ring apart.
+) -> Callable[[float, float, float], float]:
+    """(tick length, model time at its end, T/T_ref) -> a number below 1 where the closed loop of
+    the narrowest mode does not ring apart.
 
     On a mode of variance v the controlled drift is (m - w/v) x beside the free -a x. One tick
     multiplies a deviation by e^{-ah} + (1 - e^{-ah})(m - w/v)/a when held, by 1 - a h + h (m - w/v)
@@ -251,11 +306,11 @@ def _stability_margin(
         return _matrix_margin(protocol, drive, stepper)
     leak = float(np.max(np.diag(device.effort_drift)))
 
-    def margin(h: float, t: float) -> float:
+    def margin(h: float, t: float, temperature: float) -> float:
         decay, noise = process.transition(t)
         variance = float(decay) ** 2 * narrowest + float(noise)
         kappa = drive.divergence_state / device.dim - leak
-        pull = float(drive.divergence_score) / variance - (kappa + leak)
+        pull = temperature * (float(drive.divergence_score) / variance - kappa) - leak
         if stepper == "exact":
             return -expm1(-leak * h) * (1.0 + pull / leak) / 2.0
         if stepper == "splitting":
@@ -267,7 +322,7 @@ def _stability_margin(
 
 def _matrix_margin(
     protocol: Protocol, drive: Drive, stepper: str
-) -> Callable[[float, float], float]:
+) -> Callable[[float, float, float], float]:
     """The same for a device's own relaxation: spectral radius of one tick's map on a mode of the
     narrowest variance.
     """
@@ -282,7 +337,8 @@ def _matrix_margin(
         turned = 0.5 * (own - process.drift(0.0))
         parts = [places[0] for _, places in process.cells]
 
-    def margin(h: float, t: float) -> float:
+    def margin(h: float, t: float, temperature: float) -> float:
+        del temperature  # its own relaxation is played at the baths' own temperatures
         covariance = process.narrowest(protocol.score.narrowest, t)
         return max(part_margin(h, t, covariance, np.ix_(part, part)) for part in parts)
 

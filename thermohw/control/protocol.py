@@ -9,15 +9,18 @@ source that follows the noise inside a tick does work that a held one cannot do.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import isfinite
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from thermohw.circuit import model_units
+from thermohw.control.chain.chain import node_errors
+from thermohw.control.chain.keys import Imperfections
+from thermohw.control.quantity import quantity
+from thermohw.control.realisation import check_realisation
 from thermohw.errors import InputError
 from thermohw.process import Langevin
-from thermohw.units import parse
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,15 +39,17 @@ _CHOICES = {
     "control": ("continuous", "clocked"),
     "grid": ("uniform", "log-snr"),
     "stepper": ("auto", "splitting", "heun", "euler", "exact", "reference"),
-    "realisation": ("clock",),
+    "realisation": ("clock", "resistance", "temperature", "injected"),
     "filter": ("none", "kalman"),
 }
 _CLOCKED_ONLY = ("clock", "adc_bits", "dac_bits", "reading_noise", "latency")
 
 
 @dataclass(frozen=True)
-class Protocol:
+class Protocol(Imperfections):
     """How a score is played on a device. Quantities are strings with units, or floats in SI.
+
+    The keys of imperfections are those of `thermohw.control.chain.Imperfections`.
 
     Attributes:
         device: the circuit.
@@ -59,7 +64,13 @@ class Protocol:
         grid: "uniform" in physical time or "log-snr"; None chooses log-snr for network scores.
         stepper: "auto", or for continuous control "splitting", "heun", "euler", "reference";
             clocked is always "exact".
-        realisation: how g(t) is realised; "clock" (fixed R and T, time is stretched).
+        realisation: how g(t) is realised: "clock" (fixed R and T, time is stretched), or in even
+            time "resistance" (R(t)), "temperature" (T(t)) or "injected" (noise on top of the bath,
+            an effective T(t)).
+        injected_bandwidth: of the injected noise, hertz: the corner of "one-pole", the sample rate
+            of "staircase" and "interpolated".
+        injected_shape: which of the three.
+        run_time: physical duration in even time, second; None: see `control.schedule`.
         volts_per_unit: V0; None gives the default of the process.
         adc_bits, adc_range: converter of the readings and its range in volt.
         dac_bits, dac_range: converter of the sources and its range, in volt (emf) or ampere
@@ -79,6 +90,9 @@ class Protocol:
     grid: str | None = field(default=None, kw_only=True)
     stepper: str = field(default="auto", kw_only=True)
     realisation: str = field(default="clock", kw_only=True)
+    injected_bandwidth: str | float | None = field(default=None, kw_only=True)
+    injected_shape: str | None = field(default=None, kw_only=True)
+    run_time: str | float | None = field(default=None, kw_only=True)
     volts_per_unit: str | float | None = field(default=None, kw_only=True)
     adc_bits: int | None = field(default=None, kw_only=True)
     adc_range: tuple[Any, Any] | None = field(default=None, kw_only=True)
@@ -132,6 +146,10 @@ class Protocol:
                 "filter = 'kalman' needs a reading_noise to filter", where="protocol.filter"
             )
         self._check_size()
+        check_realisation(self)
+        self.check_chain(
+            clocked=self.control == "clocked", inductors=isinstance(self.process, Langevin)
+        )
 
     def _check_size(self) -> None:
         """Score and device must have the same coordinates; inductors count under 'langevin'."""
@@ -161,6 +179,11 @@ class Protocol:
                 f"{len(self.device.nodes)} nodes",
                 where="protocol.device",
             )
+
+    @cached_property
+    def board(self) -> LinearDevice:
+        """The circuit as built: the device with its node's imperfections, same thermal units."""
+        return node_errors(self).board(self.device)
 
     @property
     def v0(self) -> float:
@@ -227,11 +250,3 @@ class Protocol:
 
 def _like(units: NDArray[Any], values: Any) -> Any:
     return units if isinstance(values, np.ndarray) else values.new_tensor(units)
-
-
-def quantity(value: str | float, unit: str, where: str, *, signed: bool = False) -> float:
-    """A setting in SI: a string with a unit, or a float already in SI; positive unless `signed`."""
-    number = parse(value, unit, where) if isinstance(value, str) else float(value)
-    if not isfinite(number) or (number <= 0 and not signed):
-        raise InputError(f"{value!r}: expected a positive quantity in {unit}", where=where)
-    return number

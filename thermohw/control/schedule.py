@@ -7,6 +7,17 @@ equal diffusion takes equal time. With the process's diffusion time d(t) = int g
 
     s(t) = (d(T) - d(t)) / theta      physical time in R C; a device's own relaxation: s = T - t
 
+Other realisations of g(t) let time run evenly, s = c (T - t), and change the circuit instead. A
+tick that the clock would stretch to D_n (in R_ref C_ref) then lasts h_n = c (t_n - t_{n+1}), and
+during it, piecewise constant,
+
+    resistance              R_ref/R_n = D_n/h_n    it lasts D_n of its own R_n C
+    temperature, injected   T_n/T_ref = D_n/h_n    noise of the strength that moves as far
+
+so that every tick diffuses as far as under the clock. c defaults to that of the clock's whole
+duration (mean 1/R and mean T are then the reference's), for injected noise, which only adds to the
+bath, to the longest run whose coldest moment is the bath's own: c = min g^2/(2 theta).
+
 Grids: "uniform" ticks are equally long on the device (a clock rate); "log-snr" ticks are equally
 spaced in ln(signal/noise), which spends score evaluations where the law changes. With t_min = 0
 the log-SNR grid ends where the noise is a thousandth of the narrowest mode's variance and closes
@@ -53,11 +64,15 @@ class Schedule:
         model_time: t_n of the tick boundaries, shape (N + 1,), falling from the process's duration
             to t_min.
         physical_time: s_n, shape (N + 1,), rising from 0, in R_ref C_ref.
+        relaxing: tick lengths in the R_n C in force, shape (N,); None where R is the reference's.
+        heating: T_n/T_ref of every tick, shape (N,); None where T is the reference's.
     """
 
     grid: str
     model_time: NDArray[Any]
     physical_time: NDArray[Any]
+    relaxing: NDArray[Any] | None = None
+    heating: NDArray[Any] | None = None
 
     @property
     def ticks(self) -> int:
@@ -74,6 +89,21 @@ class Schedule:
         return np.diff(self.physical_time)
 
     @property
+    def relaxations(self) -> NDArray[Any]:
+        """Tick lengths in the resistance in force times C, shape (N,): what a stepper sees."""
+        return self.durations if self.relaxing is None else self.relaxing
+
+    @property
+    def conductances(self) -> NDArray[Any]:
+        """R_ref/R_n of every tick, shape (N,)."""
+        return self.relaxations / self.durations
+
+    @property
+    def temperatures(self) -> NDArray[Any]:
+        """T_n/T_ref of every tick, shape (N,)."""
+        return np.ones(self.ticks) if self.heating is None else self.heating
+
+    @property
     def duration(self) -> float:
         """Length of the whole run in R_ref C_ref."""
         return float(self.physical_time[-1])
@@ -86,6 +116,8 @@ def make_schedule(
     *,
     grid: str = "uniform",
     narrowest: float = 1.0,
+    realisation: str = "clock",
+    run_time: float | None = None,
 ) -> Schedule:
     """Lay `ticks` ticks over the generation of a process.
 
@@ -97,9 +129,12 @@ def make_schedule(
         grid: "uniform" in physical time, or "log-snr".
         narrowest: smallest variance of a mode of the data, model units; used by "log-snr" with
             t_min = 0.
+        realisation: "clock", "resistance", "temperature" or "injected".
+        run_time: length of the run in R_ref C_ref for those that do not stretch time; None: see the
+            module.
 
     Raises:
-        InputError: unknown grid or no ticks.
+        InputError: unknown grid, no ticks, or injected noise that would have to cool.
     """
     if ticks < 1:
         raise InputError(
@@ -107,7 +142,9 @@ def make_schedule(
         )
     rate = theta if process.isotropic else 1.0
     start = process.diffusion_time(process.duration)
-    if grid == "uniform":
+    if grid == "uniform" and realisation != "clock":
+        inner = list(np.linspace(process.duration, process.t_min, ticks + 1)[1:-1])
+    elif grid == "uniform":
         total = start - process.diffusion_time(process.t_min)
         inner = [process.model_time(start - total * n / ticks) for n in range(1, ticks)]
     elif grid == "log-snr":
@@ -118,7 +155,52 @@ def make_schedule(
     physical = np.array([(start - process.diffusion_time(float(t))) / rate for t in model])
     physical[0] = 0.0
     assert (np.diff(physical) > 0).all(), "ticks must have positive length"
-    return Schedule(grid, model, physical)
+    if realisation == "clock":
+        return Schedule(grid, model, physical)
+    slowest = None
+    if realisation == "injected":
+        ends = (process.t_min, process.duration)
+        slowest = min(float(process.diffusion(t)) for t in ends) / (2.0 * rate)
+    return _evenly(grid, model, physical, slowest=slowest, run_time=run_time,
+                   heats=realisation != "resistance")  # fmt: skip
+
+
+def _evenly(
+    grid: str,
+    model: NDArray[Any],
+    stretched: NDArray[Any],
+    *,
+    slowest: float | None,
+    run_time: float | None,
+    heats: bool,
+) -> Schedule:
+    """A schedule whose time runs evenly, from the one that stretches it.
+
+    Args:
+        grid: its name.
+        model: model times, shape (N + 1,).
+        stretched: what the clock would make of them, in R_ref C_ref, shape (N + 1,).
+        slowest: R_ref C_ref per model time beyond which the bath alone is too warm; None where it
+            can be cooled.
+        run_time: length of the run in R_ref C_ref, or None.
+        heats: the temperature varies, else the resistance.
+    """
+    reach, wanted = np.diff(stretched), -np.diff(model)
+    whole = float(model[0] - model[-1])
+    pace = float(stretched[-1]) / whole if slowest is None else slowest
+    if run_time is not None:
+        pace = run_time / whole
+        if slowest is not None and pace > slowest * (1.0 + 1e-9):
+            raise InputError(
+                f"a run of {run_time:.4g} R C is so slow that its noise falls below the bath's "
+                f"own, and injected noise cannot cool; expected at most {slowest * whole:.4g} "
+                "R C, or realisation = 'temperature'",
+                where="protocol.run_time",
+            )
+    physical = pace * (model[0] - model)
+    if heats:
+        return Schedule(grid, model, physical, heating=reach / (pace * wanted))
+    return Schedule(grid, model, physical, relaxing=reach)
 
 
 def _log_snr_times(process: Process, ticks: int, narrowest: float) -> list[float]:
@@ -134,7 +216,7 @@ def _log_snr_times(process: Process, ticks: int, narrowest: float) -> list[float
 
 def require_stable(
     schedule: Schedule,
-    margin: Callable[[float, float], float],
+    margin: Callable[[float, float, float], float],
     rebuild: Callable[[int], Schedule],
     *,
     narrowest: float,
@@ -143,7 +225,7 @@ def require_stable(
 
     Args:
         schedule: the grid to judge.
-        margin: (tick length, model time at its end) -> a number that must stay below 1.
+        margin: (tick length, model time at its end, T/T_ref) -> a number that must stay below 1.
         rebuild: ticks -> the same kind of grid with that many ticks, to find the number that is
             enough.
         narrowest: variance of the narrowest mode, for the message.
@@ -163,16 +245,14 @@ def require_stable(
         few, enough = (few, middle) if stable else (middle, enough)
     raise InputError(
         f"ticks = {schedule.ticks} ({schedule.grid}): tick {worst[1]} lasts "
-        f"{schedule.durations[worst[1]]:.3g} RC, too long for the narrowest mode (variance "
+        f"{schedule.relaxations[worst[1]]:.3g} RC, too long for the narrowest mode (variance "
         f"{narrowest:.3g}): a loop held that long is unstable; about {enough} ticks are enough",
         where="protocol.ticks",
     )
 
 
-def _worst(schedule: Schedule, margin: Callable[[float, float], float]) -> tuple[float, int]:
-    margins = [
-        margin(float(h), float(t))
-        for h, t in zip(schedule.durations, schedule.model_time[1:], strict=True)
-    ]
+def _worst(schedule: Schedule, margin: Callable[[float, float, float], float]) -> tuple[float, int]:
+    ticks = zip(schedule.relaxations, schedule.model_time[1:], schedule.temperatures, strict=True)
+    margins = [margin(float(h), float(t), float(warm)) for h, t, warm in ticks]
     worst = int(np.argmax(margins))
     return margins[worst], worst

@@ -21,10 +21,12 @@ class Piece(NamedTuple):
     Attributes:
         tick: the tick it lies in.
         start: physical time at its start, R_ref C_ref.
-        duration: its length.
+        duration: its length in the R C in force (R_ref C_ref unless the protocol varies R).
         reads: whether a reading is taken at its start.
         applies: the tick whose control is applied; -1 while the sources still rest.
         ends_tick: whether the tick ends with it.
+        conductance: R_ref/R in force.
+        temperature: T/T_ref in force.
     """
 
     tick: int
@@ -33,6 +35,8 @@ class Piece(NamedTuple):
     reads: bool
     applies: int
     ends_tick: bool
+    conductance: float = 1.0
+    temperature: float = 1.0
 
 
 def make_timeline(schedule: Schedule, latency: float = 0.0) -> list[Piece]:
@@ -46,10 +50,13 @@ def make_timeline(schedule: Schedule, latency: float = 0.0) -> list[Piece]:
         The pieces in order; with no latency exactly one a tick.
     """
     times, n = schedule.physical_time, schedule.ticks
+    conductance, temperature = schedule.conductances, schedule.temperatures
     if latency == 0.0:
         return [
-            Piece(k, float(times[k]), float(h), True, k, True)
-            for k, h in enumerate(schedule.durations)
+            Piece(k, float(times[k]), float(h), True, k, True, *map(float, held))
+            for k, (h, *held) in enumerate(
+                zip(schedule.relaxations, conductance, temperature, strict=True)
+            )
         ]
     resolution = (
         1e-9 * schedule.duration
@@ -68,7 +75,14 @@ def make_timeline(schedule: Schedule, latency: float = 0.0) -> list[Piece]:
                 cuts.append(arrival)
             applied += 1
         pieces.append(_piece(tick, cuts[-1], right, left, applied, True))
-    return pieces
+    return [
+        piece._replace(
+            duration=piece.duration * float(conductance[piece.tick]),
+            conductance=float(conductance[piece.tick]),
+            temperature=float(temperature[piece.tick]),
+        )
+        for piece in pieces
+    ]
 
 
 def _piece(tick: int, start: float, end: float, left: float, applied: int, ends: bool) -> Piece:

@@ -132,7 +132,7 @@ class Euler(_Continuous):
         """One step; see `Stepper.step`."""
         assert control is not None and act is not None
         h = piece.duration
-        kick = noise.normals(self.normals) * (self.terminals.noise * h**0.5)
+        kick = noise.normals(self.normals) * (self.terminals.noise * (h * piece.temperature) ** 0.5)
         current = self.terminals.current(control)
         charge = self._flow(self.terminals.voltage(state), self.terminals.emf(control), h, kick)
         end = self._move(state, charge, current, h)
@@ -154,7 +154,7 @@ class Heun(_Continuous):
         """One step; see `Stepper.step`."""
         assert control is not None and act is not None
         h, ports = piece.duration, self.terminals
-        kick = noise.normals(self.normals) * (ports.noise * h**0.5)
+        kick = noise.normals(self.normals) * (ports.noise * (h * piece.temperature) ** 0.5)
         first = self._flow(ports.voltage(state), ports.emf(control), h, kick)
         guess = self._move(state, first, ports.current(control), h)
         ahead = act(guess)
@@ -228,6 +228,8 @@ class Splitting(_Continuous):
         assert control is not None and act is not None
         h, k, ports = piece.duration, len(self.device.elements), self.terminals
         normals = noise.normals(self.normals)
+        if piece.temperature != 1.0:
+            normals = normals * piece.temperature**0.5
         first, charge_a = self._drift_freely(state, normals[:, :k], 0.5 * h)
         half, _ = self._push(first, act(first, middle=True), 0.5 * h)
         pushing = act(half, middle=True)

@@ -49,9 +49,11 @@ class HeldNodes:
         self.normals = (2 if self.flux else 1) * device.dim
         self.moments = lru_cache(maxsize=None)(self._moments)
 
-    def _moments(self, h: float) -> NodeMoments:
-        """Moments as floats or rows of the state's dtype."""
+    def _moments(self, h: float, temperature: float = 1.0) -> NodeMoments:
+        """Moments as floats or rows of the state's dtype, at T/T_ref times the device's own T."""
         moments = node_moments(self.device, h)
+        if temperature != 1.0:
+            moments = moments.heated(temperature)
         rows = {
             name: value if isinstance(value, float) else torch.tensor(value, dtype=self.dtype)
             for name, value in moments._asdict().items()
@@ -68,7 +70,7 @@ class HeldNodes:
         act: Act | None,
     ) -> Step:
         """One exact tick; see `Stepper.step`."""
-        m, n = self.moments(piece.duration), self.device.dim
+        m, n = self.moments(piece.duration, piece.temperature), self.device.dim
         emf, current = self.terminals.emf(control), self.terminals.current(control)
         normals = noise.normals(self.normals)
         end = _relax(state, m, emf)

@@ -84,9 +84,14 @@ class Recorder:
         return {}
 
     def _keep(self, state: torch.Tensor, control: Control | None) -> None:
-        voltage = self.plan.protocol.device.efforts(state)
+        voltage = self.plan.protocol.board.efforts(state)
         zeros = torch.zeros_like(voltage)
-        frame = {"voltage": voltage, "control": zeros if control is None else control.source}
+        source = zeros if control is None else control.source
+        if control is not None and self.plan.schedule.relaxing is not None:
+            if self.plan.drive.wiring == "current":  # a step counts in the R C in force
+                tick = min(control.tick, self.plan.schedule.ticks - 1)
+                source = source * float(self.plan.schedule.conductances[tick])
+        frame = {"voltage": voltage, "control": source}
         if self.score:
             frame["score"] = zeros if control is None else self._score_of(voltage, control)
         self._frames.append(frame)

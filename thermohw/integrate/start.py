@@ -158,6 +158,7 @@ def _gaussian(kind: str, law: Normal) -> StartLaw:
 
 
 def _steady(plan: Plan) -> Normal:
-    device = plan.protocol.device
+    device = plan.protocol.board
     covariance = device.hessian @ device.stationary_covariance @ device.hessian
+    covariance = covariance * float(plan.schedule.temperatures[0])
     return Normal(np.zeros(device.dim), plan.protocol.covariance_to_model(covariance))

@@ -38,7 +38,7 @@ _FRAMES = {
 
 def ledger_channels(engine: Engine) -> tuple[Channel, ...]:
     """The per-path channels of a run, in the order of the file."""
-    device, wiring = engine.plan.protocol.device, engine.plan.drive.wiring
+    device, wiring = engine.plan.protocol.board, engine.plan.drive.wiring
     names = {observer.name for observer in engine.observers}
     channels = [
         Channel(f"heat.{bath}", "J", description=f"heat into bath {bath}")
@@ -50,6 +50,9 @@ def ledger_channels(engine: Engine) -> tuple[Channel, ...]:
         Channel("energy.end", "J", description="stored energy at the end"),
         Channel("first_law.residual", "J", description="energy change minus (work minus heat)"),
     ]
+    if engine.plan.schedule.heating is not None:
+        about = "sum over baths of int dQ/(k T(t)), nats"
+        channels.append(Channel("medium", "1", description=about))
     if "pumping" in names:
         channels.append(Channel("pumping", "1", description="int div u, nats"))
     if "fluctuation" in names:
@@ -99,7 +102,7 @@ def ledger_values(
         end: end states.
         results: what the observers said.
     """
-    device, scale = engine.plan.protocol.device, engine.plan.protocol.device.scale
+    device, scale = engine.plan.protocol.board, engine.plan.protocol.device.scale
     protocol = engine.plan.protocol
     ledger = results["ledger"]
     values = {
@@ -113,6 +116,8 @@ def ledger_values(
         "first_law.residual",
     ):
         values[name] = ledger[name] * scale.energy
+    if "medium" in ledger:
+        values["medium"] = ledger["medium"]
     if "pumping" in results:
         values["pumping"] = results["pumping"]["pumping"]
     v_start, v_end = (device.efforts(state.double()) for state in (start, end))
@@ -208,7 +213,7 @@ def _columns(engine: Engine) -> list[tuple[str, str, str, str, list[int]]]:
 
 def series_axes(engine: Engine) -> dict[str, tuple[str, ...]]:
     """Names along every axis of the channels."""
-    device = engine.plan.protocol.device
+    device = engine.plan.protocol.board
     axes = {"node": device.nodes}
     if device.fluxes:
         n = len(device.nodes)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from thermohw.control.realisation import describe_realisation
 from thermohw.thermo import Profile, acquired, converter_information
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def run_facts(engine: Engine) -> dict[str, Any]:
             "volts_per_unit": plan.protocol.v0,
             "theta": plan.protocol.theta,
         },
-        "baths": {"energy": scale.energy * plan.protocol.device.temperatures},
+        "baths": {"energy": scale.energy * plan.protocol.board.temperatures},
         "schedule": {
             "grid": plan.schedule.grid,
             "stepper": plan.stepper,
@@ -35,6 +36,8 @@ def run_facts(engine: Engine) -> dict[str, Any]:
             "physical_time": plan.schedule.physical_time * scale.time,
             "profile_edges": edges,
             "duration": plan.seconds,
+            "realisation": describe_realisation(plan),
+            **_varied(engine),
         },
         "start": {
             "kind": engine.start.kind,
@@ -47,6 +50,16 @@ def run_facts(engine: Engine) -> dict[str, Any]:
     if plan.clocked:
         facts["information"] = _information(engine)
     return facts
+
+
+def _varied(engine: Engine) -> dict[str, Any]:
+    """What was varied instead of the clock, tick by tick: ohm or kelvin."""
+    schedule, scale = engine.plan.schedule, engine.plan.protocol.device.scale
+    if schedule.relaxing is not None:
+        return {"resistance": scale.resistance / schedule.conductances}
+    if schedule.heating is not None:
+        return {"temperature": scale.temperature * schedule.temperatures}
+    return {}
 
 
 def _information(engine: Engine) -> dict[str, Any]:

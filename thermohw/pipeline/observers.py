@@ -34,12 +34,10 @@ def build_engine(
     start = start or (
         "marginal" if setting.target is not None and setting.target.analytic else "prior"
     )
-    low = protocol.device.dim <= _THEOREM_DIM
+    low = protocol.board.dim <= _THEOREM_DIM
     truth = score if score.exact else getattr(score, "base", None)
     known = truth is not None and truth.exact
-    ideal = not any(
-        getattr(protocol, name) for name in ("adc_bits", "dac_bits", "reading_noise", "latency")
-    )
+    ideal = set(protocol.imperfect) <= {"node"}
     # Networks: div u costs a Jacobian a tick; the account needs it only where a current source
     # pumps.
     divergence = ideal and known
@@ -57,13 +55,14 @@ def build_engine(
         flux=theorem,
         closing=theorem or divergence and _defined_at_end(score),
     )
-    plan, device = engine.plan, protocol.device
+    plan, device = engine.plan, protocol.board
     observers: list[Observer] = [
-        Ledger(device, protocol.wiring),
+        Ledger(device, protocol.wiring, varying=plan.schedule.heating is not None),
         Peaks(device),
         Profile(plan.schedule),
     ]
-    if plan.clocked and device.uncoupled:
+    prompt = plan.chain.lag.is_ideal  # sources that stay between decisions
+    if plan.clocked and device.uncoupled and prompt:
         observers.append(HeatBalance(device))
     if divergence:
         observers.append(Pumping())
@@ -75,6 +74,8 @@ def build_engine(
         and plan.adc is None
         and plan.latency == 0.0
         and device.uncoupled
+        and plan.chain.sense.exact
+        and prompt
     ):
         observers.append(Information(engine.controller))
     if every > 0:

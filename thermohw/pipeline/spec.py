@@ -67,6 +67,9 @@ class ProtocolTable(_Table):
     grid: str | None = None
     stepper: str = "auto"
     realisation: str = "clock"
+    injected_bandwidth: Quantity | None = None
+    injected_shape: str | None = None
+    run_time: Quantity | None = None
     volts_per_unit: Quantity | None = None
     adc_bits: Count | None = None
     adc_range: Pair | None = None

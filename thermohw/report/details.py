@@ -15,6 +15,7 @@ __all__ = ["Limit", "limits", "protocol", "provenance"]
 
 Pairs = list[tuple[str, str]]
 Limit = tuple[str, str, str, float | None]
+_CLOCK = "clock: time is stretched at fixed R and T"
 _CONVERTERS = (("adc", "reading converter (ADC)"), ("dac", "source converter (DAC)"))
 
 
@@ -32,6 +33,7 @@ def protocol(facts: Facts) -> Pairs:
         ("process", process_words(facts)),
         ("score", score_words(facts)),
         ("wiring and clocking", wiring_words(facts)),
+        ("how g(t) is made", str(schedule.get("realisation", _CLOCK))),
         ("grid", f"{count(facts.ticks)} ticks, {schedule['grid']}; stepper {schedule['stepper']}"),
         ("duration", f"{quantity(seconds, 's')} a sample, {constants}"),
         (

@@ -54,13 +54,14 @@ class HeatBalance:
         """Add one tick's expectation."""
         account = carry.get("part", carry["expected"])
         h, device = step.piece.duration, self.device
-        m, stiffness = node_moments(device, h), np.diag(device.hessian)
+        warm = step.piece.temperature
+        m, stiffness = node_moments(device, h).heated(warm), np.diag(device.hessian)
         voltage = device.efforts(step.start)
         if step.current is None:
             share = 0.5 * (1.0 - np.square(m.decay)) / stiffness
             force = voltage if step.emf is None else voltage - step.emf
             _add(account, force, force, share)
-            carry["constant"] -= torch.as_tensor(share * stiffness * device.temperatures)
+            carry["constant"] -= torch.as_tensor(share * stiffness * device.temperatures * warm)
         else:
             push = stiffness * m.from_current  # of v' by i
             _add(account, voltage, voltage, 0.5 * (1.0 - np.square(m.decay)) / stiffness)

@@ -83,7 +83,8 @@ class PathRatio:
         forward = (y - x @ propagator - c @ response) @ white
         propagator, response, white = self.returns(step.piece.duration)[:3]
         backward = (x - y @ propagator - d @ response) @ white
-        carry["even"].add_(0.5 * (backward.square().sum(1) - forward.square().sum(1)))
+        half = 0.5 / step.piece.temperature  # whitened at the device's own temperature
+        carry["even"].add_(half * (backward.square().sum(1) - forward.square().sum(1)))
         if not self.odd:
             return
         if self.device.gyrating:
@@ -99,7 +100,7 @@ class PathRatio:
             backward = (x - y[:, :n] @ propagator + d @ response) @ white
         else:
             backward = (x - y @ propagator + d @ response) @ white
-        carry["odd"].add_(0.5 * (backward.square().sum(1) - forward.square().sum(1)))
+        carry["odd"].add_(half * (backward.square().sum(1) - forward.square().sum(1)))
 
     def result(self, carry: Carry, state: torch.Tensor) -> Carry:
         """Summed log ratios "even" (and "odd"), nats, without the boundary term."""

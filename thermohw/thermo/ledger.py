@@ -42,12 +42,13 @@ class Ledger:
     Args:
         device: names the baths and values the stored energy.
         wiring: which kind of source works.
+        varying: the temperature of the baths varies during the run: keep int dQ_k/T_k(t), too.
     """
 
     name = "ledger"
 
-    def __init__(self, device: LinearDevice, wiring: str) -> None:
-        self.device, self.wiring = device, wiring
+    def __init__(self, device: LinearDevice, wiring: str, *, varying: bool = False) -> None:
+        self.device, self.wiring, self.varying = device, wiring, varying
 
     def init(self, state: torch.Tensor) -> Carry:
         """Accounts at zero, and the start energy."""
@@ -58,6 +59,8 @@ class Ledger:
             carry[name] = torch.zeros(len(state), columns, dtype=torch.float64)
             if state.dtype != torch.float64:
                 carry[f"{name}_part"] = torch.zeros(len(state), columns, dtype=state.dtype)
+        if self.varying:
+            carry["nats"] = torch.zeros(len(state), dtype=torch.float64)
         return carry
 
     def update(self, carry: Carry, step: Step) -> None:
@@ -70,13 +73,25 @@ class Ledger:
         heat.addcmul_(step.force, step.charge)
         if step.excess is not None:
             heat.add_(step.excess)
+        if self.varying:
+            self._count_nats(carry["nats"], step)
         if step.emf is not None:
             work.addcmul_(step.emf, step.charge, value=-1.0)
         elif step.current is not None:
             assert step.flux is not None
             work.addcmul_(step.current, step.flux)
+        if step.extra is not None:
+            work.add_(step.extra)
         if single and (step.piece.tick + 1) % FLUSH == 0 and step.piece.ends_tick:
             self._flush(carry)
+
+    def _count_nats(self, account: torch.Tensor, step: Step) -> None:
+        """Add sum_k dQ_k/(k T_k) of one step."""
+        heat = (step.force * step.charge).double()
+        if step.excess is not None:
+            heat = heat + step.excess
+        temperatures = torch.as_tensor(self.device.temperatures * step.piece.temperature)
+        account.add_((heat / temperatures).sum(1))
 
     @staticmethod
     def _flush(carry: Carry) -> None:
@@ -88,14 +103,16 @@ class Ledger:
         """Channels per path, float64: heat.<bath>, work.emf or work.current, energy.start,
         energy.end, first_law.residual.
 
-        Also heat (paths, K) and work (paths, sources) under "heat" and "work".
+        Also heat (paths, K) and work (paths, sources) under "heat" and "work", and where the
+        temperature varies "medium", sum_k int dQ_k/(k T_k(t)) in nats.
         """
         if "heat_part" in carry:
             self._flush(carry)
         heat, work = carry["heat"], carry["work"]
         end = self.device.energy(state)
         total = work.sum(1)
-        return {
+        nats = {"medium": carry["nats"]} if self.varying else {}
+        return nats | {
             "heat": heat,
             "work": work,
             f"work.{self.wiring}": total,

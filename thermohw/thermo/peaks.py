@@ -52,7 +52,9 @@ class Peaks:
             return
         if step.control is None:
             return
-        peaks[1] = torch.maximum(peaks[1], _largest(step.control.source))
+        pace = step.piece.conductance  # flows per R_ref C_ref; a step counts in the R C in force
+        own = pace if step.current is not None else 1.0
+        peaks[1] = torch.maximum(peaks[1], _largest(step.control.source) * own)
         flow = step.force * self._conductance.to(step.force.dtype)
         current = _largest(flow)
         if self.device.uncoupled:
@@ -67,8 +69,8 @@ class Peaks:
                 rate = rate + step.current @ self._inject.to(flow.dtype)
         if step.current is not None:
             current = torch.maximum(current, _largest(step.current))
-        peaks[2] = torch.maximum(peaks[2], current)
-        peaks[3] = torch.maximum(peaks[3], _largest(rate))
+        peaks[2] = torch.maximum(peaks[2], current * pace)
+        peaks[3] = torch.maximum(peaks[3], _largest(rate) * pace)
 
     def _volts(self, efforts: torch.Tensor) -> torch.Tensor:
         """Node voltages among the efforts."""
