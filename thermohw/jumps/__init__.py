@@ -1,0 +1,20 @@
+"""Circuits of nonlinear conductors: electrons one at a time, and the exact heat of every event."""
+
+from thermohw.jumps.master import MasterEquation, master_equation
+from thermohw.jumps.record import JumpRun
+from thermohw.jumps.run import simulate_jumps
+from thermohw.jumps.theorems import (
+    FluctuationTheorem,
+    entropy_production,
+    fluctuation_theorem,
+)
+
+__all__ = [
+    "FluctuationTheorem",
+    "JumpRun",
+    "MasterEquation",
+    "entropy_production",
+    "fluctuation_theorem",
+    "master_equation",
+    "simulate_jumps",
+]

@@ -1,0 +1,151 @@
+"""What a run of jumps leaves behind: every path's books, in SI, float64.
+
+First law, path by path:  energy change = sum of works of the supplies - sum of heats into the
+baths. The three come from different places (end states; counted charges; events), so the residual
+is a check and not a definition.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thermohw.circuit.jump import ELEMENTARY_CHARGE
+from thermohw.errors import InputError
+from thermohw.units import engineering
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from thermohw.circuit.jump import JumpDevice
+
+__all__ = ["JumpRun"]
+
+
+@dataclass(frozen=True, eq=False)
+class JumpRun:
+    """Paths of a circuit of nonlinear conductors.
+
+    Attributes:
+        device: what was played.
+        method: "exact", "tau-leap" or "langevin".
+        duration: as asked for, second.
+        times: how long each path ran, shape (paths,), second; shorter than the duration where it
+            met the stop.
+        start: charges on the nodes, shape (paths, n), elementary charges.
+        end: the same at the end.
+        counts: events of every conductor, forward ones first, shape (paths, 2K).
+        heat: into the bath of every conductor, shape (paths, K), joule.
+        work: of every supply on the circuit, shape (paths, S), joule.
+        energy_change: of the capacitors' field, shape (paths,), joule.
+        mean_voltages: time average along each path, shape (paths, n), volt.
+        mean_squares: time average of v v^T along each path, shape (paths, n, n), V^2.
+        grid: times at which states were kept, shape (g,), second.
+        voltages: of the nodes at those times, shape (paths, g, n), volt.
+        stopped: which paths met the stop, shape (paths,), bool.
+        step: length of the steps of an approximate method, second; 0 for the exact one.
+        leap: mean relative change of the total rate in a step; 0 for the exact method.
+    """
+
+    device: JumpDevice
+    method: str
+    duration: float
+    times: NDArray[Any]
+    start: NDArray[Any]
+    end: NDArray[Any]
+    counts: NDArray[Any]
+    heat: NDArray[Any]
+    work: NDArray[Any]
+    energy_change: NDArray[Any]
+    mean_voltages: NDArray[Any]
+    mean_squares: NDArray[Any]
+    grid: NDArray[Any] = field(repr=False)
+    voltages: NDArray[Any] = field(repr=False)
+    stopped: NDArray[Any] = field(repr=False)
+    step: float = 0.0
+    leap: float = 0.0
+
+    @property
+    def paths(self) -> int:
+        """How many."""
+        return len(self.times)
+
+    @property
+    def exact(self) -> bool:
+        """Played event by event, with no time step and no Gaussian noise."""
+        return self.method == "exact"
+
+    @property
+    def transferred(self) -> NDArray[Any]:
+        """Forward less backward events of every conductor, shape (paths, K)."""
+        count = len(self.device.elements)
+        return self.counts[:, :count] - self.counts[:, count:]
+
+    @property
+    def residual(self) -> NDArray[Any]:
+        """Energy change - work + heat of every path, shape (paths,), joule: the first law."""
+        return self.energy_change - self.work.sum(1) + self.heat.sum(1)
+
+    @property
+    def exchanged(self) -> NDArray[Any]:
+        """Sum of the magnitudes in the first law, shape (paths,), joule: the size of round-off."""
+        parts = np.abs(self.work).sum(1) + np.abs(self.heat).sum(1)
+        return parts + np.abs(self.energy_change)
+
+    @property
+    def medium_entropy(self) -> NDArray[Any]:
+        """sum_k Q_k/kT_k of every path, shape (paths,), nats."""
+        return (self.heat / (self.device.temperatures * self.device.energy_unit)).sum(1)
+
+    def current(self, conductor: str) -> tuple[float, float]:
+        """Mean current through a conductor and its standard error, ampere."""
+        flow = ELEMENTARY_CHARGE * self.transferred[:, self._place(conductor)] / self.times
+        return float(flow.mean()), float(flow.std(ddof=1) / np.sqrt(self.paths))
+
+    def fano(self, conductor: str) -> tuple[float, float]:
+        """Variance over mean of the charges transferred, and its standard error (jackknife)."""
+        n = self.transferred[:, self._place(conductor)]
+        m = self.paths
+        mean, square = (n.sum() - n) / (m - 1), (np.sum(n**2) - n**2) / (m - 1)
+        left_out = (square - mean**2) * (m - 1) / (m - 2) / np.abs(mean)
+        spread = np.sqrt((m - 1) / m * np.sum((left_out - left_out.mean()) ** 2))
+        return float(n.var(ddof=1) / abs(n.mean())), float(spread)
+
+    def _place(self, conductor: str) -> int:
+        if conductor not in self.device.elements:
+            raise InputError(
+                f"no conductor '{conductor}'; known: {', '.join(self.device.elements)}",
+                where=self.device.name,
+            )
+        return self.device.elements.index(conductor)
+
+    def __str__(self) -> str:
+        device, root = self.device, np.sqrt(self.paths)
+        kt = device.energy_unit
+        how = {
+            "exact": "electron by electron, exact",
+            "tau-leap": f"APPROXIMATE: Poisson numbers in steps of {engineering(self.step, 's')}",
+            "langevin": "APPROXIMATE: Gaussian noise on nonlinear conductors, steps of "
+            f"{engineering(self.step, 's')}",
+        }[self.method]
+        lines = [
+            f"{device.name}: {self.paths} paths of {engineering(float(self.times.mean()), 's')}, "
+            f"{how}",
+            f"{self.counts.sum(1).mean():.4g} events a path",
+        ]
+        if self.step:
+            lines.append(f"rates change by {100.0 * self.leap:.2g} % in a step")
+        if self.stopped.any():
+            lines.append(f"{int(self.stopped.sum())} of {self.paths} paths met the stop")
+        tables = [(f"heat {name}", self.heat[:, k]) for k, name in enumerate(device.elements)]
+        tables += [(f"work {name}", self.work[:, k]) for k, name in enumerate(device.supplies)]
+        tables.append(("energy change", self.energy_change))
+        width = max(len(label) for label, _ in tables)
+        for label, values in tables:
+            mean, error = values.mean() / kt, values.std(ddof=1) / root / kt
+            lines.append(f"  {label:{width}}  {mean:12.6g} +- {error:.2g} kT a path")
+        worst = float((np.abs(self.residual) / np.maximum(self.exchanged, kt)).max())
+        lines.append(f"first law: residual {worst:.1e} of the energy exchanged, worst path")
+        return "\n".join(lines)

@@ -1,0 +1,213 @@
+"""Playing a circuit of nonlinear conductors: starts, blocks, methods and books."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thermohw.circuit.jump import JumpDevice
+from thermohw.errors import InputError
+from thermohw.jumps.approximate import play_steps
+from thermohw.jumps.draws import BLOCK, block_rng
+from thermohw.jumps.exact import Raw, Task, play_exact
+from thermohw.jumps.master import MasterEquation
+from thermohw.jumps.record import JumpRun
+from thermohw.units import parse
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["METHODS", "simulate_jumps"]
+
+METHODS = ("exact", "tau-leap", "langevin")
+_TILE = 16  # blocks played together
+
+
+def simulate_jumps(
+    device: JumpDevice,
+    duration: str | float,
+    *,
+    paths: int,
+    seed: int = 0,
+    start: Any = "uncharged",
+    samples: int = 0,
+    stop: tuple[Mapping[str, float], str | float] | None = None,
+    method: str = "exact",
+    step: str | float | None = None,
+    approximate: bool = False,
+    most: int = 2_000_000,
+) -> JumpRun:
+    """Play paths of a circuit of nonlinear conductors, with the energy books of each.
+
+    Args:
+        device: `load_device` of a datasheet with supplies and transistors or junctions.
+        duration: of every path, e.g. "2 us", or seconds.
+        paths: how many.
+        seed: of the run; equal seeds give equal paths, however many there are.
+        start: "uncharged", the voltages of the nodes (a mapping name -> "20 mV" or volts; the
+            nearest charge is taken, nodes not named are at 0 V), charges of shape (n,) or (paths,
+            n), or a `MasterEquation`, whose stationary law is sampled.
+        samples: at how many equidistant times, the duration included, states are kept.
+        stop: weights of the nodes' voltages and a level: a path ends when the weighted sum is not
+            above the level, e.g. ({"a": 1.0, "b": -1.0}, "0 V") when the bit a > b is lost.
+        method: "exact", or one of the approximations "tau-leap" and "langevin", which need `step`
+            and approximate=True. A datasheet that asks for Gaussian noise (marked approximate) is
+            played by "langevin".
+        step: of an approximate method, e.g. "1 ns", or seconds.
+        approximate: say that an approximation is wanted.
+        most: events (or steps) that a path may have.
+
+    Raises:
+        InputError: a device of another kind, an unknown method or start, an approximation that was
+            not asked for, or a path with more than `most` events.
+    """
+    if not isinstance(device, JumpDevice):
+        kind = getattr(device, "name", type(device).__name__)
+        raise InputError(
+            f"{kind} has no nonlinear conductors; simulate_jumps plays circuits with [[transistor]] "
+            "or [[junction]], simulate plays linear ones"
+        )
+    if method not in METHODS:
+        raise InputError(f"{method!r}: expected one of {', '.join(METHODS)}", where="method")
+    if device.approximate and method == "exact":
+        method, approximate = "langevin", True
+    span = _seconds(duration, "duration")
+    length = _step(method, step, approximate)
+    if paths < 1:
+        raise InputError(f"{paths}: expected at least one path", where="paths")
+    grid = span * np.arange(1, samples + 1) / max(samples, 1)
+    rule = None if stop is None else _stop(device, stop)
+    begin = _start(device, start, paths, seed)
+    parts: list[tuple[NDArray[Any], Raw]] = []
+    for low in range(0, paths, BLOCK * _TILE):
+        rows = begin[low : low + BLOCK * _TILE]
+        blocks = range(low // BLOCK, low // BLOCK + -(-len(rows) // BLOCK))
+        task = Task(device, rows, span, seed, blocks, grid, rule, most)
+        raw = play_exact(task) if method == "exact" else play_steps(task, method, length)
+        parts.append((rows, raw))
+    return _record(device, method, span, grid, parts, length)
+
+
+def _seconds(entry: str | float, where: str) -> float:
+    value = parse(entry, "s", where) if isinstance(entry, str) else float(entry)
+    if not value > 0.0:
+        raise InputError(f"{entry!r}: expected a positive time", where=where)
+    return value
+
+
+def _step(method: str, step: str | float | None, approximate: bool) -> float:
+    if method == "exact":
+        if step is not None:
+            raise InputError("the exact method has no step", where="step")
+        return 0.0
+    if not approximate:
+        why = (
+            "Gaussian noise on nonlinear conductors breaks the second law (arXiv:2404.00422)"
+            if method == "langevin"
+            else "rates held over a step are not those of the circuit"
+        )
+        raise InputError(f"{why}; say approximate=True, or leave the method exact", where=method)
+    if step is None:
+        raise InputError("give the length of a step, e.g. '1 ns'", where="step")
+    return _seconds(step, "step")
+
+
+def _stop(device: JumpDevice, stop: tuple[Mapping[str, float], Any]) -> tuple[Any, float]:
+    """Weights over charges and the level they are compared with."""
+    weights, level = node_weights(device, stop[0], "stop"), stop[1]
+    volts = parse(level, "V", "stop") if isinstance(level, str) else float(level)
+    offset = float(weights @ device.rest_voltages)
+    # A level that is a possible voltage of the nodes must be met by it: half a rounding is allowed.
+    slack = 1e-9 * float(np.abs(weights @ device.hessian).max())
+    return device.hessian @ weights, volts / device.voltage_unit - offset + slack
+
+
+def node_weights(device: JumpDevice, weights: Mapping[str, float], where: str) -> NDArray[Any]:
+    """Weights by node name as a vector, shape (n,)."""
+    vector = np.zeros(device.dim)
+    for name, weight in weights.items():
+        if name not in device.nodes:
+            raise InputError(f"no node '{name}'; known: {', '.join(device.nodes)}", where=where)
+        vector[device.nodes.index(name)] = float(weight)
+    return vector
+
+
+def _start(device: JumpDevice, start: Any, paths: int, seed: int) -> NDArray[Any]:
+    """Charges of every path, float64, shape (paths, n)."""
+    n = device.dim
+    if isinstance(start, MasterEquation):
+        if start.device is not device:
+            raise InputError("this master equation is of another device", where="start")
+        blocks = range(-(-paths // BLOCK))
+        return np.concatenate(
+            [start.sample(BLOCK, block_rng(seed, block, 1)) for block in blocks]
+        )[:paths]
+    if isinstance(start, Mapping):
+        volts = np.zeros(n)
+        for name, entry in start.items():
+            place = node_weights(device, {name: 1.0}, "start").argmax()
+            volts[place] = parse(entry, "V", "start") if isinstance(entry, str) else float(entry)
+        nearest = np.rint(device.charges(volts / device.voltage_unit))
+        return np.broadcast_to(nearest, (paths, n)).copy()
+    if isinstance(start, Sequence | np.ndarray) and not isinstance(start, str):
+        charges = np.asarray(start, dtype=float)
+        if charges.shape not in ((n,), (paths, n)) or (charges != np.rint(charges)).any():
+            raise InputError(
+                f"expected whole numbers of charges, shape ({n},) or ({paths}, {n})", where="start"
+            )
+        return np.broadcast_to(charges, (paths, n)).copy()
+    if start != "uncharged":
+        raise InputError(
+            f"{start!r}: expected 'uncharged', voltages by node, charges, or a master equation",
+            where="start",
+        )
+    return np.zeros((paths, n))
+
+
+def _record(
+    device: JumpDevice,
+    method: str,
+    duration: float,
+    grid: NDArray[Any],
+    parts: list[tuple[NDArray[Any], Raw]],
+    step: float,
+) -> JumpRun:
+    start = np.concatenate([rows for rows, _ in parts])
+    raws = [raw for _, raw in parts]
+
+    def joined(name: str) -> NDArray[Any]:
+        return np.concatenate([getattr(raw, name) for raw in raws])
+
+    end, counts, times = joined("end"), joined("counts"), joined("times")
+    count, volt, joule = len(device.elements), device.voltage_unit, device.energy_unit
+    # A path that meets the stop at once has no duration: its averages are its start.
+    safe = np.where(times > 0.0, times, 1.0)[:, None]
+    mean = np.where(times[:, None] > 0.0, joined("first") / safe, start)
+    square = joined("second") / safe[:, :, None]
+    square = np.where(times[:, None, None] > 0.0, square, start[:, :, None] * start[:, None, :])
+    rest = device.rest_voltages
+    volts = device.voltages(mean)
+    cross = (volts - rest)[:, :, None] * rest
+    squares = device.hessian @ square @ device.hessian + cross + cross.transpose(0, 2, 1)
+    squares = squares + np.outer(rest, rest)
+    return JumpRun(
+        device=device,
+        method=method,
+        duration=duration,
+        times=times,
+        start=start,
+        end=end,
+        counts=counts,
+        heat=joined("heat") * joule,
+        work=device.supply_work(counts[:, :count] - counts[:, count:], start, end) * joule,
+        energy_change=(device.energy(end) - device.energy(start)) * joule,
+        mean_voltages=volts * volt,
+        mean_squares=squares * volt**2,
+        grid=grid,
+        voltages=device.voltages(joined("kept")) * volt,
+        stopped=joined("stopped"),
+        step=step,
+        leap=float(np.mean([raw.leap for raw in raws])),
+    )

@@ -1,0 +1,119 @@
+r"""Fluctuation theorems of jump processes.
+
+Per path, with p the law of the start and rho any normalised law,
+
+    Sigma = sum_k Q_k/kT_k + ln p(N_0) - ln rho(N_end),       <exp(-Sigma)> = 1.
+
+Local detailed balance makes exp(-Sigma) the ratio of the probabilities of the reversed path, started
+from rho, and of the path. With rho the law at the end, Sigma is the total entropy production. In
+the stationary law, with supplies that do not change, forward and reversed process are the same, so
+the histogram of Sigma itself is tilted: P(Sigma)/P(-Sigma) = exp(Sigma). Bin by bin and without
+any error from the width of a bin that is
+
+    P(Sigma in -B) = E[ exp(-Sigma) ; Sigma in B ].
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thermohw.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from thermohw.jumps.master import MasterEquation
+    from thermohw.jumps.record import JumpRun
+
+__all__ = ["FluctuationTheorem", "entropy_production", "fluctuation_theorem"]
+
+
+@dataclass(frozen=True, eq=False)
+class FluctuationTheorem:
+    """The integral theorem, and the detailed one where the law is stationary.
+
+    Attributes:
+        mean: <exp(-Sigma)>, 1 in theory.
+        stderr: its standard error.
+        samples: effective number of samples, (sum w)^2 / sum w^2 with w = exp(-Sigma).
+        production: mean of Sigma, nats.
+        edges: of the bins of Sigma, shape (b + 1,), all positive.
+        log_ratio: ln P(B)/P(-B) of every bin, shape (b,); nan where a bin is empty.
+        expected: the same by the theorem, ln P(B) / E[exp(-Sigma); B], shape (b,).
+        z: deviation of every bin from the theorem in standard errors, shape (b,).
+    """
+
+    mean: float
+    stderr: float
+    samples: float
+    production: float
+    edges: NDArray[Any]
+    log_ratio: NDArray[Any]
+    expected: NDArray[Any]
+    z: NDArray[Any]
+
+    def __str__(self) -> str:
+        return (
+            f"<exp(-Sigma)> = {self.mean:.4f} +- {self.stderr:.4f} "
+            f"({self.samples:.3g} effective samples), mean Sigma {self.production:.4g} nats, "
+            f"detailed theorem: largest |z| {np.nanmax(np.abs(self.z)):.2f} of {len(self.z)} bins"
+        )
+
+
+def entropy_production(
+    run: JumpRun, start: NDArray[Any], end: NDArray[Any]
+) -> NDArray[Any]:
+    """Sigma of every path, shape (paths,), nats.
+
+    Args:
+        run: an exact run.
+        start: ln p of the start states in the law that they were drawn from, shape (paths,).
+        end: ln rho of the end states, shape (paths,).
+
+    Raises:
+        InputError: an approximate run, whose heat is not a ratio of rates.
+    """
+    if not run.exact:
+        raise InputError(
+            f"a run by '{run.method}' has no local detailed balance; fluctuation theorems are of "
+            "exact runs",
+            where=run.device.name,
+        )
+    return run.medium_entropy + start - end
+
+
+def fluctuation_theorem(run: JumpRun, law: MasterEquation, *, bins: int = 8) -> FluctuationTheorem:
+    """Check a run that was started from the stationary law.
+
+    Args:
+        run: of `simulate_jumps(device, ..., start=law)`.
+        law: the master equation of the same device.
+        bins: of |Sigma|, of equal numbers of paths.
+    """
+    sigma = entropy_production(run, law.log_probability(run.start), law.log_probability(run.end))
+    weight = np.exp(-sigma)
+    edges = np.quantile(np.abs(sigma), np.linspace(0.0, 1.0, bins + 1))
+    ratio, expected, z = np.full((3, bins), np.nan)
+    for i, (low, high) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+        size = (np.abs(sigma) >= low) & (np.abs(sigma) < high)
+        up, down = size & (sigma > 0.0), size & (sigma < 0.0)
+        tilted = np.where(up, weight, 0.0)
+        difference = down - tilted
+        spread = difference.std(ddof=1) / np.sqrt(len(sigma))
+        if up.any() and spread > 0.0:
+            expected[i] = np.log(up.mean() / tilted.mean())
+            z[i] = difference.mean() / spread
+            ratio[i] = np.log(up.mean() / down.mean()) if down.any() else np.nan
+    return FluctuationTheorem(
+        mean=float(weight.mean()),
+        stderr=float(weight.std(ddof=1) / np.sqrt(len(weight))),
+        samples=float(weight.sum() ** 2 / (weight**2).sum()),
+        production=float(sigma.mean()),
+        edges=edges,
+        log_ratio=ratio,
+        expected=expected,
+        z=z,
+    )
