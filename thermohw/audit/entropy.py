@@ -106,7 +106,7 @@ def _final(evidence: Evidence) -> tuple[float, float, str, bool] | None:
 def known_entropy(evidence: Evidence) -> Measured | None:
     """S(t_min), where the samples ought to have the data's own law there."""
     truth = evidence.truth
-    ought = evidence.exact and evidence.plan.ideal and evidence.simulate["start"] == "marginal"
+    ought = evidence.exact and evidence.plan.nominal and evidence.simulate["start"] == "marginal"
     if truth is None or not ought:
         return None
     try:

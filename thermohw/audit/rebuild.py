@@ -55,8 +55,8 @@ class Setting:
 
     @property
     def device(self) -> LinearDevice:
-        """The circuit."""
-        return self.protocol.device
+        """The circuit that ran."""
+        return self.protocol.board
 
     @property
     def process(self) -> Process:

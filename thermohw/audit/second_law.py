@@ -92,6 +92,12 @@ def second_law_slack(evidence: Evidence, change: SystemChange) -> Slack:
             f"exact readings carry infinite information; dS + sum Q/kT = {books.text('+.5f')} "
             f"nats{demon}; dS by {change.method}",
         )
+    if not evidence.plan.chain.lag.is_ideal:
+        return Slack(
+            None,
+            "a source with a pole remembers past states: what the node and it know of each other "
+            f"is not booked; dS + sum Q/kT = {books.text('+.5f')} nats",
+        )
     if evidence.setting.protocol.wiring == "emf":
         return Slack(books, "dS + sum Q/kT")
     if "medium - pumping" not in evidence.moments:

@@ -1,13 +1,17 @@
 """The controller at work: from node voltages to source values, one tick at a time.
 
-Order: reading noise, ADC, filter, score, DAC. The controller keeps no hidden state: what it
-    remembers between ticks (the filter's
-mean) is handed in and out, so that a run can be stopped, stored and resumed.
+Order: sense (gain, offset), noise, ADC, filter, score, gain of the control, DAC, the amplifier's
+settled output (`thermohw.control.chain`). The controller keeps no hidden state: what it remembers
+between ticks (the filter's mean) is handed in and out, so that a run can be stopped, stored and
+resumed. What a source remembers (an amplifier's pole) belongs to the stepper and travels with the
+state.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from thermohw.control.kalman import KalmanFilter
 
@@ -34,6 +38,7 @@ class Control(NamedTuple):
         reading: what was read, shape (paths, n), thermal volts; None for exact readings.
         predicted: the filter's mean before the reading; None without reading noise.
         estimate: and after it.
+        lag: what the sources remember, shape (paths, states, sources); None for prompt sources.
     """
 
     tick: int
@@ -43,6 +48,7 @@ class Control(NamedTuple):
     reading: torch.Tensor | None = None
     predicted: torch.Tensor | None = None
     estimate: torch.Tensor | None = None
+    lag: torch.Tensor | None = None
 
 
 class Controller:
@@ -67,10 +73,12 @@ class Controller:
         self.divergence = divergence
         self.filter: KalmanFilter | None = None
         if plan.reading_noise > 0.0:
+            gain = plan.chain.sense.gain  # noise behind a gain is noise/gain of the voltage
+            variance = plan.reading_noise**2
             self.filter = KalmanFilter(
-                plan.protocol.device,
+                plan.protocol.board,
                 plan.timeline,
-                plan.reading_noise**2,
+                variance if gain == 1.0 else variance / np.square(gain),
                 start_mean=start_mean,
                 start_covariance=start_covariance,
                 wiring=plan.drive.wiring,
@@ -80,6 +88,11 @@ class Controller:
     def reads_noise(self) -> bool:
         """Whether a tick consumes normals for its reading."""
         return self.plan.reading_noise > 0.0
+
+    @property
+    def normals(self) -> int:
+        """Standard normals of a tick for one coordinate: of its reading, and of its score."""
+        return int(self.reads_noise) + int(self.plan.chain.score.noise > 0.0)
 
     def act(
         self,
@@ -96,7 +109,8 @@ class Controller:
             voltage: node voltages, shape (paths, n), thermal units.
             tick: its index; N evaluates the law at the end of the run.
             middle: use the law half-way through the tick instead of that at its start.
-            noise: standard normals of the reading, shape (paths, n), where readings are noisy.
+            noise: standard normals of the reading, shape (paths, n), where readings are noisy, and
+                of the score behind them, where that is.
             predicted: the filter's mean before this reading, shape (paths, n).
         """
         plan = self.plan
@@ -105,29 +119,31 @@ class Controller:
             if law.gain is not None:
                 divergence = law.divergence(voltage) if self.divergence else None
                 return Control(tick, law.sources(voltage), None, divergence)
-            if self.divergence and isinstance(plan.drive.divergence_score, float):
+            if self.divergence and isinstance(law.drive.divergence_score, float):
                 score, trace = law.field.with_divergence(law.model(voltage))
-                divergence = trace.mul_(plan.drive.divergence_score)
-                divergence = divergence.add_(plan.drive.divergence_state)
+                divergence = trace.mul_(law.drive.divergence_score)
+                divergence = divergence.add_(law.drive.divergence_state)
                 return Control(tick, law.combine(voltage, score), score, divergence)
             score = law.field(law.model(voltage))
             divergence = law.divergence(voltage) if self.divergence else None
             return Control(tick, law.combine(voltage, score), score, divergence)
-        reading = voltage
+        chain, n = plan.chain, voltage.shape[1]
+        reading = chain.sense(voltage)
         if self.reads_noise:
             assert noise is not None
-            reading = voltage.add(noise, alpha=plan.reading_noise)
-        if plan.adc is not None:
-            reading = plan.adc(reading)
+            reading = reading.add(noise[:, :n], alpha=plan.reading_noise)
+        reading = chain.adc(reading)
         estimate = None
         if self.filter is not None:
             assert predicted is not None
-            estimate = self.filter.update(predicted, reading, tick)
+            estimate = self.filter.update(predicted, chain.sense.undo(reading), tick)
         seen = estimate if plan.protocol.filter == "kalman" and estimate is not None else reading
         score = law.field(law.model(seen))
-        source = law.combine(seen, score)
-        if plan.dac is not None:
-            source = plan.dac(source)
+        if chain.score.noise > 0.0:
+            assert noise is not None
+            score = score.add(noise[:, -n:], alpha=chain.score.noise)
+        source = chain.score(law.combine(seen, score))
+        source = chain.amplifier(chain.dac(source))
         return Control(tick, source, score, None, reading, predicted, estimate)
 
     def predict(self, mean: torch.Tensor, source: torch.Tensor, piece: Piece) -> torch.Tensor:

@@ -47,9 +47,12 @@ class Converter:
 
     def __call__(self, value: torch.Tensor) -> torch.Tensor:
         """The nearest code's value, clipped to the range; any shape."""
+        return self.code(value) * self.lsb + 0.5 * (self.low + self.high)
+
+    def code(self, value: torch.Tensor) -> torch.Tensor:
+        """The nearest code, -2^(B-1) .. 2^(B-1) - 1, as whole floats of the value's dtype."""
         middle, half = 0.5 * (self.low + self.high), 2 ** (self.bits - 1)
-        code = ((value - middle) / self.lsb).round().clamp(-half, half - 1)
-        return code * self.lsb + middle
+        return ((value - middle) / self.lsb).round().clamp(-half, half - 1)
 
     def clipped(self, value: torch.Tensor) -> torch.Tensor:
         """Which values lie outside the codes, same shape, bool."""

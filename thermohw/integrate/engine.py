@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from thermohw.control import Plan, Protocol
+    from thermohw.control import Piece, Plan, Protocol
     from thermohw.integrate.observer import Carry, Observer
     from thermohw.integrate.step import Stepper
     from thermohw.target import Target
@@ -97,20 +97,31 @@ class Engine:
         if state is None:
             model = self.start.sample(self.seed, tile.blocks, tile.paths)
             voltage = self.plan.protocol.to_thermal(model)
-            state = voltage @ torch.as_tensor(self.plan.protocol.device.capacitance)
+            state = voltage @ torch.as_tensor(self.plan.protocol.board.capacitance)
         assert state is not None
         state = state.to(self.dtype)
         self._prepare(state[:1])
         if noise is None:
             noise = BlockNoise(self.seed, tile.blocks, tile.paths, dtype=self.dtype)
         carries = {observer.name: observer.init(state) for observer in self.observers}
-        return TileRun(self, tile, noise, state, carries)
+        run = TileRun(self, tile, noise, state, carries)
+        lag = self.plan.chain.lag
+        if not lag.is_ideal:
+            run.lag = lag.start(len(state), self._sources, state)
+        return run
+
+    @property
+    def _sources(self) -> int:
+        device = self.plan.protocol.board
+        if self.plan.drive.wiring == "emf":
+            return len(device.controlled)
+        return device.port_matrix.shape[1]
 
     def _prepare(self, state: torch.Tensor) -> None:
         """Make the control laws of every tick before the first tile fills the memory."""
         if not self._prepared:
             self._prepared = True
-            voltage, ticks = self.plan.protocol.device.efforts(state), self.plan.schedule.ticks
+            voltage, ticks = self.plan.protocol.board.efforts(state), self.plan.schedule.ticks
             self.plan.laws.prepare(voltage, ticks)
             if not self.plan.clocked:
                 self.plan.middle_laws.prepare(voltage, ticks)
@@ -128,6 +139,7 @@ class TileRun:
     position: int = 0
     pending: dict[int, Control] = field(default_factory=dict)
     predicted: torch.Tensor | None = None
+    lag: torch.Tensor | None = None
 
     @property
     def tick(self) -> int:
@@ -154,12 +166,14 @@ class TileRun:
             if piece.reads and piece.tick not in self.pending:
                 self._decide(piece.tick)
             last_one = self.position == last and plan.clocked and not self.engine.closing
-            act = partial(self._act, piece.tick) if plan.ideal and not last_one else None
+            act = partial(self._act, piece.tick) if plan.prompt and not last_one else None
             control = self.pending.get(piece.applies)
+            if self.lag is not None:
+                control = self._remember(control, piece)
             step = self.engine.stepper.step(piece, self.state, control, noise=self.noise, act=act)
             for observer in self.engine.observers:
                 observer.update(self.carries[observer.name], step)
-            self.state = step.end
+            self.state, self.lag = step.end, step.lag
             self.position += 1
             self._forget(piece.applies, step.next_control)
             if self.predicted is not None:
@@ -171,15 +185,26 @@ class TileRun:
 
     def _decide(self, tick: int) -> None:
         controller = self.engine.controller
-        noise = self.noise.normals(self.state.shape[1]) if controller.reads_noise else None
-        voltage = self.engine.plan.protocol.device.efforts(self.state)
+        width = controller.normals * self.state.shape[1]
+        noise = self.noise.normals(width) if width else None
+        voltage = self.engine.plan.protocol.board.efforts(self.state)
         control = controller.act(voltage, tick, noise=noise, predicted=self.predicted)
         self.pending[tick] = control
         if control.estimate is not None:
             self.predicted = control.estimate
 
+    def _remember(self, control: Control | None, piece: Piece) -> Control:
+        """The decision with what the sources remember; a value that arrives is held from now on."""
+        lag, timeline = self.lag, self.engine.plan.timeline
+        assert lag is not None
+        if control is None:
+            return Control(-1, torch.zeros_like(lag[:, 0]), lag=lag)
+        if self.position == 0 or timeline[self.position - 1].applies != piece.applies:
+            lag = torch.cat([control.source[:, None], lag[:, 1:]], 1)
+        return control._replace(lag=lag)
+
     def _act(self, tick: int, state: torch.Tensor, *, middle: bool = False) -> Control:
-        voltage = self.engine.plan.protocol.device.efforts(state)
+        voltage = self.engine.plan.protocol.board.efforts(state)
         return self.engine.controller.act(voltage, tick if middle else tick + 1, middle=middle)
 
     def _forget(self, applied: int, following: Control | None) -> None:
@@ -215,13 +240,15 @@ class TileRun:
         for name, carry in self.carries.items():
             entries = {f"carry/{name}/{key}": value.numpy().copy() for key, value in carry.items()}
             saved.update(entries)
-        if not self.engine.plan.ideal:
+        if not self.engine.plan.prompt:
             for tick, control in self.pending.items():
                 saved[f"pending/{tick:08d}/source"] = control.source.numpy()
                 if control.score is not None:
                     saved[f"pending/{tick:08d}/score"] = control.score.numpy()
         if self.predicted is not None:
             saved["predicted"] = self.predicted.numpy()
+        if self.lag is not None:
+            saved["lag"] = self.lag.numpy().copy()
         return saved
 
     def restore(self, saved: dict[str, Any]) -> None:
@@ -246,6 +273,8 @@ class TileRun:
                 self.pending[tick] = Control(tick, tensor(value), seen)
         if "predicted" in saved:
             self.predicted = tensor(saved["predicted"])
+        if "lag" in saved:
+            self.lag = tensor(saved["lag"])
 
 
 def make_engine(
@@ -277,7 +306,7 @@ def make_engine(
     """
     plan = make_plan(protocol)
     law = start_law(plan, start, target=target, prior=prior)
-    device = protocol.device
+    device = protocol.board
     controller = Controller(
         plan,
         start_mean=protocol.to_thermal(law.mean),
@@ -285,5 +314,7 @@ def make_engine(
         divergence=divergence and plan.ideal,
     )
     method = "exact" if plan.clocked else plan.stepper
-    stepper = make_stepper(device, protocol.wiring, method, dtype=dtype, flux=flux)
+    stepper = make_stepper(
+        device, protocol.wiring, method, dtype=dtype, flux=flux, lag=plan.chain.lag
+    )
     return Engine(plan, controller, stepper, law, tuple(observers), seed, dtype, closing=closing)

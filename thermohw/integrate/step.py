@@ -8,9 +8,9 @@ ledger only multiplies and adds:
     work of emf k      - emf_k * charge_k              the held or midpoint source
     work of port p     current_p * flux_p              flux = int v dt of the port
 
-`excess` is the part of int X o dy that the product of the two totals misses; a stepper that needs
-none leaves it out. The stepper owns WHERE in the tick everything is evaluated; nobody downstream
-re-evaluates.
+`extra` is work beyond those products, where a source moves inside the step. `excess` is the part of
+int X o dy that the product of the two totals misses; a stepper that needs none leaves it out. The
+stepper owns WHERE in the tick everything is evaluated; nobody downstream re-evaluates.
 """
 
 from __future__ import annotations
@@ -53,6 +53,8 @@ class Step(NamedTuple):
             current wiring.
         current: injected currents, shape (paths, P); None under emf wiring.
         flux: int v dt of the ports, shape (paths, P); None where no port works and nobody asked.
+        extra: work of the sources beyond the products above, shape (paths, K or P), or None.
+        lag: what the sources remember at the end, shape (paths, states, sources), or None.
     """
 
     piece: Piece
@@ -66,6 +68,8 @@ class Step(NamedTuple):
     emf: torch.Tensor | None = None
     current: torch.Tensor | None = None
     flux: torch.Tensor | None = None
+    extra: torch.Tensor | None = None
+    lag: torch.Tensor | None = None
 
 
 class Stepper(Protocol):

@@ -17,9 +17,10 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from thermohw.errors import InputError
+from thermohw.pipeline.imperfections import ImperfectionKeys, Quantity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,13 +33,6 @@ Count = Annotated[int, Field(strict=True, ge=1)]
 Natural = Annotated[int, Field(strict=True, ge=0)]
 
 
-def _with_unit(entry: Any) -> Any:
-    if isinstance(entry, int | float) and not isinstance(entry, bool) and entry != 0:
-        raise ValueError(f"value without unit: {entry!r}; expected text such as '10 uV' or '5 ns'")
-    return entry
-
-
-Quantity = Annotated[str | float, BeforeValidator(_with_unit)]
 Pair = tuple[Quantity, Quantity]
 
 
@@ -57,7 +51,7 @@ class ScoreTable(_Table):
     path: str | None = None
 
 
-class ProtocolTable(_Table):
+class ProtocolTable(ImperfectionKeys):
     """[protocol]; the values are checked by `Protocol`."""
 
     wiring: str

@@ -47,7 +47,7 @@ def tile_size(plan: Plan) -> int:
     Circuits of several nodes may need matrix products, whose rounding depends on how many rows they
     have: evaluated per noise block, a path's numbers do not depend on the paths beside it.
     """
-    return BLOCK * (8 if plan.protocol.device.dim == 1 else 1)
+    return BLOCK * (8 if plan.protocol.board.dim == 1 else 1)
 
 
 def run_into_file(
@@ -158,7 +158,7 @@ def _layout(engine: Engine, paths: int, every: int) -> Layout:
     )  # fmt: skip
     if any(observer.name == "balance" for observer in engine.observers):
         about = "sums over paths: conditional mean heat, heat less it, that squared; kT per bath"
-        shape = (len(plan.protocol.device.elements), 3)
+        shape = (len(plan.protocol.board.elements), 3)
         results += (
             Result("balance", shape, "1", dims=("bath", "sum"), attrs={"long_name": about}),
         )

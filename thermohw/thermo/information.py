@@ -55,7 +55,7 @@ class Information:
         assert controller.filter is not None
         self.plan, self.filter = controller.plan, controller.filter
         self._variance = self.plan.reading_noise**2
-        device = self.plan.protocol.device
+        device = self.plan.protocol.board
         self._weights = torch.tensor(1.0 / np.diag(device.hessian))
 
     def init(self, state: torch.Tensor) -> Carry:
@@ -69,7 +69,7 @@ class Information:
         assert control is not None and control.reading is not None
         assert control.estimate is not None and control.predicted is not None
         reading, before = control.reading.double(), control.predicted.double()
-        device, prior = self.plan.protocol.device, self.filter.readings[control.tick].prior
+        device, prior = self.plan.protocol.board, self.filter.readings[control.tick].prior
         voltage = device.efforts(step.start).double()
         noise = (reading - voltage).square().sum(1) / self._variance
         total = prior + self._variance * np.eye(len(prior))
@@ -131,7 +131,7 @@ def converter_information(
     nodes = len(start_mean)
     bits = nodes * plan.adc.bits * log(2.0)
     kalman = KalmanFilter(
-        plan.protocol.device,
+        plan.protocol.board,
         plan.timeline,
         variance,
         start_mean=start_mean,

@@ -60,6 +60,8 @@ class Profile:
             row[1] -= torch.dot(step.emf.reshape(-1), charge)
         elif step.current is not None and step.flux is not None:
             row[1] += torch.dot(step.current.reshape(-1), step.flux.reshape(-1))
+        if step.extra is not None:
+            row[1] += step.extra.sum()
         if step.control is not None and step.control.divergence is not None:
             row[2] += step.control.divergence.sum() * step.piece.duration
 

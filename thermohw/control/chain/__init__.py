@@ -1,0 +1,39 @@
+"""Imperfections between a node and its source, one stage each, in one declared order.
+
+    sense -> ADC -> delay -> score -> DAC -> hold -> amplifier -> node
+
+Every stage is a small frozen class with its equation, ideal unless told otherwise;
+`protocol.ideal("adc")` switches one off.
+"""
+
+from thermohw.control.chain.adc import ADC
+from thermohw.control.chain.amplifier import Amplifier
+from thermohw.control.chain.chain import Chain, make_chain, node_errors
+from thermohw.control.chain.dac import DAC, code_curve
+from thermohw.control.chain.delay import Delay
+from thermohw.control.chain.hold import Hold
+from thermohw.control.chain.keys import ORDER, STAGES, Imperfections, describe_keys
+from thermohw.control.chain.lag import Lag
+from thermohw.control.chain.node import NodeErrors
+from thermohw.control.chain.score import ScoreErrors
+from thermohw.control.chain.sense import Sense
+
+__all__ = [
+    "ADC",
+    "DAC",
+    "ORDER",
+    "STAGES",
+    "Amplifier",
+    "Chain",
+    "Delay",
+    "Hold",
+    "Imperfections",
+    "Lag",
+    "NodeErrors",
+    "ScoreErrors",
+    "Sense",
+    "code_curve",
+    "describe_keys",
+    "make_chain",
+    "node_errors",
+]

@@ -1,0 +1,149 @@
+"""Uncoupled nodes whose sources have a memory: exact under held control, second order beside it.
+
+    LaggedNodes      held commands: (end state, what every source state worked) is one Gaussian
+                     given the start (`thermohw.integrate.lag_moments`); no sub-steps
+    FollowingNodes   continuous control through a pole, weak order 2: the node moves under the mean
+                     of the commands at its start and where it would go without noise; the source
+                     ends where the mean of the commands at its true ends leaves it. A command that
+                     knew the noise of its own step while it works would draw work from it, an
+                     error of first order
+
+The books: charge y = z - z' + int i dt, work -int e dy or int i v dt as drawn, heat int (v - e) dy
+with int v dy = v_mid y exactly. `Step.emf` and `current` are means over the tick; what their
+product with the charge or the flux misses goes to `extra` (work) and `excess` (heat).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+
+from thermohw.integrate.lag_moments import lag_moments
+from thermohw.integrate.step import Step
+from thermohw.integrate.terminals import Terminals
+
+if TYPE_CHECKING:
+    from thermohw.circuit import LinearDevice
+    from thermohw.control import Control, Piece
+    from thermohw.control.chain import Lag
+    from thermohw.integrate.noise import NoiseSource
+    from thermohw.integrate.step import Act
+
+__all__ = ["FollowingNodes", "LaggedNodes"]
+
+
+class _Rows(NamedTuple):
+    """Moments as rows over nodes: (n,), (m, n), (m, m, n), (1 + m, 1 + m, n)."""
+
+    decay: torch.Tensor
+    shift: torch.Tensor
+    own: torch.Tensor
+    cross: torch.Tensor
+    area: torch.Tensor
+    root: torch.Tensor
+    advance: torch.Tensor
+
+
+class LaggedNodes:
+    """Exact held tick of uncoupled nodes with remembering sources.
+
+    Args:
+        device: an uncoupled device.
+        wiring: "emf" or "current".
+        dtype: state dtype.
+        lag: what the sources remember; no slew limit.
+    """
+
+    def __init__(self, device: LinearDevice, wiring: str, *, dtype: torch.dtype, lag: Lag) -> None:
+        assert device.uncoupled
+        self.device, self.dtype, self.lag, self.emf = device, dtype, lag, wiring == "emf"
+        self.terminals = Terminals(device, wiring, dtype=dtype)
+        self.normals = (1 + lag.states) * device.dim
+        self.moments = lru_cache(maxsize=None)(self._moments)
+
+    def _moments(self, h: float) -> _Rows:
+        device = self.device
+        kinds = np.stack(
+            [np.diag(device.hessian), device.coefficients, device.temperatures], axis=1
+        )
+        distinct, which = np.unique(kinds, axis=0, return_inverse=True)
+        found = [
+            lag_moments(self.lag.matrix, h, stiffness=k, conductance=g, temperature=t, emf=self.emf)
+            for k, g, t in distinct
+        ]
+        tables = [np.stack([np.asarray(m[i]) for m in found], -1) for i in range(7)]
+        pick = which.reshape(-1) if len(distinct) > 1 else slice(None)
+        return _Rows(
+            *(torch.tensor(np.ascontiguousarray(t[..., pick]), dtype=self.dtype) for t in tables)
+        )
+
+    def step(
+        self,
+        piece: Piece,
+        state: torch.Tensor,
+        control: Control | None,
+        *,
+        noise: NoiseSource,
+        act: Act | None,
+    ) -> Step:
+        """One exact tick; see `Stepper.step`."""
+        assert control is not None and control.lag is not None
+        step = self.move(piece, state, control, control.lag, noise.normals(self.normals))
+        return step if act is None else step._replace(next_control=act(step.end))
+
+    def move(
+        self,
+        piece: Piece,
+        state: torch.Tensor,
+        control: Control,
+        lag: torch.Tensor,
+        normals: torch.Tensor,
+    ) -> Step:
+        """The tick for given normals (paths, (1 + m) n) and source states (paths, m, n)."""
+        m, h = self.moments(piece.duration), piece.duration
+        xi = normals.view(len(state), 1 + self.lag.states, -1)
+        drawn = torch.einsum("abn,pbn->pan", m.root.expand(-1, -1, state.shape[1]), xi)
+        end = m.decay * state + (m.shift * lag).sum(1) + drawn[:, 0]
+        each = m.own * state[:, None] + (m.cross * lag[:, :, None]).sum(1) + drawn[:, 1:]
+        work = (lag * each).sum(1)  # -W (emf) or W (current)
+        mean = (m.area * lag).sum(1) / h
+        middle = torch.lerp(self.terminals.voltage(state), self.terminals.voltage(end), 0.5)
+        following = torch.einsum("ijn,pjn->pin", m.advance, lag)
+        if self.emf:
+            charge = state - end
+            extra = mean * charge - work
+            return Step(piece, state, end, control, None, middle - mean, charge, extra, mean,
+                        extra=extra, lag=following)  # fmt: skip
+        charge = (state - end).add_(mean, alpha=h)
+        flux = middle * h
+        extra = work - mean * flux
+        return Step(piece, state, end, control, None, middle, charge, extra, None, mean, flux,
+                    extra=extra, lag=following)  # fmt: skip
+
+
+class FollowingNodes(LaggedNodes):
+    """Continuous control through sources with a pole."""
+
+    def step(
+        self,
+        piece: Piece,
+        state: torch.Tensor,
+        control: Control | None,
+        *,
+        noise: NoiseSource,
+        act: Act | None,
+    ) -> Step:
+        """One step; see `Stepper.step`."""
+        assert control is not None and control.lag is not None and act is not None
+        normals, now = noise.normals(self.normals), control.source
+        lag = torch.cat([now[:, None], control.lag[:, 1:]], 1)
+        ahead = act(self.move(piece, state, control, lag, torch.zeros_like(normals)).end)
+        lag = torch.cat([0.5 * (now + ahead.source)[:, None], control.lag[:, 1:]], 1)
+        step = self.move(piece, state, control, lag, normals)
+        following = act(step.end)
+        lag = torch.cat([0.5 * (now + following.source)[:, None], control.lag[:, 1:]], 1)
+        advance = self.moments(piece.duration).advance
+        return step._replace(next_control=following, lag=torch.einsum("ijn,pjn->pin", advance, lag))
