@@ -15,6 +15,10 @@ cancels. Instead the responses at Gauss-Legendre nodes, weighted by the square r
 weights, are stacked and QR-factorised: R^T is the covariance's Cholesky factor with full relative
 accuracy at any h, for any A, normal or not.
 
+Circuits of resistors and capacitors take all exponentials from their modes (`modes`): a board of 64
+nodes and 176 resistors has ticks of 304 augmented coordinates, hundreds of them, and one
+decomposition.
+
 Charges and port integrals determine the end state, z' = z - sum_k b_k y_k + J I + B c h. Without
 inductors (J = 0) charges alone do: the minimal set to sample is y, and (y, I) where a port works or
 inductors move what the integrals of their currents and of the node voltages say.
@@ -28,6 +32,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.linalg import expm
+
+from thermohw.circuit.modes import modes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,6 +49,7 @@ __all__ = [
 ]
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
+_FEW = np.polynomial.legendre.leggauss(8)  # a panel no longer than the fastest mode: 1e-18
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,6 +141,11 @@ def square_root_covariance(
         len(stacked) < stacked.shape[1]
     ):  # few baths, many coordinates: R must be square all the same
         stacked = np.pad(stacked, ((0, stacked.shape[1] - len(stacked)), (0, 0)))
+    return _lower(stacked)
+
+
+def _lower(stacked: NDArray[Any]) -> NDArray[Any]:
+    """L with L L^T = S^T S and a non-negative diagonal, S with at least as many rows as columns."""
     r = np.asarray(np.linalg.qr(stacked, mode="r"))
     return (r * np.where(np.diag(r) < 0, -1.0, 1.0)[:, None]).T
 
@@ -153,6 +165,8 @@ def energy_units(device: LinearDevice) -> NDArray[Any]:
 def tick_moments(device: LinearDevice, h: float) -> TickMoments:
     """Exact joint moments of a held tick of duration h (in R_ref C_ref) of any linear device."""
     assert h > 0
+    if not device.gyrating and device.dim > 1:
+        return _relaxing_moments(device, h)
     n = device.dim
     f, g, m = augmented_system(device)
     a, c = f.shape[0], g.shape[1]
@@ -174,5 +188,40 @@ def tick_moments(device: LinearDevice, h: float) -> TickMoments:
         flow_state=mean[n:a, :n],
         flow_input=mean[n:a, a:],
         factor=factor,
+        end_noise=np.concatenate([-device.directions.T, device.structure], axis=1),
+    )
+
+
+def _relaxing_moments(device: LinearDevice, h: float) -> TickMoments:
+    """The same for resistors and capacitors, from the circuit's modes."""
+    own, source = modes(device), device.source_matrix
+    inputs = np.concatenate([source, device.port_matrix], axis=1)
+    count, k = inputs.shape[1], source.shape[1]
+    # Rates of (y, I) by state: gamma b.H'' and B^T H''.
+    rates = np.concatenate([source, device.port_matrix], axis=1).T @ device.hessian
+    through = own.matrix(own.integral(h))
+    flow_input = rates @ own.matrix(own.twice(h)) @ inputs
+    flow_input[:k, :k] -= h * np.diag(device.coefficients)
+    inward, outward = own.into @ device.noise_matrix, rates @ own.out
+    edges = [0.0, min(h, 1.0 / max(float(own.rates[-1]), 1.0 / h))]
+    while edges[-1] < h:
+        edges.append(min(h, 2.0 * edges[-1]))
+    nodes, weights = _FEW if len(edges) == 2 else (_NODES, _WEIGHTS)
+    samples = []
+    for left, right in zip(edges[:-1], edges[1:], strict=True):
+        half = 0.5 * (right - left)
+        for node, weight in zip(nodes, weights, strict=True):
+            response = (outward * own.integral(left + half * (1.0 + node))) @ inward
+            response[:k] -= np.diag(np.sqrt(2.0 * device.temperatures * device.coefficients))
+            samples.append(np.sqrt(half * weight) * response.T)
+    stacked = np.concatenate(samples)
+    stacked = np.pad(stacked, ((0, max(0, count - len(stacked))), (0, 0)))
+    return TickMoments(
+        duration=h,
+        propagator=own.matrix(own.decay(h)),
+        input=through @ inputs,
+        flow_state=rates @ through,
+        flow_input=flow_input,
+        factor=_lower(stacked),
         end_noise=np.concatenate([-device.directions.T, device.structure], axis=1),
     )

@@ -20,7 +20,8 @@ are cut into equal pieces first.
 
 Noise reaches a coordinate that is many inductors and capacitors away from the next resistor with a
 high power of h only, so that some direction of (y, I) may be quiet to round-off and L^-T without
-meaning; circuits with inductors take the mean path from `bridge`, which needs no inverse.
+meaning; circuits with inductors take the mean path from `bridge`, which needs no inverse, the
+others from `charges`, whose maps stay small however many resistors a board has.
 """
 
 from __future__ import annotations
@@ -31,10 +32,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
-from scipy.linalg import expm, solve_triangular
+from scipy.linalg import expm
 
 from thermohw.circuit.tick import TickMoments, augmented_system, energy_units, tick_moments
 from thermohw.integrate.bridge import bridge
+from thermohw.integrate.charges import mean_heat, mean_path
 from thermohw.integrate.step import Step
 from thermohw.integrate.terminals import Terminals
 
@@ -60,6 +62,37 @@ class _Maps(NamedTuple):
     force: torch.Tensor  # (n + c + r, nodes * K)
     rate: torch.Tensor  # (n + c + r, nodes * K), weights included
     constant: torch.Tensor  # (K,)
+
+    def heat(self, known: torch.Tensor) -> torch.Tensor:
+        """Conditional mean heat of every bath, shape (paths, K)."""
+        shape = len(known), -1, len(self.constant)
+        force, rate = (known @ self.force).view(shape), (known @ self.rate).view(shape)
+        return (force * rate).sum(1) + self.constant
+
+
+class _Sparse(NamedTuple):
+    """The same without inductors, through the n charges of every node; rates are gamma X + spread
+    lambda + hold.
+    """
+
+    flows: torch.Tensor
+    path: torch.Tensor  # (n + c + r, nodes * n)
+    pull: torch.Tensor  # (r, nodes * n)
+    hold: torch.Tensor  # (r, K)
+    across: torch.Tensor  # (n, K): X of charges
+    spread: torch.Tensor  # (n, K): flows of multipliers
+    gamma: torch.Tensor  # (K,)
+    weights: torch.Tensor  # (nodes, 1)
+    constant: torch.Tensor
+
+    def heat(self, known: torch.Tensor) -> torch.Tensor:
+        """Conditional mean heat of every bath, shape (paths, K)."""
+        n, k = self.across.shape
+        drawn, emf = known[:, -len(self.pull) :], known[:, n : n + k]
+        force = (known @ self.path).view(len(known), -1, n) @ self.across - emf[:, None]
+        rate = (drawn @ self.pull).view(len(known), -1, n) @ self.spread
+        rate += force * self.gamma + (drawn @ self.hold)[:, None]
+        return (force.mul_(rate) * self.weights).sum(1) + self.constant
 
 
 class _Node(NamedTuple):
@@ -121,9 +154,7 @@ class HeldNetwork:
         for _ in range(parts):
             known = torch.cat([z, inputs, noise.normals(self.normals)], 1)
             flows = known @ maps.flows
-            force = (known @ maps.force).view(len(z), -1, k)
-            rate = (known @ maps.rate).view(len(z), -1, k)
-            heat = heat + (force * rate).sum(1) + maps.constant
+            heat = heat + maps.heat(known)
             y = flows[:, :k]
             charge = charge + y
             z = z - self.terminals.collect(y)
@@ -142,13 +173,15 @@ class HeldNetwork:
         excess = heat - force * charge
         return Step(piece, state, z, control, following, force, charge, excess, emf, current, flux)
 
-    def _maps(self, h: float) -> _Maps:
+    def _maps(self, h: float) -> _Maps | _Sparse:
         device, k = self.device, self.elements
+        if not device.gyrating:
+            return self._sparse(h)
         moments: TickMoments = tick_moments(device, h)
         gamma = device.coefficients[:, None]
         across = device.directions @ device.hessian
         sigma = augmented_system(device)[2][device.dim : device.dim + k]
-        factor, nodes = self._given_integrals(h) if device.gyrating else self._given_charges(h)
+        factor, nodes = self._given_integrals(h)
         forces, rates = [], []
         for weight, path, noise in nodes:
             force = across @ path[: device.dim]
@@ -168,36 +201,32 @@ class HeldNetwork:
             constant=torch.tensor(constant, dtype=self.dtype),
         )
 
-    def _given_charges(self, h: float) -> tuple[NDArray[Any], list[_Node]]:
-        """Factor of what is drawn, and (weight, mean path, mean noise) at the quadrature nodes, as
-        responses to (z, c, xi): Van Loan's pair, the augmented state driven by its inputs and by
-        the mean noise.
-        """
-        device, n = self.device, self.device.dim
-        f, g, m = augmented_system(device)
-        a, c, r = f.shape[0], g.shape[1], self.elements + self.ports
-        factor = tick_moments(device, h).factor[:r, :r]
-        pick = np.zeros((r, a))
-        pick[:, n : n + r] = np.eye(r)
-        costate = (
-            pick.T @ solve_triangular(factor, np.eye(r), lower=True).T
-        )  # lambda(h) = P^T L^-T xi
-        at_end = expm(f.T * h) @ costate  # lambda(0), shape (a, r)
-        system = np.zeros((2 * a + c, 2 * a + c))
-        system[:a, :a], system[:a, a : 2 * a], system[:a, 2 * a :] = f, m @ m.T, g
-        system[a : 2 * a, a : 2 * a] = -f.T
-        start = np.zeros((2 * a + c, n + c + r))
-        start[:n, :n] = np.eye(n)
-        start[2 * a :, n : n + c] = np.eye(c)
-        start[a : 2 * a, n + c :] = at_end
-        nodes = []
-        for node, weight in zip(_NODES, _WEIGHTS, strict=True):
-            path = expm(system * (0.5 * h * (1.0 + node))) @ start
-            nodes.append(_Node(0.5 * h * weight, path[:n], m.T @ path[a : 2 * a]))
-        return factor, nodes
+    def _sparse(self, h: float) -> _Sparse:
+        device, drawn = self.device, self.elements + self.ports
+        moments, mean = tick_moments(device, h), mean_path(device, h, drawn)
+        gamma, across = device.coefficients[:, None], device.directions @ device.hessian
+        power = 2.0 * device.temperatures[:, None] * gamma
+        constant = mean_heat(device, h)
+        for weight, path, pull in zip(mean.weights, mean.path, mean.pull, strict=True):
+            force = across @ path[:, -drawn:]
+            rate = gamma * force - power * (device.directions @ pull - mean.hold)
+            constant -= weight * np.einsum("kr,kr->k", force, rate)
+        responses = np.concatenate([moments.flow_state, moments.flow_input], axis=1)[:drawn]
+        return _Sparse(
+            flows=self._transposed(np.concatenate([responses, mean.factor], axis=1)),
+            path=self._transposed(np.concatenate(mean.path)),
+            pull=self._transposed(np.concatenate(mean.pull)),
+            hold=self._transposed(power * mean.hold),
+            across=self._transposed(across),
+            spread=self._transposed(-power * device.directions),
+            gamma=torch.tensor(device.coefficients, dtype=self.dtype),
+            weights=torch.tensor(mean.weights[:, None], dtype=self.dtype),
+            constant=torch.tensor(constant, dtype=self.dtype),
+        )
 
     def _given_integrals(self, h: float) -> tuple[NDArray[Any], list[_Node]]:
-        """The same where noise passes through inductors, some of it too quiet for L^-T."""
+        """Factor of what is drawn, and (weight, mean path, mean noise) at the quadrature nodes, as
+        responses to (z, c, xi), where noise passes through inductors."""
         device, n = self.device, self.device.dim
         f, g, m = augmented_system(device)
         a, c = f.shape[0], g.shape[1]
