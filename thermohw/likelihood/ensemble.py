@@ -29,7 +29,7 @@ from torch import Tensor
 
 from thermohw.errors import InputError
 from thermohw.likelihood.estimate import Estimate
-from thermohw.process import Normal, Process
+from thermohw.process import Langevin, Normal, Process
 from thermohw.score import ExactScore
 from thermohw.target import Target
 
@@ -111,8 +111,12 @@ class SampleEnsemble:
         return Draw(centre + z @ root.T, -z @ inverse, None, centre, root @ root.T)
 
     def clean(self) -> Draw:
-        """The points themselves."""
-        return Draw(self.points, torch.zeros_like(self.points))
+        """The points themselves; under a Langevin process states at t_min that read the data's."""
+        points = self.points
+        if isinstance(self.process, Langevin) and self.process.t_min > 0.0:
+            data = points[:, list(self.process.positions)]
+            points = self.process.lay(data, self.process.t_min, self.generator)
+        return Draw(points, torch.zeros_like(points))
 
     def cross_entropy(self, prior: Normal) -> Tensor:
         """Averaged over the noise in closed form: -ln prior(E[x_T|x_0]) + tr(C^-1 noise)/2."""

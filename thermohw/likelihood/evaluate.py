@@ -7,6 +7,15 @@ converted to the target's data units,
 
 and for dequantised data also to bits per dimension, (nll - dim ln(step))/(dim ln 2).
 
+Under a Langevin process densities are those of the whole state, positions and momenta. What is in
+it beside the data has a known law, independent of them, so the chain rule of relative entropy gives
+
+    nll.data.*  =  nll.* - (-E ln of that law),        an upper bound of the data's own NLL at t_min
+
+comparable to the nll.* of a process of the data alone with the same noise at t_min. It is exact
+where the model keeps the rest independent, as the exact score does. Per point it is evaluated at
+states that read exactly the data (`Langevin.lay`).
+
 Expectations over p_t are taken over the given held-out points (any dimension, with standard
 errors), or, where the law is known in one dimension and no points are given, by quadrature.
 """
@@ -26,7 +35,7 @@ from thermohw.errors import InputError
 from thermohw.likelihood.admission import admit_score
 from thermohw.likelihood.bound import bound_terms, flow_terms
 from thermohw.likelihood.ensemble import GridEnsemble
-from thermohw.likelihood.estimate import Estimate, plus, times
+from thermohw.likelihood.estimate import Estimate, estimate, plus, times
 from thermohw.likelihood.flow import Flow, Progress, flow_nll, terminal_bar
 from thermohw.likelihood.reference import Reference
 from thermohw.likelihood.sources import (
@@ -39,7 +48,7 @@ from thermohw.likelihood.sweep import Sweep, sweep
 from thermohw.likelihood.terms import Terms
 from thermohw.likelihood.timeline import COUNTS, Timeline
 from thermohw.likelihood.trace import choose_trace
-from thermohw.process import Process
+from thermohw.process import Langevin, Process
 from thermohw.score import Score
 from thermohw.target import GaussianMixture, Target, UniformPixels, lift
 
@@ -53,7 +62,8 @@ class Likelihood:
     Attributes:
         terms: dotted name -> (value, stderr), or None where it cannot be known.
         notes: dotted name -> why it is None, or what qualifies it.
-        points: per-point arrays, shape (points,), float64: "nll.ode" (data units),
+        points: per-point arrays, shape (points,), float64: "nll.ode" (data units; under a Langevin
+            process also "nll.data.ode"),
             "nll.ode.solver_error", "nll.ode.divergence_stderr"; on a grid also "weight".
         profile: per-time arrays, shape (moments,): see `sweep`.
         settings: how it was computed: prior, probes, tolerance, numbers of evaluations; "cost" has
@@ -197,6 +207,12 @@ def evaluate(
     }
     if clean.weight is not None:
         arrays["weight"] = clean.weight.numpy()
+    if isinstance(process, Langevin):
+        rest = process.rest_nll(clean.x, process.t_min)
+        _data_terms(terms, clean.reduce(solved.nll - rest), process.rest_entropy(process.t_min))
+        arrays["nll.data.ode"] = (solved.nll - rest).numpy() + _alone(
+            target, "nll.data."
+        ).log_volume
     values, notes = _in_data_units(terms, target)
     settings = {
         "prior": prior,
@@ -256,6 +272,21 @@ def _errors(terms: Terms, swept: Sweep, solved: Flow, solver_error: Tensor) -> N
     terms.put("error.quadrature", Estimate(quadrature, 0.0))
 
 
+def _data_terms(terms: Terms, flow: Tensor, rest: float) -> None:
+    """The densities of the whole state less that of what is not data, nats, model units."""
+    note = "of the data alone, at most: that of the whole state less what is not data"
+    for name, value in list(terms.values.items()):
+        if not name.startswith("nll.") or value is None:
+            continue
+        known = estimate(flow.numpy()) if name == "nll.ode" else plus(value, -rest)
+        terms.put(name.replace("nll.", "nll.data.", 1), known, density=True, note=note)
+
+
+def _alone(target: Target, name: str) -> Target:
+    """What a term is a density of: the target, or the data in it."""
+    return getattr(target, "base", target) if name.startswith("nll.data.") else target
+
+
 def _quantum(target: Target) -> float:
     """Spacing of the grey levels that were dequantised, data units; 0 for continuous data."""
     return 1.0 if isinstance(target, UniformPixels) else float(getattr(target, "step", 0.0))
@@ -265,14 +296,15 @@ def _in_data_units(
     terms: Terms, target: Target
 ) -> tuple[dict[str, Estimate | None], dict[str, str]]:
     """Shift the densities; add bits per dimension of the likelihoods of dequantised data."""
-    step = _quantum(target)
     values: dict[str, Estimate | None] = {}
     notes = dict(terms.notes)
     for name, value in terms.values.items():
         if value is not None and name in terms.densities:
-            value = plus(value, target.log_volume)
+            value = plus(value, _alone(target, name).log_volume)
         values[name] = value
+        data = _alone(target, name)
+        step = _quantum(data)
         if step > 0.0 and value is not None and name.startswith("nll."):
-            discrete = plus(value, -target.dim * math.log(step))
-            values[f"{name}.bits_per_dim"] = times(discrete, 1.0 / (target.dim * math.log(2.0)))
+            discrete = plus(value, -data.dim * math.log(step))
+            values[f"{name}.bits_per_dim"] = times(discrete, 1.0 / (data.dim * math.log(2.0)))
     return values, notes

@@ -208,7 +208,7 @@ def _solve(
 
         return _integrate(rate, clock, counts, ends or clock.ends, tolerance, progress)
 
-    if timeline.process.isotropic and quick(timeline.at(final.u), final.x[:1]) is not None:
+    if quick(timeline.at(final.u), final.x[:1]) is not None:
         spread = float(np.trace(reference.covariance)) / len(reference.covariance)
         gentle = Timeline(timeline.process, max(timeline.floor, _TENTH * spread))
         rest = integrate(smooth, gentle, _SMOOTH)

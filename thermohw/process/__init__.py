@@ -12,6 +12,7 @@ from thermohw.process.base import Process
 from thermohw.process.langevin import Langevin
 from thermohw.process.linear import linear_transition
 from thermohw.process.normal import Normal
+from thermohw.process.observed import Observed
 from thermohw.process.ou import OU
 from thermohw.process.registry import PROCESSES, process_from_dict
 from thermohw.process.relaxation import Relaxation
@@ -25,6 +26,7 @@ __all__ = [
     "VP",
     "Langevin",
     "Normal",
+    "Observed",
     "Process",
     "Relaxation",
     "linear_transition",

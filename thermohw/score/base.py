@@ -61,9 +61,16 @@ class Field(ABC):
         """Divergence of the score, shape (paths,), exact."""
         return self.with_divergence(x)[1]
 
+    def weighted_divergence(self, x: Tensor, weight: Tensor) -> Tensor | None:
+        """tr(W grad s) for one symmetric W of shape (dim, dim), shape (paths,), exact; None where
+        the field has no better way than a Jacobian-vector product for every column of W."""
+        del x, weight
+        return None
+
     def quick_divergence(self, x: Tensor) -> Tensor | None:
-        """A share of the divergence, shape (paths,), as cheap as the score, whose remainder is much
-        smoother in time; None where there is none. Integrals over time sum the two apart."""
+        """A share of the divergence (under a process with matrices of tr(D grad s), 2D = g g^T),
+        shape (paths,), as cheap as the score, whose remainder is much smoother in time; None where
+        there is none. Integrals over time sum the two apart."""
         del x
         return None
 
@@ -170,6 +177,10 @@ class _ScaledField(Field):
     def with_divergence(self, x: Tensor) -> tuple[Tensor, Tensor]:
         score, divergence = self._field.with_divergence(x)
         return score.mul_(self._factor), divergence.mul_(self._factor)
+
+    def weighted_divergence(self, x: Tensor, weight: Tensor) -> Tensor | None:
+        trace = self._field.weighted_divergence(x, weight)
+        return None if trace is None else trace.mul_(self._factor)
 
     def quick_divergence(self, x: Tensor) -> Tensor | None:
         share = self._field.quick_divergence(x)

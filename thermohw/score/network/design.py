@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from thermohw.errors import InputError
-from thermohw.process import Process
+from thermohw.process import Langevin, Observed, Process
 from thermohw.score.network import Head, build_head
+from thermohw.score.network.joint import JointHead
 from thermohw.target import Target
 
 __all__ = ["design", "schedule"]
@@ -41,8 +42,9 @@ def design(target: Target, process: Process, architecture: Mapping[str, Any] | N
     """The untrained head and network for a target under a process.
 
     Args:
-        target: the data.
-        process: the forward process.
+        target: the data, with or without momenta beside them.
+        process: the forward process; under a Langevin process the network reads the data's noisy
+            image alone (`JointHead`).
         architecture: instead of the defaults, any of head ("levels", "gaussian" or "plain"), trunk
             ("mlp" or "unet"), width (units of a layer; channels), depth (hidden layers; blocks at
             every resolution), bumps (features of the noise level) and dropout.
@@ -55,6 +57,11 @@ def design(target: Target, process: Process, architecture: Mapping[str, Any] | N
             for data without levels, a levels or plain head for a process that is not isotropic, or
             a U-Net for data that are not pictures of at least 4 x 4 pixels.
     """
+    if isinstance(process, Langevin):
+        data = getattr(target, "base", target)
+        inner = design(data, Observed(process), architecture)
+        assert not isinstance(inner, JointHead)
+        return JointHead(process, inner)
     if process.dim not in (None, target.dim):
         problem = f"the process has {process.dim} coordinates but the target has {target.dim}"
         raise InputError(problem, where="process")

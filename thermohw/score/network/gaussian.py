@@ -132,15 +132,29 @@ class GaussianHead:
         return self._apply(moments, "size", residual) - self._apply(moments, "precision", z)
 
     def score_and_divergence(
-        self, parameters: Parameters, modulation: Modulation, moments: Moments, x: Tensor
+        self,
+        parameters: Parameters,
+        modulation: Modulation,
+        moments: Moments,
+        x: Tensor,
+        *,
+        weight: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Score (times, n, dim) and its exact divergence (times, n)."""
+        """Score (times, n, dim) and its exact divergence (times, n), or tr(W grad s) for one W of
+        shape (times, dim, dim).
+        """
         z = x - moments["centre"]
         u = self._apply(moments, "whiten", z)
         residual, slopes = self.trunk.with_slopes(parameters, modulation, u)
         score = self._apply(moments, "size", residual) - self._apply(moments, "precision", z)
         # M^{-1/2} and B share their basis, so their product is diagonal in it
         basis = self._basis(moments, x)
+        if weight is not None:
+            back = basis.transpose(-1, -2)
+            turned = back @ weight @ basis
+            mixing = (basis * moments["whiten"]) @ turned @ (basis * moments["size"]).mT
+            own = (turned.diagonal(dim1=-2, dim2=-1)[:, None] * moments["precision"]).sum(-1)
+            return score, self.trunk.fixed_trace(parameters, slopes, mixing) - own
         mixing = (basis * (moments["whiten"] * moments["size"])) @ basis.transpose(-1, -2)
         trace = self.trunk.fixed_trace(parameters, slopes, mixing)
         return score, trace - moments["precision"].sum(-1)

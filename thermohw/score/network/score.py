@@ -4,7 +4,8 @@ r"""A learned score: preconditioner, network and weights, for one process and on
 
 The head knows what is known beforehand - the data's mean and covariance, the process's exact
 Gaussian transitions, the edges of grey levels - and asks the trunk for the rest: `GaussianHead`
-for continuous data, `LevelsHead` for dequantised data, `PlainHead` where nothing shall be known.
+for continuous data, `LevelsHead` for dequantised data, `PlainHead` where nothing shall be known;
+on circuits with inductors any of them inside a `JointHead`.
 The trunk is dense (`MLP`) or, for pictures, a `UNet`. Every pair has exact divergences, and every
 score is defined at every t: before the first noise level that training saw, the score is that of
 this level.
@@ -24,10 +25,11 @@ import torch
 from torch import Tensor
 
 from thermohw.errors import InputError
-from thermohw.process import Process
+from thermohw.process import Langevin, Observed, Process
 from thermohw.score.base import Field, Score
 from thermohw.score.network.clock import Moments, NoiseClock
 from thermohw.score.network.gaussian import GaussianHead
+from thermohw.score.network.joint import JointHead
 from thermohw.score.network.levels import LevelsHead
 from thermohw.score.network.mlp import MLP
 from thermohw.score.network.plain import PlainHead
@@ -37,7 +39,7 @@ from thermohw.target import Target
 
 __all__ = ["Head", "NetworkField", "NetworkScore", "build_head"]
 
-Head = GaussianHead | LevelsHead | PlainHead
+Head = GaussianHead | LevelsHead | PlainHead | JointHead
 _HEADS: dict[str, type[GaussianHead] | type[LevelsHead] | type[PlainHead]] = {
     cls.kind: cls for cls in (GaussianHead, LevelsHead, PlainHead)
 }
@@ -81,8 +83,21 @@ class NetworkField(Field):
         pairs = [self._head.score_and_divergence(*constants, rows[None]) for rows in x.split(_ROWS)]
         return torch.cat([s[0] for s, _ in pairs]), torch.cat([d[0] for _, d in pairs])
 
+    def weighted_divergence(self, x: Tensor, weight: Tensor) -> Tensor | None:
+        """tr(W grad s), (paths,), of joint scores, which have it for the price of a divergence."""
+        if not isinstance(self._head, JointHead):
+            return None
+        head, constants, weight = self._head, self._like(x), weight.to(x)
+        pairs = [head.score_and_trace(*constants, r[None], weight) for r in x.split(_ROWS)]
+        return torch.cat([trace[0] for _, trace in pairs])
+
     def quick_divergence(self, x: Tensor) -> Tensor | None:
         """The read-out's own divergence at fixed network outputs, where it has one; (paths,)."""
+        if isinstance(self._head, JointHead):
+            joint, constants = self._head, self._like(x)
+            parts = [joint.direct_trace(*constants, r[None]) for r in x.split(_ROWS)]
+            known = [part[0] for part in parts if part is not None]
+            return torch.cat(known) if known else None
         if not isinstance(self._head, LevelsHead):
             return None
         head, constants = self._head, self._like(x)
@@ -132,7 +147,8 @@ class NetworkScore(Score):
         self.effort = None if effort is None else dict(effort)
         self.dim, self.narrowest = len(head.mean), head.narrowest
         self.parameters, self.record, self.target = dict(parameters), dict(record or {}), target
-        self._clock = NoiseClock(self.process, head.finest)
+        watched = head.inner.process if isinstance(head, JointHead) else head.process
+        self._clock = NoiseClock(watched, head.finest)
         self._casts = _Casts(self.parameters)
         self._double = self._casts.like(torch.empty(0, dtype=torch.float64))
 
@@ -173,7 +189,8 @@ def build_head(
     numbers: Mapping[str, Any],
     trunk: Mapping[str, Any],
 ) -> Head:
-    """A head from its description: the inverse of its `to_dict` and `arrays`.
+    """A head from its description: the inverse of its `to_dict` and `arrays`. Under a Langevin
+    process it is that of the data, in a `JointHead`.
 
     Args:
         kind: "gaussian", "levels" or "plain".
@@ -190,6 +207,10 @@ def build_head(
         raise InputError(
             f"{kind!r} is not a head; choose {', '.join(_HEADS)}", where="score.architecture.head"
         )
+    if isinstance(process, Langevin):
+        seen = build_head(kind, Observed(process), arrays, numbers=numbers, trunk=trunk)
+        assert not isinstance(seen, JointHead)
+        return JointHead(process, seen)
     head = _HEADS[kind]
     dim = len(arrays["mean"])
     shape = _build_trunk(dim, head.outputs(dim), **trunk)

@@ -31,6 +31,7 @@ from thermohw.errors import InputError
 from thermohw.process import Process
 from thermohw.score.network import Head, NetworkScore
 from thermohw.score.network.design import design, schedule
+from thermohw.score.network.joint import JointHead
 from thermohw.score.training.noising import NoiseTable
 from thermohw.score.training.state import TrainingState
 from thermohw.target import Target, lift
@@ -59,7 +60,8 @@ def fit_score(
 
     Args:
         target: the data; training and validation points are drawn from it.
-        process: the forward process. Under a Langevin process the data get momenta beside them.
+        process: the forward process. Under a Langevin process the network learns the data in the
+            noise that the whole state leaves on them (`Observed`), and the score is the joint one.
         seed: of the first weights, the data order and the noise, >= 0.
         steps: training steps.
         architecture: head, trunk, width, depth, bumps, dropout instead of the defaults; see
@@ -82,9 +84,11 @@ def fit_score(
     Raises:
         InputError: settings that cannot be used, or a checkpoint of another training.
     """
-    target = lift(target, process)
+    head = design(target, process, architecture)
+    joint = lift(target, process) if isinstance(head, JointHead) else None
+    target = getattr(target, "base", target) if joint else target
     settings = schedule(target, {"seed": seed, "steps": steps, "precision": precision, **options})
-    training = Training(target, design(target, process, architecture), settings)
+    training = Training(target, head.inner if isinstance(head, JointHead) else head, settings)
     path = None if checkpoint is None else Path(checkpoint)
     if path is not None and path.exists():
         training.state = TrainingState.load(path, training.plan)
@@ -110,7 +114,12 @@ def fit_score(
                 if path is not None:
                     state.save(path, training.plan)
                 bar.set_postfix(loss=f"{state.loss:.4g}", bound=f"{state.history[-1][2]:.4g}")
-    return training.result()
+    score = training.result()
+    if joint is None:
+        return score
+    assert isinstance(head, JointHead)
+    record = score.record | {"target": joint.name, "shift": joint.shift.tolist()}
+    return NetworkScore(head, score.parameters, record=record, target=joint, effort=score.effort)
 
 
 class Training:
@@ -118,7 +127,7 @@ class Training:
 
     Args:
         target: the data.
-        head: preconditioner and network shape.
+        head: preconditioner and network shape, not a joint one.
         settings: seed, steps, times, states, learning_rate, weight_decay; entropy_weight and
             precision where they are not the default.
 
