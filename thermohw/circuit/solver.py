@@ -113,6 +113,10 @@ class Program:
         """R C a/lambda_min of the matrix as asked for, second."""
         return self.device.scale.time * self.largest / float(np.linalg.eigvalsh(self.matrix)[0])
 
+    def read_exact(self, efforts: NDArray[Any]) -> NDArray[Any]:
+        """x of efforts (..., n) without converters: shape (..., N)."""
+        return efforts[..., self.outputs] / self.unit
+
     def read(self, efforts: NDArray[Any]) -> NDArray[Any]:
         """x as the converters read it from efforts (..., n): shape (..., N)."""
         volts = efforts[..., self.outputs] * self.device.scale.voltage

@@ -1,0 +1,327 @@
+"""Solve A x = b by letting a board of integrators relax, and invert A by listening to its noise.
+
+    solve    x = the mean of readings, after the start is forgotten
+    invert   A^-1 = beta times the covariance of readings, with the noise sources on
+
+Both give the estimate with its standard error beside three references: the exact answer, what the
+board with its imperfections settles to (closed form of its linear law), and the standard error that
+the correlation of the readings predicts. What remains between the second and the first does not
+average away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import ceil, sqrt
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thermohw.circuit import Program, SolverDevice, active_law
+from thermohw.errors import InputError
+from thermohw.solver.average import Batches, average_covariance
+from thermohw.solver.budget import Budget, budget
+from thermohw.solver.run import ActiveBooks, march, seconds, step_of
+from thermohw.units import engineering
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Inverse", "Solution", "invert", "solve"]
+
+_FORGET = 10.0  # slowest motions before readings count
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """x with A x = b from a board.
+
+    Attributes:
+        x: estimate, shape (N,).
+        stderr: standard error of x from batches, shape (N,); nan where there is but one.
+        predicted: standard error in closed form, shape (N,).
+        exact: A^-1 b.
+        settled: what this board's x tends to in a long time, closed form of its linear law.
+        times: of the trajectory, second.
+        trajectory: mean over paths of x as it settles, shape (times, N).
+        condition: of the matrix.
+        slowest: seconds of the slowest motion.
+        budget: seconds and joules.
+        books: energy books of the paths; None where none were kept.
+        program: the system on the board.
+    """
+
+    x: NDArray[Any]
+    stderr: NDArray[Any]
+    predicted: NDArray[Any]
+    exact: NDArray[Any]
+    settled: NDArray[Any]
+    times: NDArray[Any]
+    trajectory: NDArray[Any]
+    condition: float
+    slowest: float
+    budget: Budget
+    books: ActiveBooks | None
+    program: Program
+
+    @property
+    def error(self) -> float:
+        """|x - A^-1 b| / |A^-1 b|; the absolute error for b = 0."""
+        return _relative(self.x - self.exact, self.exact)
+
+    @property
+    def floor(self) -> float:
+        """The part of the error that does not average away, relative, closed form."""
+        return _relative(self.settled - self.exact, self.exact)
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.program.device.name}: A x = b, {len(self.x)} unknowns, condition "
+            f"{self.condition:.4g}, slowest motion {engineering(self.slowest, 's')}",
+            "          x      +- stderr   predicted       exact     settles to",
+        ]
+        rows = zip(self.x, self.stderr, self.predicted, self.exact, self.settled, strict=True)
+        lines += [f"{a:12.6f} {b:12.2g} {c:11.2g} {d:12.6f} {e:12.6f}" for a, b, c, d, e in rows]
+        lines.append(f"error {self.error:.3g} relative, of which {self.floor:.3g} never averages "
+                     "away")  # fmt: skip
+        return "\n".join([*lines, str(self.budget), *([str(self.books)] if self.books else [])])
+
+
+@dataclass(frozen=True, eq=False)
+class Inverse:
+    """A^-1 from the covariance of a board's noise.
+
+    Attributes:
+        inverse: estimate, shape (N, N).
+        stderr: its standard error from batches, shape (N, N).
+        exact: A^-1.
+        settled: what this board's estimate tends to in a long time, without converters.
+        mean: mean of the readings, shape (N,): zero but for offsets.
+        condition, slowest, budget, books, program: as of a solution.
+    """
+
+    inverse: NDArray[Any]
+    stderr: NDArray[Any]
+    exact: NDArray[Any]
+    settled: NDArray[Any]
+    mean: NDArray[Any]
+    condition: float
+    slowest: float
+    budget: Budget
+    books: ActiveBooks | None
+    program: Program
+
+    @property
+    def error(self) -> float:
+        """|estimate - A^-1| / |A^-1|, Frobenius norms."""
+        return _relative(self.inverse - self.exact, self.exact)
+
+    @property
+    def floor(self) -> float:
+        """The part of the error that does not average away, relative, closed form."""
+        return _relative(self.settled - self.exact, self.exact)
+
+    def __str__(self) -> str:
+        worst = float(np.nanmax(self.stderr)) if np.isfinite(self.stderr).any() else float("nan")
+        return (
+            f"{self.program.device.name}: A^-1, {len(self.exact)} x {len(self.exact)}, condition "
+            f"{self.condition:.4g}, slowest motion {engineering(self.slowest, 's')}\n"
+            f"error {self.error:.3g} relative, of which {self.floor:.3g} never averages away; "
+            f"largest standard error of an entry {worst:.3g}\n{self.budget}"
+        ) + (f"\n{self.books}" if self.books else "")
+
+
+def solve(
+    device: SolverDevice,
+    matrix: Any,
+    vector: Any,
+    *,
+    duration: str | float,
+    settling: str | float | None = None,
+    every: str | float | None = None,
+    step: str | float | None = None,
+    paths: int = 16,
+    seed: int = 0,
+    noise: bool | float = False,
+    ideal: bool | Iterable[str] = (),
+    mismatch: int | None = None,
+    volts: float | None = None,
+    books: bool = False,
+) -> Solution:
+    """Solve A x = b on a board of integrators.
+
+    Args:
+        device: from `load_device("opamp-solver")`.
+        matrix: A, symmetric and positive definite, shape (N, N).
+        vector: b, shape (N,).
+        duration: of the averaging, "50 us" or seconds.
+        settling: before readings count; default ten slowest motions.
+        every: time between readings; default R C.
+        step: of the simulation; default as `evolve` with books or where amplifiers may slew, else
+            `every`, which is exact.
+        paths: independent runs; the estimate is their mean.
+        seed: of their noise.
+        noise: run the noise sources, which a solution does not need.
+        ideal: imperfections left out (see `SolverDevice.program`); True for all.
+        mismatch: seed of this board's spread of parts; None: nominal parts.
+        volts: volt per unit of x; default from |b|/lambda_min.
+        books: keep energy books of every path.
+
+    Raises:
+        InputError: a matrix that is not symmetric positive definite (with its eigenvalue), a vector
+            of another length, a time that is not positive.
+    """
+    program = _solver(device).program(
+        matrix, vector, noise=noise, ideal=ideal, mismatch=mismatch, volts=volts
+    )
+    run = _listen(device, program, duration, settling, every, step, paths, seed, books, False)
+    law = active_law(program.device, False)
+    settled = program.read_exact(law.effort_mean(program.sources))
+    phi = law.transition(run.spacing)[0]
+    spread = law.reading @ average_covariance(phi, law.covariance, run.readings) @ law.reading.T
+    predicted = np.sqrt(np.diag(spread)[program.outputs] / paths) / program.unit
+    mean, error = run.batches.mean()
+    return Solution(
+        x=mean,
+        stderr=error,
+        predicted=predicted,
+        exact=np.linalg.solve(program.matrix, program.vector),
+        settled=settled,
+        times=run.times,
+        trajectory=run.trajectory,
+        condition=float(np.linalg.cond(program.matrix)),
+        slowest=program.slowest,
+        budget=run.budget,
+        books=run.books,
+        program=program,
+    )
+
+
+def invert(
+    device: SolverDevice,
+    matrix: Any,
+    *,
+    duration: str | float,
+    settling: str | float | None = None,
+    every: str | float | None = None,
+    step: str | float | None = None,
+    paths: int = 16,
+    seed: int = 0,
+    noise: bool | float = True,
+    ideal: bool | Iterable[str] = (),
+    mismatch: int | None = None,
+    books: bool = False,
+) -> Inverse:
+    """Invert A on a board of integrators, from the covariance that its noise gives it.
+
+    Arguments and errors as of `solve`; `noise` True uses the sheet's, less where a mode would leave
+    the range of the converters.
+    """
+    program = _solver(device).program(matrix, None, noise=noise, ideal=ideal, mismatch=mismatch)
+    if program.noise == 0.0:
+        raise InputError("an inverse is read from noise: noise = True, or volts", where="noise")
+    run = _listen(device, program, duration, settling, every, step, paths, seed, books, True)
+    covariance, error = run.batches.covariance()
+    law, out, scale = active_law(program.device, False), program.outputs, program.temperature
+    return Inverse(
+        inverse=covariance / scale,
+        stderr=error / scale,
+        exact=np.linalg.inv(program.matrix),
+        settled=law.effort_covariance[out, out] / program.unit**2 / scale,
+        mean=run.batches.mean()[0],
+        condition=float(np.linalg.cond(program.matrix)),
+        slowest=program.slowest,
+        budget=run.budget,
+        books=run.books,
+        program=program,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Heard:
+    batches: Batches
+    readings: int
+    spacing: float
+    times: NDArray[Any]
+    trajectory: NDArray[Any]
+    budget: Budget
+    books: ActiveBooks | None
+
+
+def _listen(
+    device: SolverDevice,
+    program: Program,
+    duration: str | float,
+    settling: str | float | None,
+    every: str | float | None,
+    step: str | float | None,
+    paths: int,
+    seed: int,
+    books: bool,
+    products: bool,
+) -> _Heard:
+    """Let the board settle, then read it; thermal units inside."""
+    if paths < 1:
+        raise InputError(f"{paths}: expected at least one path", where="paths")
+    circuit, time = program.device, program.device.scale.time
+    slowest = program.slowest / time
+    spacing = 1.0 if every is None else seconds(every, "every") / time
+    wait = _FORGET * slowest if settling is None else seconds(settling, "settling") / time
+    quiet, readings = ceil(wait / spacing), ceil(seconds(duration, "duration") / time / spacing)
+    wanted = _step(program, spacing, books) if step is None else seconds(step, "step") / time
+    inner = ceil(spacing / wanted - 1e-9)
+    batches = Batches(paths, program.dim, readings, spacing=spacing, slowest=slowest,
+                      products=products)  # fmt: skip
+
+    def observe(n: int, efforts: NDArray[Any]) -> None:
+        if n % inner == 0 and n > quiet * inner:
+            batches.add(program.read(efforts))
+
+    lasts = (quiet + readings) * spacing
+    start = np.zeros((paths, circuit.dim))
+    run, _ = march(circuit, lasts, spacing / inner, start, program.sources, seed=seed, books=books,
+                   observe=observe)  # fmt: skip
+    rates = active_law(circuit, True).steady_rates(program.sources)
+    power = sum(rates[name] for name in rates.names if name.startswith("heat."))
+    spent = budget(
+        device,
+        program.dim,
+        settling=quiet * spacing * time,
+        averaging=readings * spacing * time,
+        readings=readings,
+        heat=power * circuit.scale.energy / time,
+    )
+    return _Heard(batches, readings, spacing, run.times, run.mean[:, program.outputs]
+                  / program.volts, spent, run.books)  # fmt: skip
+
+
+def _step(program: Program, spacing: float, books: bool) -> float:
+    """Exact laws take whole spacings; books, and outputs that may slew, take short steps."""
+    circuit = program.device
+    if not books and not circuit.amplifiers.limited:
+        return spacing
+    steepest = 2.0 * float(np.abs(program.sources).max())  # volts per R C at the switch-on
+    noisy = 4.0 * sqrt(float(circuit.strengths.max()) * _finite(circuit.amplifiers.rate))
+    if not books and steepest + noisy < 0.2 * float(circuit.amplifiers.slew.min()):
+        return min(spacing, 0.02)
+    return min(spacing, step_of(circuit))
+
+
+def _finite(rates: NDArray[Any]) -> float:
+    return float(rates[np.isfinite(rates)].max(initial=0.0))
+
+
+def _solver(device: SolverDevice) -> SolverDevice:
+    if not isinstance(device, SolverDevice):
+        raise InputError(
+            f"{getattr(device, 'name', device)} is no linear solver: its datasheet needs a "
+            "[solver], as opamp-solver has",
+            where="device",
+        )
+    return device
+
+
+def _relative(difference: NDArray[Any], exact: NDArray[Any]) -> float:
+    size = float(np.linalg.norm(exact))
+    return float(np.linalg.norm(difference)) / (size if size > 0.0 else 1.0)
