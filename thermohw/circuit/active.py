@@ -38,7 +38,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -158,6 +158,7 @@ class ActiveDevice:
     places: NDArray[Any]
     strengths: NDArray[Any]
     datasheet: Datasheet | None = field(default=None, repr=False)
+    runs_with: ClassVar[str] = "th.evolve"
 
     @property
     def dim(self) -> int:

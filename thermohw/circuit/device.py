@@ -35,6 +35,7 @@ from scipy.linalg import solve_continuous_lyapunov
 from scipy.sparse.csgraph import connected_components
 
 from thermohw.circuit.scale import Scale
+from thermohw.errors import InputError
 
 if TYPE_CHECKING:
     import torch
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 
     from thermohw.datasheet import Datasheet
 
-__all__ = ["LinearDevice"]
+__all__ = ["LinearDevice", "require_linear"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,3 +240,23 @@ class LinearDevice:
         """Stored energy z.H''z/2 of states (paths, n): float64, shape (paths,), in k T_ref."""
         state = state.double()
         return 0.5 * (state * self.efforts(state)).sum(-1)
+
+
+def require_linear(device: Any, where: str) -> LinearDevice:
+    """The device, if it is a passive linear circuit.
+
+    Args:
+        device: of any kind; other kinds say in `runs_with` what plays them.
+        where: named in the error.
+
+    Raises:
+        InputError: another kind of device, naming what to use instead.
+    """
+    if isinstance(device, LinearDevice):
+        return device
+    instead = getattr(device, "runs_with", "the room that simulates this kind of device")
+    raise InputError(
+        f"{getattr(device, 'name', device)} is no passive linear circuit, which this needs; it "
+        f"runs with {instead}",
+        where=where,
+    )

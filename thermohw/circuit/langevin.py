@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from thermohw.circuit.device import require_linear
 from thermohw.errors import InputError
 from thermohw.process import Langevin
 
@@ -73,6 +74,7 @@ def langevin(
         InputError: no inductors, no data coordinates by themselves, or noise that does not reach
             every other coordinate.
     """
+    device = require_linear(device, "langevin")
     where = f"device {device.name}"
     if not device.gyrating:
         raise InputError(

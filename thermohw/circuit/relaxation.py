@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from thermohw.circuit.device import require_linear
 from thermohw.process import Relaxation
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def relaxation(
     Returns:
         dx = -A x dt + noise with the device's matrices, shape (nodes, nodes).
     """
+    device = require_linear(device, "relaxation")
     theta = 1.0 if volts_per_unit is None else device.scale.theta(volts_per_unit)
     return Relaxation(
         A=device.effort_drift,

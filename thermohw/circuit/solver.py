@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -142,6 +142,7 @@ class SolverDevice:
     stray: float
     load: float
     datasheet: Datasheet = field(repr=False)
+    runs_with: ClassVar[str] = "th.solve and th.invert"
 
     @staticmethod
     def from_datasheet(datasheet: Datasheet) -> SolverDevice:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thermohw.circuit import model_units
+from thermohw.circuit import model_units, require_linear
 from thermohw.control.chain.chain import node_errors
 from thermohw.control.chain.keys import Imperfections
 from thermohw.control.quantity import quantity
@@ -109,6 +109,7 @@ class Protocol(Imperfections):
                 raise InputError(
                     f"{value!r}: expected one of {', '.join(choices)}", where=f"protocol.{name}"
                 )
+        require_linear(self.device, "protocol.device")
         if (self.ticks is None) == (self.clock is None):
             raise InputError(
                 "give either ticks or clock (a tick rate such as '10 MHz'); on the command line "

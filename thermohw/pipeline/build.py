@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from thermohw.audit.rebuild import Setting
-from thermohw.circuit import langevin, load_device, relaxation
+from thermohw.circuit import langevin, load_device, relaxation, require_linear
 from thermohw.control import Protocol
 from thermohw.control.protocol import quantity
 from thermohw.errors import InputError
@@ -45,6 +45,7 @@ def _build(spec: Spec, checkpoint: Path | None, progress: bool) -> Setting:
     device = load_device(
         str(tables.device["name"]), {k: v for k, v in tables.device.items() if k != "name"} or None
     )
+    require_linear(device, "device.name")
     target = target_from_dict(tables.target)
     process = _process(tables.process, device, tables.protocol)
     room, what = len(device.nodes), "nodes"
