@@ -1,26 +1,11 @@
 r"""Running a circuit on its own: no score, no controller, only baths and a program of parameters.
 
-    for every tick:   parameters jump to their values at the middle of the tick     work, d(beta H)
-                      the circuit relaxes at these values for the tick              heat
-    at the end:       parameters jump to their last values                          work
-
-Work of a parameter is the energy that its jumps add at fixed charge and flux,
-
-    W_p = sum_jumps [H(after) - H(before)](z)  ->  int d_p H dp
-
-so a capacitor at charge q gives dW = -(q^2 / 2 C^2) dC, and changing R or T gives none. Heat is
-booked by the steppers. Both are exact on the sampled path, and the energy closes to round-off:
-H(end) - H(start) = sum W - sum Q.
-
-    medium entropy   sum_ticks Q_k / T_k                          nats, T_k the tick's
-    exponent         A = sum_jumps [beta' H' - beta H](z) -> int d_t(beta H)(z_t) dt     nats
-
-A is defined at one temperature of all baths, which may change in time.
+What is done tick by tick, and what is booked: `thermohw.program.play`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -30,12 +15,12 @@ from thermohw.integrate.noise import BLOCK, BlockNoise
 from thermohw.program.board import Knobs, board_of
 from thermohw.program.books import Driven, log_partition_change
 from thermohw.program.grid import run_length, tick_grid
-from thermohw.program.start import efforts_of, start_law
-from thermohw.program.stepper import ORDERS, STEPPERS, choose, log_ratio, width
-from thermohw.units import engineering
+from thermohw.program.play import Play
+from thermohw.program.start import start_law
+from thermohw.program.stepper import ORDERS, choose
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
     from thermohw.circuit import LinearDevice, QuarticDevice
     from thermohw.program.board import Board
@@ -85,7 +70,6 @@ def drive(
         raise InputError(f"paths: {paths!r}; expected a positive integer")
     base = board_of(device)
     knobs = None if program is None else Knobs(device, program)
-    unit = device.scale.time
     corners = [base] if knobs is None else [knobs.board(v) for v in knobs.program.corners()]
     chosen = choose(stepper, corners[0] if len(corners) == 1 else _hardest(corners))
     length = run_length(program, duration)
@@ -97,12 +81,13 @@ def drive(
     last = base if knobs is None else knobs.board(knobs.program.last)
     law, kind = start_law(device, first, start, paths)
     kept = np.unique(np.linspace(0, len(grid) - 1, frames + 1).astype(int)) if frames else None
-    run = _Run(device, knobs, first, last, grid, middles, unit, chosen, path_ratio, kept)
+    play = Play(device, knobs, first, last, grid, middles, chosen, path_ratio, kept)
     books: list[dict[str, torch.Tensor]] = []
     for head in range(0, paths, _TILE):
         count = min(_TILE, paths - head)
         blocks = range(head // BLOCK, (head + count - 1) // BLOCK + 1)
-        books.append(run.tile(law(seed, blocks, head, count), seed, blocks))
+        noise = BlockNoise(seed, blocks, count, dtype=torch.float64)
+        books.append(play.tile(law(seed, blocks, head, count), noise))
     joined = {key: torch.cat([tile[key] for tile in books]).numpy() for key in books[0]}
     change = log_partition_change(device, first, last) if kind == "equilibrium" else None
     return Driven.from_books(
@@ -118,111 +103,6 @@ def drive(
         ends=(first, last),
         log_partition_change=change,
     )
-
-
-class _Run:
-    """Everything that all tiles share."""
-
-    def __init__(
-        self,
-        device: LinearDevice | QuarticDevice,
-        knobs: Knobs | None,
-        first: Board,
-        last: Board,
-        grid: NDArray[Any],
-        middles: NDArray[Any] | None,
-        unit: float,
-        stepper: str,
-        path_ratio: bool,
-        kept: NDArray[Any] | None,
-    ) -> None:
-        self.device, self.first, self.last, self.stepper = device, first, last, stepper
-        self.steps = np.diff(grid) / unit
-        self.path_ratio = path_ratio
-        self.kept = () if kept is None else tuple(kept)
-        self.sources = 0 if knobs is None else len(knobs.program.keys)
-        self.one = first.temperature is not None and last.temperature is not None
-        # (energies after each parameter's jump, the board of the tick), one a tick and the last.
-        self.stages: list[tuple[list[Any], Board]] = []
-        if knobs is None or middles is None:
-            self.stages = [([], first)] * (len(self.steps) + 1)
-        else:
-            before = knobs.program.first
-            for values in [*middles, knobs.program.last]:
-                self.stages.append((knobs.jumps(before, values), knobs.board(values)))
-                before = values
-            self.one = self.one and all(board.temperature is not None for _, board in self.stages)
-
-    def tile(self, z: torch.Tensor, seed: int, blocks: range) -> dict[str, torch.Tensor]:
-        """Play all ticks for some paths; z: start states (paths, n)."""
-        count, board = len(z), self.first
-        noise = BlockNoise(seed, blocks, count, dtype=torch.float64)
-        heat = torch.zeros(count, width(board), dtype=torch.float64)
-        work = torch.zeros(count, self.sources, dtype=torch.float64)
-        entropy, exponent, ratio = (torch.zeros(count, dtype=torch.float64) for _ in range(3))
-        found = {"start": z.clone(), "energy_start": board.landscape.energy(z)}
-        snapshots = [self._seen(board, z)] if self.kept else []
-        for n, (jumps, following) in enumerate(self.stages):
-            if following is not board:
-                self._jump(z, board, following, jumps, work, exponent)
-                board = following
-            if n == len(self.steps):
-                break
-            h = float(self.steps[n])
-            tick = STEPPERS[self.stepper](board, h, z, noise.normals(width(board)))
-            heat += tick.heat
-            entropy += (tick.heat / tick.heat.new_tensor(board.temperatures)).sum(1)
-            if self.path_ratio:
-                ratio += log_ratio(self.stepper, board, h, z, tick.end)
-            z = tick.end
-            if n % 64 == 63 and not bool(torch.isfinite(z).all()):
-                break
-            if n + 1 in self.kept:
-                snapshots.append(self._seen(board, z))
-        lost = ~torch.isfinite(z).all(1)
-        if bool(lost.any()):
-            raise InputError(
-                f"path {int(lost.nonzero()[0])} ran away within {n + 1} ticks: the tick of "
-                f"{engineering(h * self.device.scale.time, 's')} is too coarse for where it "
-                "started; give more ticks"
-            )
-        found |= {"end": z, "energy_end": self.last.landscape.energy(z), "heat": heat, "work": work}
-        found |= {"medium_entropy": entropy}
-        if self.one:
-            found["exponent"] = exponent
-        if self.path_ratio:
-            found["path_ratio"] = ratio
-        if snapshots:
-            found["series"] = torch.stack(snapshots, 1)
-        return found
-
-    def _seen(self, board: Board, z: torch.Tensor) -> torch.Tensor:
-        """What a person reads off."""
-        return torch.from_numpy(efforts_of(self.device, board, z.numpy().copy()))
-
-    def _jump(
-        self,
-        z: torch.Tensor,
-        board: Board,
-        following: Board,
-        jumps: list[Any],
-        work: torch.Tensor,
-        exponent: torch.Tensor,
-    ) -> None:
-        """Book the work of every parameter, and beta' H' - beta H."""
-        energy, total = board.landscape, None
-        for source, after in jumps:
-            done = after.minus(energy).energy(z)
-            work[:, source] += done
-            total, energy = done if total is None else total + done, after
-        if not self.one:
-            return
-        assert board.temperature is not None and following.temperature is not None
-        if total is not None:
-            exponent += total / following.temperature
-        change = 1.0 / following.temperature - 1.0 / board.temperature
-        if change != 0.0:
-            exponent += change * board.landscape.energy(z)
 
 
 def _hardest(corners: list[Board]) -> Board:

@@ -64,9 +64,10 @@ class Jarzynski:
     dissipated_stderr: float
 
     def __str__(self) -> str:
+        few = "; too few to mean anything" if self.effective < 100.0 else ""
         return (
             f"<exp(-A)> = {self.average:.6g} +- {self.stderr:.2g}, Z1/Z0 = {self.expected:.6g} "
-            f"(z {self.z:+.2f}, {self.effective:.3g} effective paths)\n"
+            f"(z {self.z:+.2f}, {self.effective:.3g} effective paths{few})\n"
             f"<exp(-W/T0)> = {self.naive:.6g} +- {self.naive_stderr:.2g} (z {self.naive_z:+.1f})\n"
             f"<A> + ln Z1/Z0 = {self.dissipated:.4g} +- {self.dissipated_stderr:.2g} nats"
         )
