@@ -35,7 +35,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from scipy.constants import elementary_charge
@@ -103,6 +103,7 @@ class JumpDevice:
     tunnelling: NDArray[Any]
     approximate: bool = False
     datasheet: Datasheet | None = field(default=None, repr=False)
+    runs_with: ClassVar[str] = "th.simulate_jumps and th.master_equation"
 
     def __post_init__(self) -> None:
         n, s, k = len(self.nodes), len(self.supplies), len(self.elements)

@@ -17,7 +17,7 @@ Phys. Rev. Lett. 99, 230602, 2007; two inverters: arXiv:2605.26267). With the ca
 of the nodes including the coupling c,
 
     heat per time from node 1 to node 2 = k_B (T_1 - T_2) c^2 g_1 g_2 / ((g_1 b + g_2 a)(a b - c^2))
-                                        = c <v_1 dv_2 - v_2 dv_1>/(2 dt)
+                                        = c <v_2 dv_1 - v_1 dv_2>/(2 dt)
 
 The second line is c times the rate at which the voltages sweep area. This effective heat is what
 the fluctuations carry; the heat that the transistors' baths receive is far larger, the bias times

@@ -10,8 +10,16 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from thermohw.circuit import ActiveDevice, LinearDevice, SolverDevice, load_device, steady_heat
+from thermohw.circuit import (
+    ActiveDevice,
+    JumpDevice,
+    LinearDevice,
+    SolverDevice,
+    load_device,
+    steady_heat,
+)
 from thermohw.cli.evidence import weakest_evidence
+from thermohw.cli.jump_page import jump_rows
 from thermohw.cli.solver_page import active_rows, solver_rows
 from thermohw.datasheet import device_names, load_datasheet
 from thermohw.store import RunReader, verify
@@ -25,6 +33,7 @@ _GRANULAR = 30  # electrons rms on a node below which a diffusion is a poor pict
 _OTHER_KINDS: dict[type, Callable[[Any], list[tuple[str, str]]]] = {
     SolverDevice: solver_rows,
     ActiveDevice: active_rows,
+    JumpDevice: jump_rows,
 }
 
 

@@ -17,7 +17,7 @@ linear conductor of single electrons is a junction with a `resistance`.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field
 
@@ -187,8 +187,8 @@ def read_conductors(tables: SheetTable, where: str) -> Conductors:
     """
     found = Conductors(
         tuple(Supply(t.name, t.voltage) for t in tables.supply),
-        tuple(_record(Transistor, table) for table in tables.transistor),
-        tuple(_record(Junction, table) for table in tables.junction),
+        tuple(Transistor(**_entries(Transistor, table)) for table in tables.transistor),
+        tuple(Junction(**_entries(Junction, table)) for table in tables.junction),
     )
     if not any(found):
         return found
@@ -214,8 +214,8 @@ def read_conductors(tables: SheetTable, where: str) -> Conductors:
     return found
 
 
-def _record(kind: type, table: Table) -> Transistor | Junction:
-    return kind(**{item.name: getattr(table, item.name) for item in fields(kind)})
+def _entries(kind: type, table: Table) -> dict[str, Any]:
+    return {item.name: getattr(table, item.name) for item in fields(kind)}
 
 
 def _check_company(tables: SheetTable, where: str) -> None:

@@ -14,7 +14,8 @@ order q/(C V_T), rectifies its own fluctuations, and misses tails of the law by 
 factor. That is why it is refused unmarked.
 
 Heat of a step is n_k+ - n_k- times the mean of the voltage across the conductor at both ends, which
-closes the first law exactly (the energy is quadratic); it is not kT ln of a ratio of rates.
+closes the first law exactly (the energy is quadratic); it is not kT ln of a ratio of rates. The
+numbers of a tau-leap depend on all paths of a block of 256, not on the path alone.
 """
 
 from __future__ import annotations

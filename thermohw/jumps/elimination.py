@@ -26,17 +26,18 @@ from numpy.lib.stride_tricks import as_strided
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from scipy import sparse
+
+Sparse = Any  # scipy.sparse in COO form, whose stubs do not know its shape
 
 __all__ = ["band_cost", "passage", "stationary"]
 
 
-def band_cost(rates: sparse.coo_matrix) -> float:
+def band_cost(rates: Sparse) -> float:
     """Multiplications that an elimination takes: states times bandwidth squared."""
     return float(rates.shape[0]) * float(_bandwidth(rates)) ** 2
 
 
-def stationary(rates: sparse.coo_matrix) -> NDArray[Any]:
+def stationary(rates: Sparse) -> NDArray[Any]:
     """The stationary law (M,) of a chain that reaches every state from every other.
 
     Args:
@@ -57,7 +58,7 @@ def stationary(rates: sparse.coo_matrix) -> NDArray[Any]:
     return law / law.sum()
 
 
-def passage(rates: sparse.coo_matrix, into: NDArray[Any]) -> NDArray[Any]:
+def passage(rates: Sparse, into: NDArray[Any]) -> NDArray[Any]:
     """Mean time until a chain is absorbed, from every state, shape (M,).
 
     Args:
@@ -82,11 +83,11 @@ def passage(rates: sparse.coo_matrix, into: NDArray[Any]) -> NDArray[Any]:
     return times
 
 
-def _bandwidth(rates: sparse.coo_matrix) -> int:
+def _bandwidth(rates: Sparse) -> int:
     return int(np.abs(rates.row - rates.col).max(initial=1))
 
 
-def _band(rates: sparse.coo_matrix) -> tuple[NDArray[Any], int]:
+def _band(rates: Sparse) -> tuple[NDArray[Any], int]:
     width = _bandwidth(rates)
     band = np.zeros((2 * width + 1) * rates.shape[0] + 2 * width)
     np.add.at(band, 2 * width * rates.row.astype(np.int64) + rates.col + width, rates.data)

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_STATES", "MasterEquation", "master_equation"]
 
+Sparse = Any  # scipy.sparse, whose stubs do not know shapes
 MAX_STATES = 200_000
 _ELIMINATION = 2e9  # multiplications; a few seconds
 _BORDER = 1e-10  # probability allowed on the border of the box
@@ -59,7 +60,7 @@ class MasterEquation:
     device: JumpDevice
     low: NDArray[Any]
     shape: tuple[int, ...]
-    generator: sparse.csc_matrix
+    generator: Sparse
     stationary: NDArray[Any]
 
     @cached_property
@@ -126,7 +127,7 @@ class MasterEquation:
             raise InputError("a state lies outside the box of the master equation",
                              where=self.device.name)  # fmt: skip
         moved = np.moveaxis(np.rint(charges - self.low).astype(np.int64), -1, 0)
-        return np.ravel_multi_index(tuple(moved), self.shape)
+        return np.asarray(np.ravel_multi_index(tuple(moved), self.shape))
 
     def log_probability(self, charges: NDArray[Any], law: NDArray[Any] | None = None) -> Any:
         """ln of the probability of states (..., n) in a law (M,), by default the stationary."""
@@ -213,12 +214,10 @@ def _states(low: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
 
 
 def _inside(low: NDArray[Any], shape: tuple[int, ...], charges: NDArray[Any]) -> NDArray[Any]:
-    return ((charges >= low) & (charges < low + np.array(shape))).all(-1)
+    return np.asarray(((charges >= low) & (charges < low + np.array(shape))).all(-1))
 
 
-def _generator(
-    device: JumpDevice, low: NDArray[Any], shape: tuple[int, ...]
-) -> sparse.csc_matrix:
+def _generator(device: JumpDevice, low: NDArray[Any], shape: tuple[int, ...]) -> Sparse:
     states = _states(low, shape)
     rates = device.event_rates(states)
     strides = np.array([np.prod(shape[i + 1 :], dtype=np.int64) for i in range(len(shape))])
@@ -236,7 +235,7 @@ def _generator(
     return sparse.csc_matrix((np.concatenate(values), entries), shape=(size, size))
 
 
-def _stationary(generator: sparse.csc_matrix, anchor: int) -> NDArray[Any]:
+def _stationary(generator: Sparse, anchor: int) -> NDArray[Any]:
     """p with W p = 0 and sum one; by LU from p = 1 at the anchor."""
     rates = _off_diagonal(generator.T.tocoo())
     if band_cost(rates) <= _ELIMINATION:
@@ -248,15 +247,14 @@ def _stationary(generator: sparse.csc_matrix, anchor: int) -> NDArray[Any]:
     return np.maximum(law, 0.0) / law.sum()
 
 
-def _off_diagonal(matrix: sparse.coo_matrix) -> sparse.coo_matrix:
+def _off_diagonal(matrix: Sparse) -> Sparse:
     keep = matrix.row != matrix.col
     entries = (matrix.data[keep], (matrix.row[keep], matrix.col[keep]))
     return sparse.coo_matrix(entries, shape=matrix.shape)
 
 
-def _solve(matrix: sparse.csc_matrix, right: NDArray[Any]) -> NDArray[Any]:
+def _solve(matrix: Sparse, right: NDArray[Any]) -> NDArray[Any]:
     # Diagonally dominant: no pivoting, and an ordering for the symmetric pattern.
     factors = splu(matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0,
                    options={"SymmetricMode": True})  # fmt: skip
     return factors.solve(right)
-

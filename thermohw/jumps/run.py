@@ -66,8 +66,8 @@ def simulate_jumps(
     if not isinstance(device, JumpDevice):
         kind = getattr(device, "name", type(device).__name__)
         raise InputError(
-            f"{kind} has no nonlinear conductors; simulate_jumps plays circuits with [[transistor]] "
-            "or [[junction]], simulate plays linear ones"
+            f"{kind} has no nonlinear conductors; simulate_jumps plays circuits with "
+            "[[transistor]] or [[junction]]"
         )
     if method not in METHODS:
         raise InputError(f"{method!r}: expected one of {', '.join(METHODS)}", where="method")
@@ -141,9 +141,9 @@ def _start(device: JumpDevice, start: Any, paths: int, seed: int) -> NDArray[Any
         if start.device is not device:
             raise InputError("this master equation is of another device", where="start")
         blocks = range(-(-paths // BLOCK))
-        return np.concatenate(
-            [start.sample(BLOCK, block_rng(seed, block, 1)) for block in blocks]
-        )[:paths]
+        return np.concatenate([start.sample(BLOCK, block_rng(seed, block, 1)) for block in blocks])[
+            :paths
+        ]
     if isinstance(start, Mapping):
         volts = np.zeros(n)
         for name, entry in start.items():

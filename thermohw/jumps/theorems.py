@@ -4,11 +4,11 @@ Per path, with p the law of the start and rho any normalised law,
 
     Sigma = sum_k Q_k/kT_k + ln p(N_0) - ln rho(N_end),       <exp(-Sigma)> = 1.
 
-Local detailed balance makes exp(-Sigma) the ratio of the probabilities of the reversed path, started
-from rho, and of the path. With rho the law at the end, Sigma is the total entropy production. In
-the stationary law, with supplies that do not change, forward and reversed process are the same, so
-the histogram of Sigma itself is tilted: P(Sigma)/P(-Sigma) = exp(Sigma). Bin by bin and without
-any error from the width of a bin that is
+Local detailed balance makes exp(-Sigma) the ratio of the probabilities of the reversed path,
+started from rho, and of the path. With rho the law at the end, Sigma is the total entropy
+production. In the stationary law, with supplies that do not change, forward and reversed process
+are the same, so the histogram of Sigma itself is tilted: P(Sigma)/P(-Sigma) = exp(Sigma). Bin by
+bin and without any error from the width of a bin that is
 
     P(Sigma in -B) = E[ exp(-Sigma) ; Sigma in B ].
 """
@@ -63,9 +63,7 @@ class FluctuationTheorem:
         )
 
 
-def entropy_production(
-    run: JumpRun, start: NDArray[Any], end: NDArray[Any]
-) -> NDArray[Any]:
+def entropy_production(run: JumpRun, start: NDArray[Any], end: NDArray[Any]) -> NDArray[Any]:
     """Sigma of every path, shape (paths,), nats.
 
     Args:

@@ -1,0 +1,141 @@
+"""Pages of circuits whose conductors pass electrons one at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from thermohw.circuit.jump import ELEMENTARY_CHARGE, JumpDevice
+from thermohw.circuit.jump_signal import SmallSignal, mean_rates, rest_points
+from thermohw.cli.evidence import weakest_evidence
+from thermohw.datasheet import Transistor
+from thermohw.units import engineering
+
+__all__ = ["jump_rows"]
+
+Rows = list[tuple[str, str]]
+_RISING = 30  # electrons rms below which Gaussian noise is a poor picture
+
+
+def jump_rows(device: JumpDevice) -> Rows:
+    """Supplies, conductors, electrons, time constants and stable states."""
+    sheet = device.datasheet
+    assert sheet is not None
+    volt = device.voltage_unit
+    conductors = sheet.conductors
+    capacitance = np.diag(device.capacitance)
+    rms = np.sqrt(np.diag(device.hessian)) * volt
+    electrons = np.sqrt(np.diag(np.linalg.inv(device.hessian)))
+    rows: Rows = [
+        (
+            "device",
+            f"{device.name}: {device.dim} nodes, {len(device.supplies)} supplies, "
+            f"{len(conductors.transistors)} transistors, {len(conductors.junctions)} junctions",
+        ),
+        (
+            "noise",
+            "Gaussian, marked approximate: the circuit breaks the second law"
+            if device.approximate
+            else "bidirectional Poisson jumps of single electrons, exact heat of every event",
+        ),
+        ("runs with", "th.simulate_jumps, th.master_equation; no protocol plays it"),
+        (
+            "k T",
+            f"{engineering(device.energy_unit, 'J')} at {engineering(device.temperature, 'K')}, "
+            f"kT/q {engineering(volt, 'V')}",
+        ),
+        ("k T / C", f"{_range(rms, 'V')} rms on {_range(capacitance, 'F')}, unbiased"),
+        ("one electron", f"{_range(np.diag(device.hessian) * volt, 'V')} on a node, q/C"),
+        ("charge", _charge(electrons)),
+    ]
+    rows += [
+        (f"supply {name}", f"{engineering(value * volt, 'V')}, {value:+.3g} kT/q")
+        for name, value in zip(device.supplies, device.supply_voltages, strict=True)
+    ]
+    points = rest_points(device)
+    stable = [point for point in points if point.stable]
+    rows += [(item.name, _law(item)) for item in conductors.all]
+    if len(stable) > 1:
+        rows += [_switched(device, stable)]
+    for number, point in enumerate(stable):
+        title = "rest point" if len(stable) == 1 else f"stable state {number + 1}"
+        rows.append((title, _point(device, point)))
+        rows.append(("  time constants", _range(point.time_constants, "s")))
+        rows.append(("  noise", _noise(device, point)))
+        heat = float((point.current * _bias(device, point)).sum())
+        rows.append(("  heat at rest", f"{engineering(heat, 'W')}, mean currents alone"))
+    unstable = len(points) - len(stable)
+    if unstable:
+        word = "point" if unstable == 1 else "points"
+        saddle = next(point for point in points if not point.stable)
+        rows.append((f"unstable rest {word}", f"{unstable}, {_point(device, saddle)}"))
+    rows.append(("weakest evidence", weakest_evidence(sheet)))
+    return rows
+
+
+def _charge(electrons: np.ndarray) -> str:
+    size = f"{electrons.min():.3g}"
+    if not np.isclose(electrons.min(), electrons.max()):
+        size += f" to {electrons.max():.3g}"
+    few = electrons.min() < _RISING
+    remark = f"; below {_RISING}: counted one by one here, Gaussian noise would be poor"
+    return f"{size} electrons rms on a node, sqrt(k T C)" + (remark if few else "")
+
+
+def _law(item: object) -> str:
+    if isinstance(item, Transistor):
+        return (
+            f"{item.kind}-channel, gate {item.gate}, drain {item.drain}, source {item.source}: "
+            f"{item.current} at {item.threshold}, slope {item.slope.value:g}, {item.temperature}"
+        )
+    resistance = getattr(item, "resistance", None)
+    between = " to ".join(getattr(item, "between", ()))
+    if resistance is not None:
+        return f"tunnel junction {between}: {resistance}, {getattr(item, 'temperature', '')}"
+    current = getattr(item, "saturation_current", None)
+    return f"diode {between}: {current}, {getattr(item, 'temperature', '')}"
+
+
+def _bias(device: JumpDevice, point: SmallSignal) -> np.ndarray:
+    """Voltage across every conductor, volt."""
+    fixed = device.drawn @ device.supply_voltages * device.voltage_unit
+    return fixed - device.jumps @ point.voltages
+
+
+def _switched(device: JumpDevice, stable: list[SmallSignal]) -> tuple[str, str]:
+    """Saturation currents of a conductor that one stable state turns on and another off."""
+    forward = np.array(
+        [mean_rates(device, point.voltages / device.voltage_unit)[0] for point in stable]
+    )
+    ratio = forward.max(0) / forward.min(0)
+    which = int(ratio.argmax())
+    on, off = forward[:, which].max(), forward[:, which].min()
+    return (
+        "on and off",
+        f"{engineering(on * ELEMENTARY_CHARGE, 'A')} and "
+        f"{engineering(off * ELEMENTARY_CHARGE, 'A')} ({device.elements[which]}), "
+        f"{on:.3g} and {off:.3g} electrons a second",
+    )
+
+
+def _point(device: JumpDevice, point: SmallSignal) -> str:
+    # What Newton's method leaves of a zero is no voltage.
+    volts = np.where(np.abs(point.voltages) < 1e-9 * device.voltage_unit, 0.0, point.voltages)
+    pairs = zip(device.nodes, volts, strict=True)
+    return ", ".join(f"{name} {engineering(float(value), 'V')}" for name, value in pairs)
+
+
+def _noise(device: JumpDevice, point: SmallSignal) -> str:
+    density = np.sqrt(np.diag(point.noise))
+    text = f"{_range(density, 'A/sqrt(Hz)')} into a node"
+    own = np.diag(point.conductance)
+    if (own > 0.0).all():
+        text += f", conductance {_range(own, 'S')}"
+        text += f", effective temperature {_range(point.effective_temperatures, 'K')}"
+    return text
+
+
+def _range(values: np.ndarray, unit: str) -> str:
+    low, high = float(np.min(values)), float(np.max(values))
+    if np.isclose(low, high, rtol=1e-9, atol=0.0):
+        return engineering(high, unit)
+    return f"{engineering(low, unit)} to {engineering(high, unit)}"
