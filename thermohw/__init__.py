@@ -21,6 +21,7 @@ _EXPORTS: dict[str, str] = {
     "device_names": "thermohw.datasheet",
     "evolve": "thermohw.solver",
     "fit_score": "thermohw.score.training",
+    "free_run": "thermohw.integrate.free",
     "invert": "thermohw.solver",
     "langevin": "thermohw.circuit",
     "likelihood": "thermohw.likelihood",

@@ -66,11 +66,18 @@ _WORDS = {
 
 
 def check_realisation(protocol: Protocol) -> None:
-    """Refuse what a realisation cannot do.
+    """Refuse what a realisation cannot do, and circuits with noise sources of their own.
 
     Raises:
         InputError: naming the setting and what would do instead.
     """
+    sheet = protocol.device.datasheet
+    if sheet is not None and sheet.noises:
+        raise InputError(
+            f"noise source {sheet.noises[0].name} would disturb a score-driven run, which is not "
+            "played in this version: take it out, or let the circuit run with th.free_run",
+            where=f"device {protocol.device.name}",
+        )
     name = protocol.realisation
     injected = {"injected_bandwidth": protocol.injected_bandwidth,
                 "injected_shape": protocol.injected_shape}  # fmt: skip

@@ -98,6 +98,7 @@ def _check_names(tables: SheetTable, where: str) -> None:
     for table in (
         *tables.node, *tables.resistor, *tables.capacitor, *magnetic, *active, *couplings,
         *tables.supply, *tables.transistor, *tables.junction, *tables.quartic, *tables.bilinear,
+        *tables.noise,
     ):  # fmt: skip
         if table.name in RESERVED:
             raise InputError(f"{table.name}: a reserved word; choose another name", where=where)

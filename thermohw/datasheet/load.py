@@ -19,6 +19,7 @@ from thermohw.datasheet.active import read_active
 from thermohw.datasheet.assemble import assemble
 from thermohw.datasheet.conductors import read_conductors
 from thermohw.datasheet.netlist import is_netlist, read_netlist
+from thermohw.datasheet.noises import read_noises
 from thermohw.datasheet.override import apply_overrides, flatten
 from thermohw.datasheet.quartic import place_units
 from thermohw.datasheet.schema import did_you_mean, read_tables
@@ -113,5 +114,11 @@ def read_datasheet(
         transconductors=transconductors,
         solver=solver,
         conductors=read_conductors(tables, place),
+        noises=read_noises(
+            tables.noise,
+            [node.name for node in elements.nodes],
+            [resistor.name for resistor in elements.resistors],
+            place,
+        ),
         landscape=place_units(tables, [node.name for node in elements.nodes], place),
     )

@@ -74,7 +74,7 @@ def _owners(raw: dict[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]:
     array = raw.get("array")
     couplings = array.get("coupling", []) if isinstance(array, dict) else []
     kinds = ("node", "resistor", "capacitor", "inductor", "mutual", "amplifier", "transconductor")
-    kinds += ("supply", "transistor", "junction", "quartic", "bilinear")
+    kinds += ("supply", "transistor", "junction", "quartic", "bilinear", "noise")
     lists = {kind: raw.get(kind, []) for kind in kinds}
     for kind, tables in {**lists, "array.coupling": couplings}.items():
         for table in tables if isinstance(tables, list) else ():

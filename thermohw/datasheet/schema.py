@@ -28,6 +28,7 @@ from thermohw.datasheet.fields import (
     VoltPerSecond,
     did_you_mean,
 )
+from thermohw.datasheet.noises import NoiseTable
 from thermohw.datasheet.quartic import BilinearTable, QuarticTable
 from thermohw.errors import InputError
 
@@ -154,6 +155,7 @@ class SheetTable(Table):
     junction: tuple[JunctionTable, ...] = ()
     quartic: tuple[QuarticTable, ...] = ()
     bilinear: tuple[BilinearTable, ...] = ()
+    noise: tuple[NoiseTable, ...] = ()
     array: ArrayTable | None = None
     limits: LimitsTable = LimitsTable()
     cost: CostTable = CostTable()
@@ -173,6 +175,7 @@ TABLES: dict[str, type[Table]] = {
     "junction": JunctionTable,
     "quartic": QuarticTable,
     "bilinear": BilinearTable,
+    "noise": NoiseTable,
     "array": ArrayTable,
     "array.coupling": CouplingTable,
     "limits": LimitsTable,

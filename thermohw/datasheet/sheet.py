@@ -20,6 +20,7 @@ from typing import Any
 
 from thermohw.datasheet.active import Amplifier, Solver, Transconductor
 from thermohw.datasheet.conductors import Conductors
+from thermohw.datasheet.noises import Noise
 from thermohw.datasheet.quantity import Quantity
 from thermohw.datasheet.quartic import Quartics
 
@@ -174,6 +175,7 @@ class Datasheet:
         transconductors: controlled current sources, see `datasheet.active`.
         solver: how the one integrator of this sheet is repeated and programmed; None for a circuit.
         conductors: supplies, transistors and junctions, see `datasheet.conductors`.
+        noises: sources of noise that is not a resistor's, see `datasheet.noises`.
         landscape: quartic units and bilinear couplings, see `datasheet.quartic`.
     """
 
@@ -194,6 +196,7 @@ class Datasheet:
     solver: Solver | None = None
     conductors: Conductors = Conductors()
     landscape: Quartics = Quartics()
+    noises: tuple[Noise, ...] = ()
 
     def content(self) -> dict[str, Any]:
         """Everything that a computation can depend on, as plain JSON types in SI.
@@ -212,6 +215,7 @@ class Datasheet:
         magnetic = {"inductors": self.inductors, "mutuals": self.mutuals}
         magnetic |= {"amplifiers": self.amplifiers, "transconductors": self.transconductors}
         magnetic |= {} if self.solver is None else {"solver": (self.solver,)}
+        magnetic |= {"noises": self.noises}
         magnetic |= self.conductors._asdict() | self.landscape._asdict()
         return content | {kind: [*map(_plain, items)] for kind, items in magnetic.items() if items}
 
@@ -239,6 +243,7 @@ class Datasheet:
         owners |= {item.name: item for item in (*self.amplifiers, *self.transconductors)}
         owners |= {} if self.solver is None else {"solver": self.solver}
         owners |= {i.name: i for kind in (*self.conductors, *self.landscape) for i in kind}
+        owners |= {item.name: item for item in self.noises}
         owners |= {"limits": self.limits, "cost": self.cost}
         return {
             f"{name}.{f.name}": value
