@@ -1,11 +1,13 @@
 """Circuits for and from a circuit simulator that nobody here wrote."""
 
+from thermohw.spice.board import RandomNoise
 from thermohw.spice.check import PathCheck, check_free, check_path, path_deck
-from thermohw.spice.controllers import MixtureCards, Replay
+from thermohw.spice.controllers import Replay
 from thermohw.spice.deck import Deck, make_deck, make_netlist
-from thermohw.spice.elements import RandomNoise
-from thermohw.spice.netlist import Netlist, Source, read_netlist
-from thermohw.spice.paths import Path, chosen_path, closed_loop
+from thermohw.spice.loop import closed_loop
+from thermohw.spice.mixture_cards import MixtureCards
+from thermohw.spice.network_cards import NetworkCards
+from thermohw.spice.paths import Path, chosen_path
 from thermohw.spice.response import Response, linear_response
 from thermohw.spice.runner import SpiceRun, find_ngspice, run_deck
 from thermohw.spice.statistics import Ensemble, run_ensemble
@@ -15,13 +17,12 @@ __all__ = [
     "Deck",
     "Ensemble",
     "MixtureCards",
-    "Netlist",
+    "NetworkCards",
     "Path",
     "PathCheck",
     "RandomNoise",
     "Replay",
     "Response",
-    "Source",
     "SpiceRun",
     "Waveform",
     "check_free",
@@ -34,7 +35,6 @@ __all__ = [
     "make_deck",
     "make_netlist",
     "path_deck",
-    "read_netlist",
     "run_deck",
     "run_ensemble",
     "staircase",

@@ -1,38 +1,10 @@
-"""Names and numbers as SPICE writes them.
-
-SPICE does not distinguish cases, knows no brackets in names, and reads scale factors by their first
-letters: f p n u m k meg g t, so that 1M is a milli-something and 1MEG a million; mil is 25.4e-6.
-Letters behind the factor (a unit) are ignored: 10pF is 10p, and 1F is a femto-something.
-"""
+"""Names and numbers as SPICE writes them: one case, no brackets, no scale factors."""
 
 from __future__ import annotations
 
-import math
 import re
 
-__all__ = ["Names", "number", "plain"]
-
-_NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)([a-zA-Z]*)")
-_FACTORS = {"t": 1e12, "g": 1e9, "meg": 1e6, "k": 1e3, "mil": 25.4e-6, "m": 1e-3, "u": 1e-6,
-            "n": 1e-9, "p": 1e-12, "f": 1e-15, "a": 1e-18}  # fmt: skip
-
-
-def number(text: str) -> float | None:
-    """The value of a SPICE number, or None where it is none."""
-    match = _NUMBER.fullmatch(text.strip())
-    if match is None:
-        return None
-    digits, letters = match.group(1), match.group(2).lower()
-    for prefix in ("meg", "mil"):
-        if letters.startswith(prefix):
-            return float(digits) * _FACTORS[prefix]
-    factor = next((f for f in _FACTORS if len(f) == 1 and letters.startswith(f)), None)
-    if factor is None:
-        return float(digits)
-    # As decimals: "0.5p" and "500f" are the same float.
-    exponent = round(math.log10(_FACTORS[factor]))
-    mantissa, _, power = digits.lower().partition("e")
-    return float(f"{mantissa}e{int(power or 0) + exponent}")
+__all__ = ["Names", "plain"]
 
 
 def plain(value: float) -> str:

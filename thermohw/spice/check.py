@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from thermohw.errors import InputError
-from thermohw.spice.controllers import MixtureCards, Replay
+from thermohw.spice.controllers import Replay
 from thermohw.spice.deck import Deck, make_deck
-from thermohw.spice.paths import Path, chosen_path, extrapolated
+from thermohw.spice.law_cards import computing_cards
+from thermohw.spice.loop import extrapolated
+from thermohw.spice.paths import Path, chosen_path
 from thermohw.spice.response import Response, linear_response
 from thermohw.spice.runner import run_deck
 from thermohw.spice.waveform import interpolated, largest_step, staircase
@@ -74,8 +75,9 @@ class PathCheck:
 
     @property
     def holds(self) -> bool:
-        """Both within tolerance."""
-        return self.deviation <= self.tolerance and self.energy <= ENERGY
+        """Both within tolerance, and so is the stored run where there is one."""
+        apart = max(self.deviation, self.recorded or 0.0)
+        return apart <= self.tolerance and self.energy <= ENERGY
 
     def __str__(self) -> str:
         word = "agrees" if self.holds else "DIFFERS"
@@ -156,12 +158,8 @@ def path_deck(
                                control=path.control, wiring=protocol.wiring)  # fmt: skip
     else:
         ours, sources, error = extrapolated(path, refine=refine)
-        control = Replay(sources, protocol.wiring)
-        if not replay:
-            try:
-                control = MixtureCards(plan)
-            except InputError:
-                pass  # a score without such a form is played back
+        computed = None if replay else computing_cards(plan)
+        control = computed or Replay(sources, protocol.wiring)
     kind = "replayed" if isinstance(control, Replay) else "computed by the deck"
     deck = make_deck(device, duration=plan.schedule.duration, step=step, noise=path.noise,
                      control=control, start=path.start,

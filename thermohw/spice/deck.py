@@ -17,26 +17,29 @@ faster than their number.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from thermohw.spice.board import Board, RandomNoise
 from thermohw.spice.cards import Names, plain
-from thermohw.spice.elements import Board, RandomNoise, board_cards
+from thermohw.spice.elements import board_cards, require_sheet
 from thermohw.spice.waveform import Waveform
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from thermohw.circuit import LinearDevice
+    from thermohw.datasheet import Datasheet, Quantity
     from thermohw.spice.controllers import ControlCards
 
 __all__ = ["CELLS", "OFFSET", "Deck", "make_deck", "make_netlist"]
 
 OFFSET = 1.0
-"""Where meters start, kT. The simulator asks of every voltage a relative error, so that a meter near
-zero would cost needless steps and one far from it would be read carelessly."""
+"""Where meters start, kT. The simulator asks of every voltage a relative error, so that a meter
+near zero would cost needless steps and one far from it would be read carelessly."""
 
 CELLS = 20
 """Most copies of a nonlinear cell in one deck."""
@@ -105,8 +108,7 @@ def make_deck(
         body += ["* the controller: thermal units", *control.cards(efforts, scale.time)]
     meters, works, heats = _meters(device, board)
     body += meters
-    states = [e[2:-1] for e in board.efforts[: len(device.nodes)]]
-    branches = [e[2:-1].lower() for e in board.efforts[len(device.nodes) :]]
+    states, branches = board.states, board.branches
     controls = [] if control is None else [*sources.values(), *ports.values()]
     inner = [*states, *works, *heats, *controls]
     lines = [f"* {title or device.name}".replace("\n", " ")]
@@ -155,9 +157,33 @@ def make_netlist(
     What `read_netlist` reads back as the same device: a resistor that carries a controlled source
     has 0 V in series, a series resistance that does 0 A beside it.
     """
-    names = Names()
-    board = board_cards(device, names, noise=noise, start=start, meters=False)
-    return "\n".join([f"* {device.name}", *board.lines, ".end"]) + "\n"
+    board = board_cards(device, Names(), noise=noise, start=start, meters=False)
+    sheet = require_sheet(device)
+    title = sheet.description.replace("\n", " ") or device.name
+    lines = [f"* {title}", *_entries(sheet), *board.lines]
+    return "\n".join([*lines, ".end"]) + "\n"
+
+
+def _entries(sheet: Datasheet) -> list[str]:
+    """Limits and costs as datasheet lines in comments."""
+    lines = []
+    for table in ("limits", "cost"):
+        owner = getattr(sheet, table)
+        given = {f.name: getattr(owner, f.name) for f in fields(owner)}
+        entries = [f"*! {key} = {_entry(value)}" for key, value in given.items() if value]
+        lines += [f"*! [{table}]", *entries] if entries else []
+    return lines
+
+
+def _entry(value: Quantity) -> str:
+    parts = [f'value = "{plain(value.value)} {value.unit}"']
+    if value.tolerance is not None:
+        parts.append(f"tolerance = {plain(value.tolerance)}")
+    if value.source:
+        parts.append(f"source = {json.dumps(value.source, ensure_ascii=False)}")
+    if value.evidence is not None:
+        parts.append(f'evidence = "{value.evidence}"')
+    return "{ " + ", ".join(parts) + " }"
 
 
 def _columns(nodes: list[str], branches: list[str], states: int) -> list[str]:

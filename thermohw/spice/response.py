@@ -1,4 +1,4 @@
-r"""What the package's own matrices say of a circuit under piecewise-linear inputs: the exact answer.
+r"""What the package's own matrices say of a circuit under piecewise-linear inputs: exactly.
 
     dz = -A z dt + S (e + w/gamma) dt + B i dt,     dy_k = gamma_k (b_k.H''z - e_k) dt - w_k dt
 

@@ -64,8 +64,8 @@ def find_ngspice() -> str:
     program = shutil.which("ngspice")
     if program is None:
         raise InputError(
-            "not found on PATH; install it (Debian: apt-get install ngspice), the deck itself needs "
-            "nothing", where="ngspice")  # fmt: skip
+            "not found on PATH; install it (Debian: apt-get install ngspice); writing a deck needs "
+            "no program", where="ngspice")  # fmt: skip
     return program
 
 

@@ -20,9 +20,9 @@ import numpy as np
 
 from thermohw.control import make_plan
 from thermohw.errors import InputError
-from thermohw.spice.controllers import MixtureCards
+from thermohw.spice.board import RandomNoise
 from thermohw.spice.deck import CELLS, make_deck
-from thermohw.spice.elements import RandomNoise
+from thermohw.spice.mixture_cards import MixtureCards
 from thermohw.spice.runner import run_deck
 
 if TYPE_CHECKING:
