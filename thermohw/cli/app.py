@@ -7,6 +7,8 @@
     thermohw inspect run.h5 [--verify]     what is in a file, and whether it is whole
     thermohw spice SPEC [--out x.cir] [--check]
                                            a run's path as a netlist, and ngspice's word on it
+    thermohw sensitivity SPEC              one imperfection at a time
+    thermohw yield SPEC --require ...      how many boards will do
     thermohw experiment list | run NAME    studies: a question each, with figures and numbers
 
 A mistake of the user's is one line on stderr and exit 2; Ctrl-C is 130 and loses nothing that was
@@ -24,6 +26,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from thermohw.cli.study import experiment
+from thermohw.cli.tolerance import register
 from thermohw.errors import InputError
 
 __all__ = ["app", "main"]
@@ -35,6 +38,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(experiment, name="experiment")
+register(app)
 
 
 @app.command()

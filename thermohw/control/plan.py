@@ -167,9 +167,11 @@ def make_plan(protocol: Protocol) -> Plan:
         )
 
     schedule = build(_ticks(protocol, build))
-    require_stable(
-        schedule, _stability_margin(protocol, drive, stepper), build, narrowest=score.narrowest
-    )
+    if not protocol.allow_ringing:
+        require_stable(
+            schedule, _stability_margin(protocol, drive, stepper), build, narrowest=score.narrowest
+        )
+
     latency = _seconds(protocol.latency, "protocol.latency") / scale.time
     if latency >= schedule.duration:
         raise InputError(

@@ -104,14 +104,23 @@ class LaggedNodes:
     ) -> Step:
         """The tick for given normals (paths, (1 + m) n) and source states (paths, m, n)."""
         m, h = self.moments(piece.duration), piece.duration
-        xi = normals.view(len(state), 1 + self.lag.states, -1)
-        drawn = torch.einsum("abn,pbn->pan", m.root.expand(-1, -1, state.shape[1]), xi)
-        end = m.decay * state + (m.shift * lag).sum(1) + drawn[:, 0]
-        each = m.own * state[:, None] + (m.cross * lag[:, :, None]).sum(1) + drawn[:, 1:]
-        work = (lag * each).sum(1)  # -W (emf) or W (current)
-        mean = (m.area * lag).sum(1) / h
+        count, n = self.lag.states, state.shape[1]
+        w = lag.unbind(1)
+        xi = normals.split(n, 1)
+        end = torch.addcmul(m.decay * state, m.root[0, 0], xi[0])
+        for j in range(count):
+            end = torch.addcmul(end, m.shift[j], w[j])
+        work, mean = torch.zeros_like(state), torch.zeros_like(state)
+        for j in range(count):  # what state j works: -W (emf) or W (current)
+            each = m.own[j] * state
+            for i in range(count):
+                each = torch.addcmul(each, m.cross[i, j], w[i])
+            for i in range(j + 2):
+                each = torch.addcmul(each, m.root[1 + j, i], xi[i])
+            work = torch.addcmul(work, w[j], each)
+            mean = torch.addcmul(mean, m.area[j] / h, w[j])
         middle = torch.lerp(self.terminals.voltage(state), self.terminals.voltage(end), 0.5)
-        following = torch.einsum("ijn,pjn->pin", m.advance, lag)
+        following = _advance(m.advance, w)
         if self.emf:
             charge = state - end
             extra = mean * charge - work
@@ -140,10 +149,17 @@ class FollowingNodes(LaggedNodes):
         assert control is not None and control.lag is not None and act is not None
         normals, now = noise.normals(self.normals), control.source
         lag = torch.cat([now[:, None], control.lag[:, 1:]], 1)
-        ahead = act(self.move(piece, state, control, lag, torch.zeros_like(normals)).end)
-        lag = torch.cat([0.5 * (now + ahead.source)[:, None], control.lag[:, 1:]], 1)
+        m = self.moments(piece.duration)
+        quiet = m.decay * state + (m.shift * lag).sum(1)
+        guess = act(quiet).source
+        lag = torch.cat([0.5 * (now + guess)[:, None], control.lag[:, 1:]], 1)
         step = self.move(piece, state, control, lag, normals)
         following = act(step.end)
-        lag = torch.cat([0.5 * (now + following.source)[:, None], control.lag[:, 1:]], 1)
-        advance = self.moments(piece.duration).advance
-        return step._replace(next_control=following, lag=torch.einsum("ijn,pjn->pin", advance, lag))
+        w = (0.5 * (now + following.source), *control.lag.unbind(1)[1:])
+        return step._replace(next_control=following, lag=_advance(m.advance, w))
+
+
+def _advance(advance: torch.Tensor, states: tuple[torch.Tensor, ...]) -> torch.Tensor:
+    """Source states (paths, m, n) a tick later."""
+    count = range(len(states))
+    return torch.stack([sum(advance[i, j] * states[j] for j in range(i + 1)) for i in count], 1)

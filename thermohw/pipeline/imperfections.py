@@ -47,3 +47,4 @@ class ImperfectionKeys(BaseModel):
     node_capacitance: Factors | None = None
     node_temperature: Factors | None = None
     node_leakage: Quantity | None = None
+    allow_ringing: bool | None = None

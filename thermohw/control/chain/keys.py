@@ -76,6 +76,7 @@ class Imperfections:
         node_capacitance: its capacitances over the datasheet's; each.
         node_temperature: its bath temperatures over the datasheet's; each.
         node_leakage: a leak from every node to ground, ohm, at the temperature of the reference.
+        allow_ringing: run a grid that is too coarse for the narrowest mode all the same.
     """
 
     sense_offset: Any = field(default=None, kw_only=True)
@@ -99,6 +100,7 @@ class Imperfections:
     node_capacitance: Any = field(default=None, kw_only=True)
     node_temperature: Any = field(default=None, kw_only=True)
     node_leakage: str | float | None = field(default=None, kw_only=True)
+    allow_ringing: bool | None = field(default=None, kw_only=True)
 
     def ideal(self, *stages: str) -> Self:
         """The same protocol with some stages of the chain ideal; without names, all of them.
@@ -172,4 +174,5 @@ class Imperfections:
 def describe_keys(protocol: Imperfections) -> list[str]:
     """What is set beyond converters, reading noise and latency, in words."""
     names = [f.name for f in fields(Imperfections) if getattr(protocol, f.name) is not None]
+    names = ["a grid_too coarse" if name == "allow_ringing" else name for name in names]
     return [name.replace("_", " ", 1).replace("adc", "ADC").replace("dac", "DAC") for name in names]
