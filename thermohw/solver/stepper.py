@@ -17,7 +17,10 @@ of the rule or near it.
 
 Books: with both ends of a step, force at the mean of the ends times the flow between them. H is
 quadratic in the efforts, so energy change = sum of works - sum of heats to round-off at any step
-(with inductors: to second order in h). Each single account carries a bias of second order in h.
+(with inductors: to second order in h). What the noise inside a step adds to an account beyond that
+product has a known mean while the amplifiers are in their linear range; it is added as a constant,
+and then the mean of every single account is of second order in h too. (Its fluctuation inside a
+step is missing, so the accounts must not enter fluctuation theorems.)
 """
 
 from __future__ import annotations
@@ -93,6 +96,7 @@ class ActiveStepper:
             amps.offset[poled],
         )
         self._books = law.books if books else None
+        self._inside = law.midpoint_bias(h) if books else 0.0
 
     def outputs(self, state: NDArray[Any]) -> NDArray[Any]:
         """Outputs of the amplifiers that have a pole, shape (paths, p)."""
@@ -157,4 +161,4 @@ class ActiveStepper:
             force += books.source @ self.sources
         states = self.states
         flow = flows[:, states:] @ books.flow[:, states:].T + (ends[1] - ends[0]) @ books.storage.T
-        return ends[1], force * flow
+        return ends[1], force * flow + self._inside
