@@ -22,7 +22,7 @@ _CONVERTERS = (("adc", "reading converter (ADC)"), ("dac", "source converter (DA
 def protocol(facts: Facts) -> Pairs:
     """What was played, on what, and how."""
     settings, schedule, units = facts.protocol, facts.schedule, facts.units
-    temperatures = sorted({r.temperature.value for r in facts.sheet.resistors})
+    temperatures = sorted({bath.value for bath in facts.sheet.baths.values()})
     seconds, unit = float(schedule["duration"]), units["volts_per_unit"]
     constants = f"{plain(seconds / units['time'], 4)} RC of {quantity(units['time'], 's')}"
     thermal = f"thermal voltage √(kT/C) {quantity(units['voltage'], 'V', 4)}"
@@ -92,13 +92,18 @@ def provenance(facts: Facts) -> Pairs:
 def _device(facts: Facts) -> str:
     sheet = facts.sheet
     array = " × ".join(map(str, sheet.shape))
-    first, node = sheet.resistors[0].resistance.value, sheet.nodes[0].capacitance.value
     total = len(facts.nodes)
     parts = [f"{count(total)} node{'s' if total > 1 else ''}"]
     if array:
         parts.append(f"array of {array}")
-    parts.append(f"R = {quantity(first, 'ohm')}, C = {quantity(node, 'F')}")
-    if len({r.resistance.value for r in sheet.resistors}) > 1:
+    kinds = [
+        ("R", "ohm", [r.resistance.value for r in sheet.resistors]),
+        ("C", "F", [n.capacitance.value for n in sheet.nodes]),
+        ("L", "H", [item.inductance.value for item in sheet.inductors]),
+    ]
+    shown = [f"{letter} = {quantity(v[0], unit)}" for letter, unit, v in kinds if v]
+    parts.append(", ".join(shown))
+    if any(len(set(values)) > 1 for _, _, values in kinds):
         parts[-1] += " (the first of each)"
     return f"{sheet.name}: {', '.join(parts)}"
 

@@ -180,7 +180,7 @@ def _cell(bath: str) -> str:
 
 def _warm(facts: Facts, bath: str) -> str:
     """A bath's temperature, where the device has several."""
-    temperatures = {r.name: r.temperature.value for r in facts.sheet.resistors}
+    temperatures = {name: bath.value for name, bath in facts.sheet.baths.items()}
     several = len(set(temperatures.values())) > 1
     return f" ({plain(temperatures[bath], 4)} K)" if several and bath in temperatures else ""
 

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from thermohw.errors import InputError
+from thermohw.process import Langevin, Observed
 
 if TYPE_CHECKING:
     from thermohw.report.facts import Facts
@@ -51,13 +52,13 @@ class Samples:
 
 @dataclass(frozen=True, eq=False)
 class Traces:
-    """One node of a few paths over time, SI.
+    """One node, or the inductor that data lie on, of a few paths over time, SI.
 
     Attributes:
         node: its name.
         index: its place.
         step: tick numbers, shape (frames,).
-        voltage: shape (frames, paths), volt.
+        voltage: shape (frames, paths), volt; ampere for an inductor.
         control: of the node's own source, shape (frames, paths), volt or ampere.
     """
 
@@ -66,6 +67,12 @@ class Traces:
     step: np.ndarray
     voltage: np.ndarray
     control: np.ndarray
+    unit: str = "V"
+
+    @property
+    def where(self) -> str:
+        """Node or inductor, and its name."""
+        return f"{'node' if self.unit == 'V' else 'inductor'} {self.node}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +91,10 @@ class Film:
 def read_samples(run: RunReader, facts: Facts, *, most: int = 16_384) -> Samples:
     """The first generated samples and as many held-out points, at most `most` of each."""
     rows = max(1, min(most, _MOST_NUMBERS // len(facts.nodes), run.paths))
-    generated = facts.to_data(run.ledger("voltage.end", slice(0, rows)))
+    ends = [run.ledger("voltage.end", slice(0, rows))]
+    if facts.inductors:
+        ends.append(run.ledger("inductor_current.end", slice(0, rows)))
+    generated = facts.read(*ends) if facts.inductors else facts.to_data(*ends)
     target = facts.target
     if target is None:
         return Samples(generated, None)
@@ -101,7 +111,8 @@ def read_traces(run: RunReader, facts: Facts, *, paths: int, frames: int = 160) 
     """The node whose data vary most; None where no series was recorded."""
     if "voltage" not in run.series_names:
         return None
-    series = run.series("voltage")
+    shown, unit = ("inductor_current", "A") if facts.on_currents else ("voltage", "V")
+    series = run.series(shown)
     count, readable, nodes = series.shape
     stride = max(1, -(-count // frames))
     keep = _thin(count, stride)
@@ -116,9 +127,10 @@ def read_traces(run: RunReader, facts: Facts, *, paths: int, frames: int = 160) 
                 *([] if keep[-1] % stride == 0 else [_last(run, name, few)[..., index]]),
             ]
         )
-        for name in ("voltage", "control")
+        for name in (shown, "control")
     )
-    return Traces(facts.nodes[index], index, series.step[keep], voltage, control)
+    names = run.layout.axes["inductor"] if facts.on_currents else facts.nodes
+    return Traces(names[index], index, series.step[keep], voltage, control, unit)
 
 
 def read_film(run: RunReader, facts: Facts, *, paths: int = 4, frames: int = 8) -> Film | None:
@@ -132,8 +144,15 @@ def read_film(run: RunReader, facts: Facts, *, paths: int = 4, frames: int = 8) 
     chosen = {int(np.argmin(np.abs(level - x))) for x in wanted} | {0, len(t) - 1}
     order = sorted(chosen)
     few = min(paths, run.paths)
-    states = np.stack([series.read(frame, slice(0, few)) for frame in order])
-    return Film(series.step[order], facts.to_data(states.astype(np.float64)))
+
+    def frames_of(name: str) -> np.ndarray:
+        one = run.series(name)
+        return np.stack([one.read(f, slice(0, few)) for f in order]).astype(np.float64)
+
+    states = frames_of("voltage")
+    if facts.inductors:
+        return Film(series.step[order], facts.positions(states, frames_of("inductor_current")))
+    return Film(series.step[order], facts.to_data(states))
 
 
 def _thin(count: int, stride: int) -> np.ndarray:
@@ -152,7 +171,8 @@ def _density(
     target, process = facts.target, facts.process
     assert target is not None
     try:
-        law = target.score(process)
+        seen = Observed(process) if isinstance(process, Langevin) else process
+        law = target.score(seen)
     except InputError:  # a data set: its density is not known
         return None, None
     spread = float(np.sqrt(target.covariance[0, 0]) * target.scale)

@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
+from thermohw.circuit import LinearDevice, build_device, model_units
 from thermohw.datasheet import read_datasheet
 from thermohw.errors import StoreError
-from thermohw.process import process_from_dict
+from thermohw.process import Langevin, process_from_dict
 from thermohw.target import target_from_dict
 
 if TYPE_CHECKING:
@@ -37,7 +39,8 @@ class Facts:
         paths: number of samples.
         sheet: the device's datasheet.
         process: the forward process.
-        target: the data; None for a run of a score alone.
+        target: the data, without the momenta of a Langevin process; None for a run of a score
+            alone.
         protocol: settings of the protocol by name, None where left out.
         score: kind and scale.
         simulate: paths, seed, start, dtype, prior, every.
@@ -94,9 +97,41 @@ class Facts:
         """Unit of the controlled sources."""
         return "A" if self.wiring == "current" else "V"
 
+    @property
+    def inductors(self) -> bool:
+        """States are node voltages and inductor currents, data on some of them."""
+        return isinstance(self.process, Langevin)
+
+    @property
+    def on_currents(self) -> bool:
+        """The data lie on inductor currents."""
+        return isinstance(self.process, Langevin) and self.process.positions[0] >= len(self.nodes)
+
     def to_data(self, voltage: np.ndarray) -> np.ndarray:
         """Node voltages (..., dim) in volt -> data units (model units without a target)."""
-        x = voltage / self.units["volts_per_unit"]
+        return self._from_model(voltage / self.units["volts_per_unit"])
+
+    def positions(self, voltage: np.ndarray, current: np.ndarray) -> np.ndarray:
+        """What a circuit with inductors has on its data coordinates, data units, (..., d)."""
+        assert isinstance(self.process, Langevin)
+        return self._from_model(self._model(voltage, current)[..., list(self.process.positions)])
+
+    def read(self, voltage: np.ndarray, current: np.ndarray) -> np.ndarray:
+        """The samples of a circuit with inductors, from final states (paths, .) in volt and ampere:
+        what both together tell of the data (`Langevin.read`), data units.
+        """
+        assert isinstance(self.process, Langevin)
+        state = torch.as_tensor(self._model(voltage, current))
+        return self._from_model(self.process.read(state, self.process.t_min).numpy())
+
+    def _model(self, voltage: np.ndarray, current: np.ndarray) -> np.ndarray:
+        device = build_device(self.sheet)
+        assert isinstance(device, LinearDevice)
+        volts, amperes = voltage / self.units["voltage"], current / self.units["current"]
+        thermal = np.concatenate([volts, amperes], -1).astype(np.float64)
+        return thermal / model_units(device, self.units["theta"])
+
+    def _from_model(self, x: np.ndarray) -> np.ndarray:
         return x if self.target is None else self.target.shift + self.target.scale * x
 
 
@@ -118,9 +153,7 @@ def read_facts(run: RunReader) -> Facts:
             paths=run.paths,
             sheet=read_datasheet(sheet["text"], sheet["name"], overrides),
             process=process_from_dict(json.loads(tree["process"])),
-            target=None
-            if stored is None
-            else target_from_dict(json.loads(stored["definition"]), stored.get("arrays")),
+            target=None if stored is None else _data(stored),
             protocol=json.loads(tree["protocol"]),
             score={"kind": str(tree["score"]["kind"]), "scale": float(tree["score"]["scale"])},
             simulate=json.loads(tree["simulate"]),
@@ -143,6 +176,11 @@ def read_facts(run: RunReader) -> Facts:
         raise StoreError(
             f"lacks {error}: it holds no run that a report can be made of", where=where
         ) from error
+
+
+def _data(stored: dict[str, Any]) -> Target:
+    target = target_from_dict(json.loads(stored["definition"]), stored.get("arrays"))
+    return getattr(target, "base", target)
 
 
 def _likelihood(tree: dict[str, Any] | None) -> dict[str, Any]:

@@ -24,6 +24,10 @@ __all__ = ["Term", "likelihood_groups", "point_summary"]
 
 _GROUPS: dict[str, dict[str, str]] = {
     "How likely held-out data are (lower is better)": {
+        "nll.data.ode": "of the data alone, at most: probability flow of the whole state, less "
+        "what is not data",
+        "nll.data.marginal": "the same of the marginal likelihood",
+        "nll.data.sde_elbo": "the same of the evidence bound",
         "nll.ode": "probability flow of the score, exact density",
         "nll.marginal": "marginal likelihood of the score's own diffusion, compared with the bound",
         "nll.sde_elbo": "evidence bound of the reverse diffusion",
@@ -109,9 +113,10 @@ def point_summary(facts: Facts) -> str:
     A handful of points may rule a mean; none is dropped or clipped, so they are named instead.
     """
     points = facts.likelihood.get("points", {})
-    if "nll.ode" not in points or "weight" in points:
+    name = "nll.data.ode" if "nll.data.ode" in points else "nll.ode"
+    if name not in points or "weight" in points:
         return ""
-    nll = np.sort(np.asarray(points["nll.ode"], dtype=np.float64))
+    nll = np.sort(np.asarray(points[name], dtype=np.float64))
     unit, step = "nats", float(getattr(facts.target, "step", 0.0))
     if step > 0.0 and facts.target is not None:
         dim = facts.target.dim

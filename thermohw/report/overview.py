@@ -19,6 +19,7 @@ _PROCESSES = {
     "vp": "variance-preserving process",
     "ve": "variance-exploding process",
     "relaxation": "the device's own relaxation",
+    "langevin": "Langevin process of the circuit's mirror image, data on its quiet coordinates",
 }
 
 
@@ -110,7 +111,8 @@ def _stats(verdicts: Verdicts, facts: Facts) -> tuple[Stat, ...]:
     work = energy_of(verdicts, f"work.{facts.wiring}", facts.units["energy"])
     if work is not None:
         stats.append(Stat("work of the sources", f"{work.text} kT"))
-    for name, label in (("nll.ode.bits_per_dim", "held-out data"), ("nll.ode", "held-out data")):
+    names = ("nll.data.ode.bits_per_dim", "nll.data.ode", "nll.ode.bits_per_dim", "nll.ode")
+    for name, label in ((name, "held-out data") for name in names):
         nll = verdicts.get(name)
         if nll is not None:
             unit = "bits/dim" if name.endswith("dim") else "nats"

@@ -88,7 +88,7 @@ def page(path: Path, audit: Any) -> str:
         traces=None
         if traces is None
         else [voltages(traces, clock), sources(traces, clock, facts.source_unit)],
-        trace_node=None if traces is None else traces.node,
+        trace_node=None if traces is None else traces.where.capitalize(),
         bars=bars,
         zero=zero,
         books=books,

@@ -35,19 +35,21 @@ def prefix(values: np.ndarray, unit: str) -> tuple[float, str]:
 
 
 def voltages(traces: Traces, clock: Clock) -> Picture:
-    """Node voltage of a few paths."""
+    """Node voltage, or inductor current, of a few paths."""
+    word = "voltage" if traces.unit == "V" else "current"
     alt = (
-        f"Voltage of node {traces.node} for {min(_SHOWN, traces.voltage.shape[1])} paths, between "
-        f"{_extent(traces.voltage[:, :_SHOWN], 'V')}."
+        f"{word.capitalize()} of {traces.where} for {min(_SHOWN, traces.voltage.shape[1])} paths, "
+        f"between {_extent(traces.voltage[:, :_SHOWN], traces.unit)}."
     )
-    return _few(traces.voltage, "V", traces, clock, "voltage", "generated", alt)
+    return _few(traces.voltage, traces.unit, traces, clock, word, "generated", alt)
 
 
 def sources(traces: Traces, clock: Clock, unit: str) -> Picture:
     """What the controller applied to the same node of the same paths."""
     word = "Injected current" if unit == "A" else "Source voltage"
     extent = _extent(traces.control[:, :_SHOWN], unit)
-    alt = f"{word} at node {traces.node}, same paths, between {extent}."
+    beside = f"node {traces.node}" if traces.unit == "V" else f"the node of {traces.where}"
+    alt = f"{word} at {beside}, same paths, between {extent}."
     return _few(traces.control, unit, traces, clock, word.lower(), "work", alt)
 
 
@@ -61,15 +63,15 @@ def fan(traces: Traces, samples: Samples, clock: Clock, *, name: str = "fan") ->
         return figure
 
     alt = (
-        f"Paths of node {traces.node} from noise at the left to samples at the right, between "
-        f"{_extent(traces.voltage, 'V')}; at the right edge the distribution they end in."
+        f"Paths of {traces.where} from noise at the left to samples at the right, between "
+        f"{_extent(traces.voltage, traces.unit)}; at the right edge the distribution they end in."
     )
     return Picture(svg(draw, name=name, alt=alt), alt)
 
 
 def draw_fan(axes: Axes, side: Axes | None, traces: Traces, samples: Samples, clock: Clock) -> None:
     """The fan on given axes; `side` takes the distribution of the ends, turned."""
-    factor, unit = prefix(traces.voltage, "V")
+    factor, unit = prefix(traces.voltage, traces.unit)
     volts = traces.voltage * factor
     x = clock.at_ticks(traces.step)
     axes.plot(x, volts, color=PALETTE["generated"], lw=0.7, alpha=0.32)
@@ -77,7 +79,8 @@ def draw_fan(axes: Axes, side: Axes | None, traces: Traces, samples: Samples, cl
     axes.set_ylim(volts.min(), volts.max())
     tidy(axes)
     clock.dress(axes)
-    axes.set_ylabel(f"voltage of {traces.node} ({unit})")
+    word = "voltage" if traces.unit == "V" else "current"
+    axes.set_ylabel(f"{word} of {traces.node} ({unit})")
     if side is None:
         return
     end, last = samples.generated[:, traces.index], volts[-1]
