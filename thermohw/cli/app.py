@@ -140,18 +140,34 @@ def spice(
     replay: Annotated[
         bool, typer.Option("--replay", help="play the recorded control even if sources could do it")
     ] = False,
+    noise: Annotated[
+        str, typer.Option(help="path: the run's own, as waveforms; random: the simulator draws it")
+    ] = "path",
+    cells: Annotated[
+        int | None, typer.Option(help="with --noise random: how many samples (default 20)")
+    ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="run ngspice and compare; exit 1 where they differ")
     ] = False,
 ) -> None:
     """Write one path of a run as a SPICE netlist; compare with ngspice."""
     from thermohw.pipeline import load_spec
-    from thermohw.pipeline.netlist import path_netlist
+    from thermohw.pipeline.netlist import ensemble_netlist, path_netlist
 
+    if noise not in ("path", "random"):
+        raise InputError(f"{noise!r}: expected 'path' or 'random'", where="--noise")
+    if noise == "path" and cells is not None:
+        raise InputError("cells share nothing but the circuit; they need --noise random",
+                         where="--cells")  # fmt: skip
+    if noise == "random" and (replay or path):
+        raise InputError("names a path of the run; leave it out with --noise random",
+                         where="--replay" if replay else "--path")  # fmt: skip
     target = out if out is not None or check else Path("path.cir")
-    result = path_netlist(
-        load_spec(spec, list(set_ or [])), path, out=target, replay=replay, check=check
-    )
+    known = load_spec(spec, list(set_ or []))
+    if noise == "random":
+        result = ensemble_netlist(known, 20 if cells is None else cells, out=target, check=check)
+    else:
+        result = path_netlist(known, path, out=target, replay=replay, check=check)
     if target is not None:
         typer.echo(f"written to {target}; next: ngspice -b {target}")
     if result is not None:

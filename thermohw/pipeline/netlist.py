@@ -1,20 +1,34 @@
-"""One path of a SPEC's run as a SPICE deck, and what ngspice makes of it."""
+"""A SPEC's run as SPICE decks, and what ngspice makes of them.
+
+    one path      the run's own noise and start as waveforms; the simulator must follow the path
+    an ensemble   noise that the simulator draws itself, from an empty start; means must agree
+
+A deck is written beside its place and then renamed, so that an interruption leaves no half file.
+"""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from thermohw.errors import InputError
 from thermohw.pipeline.build import build_setting, prior_kind
 from thermohw.pipeline.observers import build_engine
+from thermohw.pipeline.simulate import simulate
 from thermohw.spice import check_path, path_deck
+from thermohw.spice.agreement import Agreement, compare
+from thermohw.spice.deck import CELLS
+from thermohw.spice.statistics import ensemble_deck, run_ensemble
 
 if TYPE_CHECKING:
     from thermohw.pipeline.spec import Spec
     from thermohw.spice import PathCheck
 
-__all__ = ["path_netlist"]
+__all__ = ["ensemble_netlist", "path_netlist", "write_deck"]
+
+_PATHS = 4096
+"""Fewest paths of our own ensemble."""
 
 
 def path_netlist(
@@ -52,10 +66,70 @@ def path_netlist(
 
     if out is not None:
         deck = path_deck(setting.protocol, index, replay=replay, engine=engine())[0]
-        try:
-            out.write_text(deck.text, encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"cannot be written: {error.strerror}", where=str(out)) from error
+        write_deck(deck.text, out)
     if not check:
         return None
     return check_path(setting.protocol, index, replay=replay, engine=engine())
+
+
+def ensemble_netlist(
+    spec: Spec, cells: int = CELLS, *, out: Path | None = None, check: bool = False
+) -> Agreement | None:
+    """Write a deck whose cells draw noise of their own, and compare means with the simulator's.
+
+    Args:
+        spec: of the run: continuous control, a score that can be written as sources. Cells start
+            empty and thermalise, whatever simulate.start says; the seed is simulate.seed + 1.
+        cells: how many samples; the file holds the first `CELLS` at most.
+        out: file to write.
+        check: run ngspice on all cells, and the package's own paths from the circuit's steady
+            state, at least 4096.
+
+    Returns:
+        The comparison, or None without `check`.
+
+    Raises:
+        InputError: the spec, clocked control, a score without such a form, a file that cannot be
+            written, or ngspice missing or failing.
+    """
+    if cells < 2:
+        raise InputError(f"{cells}: expected two or more", where="--cells")
+    protocol, seed = build_setting(spec).protocol, spec.tables.simulate.seed + 1
+    if out is not None:
+        write_deck(ensemble_deck(protocol, min(cells, CELLS), seed=seed).text, out)
+    if not check:
+        return None
+    theirs = run_ensemble(protocol, cells, seed=seed)
+    paths = max(_PATHS, spec.tables.simulate.paths)
+    run = simulate(protocol, paths=paths, seed=seed, start="state", test=0)
+    energy = protocol.device.scale.energy
+    work = [values for name, values in run.channels.items() if name.startswith("work.")]
+    simulator = {"work": theirs.work, "energy at the end": theirs.energy}
+    ours = {"work": sum(work[1:], work[0]) / energy,
+            "energy at the end": run.channels["energy.end"] / energy}  # fmt: skip
+    unit = dict.fromkeys(simulator, "kT")
+    nodes = len(protocol.device.nodes)
+    volts = run.channels["voltage.end"] / protocol.device.scale.voltage
+    known = protocol.to_thermal(theirs.samples)
+    for i in range(min(nodes, 4)):
+        name = protocol.device.nodes[i]
+        for power, what in ((1, f"<{name}>"), (2, f"<{name}^2>")):
+            simulator[what], ours[what] = known[:, i] ** power, volts[:, i] ** power
+            unit[what] = "thermal volts" if power == 1 else "thermal volts^2"
+    label = f"{protocol.device.name}, {protocol.wiring}: {cells} cells, {paths} paths"
+    return compare(label, simulator, ours, unit=unit, residual=theirs.residual)
+
+
+def write_deck(text: str, out: Path) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    beside = out.with_name(f".{out.name}.{os.getpid()}.part")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(out)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise InputError(f"cannot be written: {error.strerror}", where=str(out)) from error

@@ -4,6 +4,7 @@ from thermohw.spice.board import RandomNoise
 from thermohw.spice.check import PathCheck, check_free, check_path, path_deck
 from thermohw.spice.controllers import Replay
 from thermohw.spice.deck import Deck, make_deck, make_netlist
+from thermohw.spice.equilibrium import Equilibrium, check_equilibrium
 from thermohw.spice.loop import closed_loop
 from thermohw.spice.mixture_cards import MixtureCards
 from thermohw.spice.network_cards import NetworkCards
@@ -16,6 +17,7 @@ from thermohw.spice.waveform import Waveform, interpolated, staircase
 __all__ = [
     "Deck",
     "Ensemble",
+    "Equilibrium",
     "MixtureCards",
     "NetworkCards",
     "Path",
@@ -25,6 +27,7 @@ __all__ = [
     "Response",
     "SpiceRun",
     "Waveform",
+    "check_equilibrium",
     "check_free",
     "check_path",
     "chosen_path",

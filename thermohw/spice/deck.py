@@ -77,6 +77,7 @@ def make_deck(
     start: NDArray[Any] | None = None,
     cells: int = 1,
     reltol: float = 1e-7,
+    meters: bool = True,
     title: str = "",
     data: str = "out.txt",
 ) -> Deck:
@@ -91,6 +92,7 @@ def make_deck(
         start: initial efforts, thermal units, shape (n,); default all zero.
         cells: copies of the circuit; more than one need random noise to differ.
         reltol: the simulator's relative tolerance.
+        meters: integrate works and heats.
         title: first line.
         data: file that the run writes.
     """
@@ -106,8 +108,8 @@ def make_deck(
                                                        strict=True)]  # fmt: skip
         shared = control.shared(scale.time)
         body += ["* the controller: thermal units", *control.cards(efforts, scale.time)]
-    meters, works, heats = _meters(device, board)
-    body += meters
+    integrators, works, heats = _meters(device, board) if meters else ([], [], [])
+    body += integrators
     states, branches = board.states, board.branches
     controls = [] if control is None else [*sources.values(), *ports.values()]
     inner = [*states, *works, *heats, *controls]
