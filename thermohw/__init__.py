@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 _EXPORTS: dict[str, str] = {
     "InputError": "thermohw.errors",
     "OU": "thermohw.process",
+    "Program": "thermohw.program",
     "Protocol": "thermohw.control",
     "RunReader": "thermohw.store",
     "VE": "thermohw.process",
@@ -19,6 +20,7 @@ _EXPORTS: dict[str, str] = {
     "audit": "thermohw.audit",
     "calibrated": "thermohw.score",
     "device_names": "thermohw.datasheet",
+    "drive": "thermohw.program",
     "evolve": "thermohw.solver",
     "fit_score": "thermohw.score.training",
     "free_run": "thermohw.integrate.free",

@@ -150,7 +150,7 @@ class Equilibrium:
         for i in range(count):
             part = np.flatnonzero(label == i)
             if landscape.quartic[part].any() and len(part) > 2:
-                who = ", ".join(names[j] for j in part[:4]) or f"{len(part)} units"
+                who = ", ".join(names[j] for j in part[:4]) if names else "landscape"
                 raise InputError(
                     f"{who}: the equilibrium of {len(part)} coupled quartic units has no closed "
                     "form or table; give start= states, such as the end of a free run"

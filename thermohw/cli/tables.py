@@ -12,11 +12,13 @@ from rich.table import Table
 from thermohw.circuit import (
     ActiveDevice,
     JumpDevice,
+    QuarticDevice,
     SolverDevice,
     load_device,
 )
 from thermohw.cli.jump_page import jump_rows
 from thermohw.cli.linear_page import linear_rows, linear_warnings
+from thermohw.cli.quartic_page import quartic_rows
 from thermohw.cli.solver_page import active_rows, solver_rows
 from thermohw.datasheet import device_names, load_datasheet
 from thermohw.store import RunReader, verify
@@ -28,6 +30,7 @@ _OTHER_KINDS: dict[type, Callable[[Any], list[tuple[str, str]]]] = {
     SolverDevice: solver_rows,
     ActiveDevice: active_rows,
     JumpDevice: jump_rows,
+    QuarticDevice: quartic_rows,
 }
 
 

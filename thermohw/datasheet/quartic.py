@@ -205,7 +205,7 @@ def check_bounded(
         return
     values, vectors = np.linalg.eigh(quadratic[np.ix_(soft, soft)])
     if values[0] <= 1e-12 * np.abs(values).max():
-        falling = [names[i] for i, v in zip(soft, vectors[:, 0], strict=True) if abs(v) > 1e-6]
+        falling = [names[int(i)] for i, v in zip(soft, vectors[:, 0], strict=True) if abs(v) > 1e-6]
         ratio = values[0] / max(np.abs(values).max(), np.finfo(float).tiny)
         raise InputError(
             f"the energy has no floor along {', '.join(falling[:4])}: j4 = 0 there and the "

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from thermohw.circuit import LinearDevice, QuarticDevice
 from thermohw.errors import InputError
 from thermohw.program.board import board_of
 from thermohw.units import parse
@@ -28,18 +29,17 @@ from thermohw.units import parse
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from thermohw.circuit import QuarticDevice
 
 __all__ = ["path_log_likelihood"]
 
 
 def path_log_likelihood(
-    device: QuarticDevice, series: ArrayLike, interval: str | float, *, reverse: bool = False
+    device: LinearDevice | QuarticDevice, series: ArrayLike, interval: str | float, *, reverse: bool = False
 ) -> NDArray[np.float64]:
     """ln P[path | start] of every path under a device's Euler kernel, nats.
 
     Args:
-        device: whose drift and noise are asked; not necessarily the one that made the paths.
+        device: of quartic units, whose drift and noise are asked; not necessarily the one that made the paths.
         series: states x, shape (paths, frames, n), as `drive(..., frames=ticks)` keeps them.
         interval: between two frames, with unit or in second.
         reverse: of the same paths run backwards, given their end.
@@ -48,8 +48,10 @@ def path_log_likelihood(
         Shape (paths,).
 
     Raises:
-        InputError: baths of several temperatures, or a series of another shape.
+        InputError: another kind of device, baths of several temperatures, or a series of another shape.
     """
+    if not isinstance(device, QuarticDevice):
+        raise InputError("expected a circuit of quartic units", where=device.name)
     board = board_of(device)
     if board.temperature is None:
         raise InputError("baths of several temperatures", where=device.name)

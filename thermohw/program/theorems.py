@@ -129,11 +129,11 @@ def jarzynski(run: Driven) -> Jarzynski:
         average=average,
         stderr=error,
         expected=expected,
-        z=(average - expected) / error if error > 0.0 else 0.0,
+        z=_score(average - expected, error),
         effective=effective,
         naive=naive,
         naive_stderr=naive_error,
-        naive_z=(naive - expected) / naive_error if naive_error > 0.0 else 0.0,
+        naive_z=_score(naive - expected, naive_error),
         dissipated=float(exponent.mean()) + run.log_partition_change,
         dissipated_stderr=float(exponent.std(ddof=1) / sqrt(len(exponent))),
     )
@@ -233,6 +233,13 @@ def _exponent(run: Driven) -> NDArray[np.float64]:
         raise InputError("the baths differ in temperature; the theorem needs one at a time",
                          where="theorem")  # fmt: skip
     return run.exponent
+
+
+def _score(difference: float, error: float) -> float:
+    """Standard errors; a constant that is off (no work at all) is infinitely many."""
+    if error > 0.0:
+        return difference / error
+    return 0.0 if abs(difference) < 1e-12 else float(np.copysign(np.inf, difference))
 
 
 def _average(values: NDArray[np.float64]) -> tuple[float, float, float]:

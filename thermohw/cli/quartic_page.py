@@ -1,0 +1,130 @@
+"""Page of a circuit of quartic units."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from thermohw.cli.evidence import weakest_evidence
+from thermohw.errors import InputError
+from thermohw.units import engineering
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from thermohw.circuit import QuarticDevice
+
+__all__ = ["quartic_rows"]
+
+Rows = list[tuple[str, str]]
+
+_ELEMENTARY_CHARGE = 1.602176634e-19  # coulomb, exact
+_GRANULAR = 30  # electrons rms on a node below which a diffusion is a poor picture
+_LISTED = 4
+
+
+def quartic_rows(device: QuarticDevice) -> Rows:
+    """Energies in k T, mobility, equilibrium, relaxation, noise and charge of the units."""
+    scale, sheet = device.scale, device.datasheet
+    assert sheet is not None
+    rows = [
+        (
+            "device",
+            f"{device.name}: {device.dim} quartic units, {len(device.elements)} resistors, "
+            f"{len(sheet.landscape.bilinears)} bilinear couplings",
+        ),
+        ("runs", "freely or by a program of its parameters: th.drive(device, program)"),
+        ("k T", f"{engineering(scale.energy, 'J')} at {engineering(scale.temperature, 'K')}"),
+    ]
+    rows += _energies(device)
+    size = 1.0 / device.unit_charge**2  # k T over C V_s^2, with C the node's own
+    farads = np.array([node.capacitance.value for node in sheet.nodes]) / scale.capacitance
+    resistance = scale.resistance / device.coefficients
+    density = np.sqrt(4.0 * scale.energy * device.temperatures * resistance)
+    rows += [
+        ("k T / (C V_s^2)", _range(size * farads, "")),
+        (
+            "mobility of x",
+            f"{_range(np.diag(device.mobility), '')} per k T and {engineering(scale.time, 's')}",
+        ),
+        (
+            "fastest relaxation",
+            f"{engineering(scale.time / _fastest(device), 's')}, at twice the thermal spread",
+        ),
+        (
+            "Johnson noise",
+            f"{_range(density, 'V/sqrt(Hz)')} of {_range(resistance, 'ohm')}",
+        ),
+    ]
+    rows += _rest(device)
+    for key in ("adc", "dac", "mac"):
+        value = sheet.cost.values().get(key)
+        rows.append((f"cost: {key}", "unpriced" if value is None else engineering(value, "J")))
+    rows.append(("weakest evidence", weakest_evidence(sheet)))
+    return rows
+
+
+def _energies(device: QuarticDevice) -> Rows:
+    sheet, energy = device.datasheet, device.landscape
+    assert sheet is not None
+    rows = []
+    for i, unit in enumerate(sheet.landscape.quartics[:_LISTED]):
+        terms = (
+            (0.5 * energy.quadratic[i, i], "x^2"),
+            (energy.quartic[i], "x^4"),
+            (energy.bias[i], "x"),
+        )
+        text = " + ".join(f"{value:.4g} {power}" for value, power in terms if value)
+        charge = device.unit_charge[i] * device.scale.charge
+        rows.append(
+            (
+                f"energy of {unit.name}",
+                f"({text.replace('+ -', '- ')}) k T, x = charge / {engineering(charge, 'C')} "
+                f"= {engineering(unit.volts_per_unit.value, 'V')} times C of {unit.node}",
+            )
+        )
+    if device.dim > _LISTED:
+        rows.append(("", f"and {device.dim - _LISTED} more units"))
+    coupling = energy.quadratic[np.triu_indices(device.dim, 1)]
+    if coupling.any():
+        found = coupling[coupling != 0.0]
+        rows.append(("couplings J_ij", f"{found.min():.4g} to {found.max():.4g} k T"))
+    return rows
+
+
+def _rest(device: QuarticDevice) -> Rows:
+    """Mean, rms and electrons at rest, where equilibrium is known."""
+    try:
+        law = device.equilibrium()
+    except InputError as error:
+        return [("at rest", f"not tabulated: {error}")]
+    rms = np.sqrt(np.diag(law.covariance))
+    electrons = rms * device.unit_charge * device.scale.charge / _ELEMENTARY_CHARGE
+    rows = [
+        ("at rest, mean x", _range(law.mean, "")),
+        ("at rest, rms of x about it", _range(rms, "")),
+        ("at rest, <x^4>", _range(law.fourth, "")),
+        ("charge", f"{_range(electrons, 'electrons', plain=True)} rms on a node"),
+    ]
+    if electrons.min() < _GRANULAR:
+        node = device.nodes[int(np.argmin(electrons))]
+        text = f"{electrons.min():.3g} electrons rms on node {node}; a diffusion is a poor picture "
+        rows.append(("warning", text + f"below {_GRANULAR}"))
+    return rows
+
+
+def _fastest(device: QuarticDevice) -> float:
+    curvature = device.landscape.curvature(float(device.temperatures.max()))
+    return float(np.abs(np.linalg.eigvals(device.mobility @ curvature)).max())
+
+
+def _range(values: NDArray[np.float64], unit: str, *, plain: bool = False) -> str:
+    def text(value: float) -> str:
+        return f"{value:.4g} {unit}".rstrip() if plain else engineering(value, unit)
+
+    clean = np.where(np.abs(values) < 1e-12 * np.abs(values).max(initial=1.0), 0.0, values)
+    low, high = float(clean.min()), float(clean.max())
+    return (
+        text(high) if np.isclose(low, high, rtol=1e-9, atol=0.0) else f"{text(low)} to {text(high)}"
+    )
