@@ -55,7 +55,8 @@ def _conversions(evidence: Evidence, price: float | None, what: str) -> Quantity
             "J",
             "an analog controller converts nothing and has no price in the datasheet",
         )
-    count = evidence.plan.schedule.ticks * len(evidence.setting.device.nodes)
+    device = evidence.setting.device
+    count = evidence.plan.schedule.ticks * (device.dim if what == "readings" else len(device.nodes))
     if price is None:
         return Quantity(None, None, "J", f"unpriced: {count} {what}")
     return Quantity(count * price, 0.0, "J", f"{count} {what}")

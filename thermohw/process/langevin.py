@@ -221,12 +221,13 @@ class Langevin(Relaxation):
     def lay(self, y: Tensor, t: float, generator: torch.Generator) -> Tensor:
         """States at t that read y of shape (paths, d), all else drawn from its law; (paths, n)."""
         if t <= 0.0:
-            decay, noise = np.zeros((self.dim, len(self.positions))), self.narrowest(0.0, 0.0)
-            decay[list(self.positions), np.arange(len(self.positions))] = 1.0
-        else:
-            decay, noise = self.seen(t).decay, self.conditional(t)[1]
-        w = Normal(np.zeros(self.dim), noise).sample(len(y), generator)
-        return w + (y - self.read(w, t)) @ y.new_tensor(decay).T
+            rest = Normal(np.zeros(len(self.momenta)), self.momentum)
+            w = y.new_empty(len(y), self.dim)
+            w[:, list(self.positions)] = y
+            w[:, list(self.momenta)] = rest.sample(len(y), generator).to(y)
+            return w
+        w = Normal(np.zeros(self.dim), self.conditional(t)[1]).sample(len(y), generator).to(y)
+        return w + (y - self.read(w, t)) @ y.new_tensor(self.seen(t).decay).T
 
     def rest_nll(self, w: Tensor, t: float) -> Tensor:
         """-ln of the density of all in w that does not tell of the data, shape (paths,), nats.
