@@ -33,7 +33,7 @@ def jump_rows(device: JumpDevice) -> Rows:
         ),
         (
             "noise",
-            "Gaussian, marked approximate: the circuit breaks the second law"
+            "Gaussian, marked approximate: inconsistent with the fluctuation theorem"
             if device.approximate
             else "bidirectional Poisson jumps of single electrons, exact heat of every event",
         ),

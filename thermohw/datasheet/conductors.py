@@ -6,9 +6,10 @@
     [[junction]]    between two terminals: a tunnel junction of a `resistance`, or a diode of a
                     `saturation_current` (and an `ideality`, 1 by default), anode first
 
-Their noise is that of bidirectional Poisson jumps. A Gaussian noise on a nonlinear conductor takes
-heat out of one bath alone and breaks the second law (Wyatt and Coram, IEEE Trans. Electron Devices
-46, 184, 1999; Delvenne and Van Brandt, arXiv:2404.00422), so `noise = "gaussian"` is refused unless
+Their noise is that of bidirectional Poisson jumps. Gaussian noise on a nonlinear conductor is
+thermodynamically inconsistent: with the variance of shot noise it cannot obey the fluctuation
+theorem (Wyatt and Coram, IEEE Trans. Electron Devices 46, 184, 1999; Delvenne and Van Brandt,
+arXiv:2404.00422), so `noise = "gaussian"` is refused unless
 the entry says `approximate = true` beside it; the circuit is then played by the chemical Langevin
 equation of the same rates. Linear resistors and inductors do not stand beside these conductors: a
 linear conductor of single electrons is a junction with a `resistance`.
@@ -271,9 +272,9 @@ def _check_noise(conductors: Iterable[Transistor | Junction], where: str) -> Non
     for conductor in conductors:
         if conductor.noise == "gaussian" and not conductor.approximate:
             raise InputError(
-                f"{conductor.name}.noise: Gaussian noise on a nonlinear conductor breaks the "
-                "second law (arXiv:2404.00422); leave it out for Poisson jumps, or write "
-                "approximate = true beside it",
+                f"{conductor.name}.noise: Gaussian noise on a nonlinear conductor is "
+                "thermodynamically inconsistent (arXiv:2404.00422); leave it out for "
+                "Poisson jumps, or write approximate = true beside it",
                 where=where,
             )
         if conductor.noise == "poisson" and conductor.approximate:

@@ -8,10 +8,14 @@ Over a step h every rate is held at the state where the step begins:
                                                              conductor, Ito, Euler's method
 
 Both err by O(h) in means (weak order one); `leap`, the mean relative change of the total rate in a
-step, says how far from constant the rates were. The Langevin equation errs however small h is:
-cut off after the second cumulant, its noise breaks local detailed balance by terms of relative
-order q/(C V_T), rectifies its own fluctuations, and misses tails of the law by an exponential
-factor. That is why it is refused unmarked.
+step, says how far from constant the rates were. The Langevin equation errs however small h is. A
+Gaussian charge n of mean (lambda+ - lambda-) t and variance (lambda+ + lambda-) t at a fixed x =
+qV/kT has
+
+    <exp(-x n)> = exp( (lambda+ + lambda-) t [x^2/2 - x tanh(x/2)] ) > 1
+
+where the fluctuation theorem demands 1; its equilibrium is not exp(-H/kT), and it misses tails of a
+law, so the rate of rare errors, by an exponential factor. That is why it is refused unmarked.
 
 Heat of a step is n_k+ - n_k- times the mean of the voltage across the conductor at both ends, which
 closes the first law exactly (the energy is quadratic); it is not kT ln of a ratio of rates. The

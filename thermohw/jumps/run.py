@@ -104,7 +104,8 @@ def _step(method: str, step: str | float | None, approximate: bool) -> float:
         return 0.0
     if not approximate:
         why = (
-            "Gaussian noise on nonlinear conductors breaks the second law (arXiv:2404.00422)"
+            "Gaussian noise on nonlinear conductors is thermodynamically inconsistent "
+            "(arXiv:2404.00422)"
             if method == "langevin"
             else "rates held over a step are not those of the circuit"
         )
