@@ -97,6 +97,20 @@ class Batches:
         """Mean over everything and its standard error, shapes (dim,); nan from one batch."""
         return _spread(self.sums / self._sizes[:, None, None], self._sizes)
 
+    def by_path(self) -> NDArray[Any]:
+        """What every path alone says of the mean, shape (paths, dim)."""
+        return self.sums.sum(0) / self._sizes.sum()
+
+    def covariance_by_path(self) -> NDArray[Any]:
+        """What every path alone says of the covariance about the mean of all, shape (paths, dim,
+        dim).
+        """
+        assert self.products is not None
+        mean, local = self.mean()[0], self.by_path()
+        crossed = local[:, :, None] * mean
+        whole = self.products.sum(0) / self._sizes.sum()
+        return whole - crossed - np.swapaxes(crossed, -1, -2) + np.outer(mean, mean)
+
     def covariance(self) -> tuple[NDArray[Any], NDArray[Any]]:
         """Covariance about the mean of everything, and its standard error, shapes (dim, dim)."""
         assert self.products is not None

@@ -41,6 +41,7 @@ class Solution:
         x: estimate, shape (N,).
         stderr: standard error of x from batches, shape (N,); nan where there is but one.
         predicted: standard error in closed form, shape (N,).
+        runs: what every path alone says, shape (paths, N).
         exact: A^-1 b.
         settled: what this board's x tends to in a long time, closed form of its linear law.
         times: of the trajectory, second.
@@ -55,6 +56,7 @@ class Solution:
     x: NDArray[Any]
     stderr: NDArray[Any]
     predicted: NDArray[Any]
+    runs: NDArray[Any]
     exact: NDArray[Any]
     settled: NDArray[Any]
     times: NDArray[Any]
@@ -95,6 +97,7 @@ class Inverse:
     Attributes:
         inverse: estimate, shape (N, N).
         stderr: its standard error from batches, shape (N, N).
+        runs: what every path alone says, shape (paths, N, N).
         exact: A^-1.
         settled: what this board's estimate tends to in a long time, without converters.
         mean: mean of the readings, shape (N,): zero but for offsets.
@@ -103,6 +106,7 @@ class Inverse:
 
     inverse: NDArray[Any]
     stderr: NDArray[Any]
+    runs: NDArray[Any]
     exact: NDArray[Any]
     settled: NDArray[Any]
     mean: NDArray[Any]
@@ -186,6 +190,7 @@ def solve(
         x=mean,
         stderr=error,
         predicted=predicted,
+        runs=run.batches.by_path(),
         exact=np.linalg.solve(program.matrix, program.vector),
         settled=settled,
         times=run.times,
@@ -227,6 +232,7 @@ def invert(
     return Inverse(
         inverse=covariance / scale,
         stderr=error / scale,
+        runs=run.batches.covariance_by_path() / scale,
         exact=np.linalg.inv(program.matrix),
         settled=law.effort_covariance[out, out] / program.unit**2 / scale,
         mean=run.batches.mean()[0],
