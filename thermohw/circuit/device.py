@@ -146,16 +146,29 @@ class LinearDevice:
 
     @cached_property
     def stationary_covariance(self) -> NDArray[Any]:
-        """Steady Cov(z) without control, shape (n, n), from the Lyapunov equation A P + P A^T = N
-        N^T.
+        """Steady Cov(z) without control, shape (n, n): A P + P A^T = N N^T.
+
+        With one temperature P = T C exactly. Otherwise the difference from that law obeys the same
+        Lyapunov equation with the noise of the excess temperatures alone, solved in coordinates
+        R^T z, H'' = R R^T, whose square is the energy: spreads of values and of units cost few
+        digits there.
         """
-        noise = self.noise_matrix @ self.noise_matrix.T
         if self.uncoupled:
+            noise = self.noise_matrix @ self.noise_matrix.T
             return np.diag(np.diag(noise) / (2.0 * np.diag(self.drift_matrix)))
-        covariance = np.zeros_like(noise)
-        for part in self._parts:
-            block = np.ix_(part, part)
-            covariance[block] = solve_continuous_lyapunov(self.drift_matrix[block], noise[block])
+        base = float(np.sort(self.temperatures)[(len(self.temperatures) - 1) // 2])
+        covariance = base * self.capacitance
+        excess = 2.0 * (self.temperatures - base) * self.coefficients
+        if excess.any():
+            root = np.linalg.cholesky(self.hessian)
+            back = np.linalg.inv(root).T
+            turned = root.T @ self.drift_matrix @ back
+            across = self.directions @ root
+            noise = across.T @ (excess[:, None] * across)
+            for part in self._parts:
+                block = np.ix_(part, part)
+                found = solve_continuous_lyapunov(turned[block], noise[block])
+                covariance += back[:, part] @ found @ back[:, part].T
         return 0.5 * (covariance + covariance.T)
 
     @cached_property

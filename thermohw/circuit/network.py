@@ -23,6 +23,7 @@ from thermohw.circuit.device import LinearDevice
 from thermohw.circuit.scale import Scale
 from thermohw.datasheet import load_datasheet
 from thermohw.errors import InputError
+from thermohw.units import engineering
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from thermohw.datasheet import Datasheet
 
 __all__ = ["assemble_network", "build_device", "ends_of", "load_device"]
+
+_SLOWEST = 1e-10  # of the fastest rate: what is slower has fewer than six digits
+_STILL = 1e-13  # of it: round-off of zero
 
 
 def load_device(
@@ -63,10 +67,8 @@ def build_device(datasheet: Datasheet) -> LinearDevice:
     if other is not None:
         return other
     device = assemble_network(datasheet)
-    if device.gyrating:
-        _check_damped(device, datasheet)
-    else:
-        _check_grounded(device, datasheet)
+    if not device.uncoupled:
+        _check_relaxes(device, datasheet)
     return device
 
 
@@ -110,6 +112,7 @@ def assemble_network(datasheet: Datasheet) -> LinearDevice:
         resistance=_middle(resistances),
         temperature=_middle([bath.value for bath in datasheet.baths.values()]),
     )
+    _check_scale(scale, datasheet)
     capacitance = np.diag([node.capacitance.value / scale.capacitance for node in datasheet.nodes])
     for capacitor in datasheet.capacitors:
         direction = _direction(capacitor.between, index)
@@ -146,6 +149,23 @@ def assemble_network(datasheet: Datasheet) -> LinearDevice:
     )
 
 
+def _check_scale(scale: Scale, datasheet: Datasheet) -> None:
+    """Values whose products leave the range of a double are slips of a prefix."""
+    try:
+        units = (scale.energy, scale.time, scale.voltage, scale.charge, scale.current,
+                 scale.inductance, scale.flux, scale.inductance * scale.current**2)  # fmt: skip
+        sane = all(1e-200 < unit < 1e200 for unit in units)
+    except (OverflowError, ZeroDivisionError):
+        sane = False
+    if not sane:
+        raise InputError(
+            f"no circuit has {engineering(scale.capacitance, 'F')}, "
+            f"{engineering(scale.resistance, 'ohm')} and {engineering(scale.temperature, 'K')}: "
+            "its thermal units leave the range of a double",
+            where=datasheet.name,
+        )
+
+
 def _middle(values: list[float]) -> float:
     """The lower median: a value that some element really has, so that equal elements scale to
     exactly 1.
@@ -173,10 +193,18 @@ def _inverse(capacitance: NDArray[Any], datasheet: Datasheet) -> NDArray[Any]:
     diagonal = np.diag(capacitance)
     if np.array_equal(capacitance, np.diag(diagonal)):
         return np.diag(1.0 / diagonal)  # exact ones stay exact
-    if np.linalg.cond(capacitance) > 1e12:
-        raise InputError("the capacitance matrix is singular: give every node its own capacitance",
-                         where=datasheet.name)  # fmt: skip
-    inverse = np.linalg.inv(capacitance)
+    root = np.sqrt(diagonal)
+    scaled = capacitance / root / root[:, None]  # a farad beside a picofarad is no singularity
+    values, vectors = np.linalg.eigh(scaled)
+    if values[0] < 1e-12:
+        weight = np.abs(vectors[:, 0])
+        names = [datasheet.nodes[i].name for i in np.flatnonzero(weight > 1e-6 * weight.max())]
+        raise InputError(
+            f"the capacitance matrix is singular: the capacitors of {', '.join(names[:4])} to "
+            "ground vanish beside those between them; give every node its own capacitance",
+            where=datasheet.name,
+        )
+    inverse = np.linalg.inv(scaled) / root / root[:, None]
     return 0.5 * (inverse + inverse.T)
 
 
@@ -203,39 +231,36 @@ def _inverse_inductance(datasheet: Datasheet, unit: float) -> NDArray[Any]:
     return 0.5 * (inverse + inverse.T)
 
 
-def _check_damped(device: LinearDevice, datasheet: Datasheet) -> None:
-    """A motion that no resistor feels goes on for ever: it has no steady state.
+def _check_relaxes(device: LinearDevice, datasheet: Datasheet) -> None:
+    """A motion that no resistor feels goes on for ever, and one 1e10 times slower than the fastest
+    it is coupled to is lost among its digits.
 
     In coordinates whose square is the energy, A is a positive semidefinite matrix minus a skew
-    one, so its eigenvalues are known to the round-off of its norm.
+    one, so its eigenvalues are known to the round-off of its norm: a rate that is 1e-10 of it has
+    six digits left, what is below 1e-13 of it may as well be zero.
     """
     root = np.linalg.cholesky(device.hessian)
     dissipation = device.source_matrix @ device.directions
     a = root.T @ (dissipation - device.structure) @ root
     for part in device.components:
         values, vectors = np.linalg.eig(a[np.ix_(part, part)])
-        decay = np.real(values)
-        if decay.min() <= 1e-12 * np.abs(values).max():
-            still = np.abs(vectors[:, np.argmin(decay)])
-            names = [device.coordinates[i] for i in part[still > 1e-6 * still.max()]]
-            raise InputError(
-                f"no resistor damps the motion of {', '.join(names[:4])}, which never comes to "
-                "rest: add a resistor, or a series_resistance",
-                where=datasheet.name,
+        decay, fastest = np.real(values), float(np.abs(values).max())
+        if decay.min() > _SLOWEST * fastest:
+            continue
+        still = np.abs(vectors[:, np.argmin(decay)])
+        names = ", ".join([device.coordinates[i] for i in part[still > 1e-6 * still.max()]][:4])
+        to_ground = np.abs(device.directions[:, part].sum(1)).max(initial=0.0) > 0.5
+        if decay.min() <= _STILL * fastest and device.gyrating:
+            problem = (
+                f"no resistor damps the motion of {names}, which never comes to rest: add a "
+                "resistor, or a series_resistance"
             )
-
-
-def _check_grounded(device: LinearDevice, datasheet: Datasheet) -> None:
-    """A node without a resistive path to ground never relaxes: it has no steady state."""
-    conductance = device.source_matrix @ device.directions
-    if device.uncoupled:
-        return
-    values, vectors = np.linalg.eigh(conductance)
-    if values[0] <= 1e-12 * values[-1]:
-        afloat = [
-            n for n, weight in zip(device.nodes, vectors[:, 0], strict=True) if abs(weight) > 1e-6
-        ]
-        raise InputError(
-            f"no resistive path to ground from node {', '.join(afloat[:4])}: add a resistor",
-            where=datasheet.name,
-        )
+        elif decay.min() <= _STILL * fastest and not to_ground:
+            problem = f"no resistive path to ground from node {names}: add a resistor"
+        else:
+            problem = (
+                f"the motion of {names} is more than 1e10 times slower than the fastest one it is "
+                "coupled to, too much for double precision: bring the values closer together, or "
+                "leave out what is so fast"
+            )
+        raise InputError(problem, where=datasheet.name)
