@@ -173,13 +173,15 @@ def read_noises(
                                  where=where)  # fmt: skip
         else:
             key = "at" if table.at is not None else "between"
-            into = (table.at, GROUND) if table.at is not None else table.between or ()
+            ends = table.between if table.at is None else (table.at, GROUND)
+            assert ends is not None
+            into = ends
             for end in into:
                 if end not in known and (end != GROUND or table.at == GROUND):
                     hint = did_you_mean(end, known)
                     raise InputError(f"{table.name}.{key}: no node '{end}'; {hint}", where=where)
-            if into[0] == into[1]:
-                raise InputError(f"{table.name}.{key}: from '{into[0]}' to itself; expected two "
+            if ends[0] == ends[1]:
+                raise InputError(f"{table.name}.{key}: from '{ends[0]}' to itself; expected two "
                                  "different nodes", where=where)  # fmt: skip
         noises.append(
             Noise(
