@@ -84,7 +84,7 @@ def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
         "driven",
         _driven_figure(p, driven),
         "A mixture generated on that noise. Left: work of the controlled source; filled marks "
-        "follow the state, open ones are held for a hundredth of RC; dotted: white noise. Right: "
+        "follow the state, open ones are held for a hundredth of RC. Right: "
         "distance of the samples from the mixture (W1, dotted: what perfect samples have).",
     )
     _table(free, driven, sheet)
@@ -172,11 +172,14 @@ def _driven_figure(p: dict[str, Any], rows: Results) -> Figure:
             left.errorbar(x, own.column("work"), own.column("work.stderr"), marker=_MARK[shape],
                           label=None if hold else shape, **look)  # fmt: skip
             right.plot(x, own.column("distance"), marker=_MARK[shape], **look)
-    for value, words in ((FOLLOWS, "white, follows: 2.70"), (HELD, "white, held: 3.48")):
-        left.axhline(value, color=PALETTE["ink"], lw=0.8, ls=":")
-        left.text(min(p["bandwidths"]), value + 0.02, words, fontsize=7, color=PALETTE["muted"])
+    for value, words, dash in (
+        (HELD, "white noise, held", (0, (4, 2, 1, 2))),
+        (FOLLOWS, "white noise, follows", ":"),
+    ):
+        left.axhline(value, color=PALETTE["ink"], lw=0.8, ls=dash, label=words)
     left.set(xscale="log", ylabel="work of the controlled source (kT)")
-    left.legend(loc="center left")
+    left.set_ylim(top=HELD + 0.15)
+    left.legend(loc="center left", bbox_to_anchor=(0.0, 0.66))
     floor = float(np.mean(rows.column("floor")))
     right.axhline(floor, color=PALETTE["ink"], lw=0.8, ls=":")
     right.set(xscale="log", yscale="log", ylabel="W₁ to the mixture (V₀)")

@@ -35,7 +35,8 @@ def quadruple(realisation: str, ticks: int = 200, **settings: Any) -> Protocol:
     """v(t) = v_0 4^t: the VE noise (sigma^2t - 1)/(2 ln sigma) on top of v_0 = 1/(2 ln sigma)."""
     process = VE(sigma=RATIO**0.5)
     score = gaussian([0.0], (2.0 * np.log(process.sigma)) ** -0.5).score(process)
-    chosen = {"wiring": "emf", "control": "continuous", "grid": "uniform"} | settings
+    chosen: dict[str, Any] = {"wiring": "emf", "control": "continuous", "grid": "uniform"}
+    chosen |= settings
     if realisation == "injected":
         chosen = {"injected_bandwidth": "1 GHz"} | chosen
     return Protocol(rc1(), process, score, ticks=ticks, realisation=realisation, **chosen)
@@ -174,7 +175,7 @@ def test_absurd_temperatures_are_shown() -> None:
 def test_refusals(settings: dict[str, Any], where: str, words: str) -> None:
     with pytest.raises(InputError, match=words) as caught:
         score = gaussian([0.0], 1.0).score(VP())
-        chosen = {"wiring": "emf", "control": "clocked", "ticks": 64} | settings
+        chosen: dict[str, Any] = {"wiring": "emf", "control": "clocked", "ticks": 64} | settings
         Protocol(rc1(), score.process, score, **chosen)
     assert f"protocol.{where}" in str(caught.value)
 
@@ -183,7 +184,9 @@ def test_injected_noise_cannot_cool() -> None:
     """VP's beta rises 200-fold: a run as long as the clock's would have to cool the bath."""
     process = VP()
     score = gaussian([0.0], 1.0).score(process)
-    settings = {"wiring": "emf", "control": "clocked", "ticks": 64, "injected_bandwidth": "1 GHz"}
+    settings: dict[str, Any] = {
+        "wiring": "emf", "control": "clocked", "ticks": 64, "injected_bandwidth": "1 GHz"
+    }  # fmt: skip
     with pytest.raises(InputError, match="cannot cool"):
         make_plan(Protocol(rc1(), process, score, realisation="injected", run_time="5 us",
                            **settings))  # fmt: skip
