@@ -201,10 +201,10 @@ def _time_figure(results: Results, factors: list[float]) -> Figure:
         time, value = row.column("time")[0][1:] * 1e9, row.column("x2")[0][1:]
         error = row.column("x2.stderr")[0][1:]
         left.fill_between(time, value - 2 * error, value + 2 * error, color=colour, alpha=0.2, lw=0)
-        left.plot(time, value, color=colour, lw=1.6)
+        left.plot(time, value, color=colour, lw=1.6, label=f"λ = {factor:g}")
         row = results.where(kind="inversion", factor=factor)
         right.plot(row.column("time")[0][1:] * 1e9, row.column("error")[0][1:], color=colour,
-                   lw=1.6, label=f"λ = {factor:g}")  # fmt: skip
+                   lw=1.6)  # fmt: skip
     left.axhline(_one(rows, "rest.x2"), color=PALETTE["muted"], lw=0.9, ls=":")
     floor = _one(results.where(kind="inversion", factor=1.0), "floor")
     right.axhline(floor, color=PALETTE["muted"], lw=0.9, ls=":")
@@ -212,7 +212,8 @@ def _time_figure(results: Results, factors: list[float]) -> Figure:
              ylim=(0.0, None))  # fmt: skip
     right.set(xscale="log", yscale="log", xlabel="time (ns)", ylabel="relative error of A⁻¹",
               title="four linear units invert a matrix")  # fmt: skip
-    right.legend(loc="lower left")
+    left.legend(loc="lower right")
+    left.set_yticks(np.arange(0.0, 0.05, 0.01))
     _decades(left, x=True)
     _decades(right, x=True, y=True)
     return figure
@@ -240,13 +241,17 @@ def _cost_figure(results: Results, factors: list[float], power: dict[float, floa
     nats = values("entropy")
     right.axhline(nats[0], color=PALETTE["muted"], lw=0.9, ls="--")
     _dots(right, x, nats, values("entropy.stderr"), COLOURS[0])
-    right.set(xscale="log", xlabel="λ", ylabel="entropy of the bath (nats)",
-              title="nats of the same", ylim=(0.0, 1.3 * float(nats.max())))  # fmt: skip
+    right.set(
+        xscale="log",
+        xlabel="λ",
+        ylabel="entropy of the bath (nats)",
+        title="nats of the same",
+        ylim=(0.85 * float(nats.min()), 1.15 * float(nats.max())),
+    )
     for axes in (left, right):
         axes.set_xticks(x, [f"{f:g}" for f in factors])
         axes.minorticks_off()
     _decades(left, y=True)
-    right.set_yticks([0.0, 0.5, 1.0] if nats.max() < 0.9 else [0.0, 1.0, 2.0])
     return figure
 
 
@@ -264,4 +269,4 @@ def _decades(axes: Axes, *, x: bool = False, y: bool = False) -> None:
 
 
 def _dots(axes: Axes, x: np.ndarray, y: np.ndarray, error: np.ndarray, colour: str) -> None:
-    axes.errorbar(x, y, error, fmt="o", color=colour, ms=4)
+    axes.errorbar(x, y, error, fmt="o", color=colour, ms=3)
