@@ -22,7 +22,7 @@ DIODE = circuits.junction("d", "v", "x", saturation_current="1 pA")
     [
         ((NODE, SUPPLY), "a supply feeds a"),
         ((NODE, circuits.junction("d", "x", "gnd")), "d: give either resistance"),
-        ((NODE, circuits.junction("d", "x", "y", resistance="1 ohm")), r"d.between: no terminal 'y'"),
+        ((NODE, circuits.junction("d", "x", "y", resistance="1 ohm")), "d.between: no terminal 'y'"),
         ((NODE, circuits.junction("d", "x", "x", resistance="1 ohm")), "joins 'x' to itself"),
         (
             (NODE, circuits.junction("d", "x", "gnd", resistance="1 ohm", ideality=2.0)),

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from thermohw.circuit import load_device, stable_points
+import thermohw as th
+from thermohw.circuit import stable_points
 from thermohw.jumps import master, master_equation
 from thermohw.jumps.elimination import passage, stationary
 
@@ -61,7 +62,7 @@ def test_error_time_of_a_bit_is_its_slowest_decay() -> None:
     """Two equal states: the law forgets at twice the rate of errors, and half of the paths that
     reach the ridge fall back, so the mean time to the ridge is 1/decay up to the relaxation.
     """
-    device = load_device("cmos-bit", {"vdd.voltage": "35 mV", "vss.voltage": "-35 mV"})
+    device = th.load_device("cmos-bit", {"vdd.voltage": "35 mV", "vss.voltage": "-35 mV"})
     law = master_equation(device)
     state = np.rint(device.charges(stable_points(device)[-1].voltages / device.voltage_unit))
     ridge = law.passage_times({"a": 1.0, "b": -1.0})[law.index(state)]

@@ -53,9 +53,8 @@ def play_steps(task: Task, method: str, step: float) -> Raw:
     paths, n = task.start.shape
     count = len(device.elements)
     steps = int(np.ceil(task.duration / step * (1.0 - 1e-12)))
-    if steps > task.most:
-        raise InputError(f"{steps:,} steps are more than {task.most:,}; take longer steps or raise "
-                         "`most`", where=device.name)  # fmt: skip
+    if task.stop is None:
+        _check_number(task, steps)
     numbers = _normals(task, count) if method == "langevin" else _poissons(task)
     state, clock = task.start.copy(), np.zeros(paths)
     counts, heat = np.zeros((paths, 2 * count)), np.zeros((paths, count))
@@ -75,6 +74,7 @@ def play_steps(task: Task, method: str, step: float) -> Raw:
             position += 1
         if not live.any():
             break
+        _check_number(task, index)
         moved = np.where(live[:, None], numbers(rates * (end - begin)), 0.0)
         flow = moved[:, :count] - moved[:, count:]
         there = state + flow @ device.jumps
@@ -99,6 +99,14 @@ def play_steps(task: Task, method: str, step: float) -> Raw:
     kept[:, position:] = state[:, None]
     leap = change / max(seen, 1)
     return Raw(state, clock, counts, heat, first, second, kept, stopped, leap)
+
+
+def _check_number(task: Task, steps: int) -> None:
+    if steps > task.most:
+        raise InputError(
+            f"{steps:,} steps are more than {task.most:,}; take longer steps or raise `most`",
+            where=task.device.name,
+        )
 
 
 def _normals(task: Task, count: int) -> Any:
