@@ -47,11 +47,11 @@ def distances(p: dict[str, Any], learned: Results) -> Drawn:
     )
     axes[1].axhline(real, color=PALETTE["muted"], lw=0.9, ls="--", label="held-out images")
     for panel, word in zip(axes, ("sliced W2", "distance to nearest image"), strict=True):
+        tidy(panel)
         panel.set_xscale("log", base=2)
         panel.set_xticks(p["ticks"], [str(n) for n in p["ticks"]])
         panel.minorticks_off()
         panel.set(xlabel="score evaluations an image", ylabel=f"{word}, grey levels")
-        tidy(panel)
         panel.legend()
     caption = (
         "Samples of both arrays against training images, at equal numbers of score evaluations, "
@@ -107,9 +107,9 @@ def energies(p: dict[str, Any], learned: Results, known: Results) -> Drawn:
                     panel.plot([at - 0.18, at + 0.18], [wanted] * 2, color=PALETTE["ink"], lw=1.4,
                                label="closed form" if place == 0 and q else None)  # fmt: skip
         panel.axhline(0.0, color=PALETTE["ink"], lw=0.7)
+        tidy(panel)
         panel.set_xticks(range(4), [name for *_, name in _KINDS])
         panel.set_title(title)
-        tidy(panel)
         panel.set_ylabel("work of the sources, kT an image")
         panel.legend()
     caption = (
@@ -142,11 +142,11 @@ def qualities(p: dict[str, Any], nll: Results, runs: Results, values: list[float
         )
         flat = rows.where(quality=0.0)[0][name]
         panel.axhline(flat, color=PALETTE["generated"], lw=1.1, label="RC")
+        tidy(panel)
         panel.set_xscale("log")
         panel.set_xticks(values, [f"{q:g}" for q in values])
         panel.minorticks_off()
         panel.set(xlabel="quality factor Q", ylabel=label)
-        tidy(panel)
     free = held.where(control="continuous")
     y, bars = (
         np.array([free.where(quality=q)[0][k] for q in values]) for k in ("work", "work.error")

@@ -8,7 +8,7 @@ for continuous data, `LevelsHead` for dequantised data, `PlainHead` where nothin
 on circuits with inductors any of them inside a `JointHead`.
 The trunk is dense (`MLP`) or, for pictures, a `UNet`. Every pair has exact divergences, and every
 score is defined at every t: before the first noise level that training saw, the score is that of
-this level.
+this level, or (joint scores) its network's output is.
 
 Everything a score is, is in its weights (float32), its head's arrays (float64) and a description
 that survives JSON; `weights` stores the three. Evaluation follows the dtype of the states: float32
@@ -44,6 +44,7 @@ _HEADS: dict[str, type[GaussianHead] | type[LevelsHead] | type[PlainHead]] = {
     cls.kind: cls for cls in (GaussianHead, LevelsHead, PlainHead)
 }
 _TRUNKS: dict[str, type[MLP] | type[UNet]] = {cls.kind: cls for cls in (MLP, UNet)}
+_KNOWN = 0.1  # of the first time that training saw: down to it joint scores follow the momenta
 _ROWS = 128  # states at a time: the arrays over levels then stay in the cache
 
 
@@ -154,10 +155,13 @@ class NetworkScore(Score):
 
     def at(self, t: float) -> NetworkField:
         """The field at model time t."""
-        t = self._clock.clip(float(t))
-        features = self.head.trunk.features(self._clock.told([t]))
+        clipped = self._clock.clip(float(t))
+        features = self.head.trunk.features(self._clock.told([clipped]))
         modulation = self.head.trunk.modulate(self._double, features)
-        return NetworkField(self.head, self._casts, modulation, self.head.moments([t]))
+        if isinstance(self.head, JointHead):
+            # what momenta do at short times is known, and changes fast: the network alone waits
+            clipped = min(max(float(t), _KNOWN * clipped), self.process.duration)
+        return NetworkField(self.head, self._casts, modulation, self.head.moments([clipped]))
 
     @property
     def divergence_products(self) -> int:
