@@ -100,8 +100,8 @@ def conclude(p: Mapping[str, Any], results: Results, sheet: Sheet) -> None:
         sheet.figure(
             "delay",
             delays(rows),
-            "Holding, waiting and a slow amplifier are one thing: what counts is the mean age of "
-            "the control, half the hold plus the latency, or one over the pole.",
+            "Holding, waiting and a slow amplifier do nearly the same: what counts is the mean age "
+            "of the control, half the hold plus the latency, or one over the pole.",
         )
     quantities = ("w1", "emf", "current")
     z = np.array([[r["z"][q] for q in quantities] for r in rows])

@@ -43,7 +43,7 @@ def test_moments_against_the_second_moments_differential_equation(emf: bool, h: 
 
     def slope(s: float, y: np.ndarray) -> np.ndarray:
         psi = np.array([1.0 - exp(-p * s), exp(-p * s)])
-        var, with_z, own = y[0], y[1:3], y[3:].reshape(2, 2)
+        var, with_z = y[0], y[1:3]
         # dz = -a z ds + dB, dY = (gain z) psi ds - share psi dB
         gain, share = (a, 1.0) if emf else (k, 0.0)
         d_with = -a * with_z + gain * psi * var - share * psi * noise
