@@ -154,7 +154,7 @@ def _theorem(cell: Cell) -> dict[str, Any]:
         device: Any = build_device(sheet)
         forward, backward = device.event_rates(np.zeros(1))[[0, 2]]
         # Few enough events that exp(-Sigma) has a variance that paths can average.
-        events = min(1.0, 4.0 / x**2)
+        events = 4.0 / (4.0 + x**2)
         span = float(events / (forward + backward))
         step = {} if name == "jumps" else {"step": span}
         run = simulate_jumps(device, span, paths=40 * cell["paths"], seed=cell["seed"], **step)
