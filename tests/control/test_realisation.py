@@ -180,6 +180,15 @@ def test_refusals(settings: dict[str, Any], where: str, words: str) -> None:
     assert f"protocol.{where}" in str(caught.value)
 
 
+def test_netlists_know_the_clock_only() -> None:
+    from thermohw.spice.paths import chosen_path
+    from thermohw.spice.statistics import ensemble_deck
+
+    for refuse in (chosen_path, lambda one: ensemble_deck(one, 1)):
+        with pytest.raises(InputError, match="fixed R and T"):
+            refuse(quadruple("temperature", 64))
+
+
 def test_injected_noise_cannot_cool() -> None:
     """VP's beta rises 200-fold: a run as long as the clock's would have to cool the bath."""
     process = VP()

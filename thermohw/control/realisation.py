@@ -52,6 +52,7 @@ __all__ = [
     "describe_realisation",
     "hottest",
     "injected_work",
+    "require_clock",
 ]
 
 POWER_FACTOR = {"one-pole": 0.5 * pi, "staircase": 0.5, "interpolated": 1.0 / 3.0}
@@ -143,6 +144,23 @@ def check_realisation(protocol: Protocol) -> None:
             "currents scale with 1/R(t), which a converter of fixed range cannot follow: use "
             "wiring = 'emf' or realisation = 'clock'",
             where="protocol.dac_bits",
+        )
+
+
+def require_clock(protocol: Protocol, what: str) -> None:
+    """Refuse what knows fixed R and T only.
+
+    Args:
+        protocol: the settings.
+        what: what cannot be had, the sentence's subject.
+
+    Raises:
+        InputError: R or T varies.
+    """
+    if protocol.realisation != "clock":
+        raise InputError(
+            f"{what} fixed R and T: use realisation = 'clock', not {protocol.realisation!r}",
+            where="protocol.realisation",
         )
 
 

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from thermohw.circuit.tick import tick_moments
+from thermohw.control.realisation import require_clock
 from thermohw.integrate import Engine, Tile, make_engine
 from thermohw.integrate.cells import equal_cells
 from thermohw.integrate.noise import BLOCK, BlockNoise
@@ -110,6 +111,7 @@ def chosen_path(
         seed, start, target, prior, dtype: as the run was made with.
         engine: the run's own, whose seed and start count then; its observers are replaced.
     """
+    require_clock(protocol, "netlists have elements of")
     block, row = divmod(index, BLOCK)
     tap = _Tap(row)
     if engine is None:

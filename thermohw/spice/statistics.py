@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thermohw.control import make_plan
+from thermohw.control.realisation import require_clock
 from thermohw.errors import InputError
 from thermohw.spice.board import RandomNoise
 from thermohw.spice.deck import CELLS, Deck, make_deck
@@ -92,6 +93,7 @@ def ensemble_deck(
     Raises:
         InputError: clocked control, another score, or more cells than pay in one deck.
     """
+    require_clock(protocol, "netlists have elements of")
     if not 1 <= cells <= CELLS:
         raise InputError(f"{cells}: expected 1 to {CELLS} cells in a deck", where="--cells")
     if seed < 1:
