@@ -67,7 +67,7 @@ def conclude(p: dict[str, Any], results: Results, sheet: Sheet, power: dict[floa
         _cost_figure(results, factors, power),
         "Left: heat of the tipping program at the effective temperature, in k T at 300 K, against "
         "what the injected noise alone puts into the resistor meanwhile. Right: entropy "
-        "of the same heat. Dashed: lambda times the value at 1, and that value.",
+        "of the same heat. Dashed: the mean of all dots, times lambda on the left.",
     )
     first, last = (theorem.where(factor=f) for f in (factors[0], factors[-1]))
     gain = factors[-1] / factors[0]
@@ -228,7 +228,7 @@ def _cost_figure(results: Results, factors: list[float], power: dict[float, floa
         return np.array([_one(program.where(factor=f), key) for f in factors])
 
     heat = values("heat") / _KT
-    left.plot(x, heat[0] * x, color=PALETTE["muted"], lw=0.9, ls="--")
+    left.plot(x, (heat / x).mean() * x, color=PALETTE["muted"], lw=0.9, ls="--")
     _dots(left, x, heat, values("heat.stderr") / _KT, COLOURS[1])
     injected = np.array([power[f] for f in factors]) * values("duration") / _KT
     left.plot(x[x > 1], injected[x > 1], "s", color=COLOURS[2], ms=4)
@@ -239,7 +239,7 @@ def _cost_figure(results: Results, factors: list[float], power: dict[float, floa
     left.set(xscale="log", yscale="log", xlabel="λ", ylabel="energy (k T at 300 K)",
              title="joules of one program")  # fmt: skip
     nats = values("entropy")
-    right.axhline(nats[0], color=PALETTE["muted"], lw=0.9, ls="--")
+    right.axhline(float(nats.mean()), color=PALETTE["muted"], lw=0.9, ls="--")
     _dots(right, x, nats, values("entropy.stderr"), COLOURS[0])
     right.set(
         xscale="log",

@@ -150,3 +150,15 @@ def test_an_array_is_changed_as_one() -> None:
     work = run.kt(run.work[:, 0])
     # each: (1/2) <q^2>/kT C = 1/2 of a chi^2
     assert abs(work.mean() - 32.0) < 4.0 * np.sqrt(32.0 / 500)
+
+
+def test_noise_sources_are_for_free_runs(tmp_path: Any) -> None:
+    path = tmp_path / "noisy.toml"
+    text = load_device("rc1").datasheet
+    assert text is not None
+    path.write_text(
+        text.text + '\n[[noise]]\nname = "hiss"\nat = "n0"\nkind = "white"\nrms = "1 pA"\n'
+        'bandwidth = "1 MHz"\nshape = "one-pole"\n'
+    )
+    with pytest.raises(InputError, match="noise source hiss: .* free_run plays this one"):
+        drive(load_device(path), duration="1 us", paths=10)

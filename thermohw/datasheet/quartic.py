@@ -43,6 +43,11 @@ __all__ = [
     "place_units",
 ]
 
+_APART = (
+    "capacitor", "inductor", "amplifier", "transconductor", "solver", "supply", "transistor",
+    "junction", "noise",
+)  # fmt: skip
+
 SignedJoule = Annotated[
     Quantity, BeforeValidator(lambda entry: read_quantity(entry, "J", signed=True))
 ]
@@ -132,10 +137,10 @@ def place_units(tables: Any, nodes: Sequence[str], where: str) -> Quartics:
             raise InputError(f"{tables.bilinear[0].name}: couples [[quartic]] units, and there "
                              "are none", where=where)  # fmt: skip
         return Quartics()
-    for kind in ("capacitor", "inductor"):
-        if getattr(tables, kind):
-            raise InputError(f"{kind}: not beside [[quartic]] units; couple them by [[bilinear]]",
-                             where=where)  # fmt: skip
+    for kind in _APART:
+        if getattr(tables, kind, None):
+            raise InputError(f"{kind}: not beside [[quartic]] units, which are joined by resistors "
+                             "and coupled by [[bilinear]] alone", where=where)  # fmt: skip
     homes = {node: node.partition("[")[0] for node in nodes}
     units: dict[str, QuarticUnit] = {}
     for t in tables.quartic:

@@ -69,6 +69,12 @@ def drive(
     if isinstance(paths, bool) or not isinstance(paths, int) or paths < 1:
         raise InputError(f"paths: {paths!r}; expected a positive integer")
     base = board_of(device)
+    if device.datasheet is not None and device.datasheet.noises:
+        raise InputError(
+            f"noise source {device.datasheet.noises[0].name}: a program plays the noise of "
+            "resistors only; free_run plays this one, or give a bath a higher temperature",
+            where=device.name,
+        )
     knobs = None if program is None else Knobs(device, program)
     corners = [base] if knobs is None else [knobs.board(v) for v in knobs.program.corners()]
     chosen = choose(stepper, corners[0] if len(corners) == 1 else _hardest(corners))

@@ -34,12 +34,17 @@ __all__ = ["path_log_likelihood"]
 
 
 def path_log_likelihood(
-    device: LinearDevice | QuarticDevice, series: ArrayLike, interval: str | float, *, reverse: bool = False
+    device: LinearDevice | QuarticDevice,
+    series: ArrayLike,
+    interval: str | float,
+    *,
+    reverse: bool = False,
 ) -> NDArray[np.float64]:
     """ln P[path | start] of every path under a device's Euler kernel, nats.
 
     Args:
-        device: of quartic units, whose drift and noise are asked; not necessarily the one that made the paths.
+        device: of quartic units, whose drift and noise are asked; not necessarily the one that made
+            the paths.
         series: states x, shape (paths, frames, n), as `drive(..., frames=ticks)` keeps them.
         interval: between two frames, with unit or in second.
         reverse: of the same paths run backwards, given their end.
@@ -48,7 +53,8 @@ def path_log_likelihood(
         Shape (paths,).
 
     Raises:
-        InputError: another kind of device, baths of several temperatures, or a series of another shape.
+        InputError: another kind of device, baths of several temperatures, or a series of another
+            shape.
     """
     if not isinstance(device, QuarticDevice):
         raise InputError("expected a circuit of quartic units", where=device.name)
