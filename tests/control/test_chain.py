@@ -180,8 +180,8 @@ def test_offset_and_gains_move_the_mean_as_a_linear_loop_says() -> None:
     process = OU(duration=2.0)
     score, volt = gaussian([0.0], 0.5).score(process), rc1().scale.voltage
     ticks, g, b, gain, c = 100, 1.03, 0.2, 0.9, 0.05
-    keys = {"sense_gain": g, "sense_offset": b * volt, "control_gain": gain,
-            "amplifier_offset": c * volt}  # fmt: skip
+    keys: dict[str, Any] = {"sense_gain": g, "sense_offset": b * volt, "control_gain": gain}
+    keys["amplifier_offset"] = c * volt
     protocol = Protocol(rc1(), process, score, wiring="emf", control="clocked", ticks=ticks, **keys)
     v, h = 0.7, 2.0 / ticks
     for n in range(ticks):

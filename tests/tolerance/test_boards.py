@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -76,7 +77,7 @@ def test_yield_is_reproducible_and_goes_on(tmp_path: Path) -> None:
     """The same boards twice, and in two sittings; a file of other boards is refused."""
     protocol = mixture_protocol("emf", "clocked", 24)
     spread = Spread(corners=(27.0, 125.0), offset=10e-6)
-    options = {"spread": spread, "paths": 256, "seed": 5, "progress": False}
+    options: dict[str, Any] = {"spread": spread, "paths": 256, "seed": 5, "progress": False}
     whole = monte_carlo(protocol, boards=3, **options)
     file = tmp_path / "boards.jsonl"
     monte_carlo(protocol, boards=2, out=file, **options)
@@ -86,7 +87,7 @@ def test_yield_is_reproducible_and_goes_on(tmp_path: Path) -> None:
     assert [b.metrics for b in whole] == [b.metrics for b in resumed]
     assert [(b.index, b.corner) for b in whole] == [(i, c) for i in range(3) for c in (27.0, 125.0)]
     with pytest.raises(InputError, match="other settings"):
-        monte_carlo(protocol, boards=3, out=file, **(options | {"seed": 6}))
+        monte_carlo(protocol, boards=3, out=file, **{**options, "seed": 6})
     found = yield_(whole, ["quality.w1 < 100", "work.emf < -100 kT"])
     assert found.passed.value == 0.0 and found.each["quality.w1 < 100"].passed == 3
     assert found.worst(1)[0][1].name == "work.emf.kT"

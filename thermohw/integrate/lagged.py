@@ -161,5 +161,10 @@ class FollowingNodes(LaggedNodes):
 
 def _advance(advance: torch.Tensor, states: tuple[torch.Tensor, ...]) -> torch.Tensor:
     """Source states (paths, m, n) a tick later."""
-    count = range(len(states))
-    return torch.stack([sum(advance[i, j] * states[j] for j in range(i + 1)) for i in count], 1)
+    rows = []
+    for i, last in enumerate(states):
+        row = advance[i, i] * last
+        for j in range(i):
+            row = torch.addcmul(row, advance[i, j], states[j])
+        rows.append(row)
+    return torch.stack(rows, 1)
