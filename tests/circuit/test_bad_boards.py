@@ -21,12 +21,14 @@ HEAD = 'format = "thermohw-device/1"\n'
 
 
 def table(kind: str, **entries: object) -> str:
-    lines = [f"[[{kind}]]"]
-    for key, value in entries.items():
-        ends = f'["{value[0]}", "{value[1]}"]' if isinstance(value, tuple) else None
-        lines.append(f"{key} = {ends or (value if value is True else repr(value))}".replace("'", '"')
-                     .replace("True", "true"))  # fmt: skip
+    lines = [f"[[{kind}]]", *(f"{key} = {_toml(value)}" for key, value in entries.items())]
     return "\n".join(lines) + "\n"
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, tuple):
+        return f'["{value[0]}", "{value[1]}"]'
+    return "true" if value is True else f'"{value}"'
 
 
 def node(name: str, capacitance: str = "1 pF") -> str:
@@ -185,14 +187,14 @@ def test_values_far_apart_keep_their_physics(tmp_path: Path, case: str) -> None:
     device = load_device(saved(tmp_path, FAR_APART[case]))
     p = device.stationary_covariance
     size = np.sqrt(np.diag(p))
-    np.testing.assert_allclose(p / size / size[:, None],
-                               device.capacitance / size / size[:, None], rtol=0, atol=1e-13)  # fmt: skip
+    outer = size * size[:, None]
+    np.testing.assert_allclose(p / outer, device.capacitance / outer, rtol=0, atol=1e-13)
     slow, fast = device.time_constants[0], 1.0 / np.abs(device.rates).max()
     for h in (fast, 1.0):
         m = tick_moments(device, float(h))
         after = m.propagator @ p @ m.propagator.T + m.end_covariance
         allowed = 1e-14 * max(1.0, slow / fast, 1.0 / fast)
-        np.testing.assert_allclose((after - p) / size / size[:, None], 0.0, atol=allowed + 1e-13)
+        np.testing.assert_allclose((after - p) / outer, 0.0, atol=allowed + 1e-13)
     rate = np.abs(device.coefficients).max()
     assert np.abs(steady_heat(device)).max() < 1e-13 * rate
 

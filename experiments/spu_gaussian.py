@@ -1,0 +1,341 @@
+r"""How well does a board of coupled oscillators sample a Gaussian, and what stops it?
+
+Eight LC cells, every two joined by a capacitor, are shaken by a noise current into each cell: the
+stochastic processing unit of Melanson et al. (arXiv:2312.04836; Nature Communications 16, 3757,
+2025). With the Maxwell capacitance matrix C, cell by cell R, L, and noise of strength kT,
+
+    C dv = -(v/R) dt - i dt + sqrt(2 kT/R) dW,     L di = v dt,
+
+the voltages settle in N(0, kT C^-1): samples of a Gaussian, and by their covariance the inverse of
+a matrix. A converter reads them every `interval`; S_N = (1/N) sum_n v_n v_n^T estimates the
+covariance. With R_k = <v_0 v_k^T> = (e^{-A k interval} P)_vv, Gaussian at all times,
+
+    E|S_N - S|^2 = (1/N) sum_k (1 - |k|/N) [(tr R_k)^2 + tr R_k^2],     S the board's own covariance
+    E|S_N - kT C^-1|^2 = that + |S - kT C^-1|^2                         (Frobenius norms)
+
+so the error falls as sqrt(K/N) down to a floor that no number of samples lowers. One imperfection
+at a time, then all: parts off by their tolerance, stray capacitance, noise of one pole's bandwidth,
+a coarse converter, capacitors chosen from a bank. The noise of the board is injected, of one
+strength for all cells; where it is the resistors' own Johnson noise instead ("johnson"), a wrong R
+or L changes nothing, since kT C^-1 knows neither.
+
+Values come from the datasheet `spu8`, whose numbers are placeholders: the paper's text gives none.
+Units 1 kohm, 1 nF, kT = 1; a run is one exact linear chain, so nothing depends on a time step.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+from scipy.linalg import expm, solve_continuous_lyapunov
+
+from thermohw.circuit import LinearDevice, load_device
+from thermohw.datasheet import Datasheet
+from thermohw.experiments import _spu_figures as draw
+from thermohw.process.linear import linear_transition
+from thermohw.study import Cell, Study
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from thermohw.study import Results, Sheet, Tools
+
+__all__ = ["STUDY"]
+
+CASES = ("ideal", "johnson", "tolerance", "stray", "bandwidth", "converter", "bank", "all")
+_PARTS = {
+    "johnson": ("tolerance",),
+    "all": ("tolerance", "stray", "bandwidth", "converter", "bank"),
+}
+
+
+class Board(NamedTuple):
+    """Values of one board: Maxwell capacitance (n, n), R and L of each cell, in 1 nF and 1 kohm."""
+
+    capacitance: NDArray[Any]
+    resistance: NDArray[Any]
+    inductance: NDArray[Any]
+
+
+def cells(p: Mapping[str, Any]) -> list[Cell]:
+    """One chain for every imperfection, one for a matrix, and the closed forms."""
+    keys = ("samples", "interval", "boards", "stray", "bandwidth", "bits", "span", "bank", "seed")
+    common = {key: p[key] for key in keys}
+    return [
+        *({"kind": "error", "case": case, **common} for case in CASES),
+        {"kind": "error", "case": "matrix", **common},
+        {"kind": "intervals", "points": p["points"]},
+        *(
+            {"kind": "bank", "bank": b, "matrices": p["matrices"], "seed": p["seed"]}
+            for b in p["banks"]
+        ),
+    ]
+
+
+def compute(cell: Cell, tools: Tools) -> dict[str, Any]:
+    """One chain, or one closed form."""
+    if cell["kind"] == "intervals":
+        return _intervals(cell)
+    rng = np.random.default_rng(tools.generator("boards").initial_seed())
+    if cell["kind"] == "bank":
+        return _bank_floor(cell, rng)
+    return _chains(cell, rng, tools.generator("noise"))
+
+
+# ------------------------------------------------------------------------------------- the board
+
+
+def nominal() -> Board:
+    """The board of the datasheet, assembled by hand from its values."""
+    sheet = _sheet(load_device("spu8"))
+    place = {node.name: i for i, node in enumerate(sheet.nodes)}
+    capacitance = np.diag([node.capacitance.value for node in sheet.nodes])
+    for item in sheet.capacitors:
+        a, b = (place[name] for name in item.between)
+        capacitance[[a, b], [a, b]] += item.capacitance.value
+        capacitance[[a, b], [b, a]] -= item.capacitance.value
+    resistance = np.array([item.resistance.value for item in sheet.resistors])
+    inductance = np.array([item.inductance.value for item in sheet.inductors])
+    return Board(capacitance / 1e-9, resistance / 1e3, inductance / 1e-3)
+
+
+def _sheet(device: LinearDevice) -> Datasheet:
+    assert device.datasheet is not None
+    return device.datasheet
+
+
+def _maxwell(own: NDArray[Any], between: NDArray[Any]) -> NDArray[Any]:
+    """Maxwell matrix of capacitors to ground (n,) and between nodes (n, n), symmetric."""
+    return np.diag(own + between.sum(1)) - between
+
+
+def _split(capacitance: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Capacitors to ground and between nodes of a Maxwell matrix."""
+    return capacitance.sum(1), np.diag(np.diag(capacitance)) - capacitance
+
+
+def banked(capacitance: NDArray[Any], bits: int) -> NDArray[Any]:
+    """Every capacitor from a bank of `bits` binary ones: 2^bits - 1 steps up to the largest needed.
+
+    Cells and couplings have banks of their own, as their sizes differ.
+    """
+    own, between = _split(capacitance)
+
+    def nearest(values: NDArray[Any]) -> NDArray[Any]:
+        step = values.max() / (2**bits - 1)
+        return step * np.round(values / step)
+
+    return _maxwell(np.maximum(nearest(own), own.max() / (2**bits - 1)), nearest(between))
+
+
+def target_matrix(rng: np.random.Generator, size: int) -> NDArray[Any]:
+    """A random matrix that capacitors can be: off the diagonal nothing is positive."""
+    between = np.triu(rng.uniform(0.0, 0.25, (size, size)), 1)
+    return _maxwell(rng.uniform(0.5, 2.0, size), between + between.T)
+
+
+def imperfect(board: Board, cell: Cell, parts: tuple[str, ...], rng: np.random.Generator) -> Board:
+    """A board with the parts that were really fitted."""
+    own, between = _split(banked(board.capacitance, cell["bank"]) if "bank" in parts
+                          else board.capacitance)  # fmt: skip
+    resistance, inductance = board.resistance, board.inductance
+    if "tolerance" in parts:
+        third = 0.01 / 3.0  # the datasheet's 1 % are three standard deviations
+        off = np.triu(1.0 + third * rng.standard_normal(between.shape), 1)
+        own, between = own * (1.0 + third * rng.standard_normal(len(own))), between * (off + off.T)
+        resistance = resistance * (1.0 + third * rng.standard_normal(len(own)))
+        inductance = inductance * (1.0 + third * rng.standard_normal(len(own)))
+    if "stray" in parts:
+        own = own + cell["stray"] * rng.uniform(0.0, 2.0, len(own))
+    return Board(_maxwell(own, between), resistance, inductance)
+
+
+def dynamics(
+    board: Board, *, bandwidth: float | None = None, johnson: bool = False
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """A and B B^T of the state (v, i), or (v, i, noise current) of a noise with one pole.
+
+    Args:
+        board: its values.
+        bandwidth: angular corner frequency of the injected noise; None for white noise.
+        johnson: the noise is that of each cell's own resistor, 2 kT/R; else of 1 kohm in every one.
+    """
+    n = len(board.resistance)
+    stiff, zero, one = np.linalg.inv(board.capacitance), np.zeros((n, n)), np.eye(n)
+    a = np.block([[stiff / board.resistance, stiff], [-np.diag(1.0 / board.inductance), zero]])
+    strength = np.diag(2.0 / board.resistance) if johnson else 2.0 * one
+    noise = np.zeros((2 * n, 2 * n))
+    if bandwidth is None:
+        noise[:n, :n] = stiff @ strength @ stiff
+        return a, noise
+    into = np.concatenate([-stiff, zero])
+    a = np.block([[a, into], [np.zeros((n, 2 * n)), bandwidth * one]])
+    noise = np.zeros((3 * n, 3 * n))
+    noise[2 * n :, 2 * n :] = bandwidth**2 * strength
+    return a, noise
+
+
+# ------------------------------------------------------------------------------------- the chains
+
+
+def variance_sums(a: NDArray[Any], p: NDArray[Any], n: int, interval: float) -> NDArray[Any]:
+    """f_k = (tr R_k)^2 + tr R_k^2 for lags k = 0, 1, ... until it has died out."""
+    step, moved, found = expm(-a * interval), p, []
+    while True:
+        r = moved[:n, :n]
+        found.append(np.trace(r) ** 2 + np.sum(r * r.T))
+        if np.linalg.norm(moved) < 1e-7 * np.linalg.norm(p) or len(found) > 100_000:
+            return np.array(found)
+        moved = step @ moved
+
+
+def mean_square(f: NDArray[Any], samples: NDArray[Any]) -> NDArray[Any]:
+    """E|S_N - S|^2 for every N."""
+    k = np.arange(1, len(f))
+    rows = [(f[0] + 2.0 * np.sum(np.clip(1.0 - k / n, 0.0, None) * f[1:])) / n for n in samples]
+    return np.array(rows)
+
+
+def _counts(samples: int) -> NDArray[Any]:
+    return np.unique(np.round(np.geomspace(100, samples, 13)).astype(int))
+
+
+def _chains(cell: Cell, rng: np.random.Generator, generator: torch.Generator) -> dict[str, Any]:
+    """Error of the covariance after N samples: of chains, and in closed form; relative."""
+    case, board = cell["case"], nominal()
+    parts = _PARTS.get(case, (case,))
+    if case == "matrix":
+        board, parts = (
+            board._replace(capacitance=target_matrix(rng, len(board.resistance))),
+            _PARTS["all"],
+        )
+    goal = np.linalg.inv(board.capacitance)
+    n, counts, norm = len(goal), _counts(cell["samples"]), float(np.sum(goal**2))
+    corner = 2.0 * math.pi * cell["bandwidth"] if "bandwidth" in parts else None
+    lsb = 2.0 * cell["span"] * math.sqrt(goal.max()) / 2 ** cell["bits"]
+    coarse = "converter" in parts
+    steps, kicks, starts, squares, biases = [], [], [], [], []
+    beyond, far = np.geomspace(counts[0], 1e7, 41), []
+    for _ in range(cell["boards"]):
+        made = imperfect(board, cell, parts, rng)
+        a, noise = dynamics(made, bandwidth=corner, johnson=case in ("ideal", "johnson"))
+        p = solve_continuous_lyapunov(a, noise)
+        phi, q = linear_transition(a, noise, cell["interval"])
+        steps.append(phi.T)
+        kicks.append(_root(q).T)
+        starts.append(_root(p).T)
+        off = p[:n, :n] + (lsb**2 / 12.0 * np.eye(n) if coarse else 0.0) - goal
+        biases.append(float(np.sum(off**2)))
+        sums = variance_sums(a, p, n, cell["interval"])
+        squares.append(mean_square(sums, counts))
+        far.append(mean_square(sums, beyond))
+    phi, kick = (torch.as_tensor(np.stack(x)) for x in (steps, kicks))
+    size = (len(phi), 1, phi.shape[1])
+    state = torch.randn(size, generator=generator, dtype=torch.float64)
+    state = state @ torch.as_tensor(np.stack(starts))
+    total, done, errors = torch.zeros(len(phi), n, n, dtype=torch.float64), 0, []
+    for count in counts:
+        while done < count:
+            length = min(int(count) - done, 2000)
+            normals = torch.randn(
+                size[0], length, size[2], generator=generator, dtype=torch.float64
+            )
+            pushed, path = normals @ kick, []
+            for t in range(length):
+                state = torch.baddbmm(pushed[:, t : t + 1], state, phi)
+                path.append(state[:, 0, :n])
+            v = torch.stack(path, 1)
+            if coarse:
+                v = lsb * torch.round(v / lsb).clamp(
+                    -(2 ** (cell["bits"] - 1)), 2 ** (cell["bits"] - 1) - 1
+                )
+            total += v.transpose(1, 2) @ v
+            done += length
+        gap = total / done - torch.as_tensor(goal)
+        errors.append(gap.square().sum((1, 2)).numpy() / norm)
+    square = np.stack(errors)  # (counts, boards)
+    closed = (np.stack(squares, 1) + np.array(biases)) / norm
+    roots = math.sqrt(square.shape[1])
+    return {
+        "count": counts.astype(float),
+        "square": square.mean(1),
+        "square_stderr": square.std(1, ddof=1) / roots,
+        "closed": closed.mean(1),
+        "far_count": beyond,
+        "far": (np.mean(far, 0) + np.mean(biases)) / norm,
+        "miss": (square / closed).mean(1) - 1.0,
+        "miss_stderr": (square / closed).std(1, ddof=1) / roots,
+        "floor": math.sqrt(np.mean(biases) / norm),
+        "constant": math.sqrt(counts[-1] * float(np.mean(squares, 0)[-1]) / norm),
+        "independent": math.sqrt(float(np.trace(goal) ** 2 + norm) / norm),
+        "against_package": _against_package() if case == "ideal" else None,
+    }
+
+
+def _root(covariance: NDArray[Any]) -> NDArray[Any]:
+    values, vectors = np.linalg.eigh(0.5 * (covariance + covariance.T))
+    return vectors * np.sqrt(np.maximum(values, 0.0))
+
+
+def _against_package() -> float:
+    """Largest difference of the drift and covariance written here from those of the device."""
+    device = load_device("spu8")
+    a, noise = dynamics(nominal(), johnson=True)
+    drift = np.abs(a - device.effort_drift).max() / np.abs(a).max()
+    p = solve_continuous_lyapunov(a, noise) - device.effort_covariance
+    return float(max(drift, np.abs(p[:8, :8]).max()))
+
+
+def _intervals(cell: Cell) -> dict[str, Any]:
+    """Samples that stand for one independent sample, by the time between them (closed form)."""
+    a, noise = dynamics(nominal(), johnson=True)
+    p = solve_continuous_lyapunov(a, noise)
+    intervals = np.geomspace(0.02, 12.0, cell["points"])
+    sums = [variance_sums(a, p, 8, float(h)) for h in intervals]
+    cost = np.array([1.0 + 2.0 * f[1:].sum() / f[0] for f in sums])
+    return {"interval": intervals, "cost": cost}
+
+
+def _bank_floor(cell: Cell, rng: np.random.Generator) -> dict[str, Any]:
+    """Relative error of C^-1 of random matrices whose capacitors come from a bank."""
+    errors = []
+    for _ in range(cell["matrices"]):
+        matrix = target_matrix(rng, 8)
+        goal = np.linalg.inv(matrix)
+        found = np.linalg.inv(banked(matrix, cell["bank"]))
+        errors.append(np.linalg.norm(found - goal) / np.linalg.norm(goal))
+    return {"floor": np.array(errors)}
+
+
+def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
+    """Curves, floors, the price of correlated samples, the resolution of a bank."""
+    draw.conclude(p, results, sheet)
+
+
+STUDY = Study(
+    title="A Gaussian from eight coupled oscillators",
+    question="How does the error of a sampled covariance fall with the number of samples, and "
+    "where does it stop on a board with real parts?",
+    parameters={
+        "samples": 200_000,
+        "interval": 1.0 / 12.0,
+        "boards": 32,
+        "stray": 0.02,
+        "bandwidth": 10.0,
+        "bits": 5,
+        "span": 4.0,
+        "bank": 4,
+        "banks": [2, 3, 4, 5, 6, 7, 8, 10],
+        "matrices": 200,
+        "points": 81,
+        "seed": 0,
+    },
+    quick={"samples": 10_000, "boards": 12, "matrices": 50, "points": 41},
+    cells=cells,
+    compute=compute,
+    conclude=conclude,
+)
