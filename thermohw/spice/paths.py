@@ -18,6 +18,7 @@ import torch
 
 from thermohw.circuit.tick import tick_moments
 from thermohw.control.realisation import require_clock
+from thermohw.errors import InputError
 from thermohw.integrate import Engine, Tile, make_engine
 from thermohw.integrate.cells import equal_cells
 from thermohw.integrate.noise import BLOCK, BlockNoise
@@ -120,6 +121,7 @@ def chosen_path(
         )
     engine.observers = (tap,)
     plan, device = engine.plan, protocol.device
+    _require_plain(plan)
     run = engine.open(Tile(block * BLOCK, row + 1, (block,)))
     first = (run.state[row].double().numpy() @ device.hessian).copy()
     times = plan.schedule.physical_time
@@ -141,6 +143,22 @@ def chosen_path(
         plan, index, first, staircase(edges, levels), edges, staircase(cuts, np.stack(held)),
         times, np.stack([first @ device.capacitance, *ends]) @ device.hessian, work,
     )  # fmt: skip
+
+
+def _require_plain(plan: Plan) -> None:
+    """Refuse imperfections that a netlist does not show.
+
+    Raises:
+        InputError: naming the stages.
+    """
+    chain = plan.chain
+    if chain.lag.is_ideal and chain.node.is_ideal and (plan.ideal or plan.clocked):
+        return
+    raise InputError(
+        f"netlists do not show these imperfections yet ({', '.join(plan.protocol.imperfect)}): "
+        "make those stages ideal, or use held control without memory",
+        where="protocol",
+    )
 
 
 def _held_noise(
