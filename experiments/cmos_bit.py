@@ -156,7 +156,7 @@ def _theorem(cell: Cell) -> dict[str, Any]:
         # Few enough events that exp(-Sigma) has a variance that paths can average.
         events = 4.0 / (4.0 + x**2)
         span = float(events / (forward + backward))
-        step = {} if name == "jumps" else {"step": span}
+        step: dict[str, Any] = {} if name == "jumps" else {"step": span}
         run = simulate_jumps(device, span, paths=40 * cell["paths"], seed=cell["seed"], **step)
         weight = np.exp(-x * run.transferred[:, 0])
         error = weight.std(ddof=1) / np.sqrt(len(weight))

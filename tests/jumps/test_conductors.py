@@ -22,7 +22,7 @@ DIODE = circuits.junction("d", "v", "x", saturation_current="1 pA")
     [
         ((NODE, SUPPLY), "a supply feeds a"),
         ((NODE, circuits.junction("d", "x", "gnd")), "d: give either resistance"),
-        ((NODE, circuits.junction("d", "x", "y", resistance="1 ohm")), "d.between: no terminal 'y'"),
+        ((NODE, circuits.junction("d", "x", "y", resistance="1 ohm")), "d.between: no terminal"),
         ((NODE, circuits.junction("d", "x", "x", resistance="1 ohm")), "joins 'x' to itself"),
         (
             (NODE, circuits.junction("d", "x", "gnd", resistance="1 ohm", ideality=2.0)),
@@ -106,4 +106,4 @@ def test_pages() -> None:
     )  # 100 nA exp((V_GS - 300 mV)/V_T), V_GS 99.44 and 0.56 mV
     assert "4.02 electrons" in page
     page = device_page("neat-trn")
-    assert "560.1 K to 1.188 kK" in page and "placeholder, 19 of" in page
+    assert "560.1 K to 1.188 kK" in page and "placeholder, 26 of" in page

@@ -129,9 +129,14 @@ def test_fluctuation_theorems(seed: int) -> None:
     assert theorem.stderr < 0.05 and theorem.samples > 300.0
     assert np.nanmax(np.abs(theorem.z)) < 4.0
     assert theorem.production == pytest.approx(1.5, abs=0.3)
+    assert theorem.applicable and np.isfinite(theorem.z).sum() >= 4
+    assert "effective samples" in str(theorem)
     # It can fail: heat too large by three tenths.
     sigma = entropy_production(run, law.log_probability(run.start), law.log_probability(run.end))
     assert abs(z_of(np.exp(-sigma - 0.3 * run.medium_entropy), 1.0)) > 4.0
+
+    few = simulate_jumps(device, 20.0 * span, paths=256, seed=seed, start=law)
+    assert "not applicable" in str(fluctuation_theorem(few, law))  # 30 nats: no path goes back
 
     other = master_equation(circuits.motley("0 V", "0 V"))
     generator = np.random.default_rng(seed)

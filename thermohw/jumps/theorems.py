@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 __all__ = ["FluctuationTheorem", "entropy_production", "fluctuation_theorem"]
 
+_SAMPLES = 25.0  # effective samples below which an average of exp(-Sigma) says nothing
+_EVENTS = 5.0  # expected paths of negative Sigma in a bin, likewise
+
 
 @dataclass(frozen=True, eq=False)
 class FluctuationTheorem:
@@ -43,7 +46,8 @@ class FluctuationTheorem:
         edges: of the bins of Sigma, shape (b + 1,), all positive.
         log_ratio: ln P(B)/P(-B) of every bin, shape (b,); nan where a bin is empty.
         expected: the same by the theorem, ln P(B) / E[exp(-Sigma); B], shape (b,).
-        z: deviation of every bin from the theorem in standard errors, shape (b,).
+        z: deviation of every bin from the theorem in standard errors, shape (b,); nan where too
+            few paths go against the arrow of time for an error to mean anything.
     """
 
     mean: float
@@ -55,11 +59,23 @@ class FluctuationTheorem:
     expected: NDArray[Any]
     z: NDArray[Any]
 
+    @property
+    def applicable(self) -> bool:
+        """Enough paths weigh in for the average and its error to mean anything."""
+        return self.samples >= _SAMPLES
+
     def __str__(self) -> str:
+        if not self.applicable:
+            return (
+                f"fluctuation theorem not applicable: {self.samples:.3g} effective samples, mean "
+                f"Sigma {self.production:.4g} nats; play shorter runs or more paths"
+            )
+        known = self.z[np.isfinite(self.z)]
         return (
             f"<exp(-Sigma)> = {self.mean:.4f} +- {self.stderr:.4f} "
             f"({self.samples:.3g} effective samples), mean Sigma {self.production:.4g} nats, "
-            f"detailed theorem: largest |z| {np.nanmax(np.abs(self.z)):.2f} of {len(self.z)} bins"
+            f"detailed theorem: largest |z| {np.abs(known).max(initial=0.0):.2f} of "
+            f"{len(known)} bins"
         )
 
 
@@ -101,17 +117,23 @@ def fluctuation_theorem(run: JumpRun, law: MasterEquation, *, bins: int = 8) -> 
         tilted = np.where(up, weight, 0.0)
         difference = down - tilted
         spread = difference.std(ddof=1) / np.sqrt(len(sigma))
-        if up.any() and spread > 0.0:
+        known = float(tilted.sum()) >= _EVENTS and _effective(tilted[up]) >= _SAMPLES
+        if known and spread > 0.0:
             expected[i] = np.log(up.mean() / tilted.mean())
             z[i] = difference.mean() / spread
             ratio[i] = np.log(up.mean() / down.mean()) if down.any() else np.nan
     return FluctuationTheorem(
         mean=float(weight.mean()),
         stderr=float(weight.std(ddof=1) / np.sqrt(len(weight))),
-        samples=float(weight.sum() ** 2 / (weight**2).sum()),
+        samples=_effective(weight),
         production=float(sigma.mean()),
         edges=edges,
         log_ratio=ratio,
         expected=expected,
         z=z,
     )
+
+
+def _effective(weight: NDArray[Any]) -> float:
+    """(sum w)^2 / sum w^2."""
+    return float(weight.sum() ** 2 / (weight**2).sum()) if len(weight) else 0.0
