@@ -148,6 +148,46 @@ def test_bias_of_the_books_is_of_second_order(extra: str) -> None:
     assert orders == pytest.approx([2.0, 2.0], abs=0.1)
 
 
+TANK = """
+format = "thermohw-device/1"
+[[node]]
+name = "n"
+capacitance = "1 pF"
+[[resistor]]
+name = "r"
+between = ["n", "gnd"]
+resistance = "1 Mohm"
+temperature = "300 K"
+[[inductor]]
+name = "l"
+between = ["n", "gnd"]
+inductance = "0.2 H"
+series_resistance = "10 kohm"
+temperature = "300 K"
+[[transconductor]]
+name = "g"
+between = ["n", "gnd"]
+control = ["n", "gnd"]
+conductance = "-0.4 uS"
+"""
+
+
+def test_a_tank_with_an_active_element() -> None:
+    """Its works pay for its heats; a path's residual falls with the step and has no bias."""
+    device = build(TANK)
+    rates = active_law(device).steady_rates()
+    assert rates.signs @ rates.rates == pytest.approx(0.0, abs=1e-14)
+    sizes = []
+    for step in ("40 ns", "10 ns"):
+        run = evolve(device, "20 us", step=step, paths=256, seed=1, start="steady")
+        assert run.books is not None
+        residual = run.books.residual / run.books.k_t
+        assert abs(residual.mean()) < 4.0 * residual.std() / 16.0
+        sizes.append(residual.std())
+    # First order: a factor of 4, each spread known to 1/sqrt(2 * 256) = 4.4 %.
+    assert sizes[0] / sizes[1] == pytest.approx(4.0, rel=4 * 0.0625)
+
+
 def large_step(t: float, *, rate: float, slew: float, height: float = 1.0) -> float:
     """w of dw/dt = SR tanh(w_t (V - w)/SR): sinh(w_t (V - w)/SR) decays as exp(-w_t t)."""
     start = rate * height / slew

@@ -7,7 +7,8 @@ import pytest
 
 import thermohw as th
 from thermohw.circuit import SolverDevice, active_law
-from thermohw.circuit.solver import IMPERFECTIONS, quantise
+from thermohw.circuit.solver import IMPERFECTIONS
+from thermohw.circuit.solver_program import quantise
 from thermohw.errors import InputError
 from thermohw.solver import average_covariance, covariance_error, mean_error
 

@@ -13,7 +13,8 @@ from thermohw.circuit.nodes import NodeMoments, node_moments
 from thermohw.circuit.quartic import QuarticDevice
 from thermohw.circuit.relaxation import relaxation
 from thermohw.circuit.scale import Scale
-from thermohw.circuit.solver import Program, SolverDevice
+from thermohw.circuit.solver import SolverDevice
+from thermohw.circuit.solver_program import Program
 from thermohw.circuit.tick import TickMoments, tick_moments
 
 __all__ = [

@@ -20,120 +20,17 @@ import numpy as np
 
 from thermohw.circuit import Program, SolverDevice, active_law
 from thermohw.errors import InputError
+from thermohw.solver.answer import Inverse, Solution
 from thermohw.solver.average import Batches, average_covariance
 from thermohw.solver.budget import Budget, budget
 from thermohw.solver.run import ActiveBooks, march, seconds, step_of
-from thermohw.units import engineering
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Inverse", "Solution", "invert", "solve"]
+__all__ = ["invert", "solve"]
 
 _FORGET = 10.0  # slowest motions before readings count
-
-
-@dataclass(frozen=True, eq=False)
-class Solution:
-    """x with A x = b from a board.
-
-    Attributes:
-        x: estimate, shape (N,).
-        stderr: standard error of x from batches, shape (N,); nan where there is but one.
-        predicted: standard error in closed form, shape (N,).
-        runs: what every path alone says, shape (paths, N).
-        exact: A^-1 b.
-        settled: what this board's x tends to in a long time, closed form of its linear law.
-        times: of the trajectory, second.
-        trajectory: mean over paths of x as it settles, shape (times, N).
-        condition: of the matrix.
-        slowest: seconds of the slowest motion.
-        budget: seconds and joules.
-        books: energy books of the paths; None where none were kept.
-        program: the system on the board.
-    """
-
-    x: NDArray[Any]
-    stderr: NDArray[Any]
-    predicted: NDArray[Any]
-    runs: NDArray[Any]
-    exact: NDArray[Any]
-    settled: NDArray[Any]
-    times: NDArray[Any]
-    trajectory: NDArray[Any]
-    condition: float
-    slowest: float
-    budget: Budget
-    books: ActiveBooks | None
-    program: Program
-
-    @property
-    def error(self) -> float:
-        """|x - A^-1 b| / |A^-1 b|; the absolute error for b = 0."""
-        return _relative(self.x - self.exact, self.exact)
-
-    @property
-    def floor(self) -> float:
-        """The part of the error that does not average away, relative, closed form."""
-        return _relative(self.settled - self.exact, self.exact)
-
-    def __str__(self) -> str:
-        lines = [
-            f"{self.program.device.name}: A x = b, {len(self.x)} unknowns, condition "
-            f"{self.condition:.4g}, slowest motion {engineering(self.slowest, 's')}",
-            "          x      +- stderr   predicted       exact     settles to",
-        ]
-        rows = zip(self.x, self.stderr, self.predicted, self.exact, self.settled, strict=True)
-        lines += [f"{a:12.6f} {b:12.2g} {c:11.2g} {d:12.6f} {e:12.6f}" for a, b, c, d, e in rows]
-        lines.append(f"error {self.error:.3g} relative, of which {self.floor:.3g} never averages "
-                     "away")  # fmt: skip
-        return "\n".join([*lines, str(self.budget), *([str(self.books)] if self.books else [])])
-
-
-@dataclass(frozen=True, eq=False)
-class Inverse:
-    """A^-1 from the covariance of a board's noise.
-
-    Attributes:
-        inverse: estimate, shape (N, N).
-        stderr: its standard error from batches, shape (N, N).
-        runs: what every path alone says, shape (paths, N, N).
-        exact: A^-1.
-        settled: what this board's estimate tends to in a long time, without converters.
-        mean: mean of the readings, shape (N,): zero but for offsets.
-        condition, slowest, budget, books, program: as of a solution.
-    """
-
-    inverse: NDArray[Any]
-    stderr: NDArray[Any]
-    runs: NDArray[Any]
-    exact: NDArray[Any]
-    settled: NDArray[Any]
-    mean: NDArray[Any]
-    condition: float
-    slowest: float
-    budget: Budget
-    books: ActiveBooks | None
-    program: Program
-
-    @property
-    def error(self) -> float:
-        """|estimate - A^-1| / |A^-1|, Frobenius norms."""
-        return _relative(self.inverse - self.exact, self.exact)
-
-    @property
-    def floor(self) -> float:
-        """The part of the error that does not average away, relative, closed form."""
-        return _relative(self.settled - self.exact, self.exact)
-
-    def __str__(self) -> str:
-        worst = float(np.nanmax(self.stderr)) if np.isfinite(self.stderr).any() else float("nan")
-        return (
-            f"{self.program.device.name}: A^-1, {len(self.exact)} x {len(self.exact)}, condition "
-            f"{self.condition:.4g}, slowest motion {engineering(self.slowest, 's')}\n"
-            f"error {self.error:.3g} relative, of which {self.floor:.3g} never averages away; "
-            f"largest standard error of an entry {worst:.3g}\n{self.budget}"
-        ) + (f"\n{self.books}" if self.books else "")
 
 
 def solve(
@@ -326,8 +223,3 @@ def _solver(device: SolverDevice) -> SolverDevice:
             where="device",
         )
     return device
-
-
-def _relative(difference: NDArray[Any], exact: NDArray[Any]) -> float:
-    size = float(np.linalg.norm(exact))
-    return float(np.linalg.norm(difference)) / (size if size > 0.0 else 1.0)

@@ -17,10 +17,10 @@ of the rule or near it.
 
 Books: with both ends of a step, force at the mean of the ends times the flow between them. H is
 quadratic in the efforts, so energy change = sum of works - sum of heats to round-off at any step
-(with inductors: to second order in h). What the noise inside a step adds to an account beyond that
-product has a known mean while the amplifiers are in their linear range; it is added as a constant,
-and then the mean of every single account is of second order in h too. (Its fluctuation inside a
-step is missing, so the accounts must not enter fluctuation theorems.)
+(with inductors: to first order in h, without bias). What the noise inside a step adds to an account
+beyond that product has a known mean while the amplifiers are in their linear range; it is added as
+a constant, and then the mean of every single account is of second order in h too. (Its fluctuation
+inside a step is missing, so the accounts must not enter fluctuation theorems.)
 """
 
 from __future__ import annotations
