@@ -37,7 +37,8 @@ class Board:
 
     Attributes:
         lines: the cards.
-        efforts: by coordinate (nodes, then inductors), volt and ampere.
+        readings: by coordinate (nodes, then inductors) the node whose voltage tells its effort, and
+            the volts or amperes per volt.
         states: names of the nodes.
         branches: names of the inductors.
         spans: the two nodes of every inductor.
@@ -48,7 +49,7 @@ class Board:
     """
 
     lines: list[str] = field(default_factory=list)
-    efforts: list[str] = field(default_factory=list)
+    readings: list[tuple[str, float]] = field(default_factory=list)
     states: list[str] = field(default_factory=list)
     branches: list[str] = field(default_factory=list)
     spans: list[tuple[str, str]] = field(default_factory=list)

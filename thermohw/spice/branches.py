@@ -48,7 +48,7 @@ def branch_cards(
     out.append(f"L_{name} {begin} {end} {plain(inductor.inductance.value)} ic={ic}{told}")
     board.branches.append(f"l_{name}")
     board.spans.append((begin, end))
-    board.efforts.append(f"(v(i_{name})*{plain(scale.current)})")
+    board.readings.append((f"i_{name}", scale.current))
     if series is None:
         return out
     assert inductor.temperature is not None
@@ -74,7 +74,7 @@ def branch_cards(
 
 
 def current_cards(device: LinearDevice, board: Board, first: dict[str, float]) -> list[str]:
-    """Inductor currents as voltages, thermal units: i = L^-1 int v dt, integrated on 1 F.
+    """Inductor currents as voltages, thermal units: i = L^-1 int v dt, integrated on C_ref.
 
     What control and books read: a behavioural source that reads an inductor's own current does not
     converge in the short steps behind a corner.
@@ -82,10 +82,11 @@ def current_cards(device: LinearDevice, board: Board, first: dict[str, float]) -
     scale, nodes, lines = device.scale, len(device.nodes), []
     for j, name in enumerate(device.fluxes):
         node = f"i_{board.branches[j][2:]}"
-        lines.append(f"C_{node} {node} 0 1 ic={plain(first[name] / scale.current)}")
+        lines.append(f"C_{node} {node} 0 {plain(scale.capacitance)} "
+                     f"ic={plain(first[name] / scale.current)}")  # fmt: skip
         for k, (begin, end) in enumerate(board.spans):
             gain = float(device.hessian[nodes + j, nodes + k])
             if gain != 0.0:
-                rate = plain(gain / (scale.voltage * scale.time))
+                rate = plain(gain * scale.capacitance / (scale.voltage * scale.time))
                 lines.append(f"G_{node}_{k} 0 {node} {begin} {end} {rate}")
     return lines

@@ -147,6 +147,11 @@ def path_deck(
         refine: steps of our own integration in a piece of noise (continuous control).
         settings: of `chosen_path`: the run's seed, start, target, prior and dtype, or its engine.
     """
+    if protocol.realisation != "clock":
+        raise InputError(
+            f"{protocol.realisation!r}: the elements of a deck are fixed; only 'clock' is written",
+            where="protocol.realisation",
+        )
     path = chosen_path(protocol, index, **settings)
     plan, device = path.plan, protocol.device
     step = _step(device, path.edges)

@@ -76,8 +76,8 @@ class ControlCards(ABC):
         return []
 
     @abstractmethod
-    def cards(self, efforts: list[str], seconds: float) -> list[str]:
-        """Cards of one cell, given expressions of the efforts in thermal units."""
+    def cards(self, readings: list[tuple[str, float]], seconds: float) -> list[str]:
+        """Cards of one cell, given by coordinate a node and its effort, thermal units per volt."""
 
 
 @dataclass
@@ -96,9 +96,9 @@ class Replay(ControlCards):
         """Number of sources: as many as were recorded."""
         return self.waveform.channels
 
-    def cards(self, efforts: list[str], seconds: float) -> list[str]:
+    def cards(self, readings: list[tuple[str, float]], seconds: float) -> list[str]:
         """A PWL source a control node."""
-        del efforts
+        del readings
         return [
             f"V_u_{j} u_{j} 0 {self.waveform.pwl(j, seconds, 1.0)}"
             for j in range(self.waveform.channels)
@@ -147,12 +147,17 @@ class ScoreCards(ControlCards):
         switch = f"time < {plain(self.rest * seconds)} ? 0 : 1" if self.rest else "1"
         return [f"B_ron ron 0 V = {switch}", *self.schedule(seconds)]
 
-    def cards(self, efforts: list[str], seconds: float) -> list[str]:
+    def cards(self, readings: list[tuple[str, float]], seconds: float) -> list[str]:
         """Model-unit states, the score, the sources."""
         del seconds
         drive, dim = self.plan.drive, self.plan.protocol.score.dim
         units = np.full(dim, drive.theta**-0.5) if drive.units is None else drive.units
-        lines = [f"B_x_{i} x_{i} 0 V = {efforts[i]}/{plain(units[i])}" for i in range(dim)]
+        lines = []
+        for i, (node, effort) in enumerate(readings[:dim]):
+            # As a current into 1 Mohm: entries of the simulator's matrix stay of the size of the
+            # circuit's own, and so does its round-off.
+            gain = plain(1e-6 * effort / float(units[i]))
+            lines += [f"G_x_{i} 0 x_{i} {node} 0 {gain}", f"R_x_{i} x_{i} 0 1e6 noisy=0"]
         lines += self.score(dim)
         for j, terms in enumerate(_linear_map(drive, units)):
             lines.append(f"B_u_{j} u_{j} 0 V = v(ron)*({terms})")

@@ -1,6 +1,6 @@
 r"""A whole deck: circuit, noise, controller, meters, options and the run itself.
 
-Meters are behavioural integrators: a current equal to a power in kT_ref per second charges 1 F, so
+Meters are behavioural integrators: a current charges a capacitor, as large as the circuit's own, so
 that a node's voltage in volt IS an energy in kT_ref:
 
     q_k   heat into bath k        X_k dy_k/dt
@@ -25,6 +25,7 @@ import numpy as np
 
 from thermohw.spice.board import Board, RandomNoise
 from thermohw.spice.cards import Names, plain
+from thermohw.spice.controllers import ScoreCards
 from thermohw.spice.elements import board_cards, require_sheet
 from thermohw.spice.waveform import Waveform
 
@@ -40,6 +41,10 @@ __all__ = ["CELLS", "OFFSET", "Deck", "make_deck", "make_netlist"]
 OFFSET = 1.0
 """Where meters start, kT. The simulator asks of every voltage a relative error, so that a meter
 near zero would cost needless steps and one far from it would be read carelessly."""
+
+_PIVOTS = "pivrel=0.9 gmin=1e-18"
+"""At the shortest steps a capacitor conducts 1e12 times what a resistor does: without the largest
+pivots, round-off keeps the simulator's iteration from settling."""
 
 CELLS = 20
 """Most copies of a nonlinear cell in one deck."""
@@ -76,7 +81,7 @@ def make_deck(
     control: ControlCards | None = None,
     start: NDArray[Any] | None = None,
     cells: int = 1,
-    reltol: float = 1e-7,
+    reltol: float | None = None,
     meters: bool = True,
     title: str = "",
     data: str = "out.txt",
@@ -91,11 +96,14 @@ def make_deck(
         control: what drives the sources; None leaves them out.
         start: initial efforts, thermal units, shape (n,); default all zero.
         cells: copies of the circuit; more than one need random noise to differ.
-        reltol: the simulator's relative tolerance.
+        reltol: the simulator's relative tolerance; default 1e-7, and 1e-6 where control is computed
+            by sources, whose round-off adds up.
         meters: integrate works and heats.
         title: first line.
         data: file that the run writes.
     """
+    if reltol is None:
+        reltol = 1e-6 if isinstance(control, ScoreCards) else 1e-7
     names = Names()
     scale = device.scale
     sources = {} if control is None else control.sources(device)
@@ -104,10 +112,10 @@ def make_deck(
     body = ["* the circuit", *board.lines]
     shared: list[str] = []
     if control is not None:
-        efforts = [f"({e}/{plain(u)})" for e, u in zip(board.efforts, device.effort_scale,
-                                                       strict=True)]  # fmt: skip
+        readings = [(node, unit / float(own)) for (node, unit), own in
+                    zip(board.readings, device.effort_scale, strict=True)]  # fmt: skip
         shared = control.shared(scale.time)
-        body += ["* the controller: thermal units", *control.cards(efforts, scale.time)]
+        body += ["* the controller: thermal units", *control.cards(readings, scale.time)]
     integrators, works, heats = _meters(device, board) if meters else ([], [], [])
     body += integrators
     states, branches = board.states, board.branches
@@ -132,7 +140,7 @@ def make_deck(
             lines.append(f"X{cell} {' '.join([*own, *common])} cell")
     small = f"vntol={1e-6 * scale.voltage:.3g} abstol={1e-6 * scale.current:.3g}"
     small += f" chgtol={1e-6 * scale.charge:.3g}"
-    lines.append(f".options method=trap reltol={plain(reltol)} {small} itl4=50")
+    lines.append(f".options method=trap reltol={plain(reltol)} {small} itl4=50 {_PIVOTS}")
     h, end = plain(step * scale.time), plain(duration * scale.time)
     lines.append(".control")
     if isinstance(noise, RandomNoise):
@@ -201,11 +209,12 @@ def _columns(nodes: list[str], branches: list[str], states: int) -> list[str]:
 def _meters(device: LinearDevice, board: Board) -> tuple[list[str], list[str], list[str]]:
     """Integrators: cards, work nodes, heat nodes."""
     scale = device.scale
-    lines, works, heats = ["* meters: kT_ref = 1 V on 1 F"], [], []
+    lines, works, heats = ["* meters: 1 V is 1 kT_ref"], [], []
 
     def meter(name: str, power: str) -> None:
-        lines.append(f"C_{name} {name} 0 1 ic={plain(OFFSET)}")
-        lines.append(f"B_{name} 0 {name} I = ({power})/{plain(scale.energy)}")
+        lines.append(f"C_{name} {name} 0 {plain(scale.capacitance)} ic={plain(OFFSET)}")
+        unit = scale.energy / scale.capacitance
+        lines.append(f"B_{name} 0 {name} I = ({power})/{plain(unit)}")
 
     for k, control in board.sources.items():
         series = k >= len(device.elements) - sum(
@@ -218,7 +227,8 @@ def _meters(device: LinearDevice, board: Board) -> tuple[list[str], list[str], l
     for place, control in board.ports.items():
         unit = scale.current if place < len(device.nodes) else scale.voltage
         works.append(f"w_{place}")
-        meter(works[-1], f"v({control})*{plain(unit)}*{board.efforts[place]}")
+        node, effort = board.readings[place]
+        meter(works[-1], f"v({control})*{plain(unit)}*v({node})*{plain(effort)}")
     for k in range(len(device.elements)):
         heats.append(f"q_{k}")
         meter(heats[-1], f"{board.force[k]}*{board.flow[k]}")

@@ -118,7 +118,7 @@ def board_cards(
         ic = plain(first[node.name])
         told = "" if meters else note(node.capacitance)
         out.append(f"C_{name} {name} 0 {plain(node.capacitance.value)} ic={ic}{told}")
-        board.efforts.append(f"v({name})")
+        board.readings.append((name, 1.0))
         board.states.append(name)
     for capacitor in sheet.capacitors:
         a, b = capacitor.between

@@ -5,7 +5,7 @@ r"""The exact score of a Gaussian mixture as behavioural sources.
     s   = sum_k r_k P_k (m_k - x)
 
 The largest exponent is taken out first, so that no state is too far from every mode; the sum is
-then at least 1 (the guards, 1e-30 and 40, are for the simulator's first guesses alone). Means m_k,
+then at least 1 (the guards, 1e-30 and 0, are for the simulator's first guesses alone). Means m_k,
 inverse covariances P_k and weights belong to p_t and move with the run. Uncoupled processes (ou,
 vp, ve) have them as functions of one shared node, the diffusion time that is left,
 
@@ -133,7 +133,7 @@ class MixtureCards(ScoreCards):
             largest = f"max(v(l{c}), {largest})"
         lines.append(f"B_top top 0 V = {largest}")
         for c in range(len(laws)):
-            lines.append(f"B_g{c} g{c} 0 V = exp(min(v(l{c})-v(top),40))")
+            lines.append(f"B_g{c} g{c} 0 V = exp(min(v(l{c})-v(top),0))")
         total = "+".join(f"v(g{c})" for c in range(len(laws)))
         for i in range(dim):
             pull = "+".join(f"v(g{c})*v(y{c}_{i})" for c in range(len(laws)))

@@ -5,7 +5,7 @@ r"""What the package's own matrices say of a circuit under piecewise-linear inpu
 with emfs e, port inputs i and noise flows w that are linear between common points. On a segment the
 state is propagated with the input AND its slope by one matrix exponential of (z, y, c, dc/dt): no
 step error whatever its length. Heat int X_k dy_k and works are smooth on a segment and integrated
-by Simpson's rule with the exact state in the middle, an error of order h^5.
+by Boole's rule with the exact state at five points, an error of order h^7.
 
 This is what a circuit simulator is compared with where control is a recording; it shares no code
 with the steppers, only the device's matrices.
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from thermohw.spice.waveform import Waveform
 
 __all__ = ["Response", "linear_response"]
+
+_NODES = (0.0, 0.25, 0.5, 0.75, 1.0)
+_WEIGHTS = (7.0 / 90.0, 32.0 / 90.0, 12.0 / 90.0, 32.0 / 90.0, 7.0 / 90.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,31 +87,30 @@ def linear_response(
     sources = slice(None) if wiring == "current" else list(device.controlled)
     works = np.zeros(0 if control is None else control.channels)
     rows = [(state[:n], works, np.zeros(k))]
-    halves: dict[str, NDArray[Any]] = {}
+    quarters: dict[str, NDArray[Any]] = {}
     for left, right in zip(range(len(points) - 1), range(1, len(points)), strict=True):
         h = points[right] - points[left]
         key = f"{h:.10g}"
-        if key not in halves:
-            halves[key] = expm(block * (0.5 * h))
+        if key not in quarters:
+            quarters[key] = expm(block * (0.25 * h))
         slope = (inputs[right] - inputs[left]) / h
-        full = np.concatenate([state, inputs[left], slope])
-        middle = halves[key] @ full
-        end = halves[key] @ middle
+        inside = [np.concatenate([state, inputs[left], slope])]
+        for _ in range(4):
+            inside.append(quarters[key] @ inside[-1])
         heat, work = np.zeros(k), np.zeros(len(works))
-        ends = (full, middle, end)
-        for share, weight in zip((0.0, 0.5, 1.0), (1.0, 4.0, 1.0), strict=True):
-            z = ends[int(2 * share)][:n]
+        for share, weight, full in zip(_NODES, _WEIGHTS, inside, strict=True):
+            z = full[:n]
             e = (1.0 - share) * emf[left] + share * emf[right]
             w = (1.0 - share) * flow[left] + share * flow[right]
             force = forces @ z - e
             rate = device.coefficients * force - w
-            heat += weight * h / 6.0 * force * rate
+            heat += weight * h * force * rate
             if control is not None and wiring == "emf":
-                work += weight * h / 6.0 * (-e * rate)[sources]
+                work += weight * h * (-e * rate)[sources]
             elif control is not None:
                 drive = ((1.0 - share) * port[left] + share * port[right])[: len(works)]
-                work += weight * h / 6.0 * drive * (device.hessian @ z)[: len(works)]
-        state = end[:a]
+                work += weight * h * drive * (device.hessian @ z)[: len(works)]
+        state = inside[-1][:a]
         rows.append((state[:n], rows[-1][1] + work, rows[-1][2] + heat))
     keep = np.searchsorted(points, times - 1e-12 * points[-1])
     states, work, heat = (np.stack(column)[keep] for column in zip(*rows, strict=True))

@@ -98,6 +98,11 @@ def ensemble_deck(
         raise InputError(f"{cells}: expected 1 to {CELLS} cells in a deck", where="--cells")
     if seed < 1:
         raise InputError(f"{seed}: the simulator takes positive seeds", where="simulate.seed")
+    if protocol.realisation != "clock":
+        raise InputError(
+            f"{protocol.realisation!r}: the elements of a deck are fixed; only 'clock' is written",
+            where="protocol.realisation",
+        )
     plan, device = make_plan(protocol), protocol.device
     return make_deck(
         device, duration=rest + plan.schedule.duration, step=interval,
