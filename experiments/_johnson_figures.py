@@ -97,7 +97,7 @@ def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
     sheet.finding(
         "What a held source works depends on the noise's bandwidth, not on its strength: noise "
         "slower than a tick lets it work as if it followed the noise (2.70 kT), noise faster than "
-        "a tick costs it the white-noise value (3.48 kT). The samples hardly differ."
+        "a tick costs it the white-noise value (3.48 kT). The samples are as good either way."
     )
     sheet.finding(
         f"The generator takes {one['power']:.0f} kT a RC at a corner of {top:g}/RC, "

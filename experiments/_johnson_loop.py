@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["HORIZON", "play", "source_of"]
 
 HORIZON = 5.0  # R C of thermalisation, and of generation
+_FOLLOW = 0.004  # R C; the narrow mode answers at 22/RC, so the midpoint errs by some 0.1 %
 
 
 def source_of(shape: str, bandwidth: float) -> NoiseInput:
@@ -73,11 +74,10 @@ def play(
     score = target.score(OU(duration=HORIZON))
     source = source_of(shape, bandwidth)
     time = float(source.times[0])
-    wanted = min(time / 4.0 if shape == "one-pole" else time, 0.01 if hold is None else hold)
-    piece = time / ceil(time / wanted - 1e-9) if shape != "one-pole" else wanted
-    if hold is not None:  # whole pieces in a tick
-        piece = hold / ceil(hold / piece - 1e-9)
-        source = _fitted(source, piece)
+    wanted = min(time / 4.0 if shape == "one-pole" else time, hold or _FOLLOW)
+    whole = hold or (wanted if shape == "one-pole" else time)  # a whole number of pieces
+    piece = whole / ceil(whole / wanted - 1e-9)
+    source = _fitted(source, piece)
     count = round(HORIZON / piece)
     waves = Waveforms([source], piece, paths, generator=generator)
     decay = exp(-piece)

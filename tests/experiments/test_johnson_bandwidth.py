@@ -67,4 +67,4 @@ def test_equilibrium_costs_nothing() -> None:
 
 def test_cells() -> None:
     cells = study.cells(study.STUDY.parameters)
-    assert len(cells) == 3 * 7 * 3 and {cell["kind"] for cell in cells} == {"free", "driven"}
+    assert len(cells) == 3 * 6 * 3 and {cell["kind"] for cell in cells} == {"free", "driven"}
