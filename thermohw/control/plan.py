@@ -5,6 +5,7 @@ integrated.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import ceil, exp, expm1
 from typing import TYPE_CHECKING, Any
 
@@ -108,7 +109,7 @@ class Plan:
         """Control held between ticks."""
         return self.protocol.control == "clocked"
 
-    @property
+    @cached_property
     def ideal(self) -> bool:
         """Exact readings and sources without delay: control is a function of the present state
         alone.
@@ -121,12 +122,12 @@ class Plan:
             and self.chain.ideal_control
         )
 
-    @property
+    @cached_property
     def prompt(self) -> bool:
         """Control follows from the present state alone, though perhaps not ideally."""
         return self.ideal or not self.clocked
 
-    @property
+    @cached_property
     def nominal(self) -> bool:
         """Ideal control of a circuit that is the datasheet's."""
         return self.ideal and self.chain.node.is_ideal

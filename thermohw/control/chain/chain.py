@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import inf, pi
 from typing import TYPE_CHECKING, Any
 
@@ -40,13 +41,13 @@ class Chain:
     amplifier: Amplifier = field(default_factory=Amplifier)
     node: NodeErrors = field(default_factory=NodeErrors)
 
-    @property
+    @cached_property
     def ideal_control(self) -> bool:
         """Whether everything but the node is ideal."""
         control = (self.sense, self.adc, self.delay, self.score, self.dac, self.hold)
         return all(stage.is_ideal for stage in control) and self.amplifier.is_ideal
 
-    @property
+    @cached_property
     def lag(self) -> Lag:
         """What the sources remember."""
         rates = [1.0 / self.dac.settling] if self.dac.settling > 0.0 else []
@@ -54,7 +55,7 @@ class Chain:
             rates.append(self.amplifier.pole)
         return Lag(self.hold.droop, tuple(rates), self.amplifier.slew)
 
-    @property
+    @cached_property
     def reading_noise(self) -> float:
         """Standard deviation of all Gaussian noise before the codes, thermal volts."""
         if self.adc.noise == 0.0:
