@@ -119,16 +119,21 @@ def test_midpoint_keeps_equilibrium_at_any_tick(name: str) -> None:
     np.testing.assert_allclose(after, covariance, rtol=0, atol=1e-11 * covariance.max())
 
 
-def test_midpoint_order_between_temperatures() -> None:
-    """Two baths too many for equilibrium: one tick's covariance has a local error of order 3."""
-    device = load_device("rc8-chain")
-    board, errors, ticks = board_of(device), [], np.array([0.2, 0.1, 0.05, 0.025])
-    n, k = 8, len(board.coefficients)
+@pytest.mark.parametrize("name", ["rc8-chain", "rlc1"])
+def test_midpoint_order(name: str) -> None:
+    """Baths of two temperatures, an inductor: one tick's law has a local error of order 3."""
+    device = load_device(name)
+    board, drifts, spreads = board_of(device), [], []
+    ticks = np.array([0.2, 0.1, 0.05, 0.025]) / np.abs(device.rates).max()
+    n, k = device.dim, len(board.coefficients)
     unit = torch.eye(n + k, dtype=torch.float64)
     for h in ticks:
         ends = STEPPERS["midpoint"](board, float(h), unit[:, :n], unit[:, n:]).end.numpy()
-        errors.append(np.abs(ends[:n].T - tick_moments(device, float(h)).propagator).max())
-    assert_order(errors, ticks, 3.0, 0.2)
+        exact = tick_moments(device, float(h))
+        drifts.append(np.abs(ends[:n].T - exact.propagator).max())
+        spreads.append(np.abs(ends[n:].T @ ends[n:] - exact.end_covariance).max())
+    assert_order(drifts, ticks, 3.0, 0.2)
+    assert_order(spreads, ticks, 3.0, 0.2)
 
 
 def test_kernel_ratio_is_the_heat() -> None:

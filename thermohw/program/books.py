@@ -172,9 +172,11 @@ def log_partition_change(
 
 
 def _mean(values: NDArray[Any]) -> tuple[float, float]:
-    return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
+    """Mean and its standard error; one path has none."""
+    error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
+    return float(values.mean()), float(error)
 
 
 def _line(name: str, joule: NDArray[Any], unit: float) -> str:
-    mean, error = _mean(joule) if len(joule) > 1 else (float(joule[0]), float("nan"))
+    mean, error = _mean(joule)
     return f"  {name:<28}{mean / unit:12.5g} +- {error / unit:.2g} kT = {engineering(mean, 'J')}"
