@@ -130,9 +130,9 @@ def sensitivity(
 
     Args:
         source: a protocol, a SPEC, or a SPEC's name or path.
-        rows: what to change, name -> protocol keys; None for `standard_rows`. Source values in
-            volts count as currents of the same size in kT/R C under current wiring only where the
-            row says so (`Row.changes` may be a function of the wiring).
+        rows: what to change, name -> protocol keys; None for `standard_rows`. Sizes of sources
+            (swing, offset, slew, DAC range) given as floats are volts and count as the same drift
+            under current wiring (`Row`); text with a unit fits one wiring only.
         paths: samples a row and wiring.
         seed: of the noise, the same for all rows.
         wirings: which of "emf" and "current".
