@@ -151,7 +151,9 @@ def sensitivity(
         unknown = sorted(set(row.changes) - known)
         if unknown:
             raise InputError("unknown protocol key", where=f"rows.{row.name}.{unknown[0]}")
-    options: dict[str, Any] = dict(paths=paths, seed=seed, target=target, start=start, prior=prior, dtype=dtype)
+    options: dict[str, Any] = dict(
+        paths=paths, seed=seed, target=target, start=start, prior=prior, dtype=dtype
+    )
 
     def run(row: Row) -> dict[str, Outcome]:
         return {
