@@ -66,6 +66,7 @@ def test_board():
     assert (rb.name, rb.between, rb.source) == ("rb", ("b", "gnd"), False)
     assert rb.temperature.value == 300.15 and rb.resistance.value == 2000.0
     l1, l2 = sheet.inductors
+    assert l1.series_resistance and l1.temperature
     assert l1.between == ("n1", "b") and l1.series_resistance.value == 3.0 and l1.source
     assert l1.temperature.value == 300.0 and l2.series_resistance is None
     assert sheet.mutuals[0].between == ("l1", "l2") and sheet.mutuals[0].k.value == -0.25
@@ -103,6 +104,7 @@ R1 a 0 1k ; tolerance=0.05 temperature_tolerance=0.002
     assert sheet.nodes[0].capacitance.tolerance == 0.01
     assert sheet.resistors[0].resistance.tolerance == 0.05
     assert sheet.resistors[0].temperature.tolerance == 0.002
+    assert sheet.limits.rail and sheet.cost.adc
     assert sheet.limits.rail.value == 1.0 and sheet.cost.adc.evidence == "derived"
 
 

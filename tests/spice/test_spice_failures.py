@@ -103,3 +103,15 @@ def test_command_refuses(tmp_path):
         done = call(*words, folder=tmp_path)
         assert done.returncode == 2 and says in done.stderr, done.stderr
         assert done.stderr.count("\n") == 1 and not list(tmp_path.iterdir())
+
+
+def test_a_realisation_that_changes_elements_is_refused():
+    from thermohw.spice import path_deck
+    from thermohw.target import target_from_dict
+
+    ou = th.OU(2.0)
+    target = target_from_dict({"kind": "gaussian", "mean": [0.5], "std": 0.7})
+    protocol = th.Protocol(RC, ou, target.score(ou), wiring="emf", control="clocked", ticks=20,
+                           realisation="resistance")  # fmt: skip
+    with pytest.raises(InputError, match="the elements of a deck are fixed"):
+        path_deck(protocol, 0, target=target)

@@ -191,6 +191,7 @@ def test_the_path_is_that_of_the_run(seed):
                       ticks=40)  # fmt: skip
     run = th.simulate(protocol, paths=12, seed=seed, progress=False)
     path = chosen_path(protocol, 7, seed=seed, dtype=torch.float32, target=ONE)
+    assert path.recorded is not None and path.work is not None
     volts = path.recorded[-1, 0] * protocol.device.scale.voltage
     assert volts == pytest.approx(run.channels["voltage.end"][7, 0], rel=1e-6)
     work = path.work.sum() * protocol.device.scale.energy

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from thermohw.errors import InputError
 from thermohw.spice.controllers import Replay
 from thermohw.spice.deck import Deck, make_deck
 from thermohw.spice.law_cards import computing_cards

@@ -34,7 +34,7 @@ def require_cards(plan: Plan, rest: float = 0.0) -> ScoreCards:
     if plan.clocked:
         raise reasons[0]
     raise InputError(
-        "only exact Gaussian mixtures and dense networks of at most 128 hidden units can be "
+        "only exact Gaussian mixtures and dense networks of at most 64 hidden units can be "
         "written as behavioural sources; replay the recorded control instead",
         where="score.kind",
     )

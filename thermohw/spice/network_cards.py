@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MOST", "NetworkCards"]
 
-MOST = 128
+MOST = 64
 """Most hidden units that are written as sources."""
 
 
