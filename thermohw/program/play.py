@@ -20,6 +20,8 @@ A is defined at one temperature of all baths, which may change in time.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from thermohw.circuit import LinearDevice, QuarticDevice
+    from thermohw.circuit.landscape import Landscape
     from thermohw.integrate.noise import NoiseSource
     from thermohw.program.board import Board, Knobs
 
@@ -73,16 +76,25 @@ class Play:
         self.kept = () if kept is None else tuple(kept)
         self.sources = 0 if knobs is None else len(knobs.program.keys)
         self.one = first.temperature is not None and last.temperature is not None
-        # (energies after each parameter's jump, the board of the tick), one a tick and the last.
-        self.stages: list[tuple[list[Any], Board]] = []
-        if knobs is None or middles is None:
-            self.stages = [([], first)] * (len(self.steps) + 1)
-        else:
-            before = knobs.program.first
-            for values in [*middles, knobs.program.last]:
-                self.stages.append((knobs.jumps(before, values), knobs.board(values)))
-                before = values
-            self.one = self.one and all(board.temperature is not None for _, board in self.stages)
+        self._knobs, self._middles = knobs, middles
+        if knobs is not None:  # straight lines that agree at their ends agree between them
+            corners = [knobs.board(values) for values in knobs.program.corners()]
+            self.one = self.one and all(board.temperature is not None for board in corners)
+
+    def _stages(self) -> Iterator[tuple[list[tuple[int, Landscape]], Board]]:
+        """(energies after each parameter's jump, the board of the tick), one a tick and the last.
+
+        Worked out anew for every tile: matrices of every tick at once would grow with the ticks.
+        """
+        knobs = self._knobs
+        if knobs is None or self._middles is None:
+            for _ in range(len(self.steps) + 1):
+                yield [], self.first
+            return
+        before = knobs.program.first
+        for values in itertools.chain(self._middles, [knobs.program.last]):
+            yield knobs.jumps(before, values), knobs.board(values)
+            before = values
 
     def tile(self, z: torch.Tensor, noise: NoiseSource) -> dict[str, torch.Tensor]:
         """All ticks for some paths.
@@ -103,7 +115,7 @@ class Play:
         entropy, exponent, ratio = (torch.zeros(count, dtype=torch.float64) for _ in range(3))
         found = {"start": z.clone(), "energy_start": board.landscape.energy(z)}
         snapshots = [self._seen(board, z)] if self.kept else []
-        for n, (jumps, following) in enumerate(self.stages):
+        for n, (jumps, following) in enumerate(self._stages()):
             if following is not board:
                 self._jump(z, board, following, jumps, work, exponent)
                 board = following
@@ -146,7 +158,7 @@ class Play:
         z: torch.Tensor,
         board: Board,
         following: Board,
-        jumps: list[Any],
+        jumps: list[tuple[int, Landscape]],
         work: torch.Tensor,
         exponent: torch.Tensor,
     ) -> None:
