@@ -23,7 +23,7 @@ def test_the_shipped_unit() -> None:
     assert row(page, "k T / (C V_s^2)") == "0.1"
     assert row(page, "at rest, rms of x about it") == "0.2022"
     assert row(page, "charge") == "256.8 electrons rms on a node"
-    assert row(page, "weakest evidence").startswith("placeholder, 2 of 6")
+    assert row(page, "weakest evidence").startswith("placeholder, 2 of 13")
 
 
 def test_a_small_unit_is_warned_of(tmp_path: Path) -> None:
