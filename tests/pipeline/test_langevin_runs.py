@@ -42,6 +42,9 @@ def limits(score: ExactScore) -> dict[str, float]:
             score.law(0.5 * T * (1.0 + x)).covariance)))  # type: ignore[attr-defined]
         for x, w in zip(nodes, weights, strict=True)
     )  # fmt: skip
+    # int div u is twice the entropy lost, by de Bruijn's identity: round-off of the quadrature
+    lost = np.linalg.slogdet(end.covariance)[1] - np.linalg.slogdet(start.covariance)[1]
+    assert abs(pumped - lost) < 1e-10
     return {
         "emf continuous": work,
         "emf clocked": work - pumped,
@@ -65,17 +68,18 @@ def test_work_and_data_of_gaussian_runs(kind: str, name: str) -> None:
     production is the relative entropy to equilibrium that noising destroyed, int_0^T kT gamma
     E[(b . grad ln(p_t/p_eq))^2] dt = F(0) - F(T) with F = E/kT - S: Q/kT = production - dS and the
     work is 2 (F(0) - F(T)) whatever the circuit. Held sources lack int div u; injected currents do
-    2 (E(0) - E(T)). Two grids 2:1 and their order (splitting 2, held 1) give the limit; what is
-    left is of the next order (h^3 of a step of 0.005 for continuous control), bounded by twice the
-    change between two extrapolations and 2e-6.
+    2 (E(0) - E(T)). Grids 1:2:4 and their order p (splitting 2, held 1) give two extrapolations;
+    what is left of the second is 1/(2^(p+1) - 1) of their change, 1/3 and 1/7, and three times that
+    is granted. The change is below 0.05 kT, where kinds differ by 1.6 to 1.8 kT. Moments of the
+    samples keep their order over both halvings, up to a fifth for the next one.
     """
     device = {"ringing": cell(5.0), "critical": cell(0.5), "lossy": lossy()}[name]
     data = "flux" if name == "lossy" else None
     score = targets.gaussian(0.7, 0.4).score(langevin(device, T, data=data))
     wiring, control = kind.split()
     order = 1 if control == "clocked" else 2
-    works, ends = [], []
-    for ticks in (200, 400, 800):
+    works, ends, means = [], [], []
+    for ticks in (40, 80, 160):
         protocol = Protocol(device, score.process, score, wiring=wiring, control=control,
                             ticks=ticks)  # fmt: skip
         engine = make_engine(protocol, [Ledger(device, wiring)], dtype=F64)
@@ -83,18 +87,18 @@ def test_work_and_data_of_gaussian_runs(kind: str, name: str) -> None:
         works.append(float(run.booked["work"].sum()))
         back = device.hessian @ run.covariance @ device.hessian
         ends.append(protocol.covariance_to_model(back))
-        mean = protocol.to_model(device.hessian @ run.mean)
+        means.append(protocol.to_model(device.hessian @ run.mean))
     factor = 2**order
     first, second = (
         (factor * b - a) / (factor - 1) for a, b in zip(works, works[1:], strict=False)
     )
     wanted = limits(score)[kind]
-    assert abs(second - wanted) < 2.0 * abs(second - first) + 2e-6 * abs(wanted)
-    assert abs(second - wanted) < 2e-3 * abs(wanted)
+    assert abs(second - first) < 0.05
+    assert abs(second - wanted) < 3.0 / (2 ** (order + 1) - 1) * abs(second - first)
     law = score.law(0.0)  # type: ignore[attr-defined]
-    gaps = [np.abs(end - law.covariance).max() for end in ends]
-    assert gaps[-1] < 1.2 * gaps[0] / factor**2 + 1e-9  # the order: error / 2^order when halved
-    assert np.abs(mean - law.mean).max() < 0.02
+    for found, exact in ((ends, law.covariance), (means, law.mean)):
+        gaps = [np.abs(one - exact).max() for one in found]
+        assert gaps[-1] < 1.2 * gaps[0] / factor**2
 
 
 MIXTURE = {"means": [-2.0, 1.5], "stds": [0.3, 0.4], "weights": [0.3, 0.7]}
@@ -105,18 +109,19 @@ MIXTURE = {"means": [-2.0, 1.5], "stds": [0.3, 0.4], "weights": [0.3, 0.7]}
 def mixture_runs(tmp_path_factory):
     """Stored runs of the mixture on rlc1, exact score: name -> path."""
     device, folder = load_device("rlc1"), tmp_path_factory.mktemp("rlc")
-    score = targets.gaussian_mixture(**MIXTURE).score(langevin(device, 12.0))
+    score = targets.gaussian_mixture(**MIXTURE).score(langevin(device, 8.0))
     files = {}
     for kind, ticks in (
-        ("emf continuous", 600),
-        ("current continuous", 600),
-        ("emf clocked", 1200),
+        ("emf continuous", 320),
+        ("current continuous", 320),
+        ("emf clocked", 480),
+        ("emf clocked coarse", 240),
     ):
-        wiring, control = kind.split()
+        wiring, control, *_ = kind.split()
         protocol = Protocol(device, score.process, score, wiring=wiring, control=control,
                             ticks=ticks)  # fmt: skip
-        files[kind] = folder / f"{wiring}_{control}.h5"
-        simulate(protocol, paths=2048, seed=1, store=files[kind], every=600, test=0,
+        files[kind] = folder / f"{wiring}_{control}_{ticks}.h5"
+        simulate(protocol, paths=1024, seed=1, store=files[kind], every=ticks, test=0,
                  dtype="float64", progress=False)  # fmt: skip
     return files
 
@@ -125,8 +130,8 @@ def mixture_runs(tmp_path_factory):
 def test_work_of_the_mixture(mixture_runs, kind: str, work: float) -> None:
     """The same joules as on an RC node: the circuit does not enter 2 (F(0) - F_eq) or 2 dE.
 
-    Splitting errs at order 2 with h = 0.02 and loop rate 2/0.09 = 22: a few (0.02 x 5)^2 / 12, well
-    below the standard error of 1 to 2 %.
+    Splitting errs at order 2 with h = 0.025 and loop rate 2/0.09 = 22 at the end: 0.55^2/12 = 2.5 %
+    of what is done there, below the standard error of 3 %; e^-8 of the data is left at the start.
     """
     with RunReader.open(mixture_runs[kind]) as run:
         energy = run.parameters["units"]["energy"]
@@ -136,6 +141,7 @@ def test_work_of_the_mixture(mixture_runs, kind: str, work: float) -> None:
 
 def test_every_law_holds(mixture_runs) -> None:
     """First and second law, path ratios of the mirror image, and the law of the samples."""
+    production = {}
     for kind, file in mixture_runs.items():
         account = audit(file)
         assert account.holds, str(account)
@@ -144,11 +150,11 @@ def test_every_law_holds(mixture_runs) -> None:
             assert account.check("second_law").status == "holds"
         else:
             assert account.check("fluctuation_even").status == "holds"
-            # The production of the continuous circuit, F(0) - F_eq = 1.34875; a tick of 0.01 at
-            # quality 5 and 22 loop rates errs by at most h times the rate.
-            production = account.quantities["production.total"]
-            assert production.value is not None and production.stderr is not None
-            assert abs(production.value - 1.34875) < 4.0 * production.stderr + 0.01 * 22.0 * 0.5
+            production[kind] = account.quantities["production.total"]
+    # The production of the continuous circuit, F(0) - F_eq = 1.34875: first order in the tick.
+    fine, coarse = (production[f"emf clocked{which}"] for which in ("", " coarse"))
+    limit, error = 2.0 * fine.value - coarse.value, np.hypot(2.0 * fine.stderr, coarse.stderr)
+    assert abs(limit - 1.34875) < 4.0 * error
 
 
 def test_channels_keep_volts_and_amperes_apart(mixture_runs) -> None:
@@ -159,7 +165,7 @@ def test_channels_keep_volts_and_amperes_apart(mixture_runs) -> None:
         model = current[:, 0] / device.scale.current / 5.0  # sqrt(kT/L) = 5 thermal units
         assert_z(model, 0.3 * -2.0 + 0.7 * 1.5)
         assert set(run.series_names) == {"voltage", "inductor_current", "score", "control"}
-        assert run.series("inductor_current").shape[1:] == (2048, 1)
+        assert run.series("inductor_current").shape[1:] == (1024, 1)
         assert run.layout.axes["inductor"] == ("l0",) and run.layout.axes["source"] == ("r0",)
 
 
@@ -167,8 +173,8 @@ def test_an_array_of_cells_generates_pixels_from_a_spec(tmp_path) -> None:
     """Eight by eight cells, both wirings through the SPEC; each data coordinate has its moments."""
     common = ["device.name=rlc64", "process={kind='langevin', duration=6.0, data='flux'}",
               f"target={{kind='gaussian', mean={[0.5] * 64}, std=0.5}}",
-              "protocol.control=clocked", "protocol.stepper=auto", "protocol.ticks=200",
-              "simulate.paths=256", "likelihood.test=0", "store.every=0"]  # fmt: skip
+              "protocol.control=clocked", "protocol.stepper=auto", "protocol.ticks=100",
+              "simulate.paths=100", "likelihood.test=0", "store.every=0"]  # fmt: skip
     for wiring in ("emf", "current"):
         path = tmp_path / f"{wiring}.h5"
         run_spec(load_spec("mixture_rc", [*common, f"protocol.wiring={wiring}"]), path,

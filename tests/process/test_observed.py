@@ -57,7 +57,7 @@ def _two_kinds() -> Langevin:
     for k, one in enumerate(ends):
         places = np.ix_([k, 2 + k], [k, 2 + k])
         blocks[0][places], blocks[1][places] = one.A, one.B2
-    return Langevin(*blocks, 4.0, positions=[2, 3])
+    return Langevin(blocks[0], blocks[1], 4.0, positions=[2, 3])
 
 
 def test_cells_of_two_kinds_keep_their_own_noise() -> None:

@@ -102,7 +102,7 @@ def test_traces_are_derivatives(name: str, tmp_path) -> None:
     mobility = torch.as_tensor(0.5 * process.diffusion(0.0))
     for t in (0.05, 0.9, 5.0):
         field = score.at(t)
-        jacobian = torch.stack([torch.func.jacfwd(lambda x: field(x[None])[0])(row) for row in w])
+        jacobian = torch.stack([_jacobian(field, row) for row in w])
         scale = np.abs(process.seen(t).precision).max()
         full = torch.einsum("nii->n", jacobian)
         assert (field.divergence(w) - full).abs().max() < 1e-10 * scale
@@ -112,6 +112,10 @@ def test_traces_are_derivatives(name: str, tmp_path) -> None:
         tracer = ExactTrace().prepare(*w.shape)
         assert torch.equal(tracer(field, w, mobility)[0], own)
         assert (tracer(_Bare(field), w, mobility)[0] - own).abs().max() < 1e-10 * scale
+
+
+def _jacobian(field: Field, row: torch.Tensor) -> torch.Tensor:
+    return torch.func.jacfwd(lambda x: field(x[None])[0])(row)  # type: ignore[return-value]
 
 
 class _Bare(Field):
@@ -150,7 +154,7 @@ def test_training_and_files(name: str) -> None:
     """The network reads the data's image alone; a trained score survives its file to the bit."""
     device, target = CASES[name]
     process = langevin(device, 5.0)
-    score = fit_score(target, process, steps=60, progress=False, architecture={"width": 16})
+    score = fit_score(target, process, steps=51, progress=False, architecture={"width": 16})
     assert score.dim == process.dim and score.head.trunk.inputs == len(process.positions)  # type: ignore[attr-defined]
     assert score.shift.shape == (process.dim,)
     again = score_from_bytes(score_to_bytes(score), process)
