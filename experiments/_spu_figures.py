@@ -41,6 +41,7 @@ def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
 
 def _percent(axis: Any) -> None:
     axis.set_major_formatter(lambda value, _: f"{100 * value:g} %")
+    axis.set_minor_formatter(lambda *_: "")
 
 
 def _points(axes: Any, row: Any, colour: str, label: str) -> None:
@@ -164,7 +165,8 @@ def _intervals(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
         figure,
         "What correlation costs, in closed form. Left: how many readings carry as much as one "
         "independent sample. Right: the time they take; faster reading stops paying where the "
-        "curve is flat. Dotted: the interval of the chains.",
+        "curve is flat. Peaks: readings in step with half periods of the cells. Dotted: the "
+        "interval of the chains.",
     )
     fastest = float((cost * interval).min())
     sheet.number("shortest time per independent sample", fastest, unit="us")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from thermohw.cli.tables import device_list, device_page
@@ -73,3 +74,33 @@ def test_every_shipped_device_has_a_page() -> None:
     for name in ("rc1", "rc64", "rc784", "rc8-chain", "rlc1", "rlc64", "spu8"):
         assert name in listed
     assert "warning" not in device_page("rc784") and "rings" not in device_page("rc784")
+
+
+def test_what_binds_first_and_where_heat_flows(tmp_path: Path) -> None:
+    """1 uA through 1 Mohm is 1 V, as the rail; 100 mV of the converter bind before both.
+
+    100 mV / 64.358 uV = 1554. The heat out of the chain's hot end, 935 aW, is steady_heat's.
+    """
+    page = device_page("rc8-chain")
+    assert row(page, "limit: dac_full_scale") == "100 mV, 1.55e+03 sqrt(k T / C)"
+    assert row(page, "limit: current").startswith("1 uA, 1.55e+04 sqrt(k T / C)")
+    assert row(page, "binds first") == "dac_full_scale, at 100 mV of a source"
+    assert row(page, "heat flow at rest").startswith("935 aW out of r0, most into r01")
+    assert row(page, "entries by evidence") == "49 projected, 3 derived"
+    weak = tmp_path / "weak.toml"
+    sheet = SMALL.replace('"300 K"\n[[inductor]]', '"300 K"\nsource = true\n[[inductor]]')
+    weak.write_text(sheet + '[limits]\nrail = "1 V"\ncurrent = "1 nA"\n')
+    assert row(device_page(str(weak)), "binds first") == "current, at 1 uV of a source"
+
+
+def test_the_board_of_the_manual(tmp_path: Path) -> None:
+    """docs/boards.md shows a datasheet; it loads and has the page that the text describes."""
+    text = (Path(__file__).parents[2] / "docs" / "boards.md").read_text()
+    path = tmp_path / "tanks.toml"
+    path.write_text(text.split("```toml\n")[1].split("```")[0])
+    page = device_page(str(path))
+    assert row(page, "device") == "tanks: 2 nodes, 3 resistors, 2 inductors"
+    assert row(page, "binds first").startswith("rail")
+    for title in re.findall(r"^\| `([\w /:]+)`", text, re.MULTILINE):
+        if title not in ("rc64", "ladder64", "limit"):
+            assert title in page, title
