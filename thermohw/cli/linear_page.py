@@ -20,6 +20,8 @@ from thermohw.units import engineering
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from thermohw.datasheet.noises import Noise
+
 __all__ = ["linear_rows", "linear_warnings"]
 
 Rows = list[tuple[str, str]]
@@ -33,6 +35,7 @@ def linear_rows(device: LinearDevice) -> Rows:
     sheet = device.datasheet
     rows = [*_noise(device), *_motion(device), *_resistors(device)]
     if sheet is not None:
+        rows += [(f"noise {item.name}", _source(item)) for item in sheet.noises]
         rows += _limits(device, sheet)
         for key in ("adc", "dac", "mac"):
             value = sheet.cost.values().get(key)
@@ -134,6 +137,17 @@ def _resistors(device: LinearDevice) -> Rows:
         ("bath temperatures", _range(device.temperatures * scale.temperature, "K")),
         ("controlled sources", f"{len(device.controlled)} of {len(device.elements)} resistors"),
     ]
+
+
+def _source(noise: Noise) -> str:
+    """Kind, size, band and place of a source of noise without a bath."""
+    sizes = {key: getattr(noise, key) for key in ("density", "rms", "amplitude")}
+    text = [noise.shape or noise.kind, *(f"{key} {size}" for key, size in sizes.items() if size)]
+    if noise.bandwidth is not None:
+        low = f"{noise.lowest} to " if noise.lowest is not None else "to "
+        text.append(f"{low}{noise.bandwidth}")
+    text.append(f"in series with {noise.series}" if noise.series else f"into {noise.into[0]}")
+    return ", ".join(text)
 
 
 def _limits(device: LinearDevice, sheet: Datasheet) -> Rows:
