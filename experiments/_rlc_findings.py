@@ -131,7 +131,7 @@ def _energy(p: dict[str, Any], learned: Results, known: Results, sheet: Sheet) -
         finest = steps[-1]
         value, error = finest["work"], finest["work.error"]
         drift = value - steps[-2]["work"] if len(steps) > 1 else math.nan
-        wanted = closed_work(finest)
+        wanted = round(closed_work(finest), 6) + 0.0
         if math.isfinite(drift):
             # first order in the step: what is left is at most the last change
             worst = max(worst, abs(value - wanted) / (abs(drift) + 4.0 * error + 1e-9))
@@ -201,10 +201,9 @@ def _quality(p: dict[str, Any], nll: Results, runs: Results, sheet: Sheet) -> No
         f"Quality factor: equal range of snr, {p['ticks'][-1]} ticks, {p['points_more']} images.",
     )
     sheet.figure(*qualities(p, nll, runs, values))
-    times = {row[0]: row[1] for row in table}
-    slow, fast = max(values, key=lambda q: times[_label(q)]), table[0][1]
+    spans = [row[1] for row in table[1:]]
     sheet.finding(
-        f"An RC array takes {fast:.2f} RC for this range of snr; an RLC array "
-        f"{times[_label(values[-1])]:.2f} RC at Q {values[-1]:g}, since the amplitude of a cell "
-        f"rings down in two RC, and {times[_label(slow)]:.2f} RC at Q {slow:g}."
+        f"This range of snr takes an RC array {table[0][1]:.2f} RC and an RLC array "
+        f"{min(spans):.2f} to {max(spans):.2f} RC (Q {values[0]:g} to {values[-1]:g}): the "
+        "amplitude of an underdamped cell rings down in two RC, that of an RC node in one."
     )

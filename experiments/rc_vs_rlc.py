@@ -102,7 +102,7 @@ def likelihood(cell: dict[str, Any], target: Target, score: Score, tools: Tools)
         target,
         generator=tools.generator("noise", shared=("points",)),
         points=points,
-        tolerance=1e-4,
+        tolerance=cell["tolerance"],
         progress=lambda items, _: items,
     )
     head = "nll.data" if isinstance(score.process, Langevin) else "nll"
@@ -192,20 +192,12 @@ def cells(p: dict[str, Any]) -> list[dict[str, Any]]:
     made: list[dict[str, Any]] = []
     pair = (0.0, p["quality"])
     digits = {"data": "digits", "steps": p["steps"]}
+    asked = {"task": "likelihood", "tolerance": p["tolerance"], **digits}
     for network in range(p["networks"]):
-        made += [
-            {
-                "task": "likelihood",
-                "quality": q,
-                "network": network,
-                "points": p["points"],
-                **digits,
-            }
-            for q in pair
-        ]
+        made += [{"quality": q, "network": network, "points": p["points"], **asked} for q in pair]
     others = [q for q in p["qualities"] if q not in pair]
     made += [
-        {"task": "likelihood", "quality": q, "network": 0, "points": p["points_more"], **digits}
+        {"quality": q, "network": 0, "points": p["points_more"], **asked}
         for q in (*pair, *others)
         if p["points_more"] != p["points"] or q not in pair
     ]
@@ -239,6 +231,7 @@ STUDY = Study(
         "qualities": [0.5, 1.0, 2.0, 5.0, 10.0],
         "points": 297,
         "points_more": 96,
+        "tolerance": 1e-4,
         "paths": 1024,
         "ticks": [128, 256, 512],
         "fine": [256, 512],
@@ -247,8 +240,8 @@ STUDY = Study(
         "steps": 40,
         "networks": 1,
         "qualities": [5.0],
-        "points": 8,
-        "points_more": 8,
+        "points": 6,
+        "points_more": 6,
         "paths": 32,
         "ticks": [64],
         "fine": [64],
