@@ -36,16 +36,17 @@ def list_studies() -> None:
     from thermohw.study import find_study, study_names
 
     console = Console(highlight=False, soft_wrap=True)
+    wide = 2 + max(map(len, [*study_names(), *spec_names()]))
     for name in study_names():
         try:
             study = find_study(name).study
         except InputError as error:  # one broken study must not hide the others
-            console.print(f"{name:<22}{error}", markup=False)
+            console.print(f"{name:<{wide}}{error}", markup=False)
             continue
-        console.print(f"{name:<22}{study.title}", markup=False)
-        console.print(f"{'':<22}{study.question}", markup=False)
+        console.print(f"{name:<{wide}}{study.title}", markup=False)
+        console.print(f"{'':<{wide}}{study.question}", markup=False)
     for name in spec_names():
-        console.print(f"{name:<22}{_about(name)} (SPEC of one run: thermohw run {name})")
+        console.print(f"{name:<{wide}}{_about(name)} (SPEC of one run: thermohw run {name})")
 
 
 @experiment.command("run")
