@@ -202,7 +202,8 @@ def _relaxing_moments(device: LinearDevice, h: float) -> TickMoments:
     through = own.matrix(own.integral(h))
     flow_input = rates @ own.matrix(own.twice(h)) @ inputs
     flow_input[:k, :k] -= h * np.diag(device.coefficients)
-    inward, outward = own.into @ device.noise_matrix, rates @ own.out
+    noise, n = augmented_system(device)[2], device.dim
+    inward, outward = own.into @ noise[:n], rates @ own.out
     edges = [0.0, min(h, 1.0 / max(float(own.rates[-1]), 1.0 / h))]
     while edges[-1] < h:
         edges.append(min(h, 2.0 * edges[-1]))
@@ -212,7 +213,7 @@ def _relaxing_moments(device: LinearDevice, h: float) -> TickMoments:
         half = 0.5 * (right - left)
         for node, weight in zip(nodes, weights, strict=True):
             response = (outward * own.integral(left + half * (1.0 + node))) @ inward
-            response[:k] -= np.diag(np.sqrt(2.0 * device.temperatures * device.coefficients))
+            response[:k] += noise[n : n + k]
             samples.append(np.sqrt(half * weight) * response.T)
     stacked = np.concatenate(samples)
     stacked = np.pad(stacked, ((0, max(0, count - len(stacked))), (0, 0)))
