@@ -114,6 +114,24 @@ def test_crooks_pair_of_a_capacitor() -> None:
     assert_z(pair.log_partition_change, -0.5 * np.log(2.0), stderr=pair.log_partition_change_stderr)
     with pytest.raises(InputError, match="does not play the first one's program backwards"):
         crooks(run, run)
+    # the same ends, another way between them
+    detour = Program(
+        {
+            "n0.elastance": [("0 s", "4 V/pC"), ("0.2 us", "3 V/pC"), ("1 us", "1 V/pC")],
+            "r0.temperature": [("0 s", "600 K"), ("1 us", "300 K")],
+        }
+    )
+    with pytest.raises(InputError, match="does not play the first one's program backwards"):
+        crooks(run, drive(device, detour, paths=500, seed=17))
+    jumping = Program({"n0.elastance": [("0 s", "1 V/pC"), ("300 ns", "2 V/pC"),
+                                        ("300 ns", "3 V/pC"), ("1 us", "4 V/pC")]})  # fmt: skip
+    pair = crooks(
+        drive(device, jumping, paths=4000, seed=18),
+        drive(device, jumping.reversed(), paths=4000, seed=19),
+    )
+    assert_z(pair.slope, 1.0, stderr=pair.slope_stderr)
+    with pytest.raises(InputError, match="one path has no average"):
+        jarzynski(drive(device, program, paths=1))
 
 
 def test_path_ratio_is_the_heat() -> None:

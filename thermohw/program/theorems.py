@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from thermohw.program.books import Driven
+    from thermohw.program.schedule import Program
 
 __all__ = ["Crooks", "Jarzynski", "crooks", "jarzynski"]
 
@@ -117,6 +118,8 @@ def jarzynski(run: Driven) -> Jarzynski:
             equilibrium at its last parameters.
     """
     exponent = _exponent(run)
+    if run.paths < 2:
+        raise InputError("one path has no average; give more paths", where="jarzynski")
     if run.log_partition_change is None:
         raise InputError("Z at the last parameters is not known: more than two coupled quartic "
                          "units", where="jarzynski")  # fmt: skip
@@ -159,8 +162,9 @@ def crooks(forward: Driven, backward: Driven, *, bins: int = 24, least: int = 20
     a, b = _exponent(forward), -_exponent(backward)
     there, back = forward.program, backward.program
     assert there is not None and back is not None
-    same = there.keys == back.keys and np.allclose(there.first, back.last, rtol=1e-9, atol=0.0)
-    if not (same and np.isclose(there.duration, back.duration, rtol=1e-9)):
+    if forward.device is not backward.device and forward.device.name != backward.device.name:
+        raise InputError("the two runs are of different devices", where="crooks")
+    if not _mirrored(there, back):
         raise InputError("the second run does not play the first one's program backwards; use "
                          "program.reversed()", where="crooks")  # fmt: skip
     low, high = max(a.min(), b.min()), min(a.max(), b.max())
@@ -186,6 +190,18 @@ def crooks(forward: Driven, backward: Driven, *, bins: int = 24, least: int = 20
         log_partition_change_stderr=ratio_errors[0],
         expected=forward.log_partition_change,
     )
+
+
+def _mirrored(there: Program, back: Program) -> bool:
+    """Whether one program is the other's film backwards, at every knot and on both its sides."""
+    if there.keys != back.keys or not np.isclose(there.duration, back.duration, rtol=1e-9):
+        return False
+    mirror = there.reversed()
+    if mirror.knots.shape != back.knots.shape:
+        return False
+    times = np.allclose(mirror.knots, back.knots, rtol=0.0, atol=1e-9 * there.duration)
+    size = np.abs(back.corners()).max(0)
+    return times and bool((np.abs(mirror.corners() - back.corners()) <= 1e-6 * size).all())
 
 
 def _logistic(
