@@ -252,7 +252,12 @@ def test_langevin_books_close(seed: int) -> None:
         ({"start": {"c": "1 mV"}}, "no node 'c'"),
         ({"start": [0.5, 0.0]}, "whole numbers"),
         ({"stop": ({"c": 1.0}, 0.0)}, "no node 'c'"),
-        ({"paths": 0}, "at least one path"),
+        ({"stop": ({}, 0.0)}, "not zero"),
+        ({"stop": ({"a": 1.0}, float("nan"))}, "expected a voltage"),
+        ({"paths": 0}, "at least 1"),
+        ({"paths": 2.5}, "whole number"),
+        ({"seed": -1}, "at least 0"),
+        ({"samples": -1}, "at least 0"),
         ({"duration": "-1 s"}, "positive time"),
         ({"most": 10}, "shorten the duration"),
     ],
@@ -261,6 +266,33 @@ def test_refusals(options: dict, words: str) -> None:
     entries = {"duration": "100 ns", "paths": 2, **options}
     with pytest.raises(InputError, match=words):
         simulate_jumps(circuits.motley("40 mV"), entries.pop("duration"), **entries)
+
+
+def test_what_a_run_cannot_say() -> None:
+    """The theorem is of paths from this law; one path has no error; no current, no Fano factor."""
+    device = circuits.motley("12 mV")
+    law, span = master_equation(device), "1 ns"
+    runs = [
+        simulate_jumps(device, span, paths=4),
+        simulate_jumps(device, span, paths=1, start=law),
+        simulate_jumps(device, span, paths=4, start=master_equation(device)),
+    ]
+    for run in runs:
+        with pytest.raises(InputError, match="two paths or more from the stationary law"):
+            fluctuation_theorem(run, law)
+    cut = simulate_jumps(device, span, paths=4, start=law, stop=({"a": 1.0}, "1 V"))
+    with pytest.raises(InputError, match="leave the stop out"):
+        fluctuation_theorem(cut, law)
+    assert "+- nan" in str(runs[1]) and np.isnan(runs[1].current("leak")[1])
+    with pytest.raises(InputError, match="net charge transferred"):
+        simulate_jumps(device, 1e-18, paths=4).fano("leak")
+    with pytest.raises(InputError, match="no node 'c'"):
+        law.passage_times({"c": 1.0})
+    with pytest.raises(InputError, match="expected a voltage"):
+        law.passage_times({"a": 1.0}, float("inf"))
+    assert np.array_equal(
+        law.passage_times({"a": 1.0}, "2 mV"), law.passage_times({"a": 1.0}, 2e-3)
+    )
 
 
 def test_other_devices_are_refused() -> None:

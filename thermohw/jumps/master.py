@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["MAX_STATES", "MasterEquation", "master_equation"]
+__all__ = ["MAX_STATES", "MasterEquation", "master_equation", "node_weights"]
 
 Sparse = Any  # scipy.sparse, whose stubs do not know shapes
 MAX_STATES = 200_000
@@ -144,19 +144,26 @@ class MasterEquation:
         seconds = parse(duration, "s", "duration") if isinstance(duration, str) else duration
         return expm_multiply(self.generator * seconds, law)
 
-    def passage_times(self, weights: Mapping[str, float], level: float = 0.0) -> NDArray[Any]:
+    def passage_times(self, weights: Mapping[str, float], level: str | float = 0.0) -> NDArray[Any]:
         """Mean time until the weighted sum of voltages is not above a level, from every state.
 
         Args:
             weights: node -> weight, e.g. {"a": 1.0, "b": -1.0}.
-            level: volt.
+            level: "0 V", or volt.
 
         Returns:
             Shape (M,), second; 0 where the level is met at once.
+
+        Raises:
+            InputError: a node that the circuit does not have, no weight, or a level that is not
+                finite.
         """
-        form = np.array([weights.get(name, 0.0) for name in self.device.nodes])
+        form = node_weights(self.device, weights, "weights")
+        limit = parse(level, "V", "level") if isinstance(level, str) else float(level)
+        if not np.isfinite(limit):
+            raise InputError(f"{level!r}: expected a voltage", where="level")
         volts = self.device.voltages(self.states) @ form * self.device.voltage_unit
-        above = volts > level + 1e-9 * self.device.voltage_unit
+        above = volts > limit + 1e-9 * self.device.voltage_unit
         times = np.zeros(len(volts))
         if above.any():
             inner = self.generator[above][:, above].T.tocoo()
@@ -206,6 +213,22 @@ def master_equation(device: JumpDevice, *, most: int = MAX_STATES) -> MasterEqua
         if law[border].sum() <= _BORDER:
             return found
         reach *= 1.5
+
+
+def node_weights(device: JumpDevice, weights: Mapping[str, float], where: str) -> NDArray[Any]:
+    """Weights by node name as a vector, shape (n,).
+
+    Raises:
+        InputError: a node that the circuit does not have, or no finite weight that is not zero.
+    """
+    vector = np.zeros(device.dim)
+    for name, weight in weights.items():
+        if name not in device.nodes:
+            raise InputError(f"no node '{name}'; known: {', '.join(device.nodes)}", where=where)
+        vector[device.nodes.index(name)] = float(weight)
+    if not np.isfinite(vector).all() or not vector.any():
+        raise InputError(f"{dict(weights)!r}: expected a weight that is not zero", where=where)
+    return vector
 
 
 def _states(low: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:

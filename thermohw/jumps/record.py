@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from thermohw.circuit.jump import JumpDevice
+    from thermohw.jumps.master import MasterEquation
 
 __all__ = ["JumpRun"]
 
@@ -47,6 +48,7 @@ class JumpRun:
         stopped: which paths met the stop, shape (paths,), bool.
         step: length of the steps of an approximate method, second; 0 for the exact one.
         leap: mean relative change of the total rate in a step; 0 for the exact method.
+        law: whose stationary law the start states were drawn from; None for other starts.
     """
 
     device: JumpDevice
@@ -66,6 +68,7 @@ class JumpRun:
     stopped: NDArray[Any] = field(repr=False)
     step: float = 0.0
     leap: float = 0.0
+    law: MasterEquation | None = field(default=None, repr=False)
 
     @property
     def paths(self) -> int:
@@ -102,11 +105,20 @@ class JumpRun:
     def current(self, conductor: str) -> tuple[float, float]:
         """Mean current through a conductor and its standard error, ampere."""
         flow = ELEMENTARY_CHARGE * self.transferred[:, self._place(conductor)] / self.times
-        return float(flow.mean()), float(flow.std(ddof=1) / np.sqrt(self.paths))
+        error = flow.std(ddof=1) / np.sqrt(self.paths) if self.paths > 1 else np.nan
+        return float(flow.mean()), float(error)
 
     def fano(self, conductor: str) -> tuple[float, float]:
-        """Variance over mean of the charges transferred, and its standard error (jackknife)."""
+        """Variance over mean of the charges transferred, and its standard error (jackknife).
+
+        Raises:
+            InputError: fewer than three paths, paths that a stop cut to unequal lengths, or no net
+                charge transferred.
+        """
         n = self.transferred[:, self._place(conductor)]
+        if self.paths < 3 or self.stopped.any() or not n.sum():
+            raise InputError("a Fano factor needs three paths or more of one length and a net "
+                             "charge transferred", where=conductor)  # fmt: skip
         m = self.paths
         mean, square = (n.sum() - n) / (m - 1), (np.sum(n**2) - n**2) / (m - 1)
         left_out = (square - mean**2) * (m - 1) / (m - 2) / np.abs(mean)
@@ -122,7 +134,7 @@ class JumpRun:
         return self.device.elements.index(conductor)
 
     def __str__(self) -> str:
-        device, root = self.device, np.sqrt(self.paths)
+        device = self.device
         kt = device.energy_unit
         how = {
             "exact": "electron by electron, exact",
@@ -144,7 +156,8 @@ class JumpRun:
         tables.append(("energy change", self.energy_change))
         width = max(len(label) for label, _ in tables)
         for label, values in tables:
-            mean, error = values.mean() / kt, values.std(ddof=1) / root / kt
+            error = values.std(ddof=1) / np.sqrt(self.paths) / kt if self.paths > 1 else np.nan
+            mean = values.mean() / kt
             lines.append(f"  {label:{width}}  {mean:12.6g} +- {error:.2g} kT a path")
         worst = float((np.abs(self.residual) / np.maximum(self.exchanged, kt)).max())
         lines.append(f"first law: residual {worst:.1e} of the energy exchanged, worst path")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from thermohw.errors import InputError
 from thermohw.jumps.approximate import play_steps
 from thermohw.jumps.draws import BLOCK, block_rng
 from thermohw.jumps.exact import Raw, Task, play_exact
-from thermohw.jumps.master import MasterEquation
+from thermohw.jumps.master import MasterEquation, node_weights
 from thermohw.jumps.record import JumpRun
 from thermohw.units import parse
 
@@ -75,8 +76,9 @@ def simulate_jumps(
         method, approximate = "langevin", True
     span = _seconds(duration, "duration")
     length = _step(method, step, approximate)
-    if paths < 1:
-        raise InputError(f"{paths}: expected at least one path", where="paths")
+    for name, value, least in (("paths", paths, 1), ("seed", seed, 0), ("samples", samples, 0)):
+        if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+            raise InputError(f"{value!r}: expected a whole number, at least {least}", where=name)
     grid = span * np.arange(1, samples + 1) / max(samples, 1)
     rule = None if stop is None else _stop(device, stop)
     begin = _start(device, start, paths, seed)
@@ -87,7 +89,8 @@ def simulate_jumps(
         task = Task(device, rows, span, seed, blocks, grid, rule, most)
         raw = play_exact(task) if method == "exact" else play_steps(task, method, length)
         parts.append((rows, raw))
-    return _record(device, method, span, grid, parts, length)
+    law = start if isinstance(start, MasterEquation) else None
+    return _record(device, method, span, grid, parts, step=length, law=law)
 
 
 def _seconds(entry: str | float, where: str) -> float:
@@ -119,20 +122,12 @@ def _stop(device: JumpDevice, stop: tuple[Mapping[str, float], Any]) -> tuple[An
     """Weights over charges and the level they are compared with."""
     weights, level = node_weights(device, stop[0], "stop"), stop[1]
     volts = parse(level, "V", "stop") if isinstance(level, str) else float(level)
+    if not np.isfinite(volts):
+        raise InputError(f"{level!r}: expected a voltage", where="stop")
     offset = float(weights @ device.rest_voltages)
     # A level that is a possible voltage of the nodes must be met by it: half a rounding is allowed.
     slack = 1e-9 * float(np.abs(weights @ device.hessian).max())
     return device.hessian @ weights, volts / device.voltage_unit - offset + slack
-
-
-def node_weights(device: JumpDevice, weights: Mapping[str, float], where: str) -> NDArray[Any]:
-    """Weights by node name as a vector, shape (n,)."""
-    vector = np.zeros(device.dim)
-    for name, weight in weights.items():
-        if name not in device.nodes:
-            raise InputError(f"no node '{name}'; known: {', '.join(device.nodes)}", where=where)
-        vector[device.nodes.index(name)] = float(weight)
-    return vector
 
 
 def _start(device: JumpDevice, start: Any, paths: int, seed: int) -> NDArray[Any]:
@@ -173,7 +168,9 @@ def _record(
     duration: float,
     grid: NDArray[Any],
     parts: list[tuple[NDArray[Any], Raw]],
+    *,
     step: float,
+    law: MasterEquation | None,
 ) -> JumpRun:
     start = np.concatenate([rows for rows, _ in parts])
     raws = [raw for _, raw in parts]
@@ -211,4 +208,5 @@ def _record(
         stopped=joined("stopped"),
         step=step,
         leap=float(np.mean([raw.leap for raw in raws])),
+        law=law,
     )

@@ -106,7 +106,20 @@ def fluctuation_theorem(run: JumpRun, law: MasterEquation, *, bins: int = 8) -> 
         run: of `simulate_jumps(device, ..., start=law)`.
         law: the master equation of the same device.
         bins: of |Sigma|, of equal numbers of paths.
+
+    Raises:
+        InputError: an approximate run, one that did not start from this law, paths cut short by a
+            stop, or a single path.
     """
+    if run.exact and (run.law is not law or run.paths < 2):
+        raise InputError(
+            "the theorem is checked on two paths or more from the stationary law: "
+            "simulate_jumps(device, ..., start=law) with this very law",
+            where=run.device.name,
+        )
+    if run.stopped.any():
+        raise InputError("paths that end at a stop are not all of one length; leave the stop out",
+                         where=run.device.name)  # fmt: skip
     sigma = entropy_production(run, law.log_probability(run.start), law.log_probability(run.end))
     weight = np.exp(-sigma)
     edges = np.quantile(np.abs(sigma), np.linspace(0.0, 1.0, bins + 1))
