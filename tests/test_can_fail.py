@@ -237,8 +237,8 @@ def test_clock_that_runs_forward(monkeypatch: Patch) -> None:
     entropy_change()
     plain = plan_module.Laws.__init__
 
-    def forward(self: Any, drive: Any, score: Any, times: np.ndarray) -> None:
-        plain(self, drive, score, np.maximum(times[::-1], 1e-6))
+    def forward(self: Any, drive: Any, score: Any, times: np.ndarray, *rest: Any) -> None:
+        plain(self, drive, score, np.maximum(times[::-1], 1e-6), *rest)
 
     monkeypatch.setattr(plan_module.Laws, "__init__", forward)
     caught(laws.sample_law)
