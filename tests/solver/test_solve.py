@@ -223,3 +223,34 @@ def test_bad_settings() -> None:
         th.relaxation(BOARD)  # pyright: ignore
     with pytest.raises(InputError, match="positive time"):
         th.solve(BOARD, a, b, duration="-1 us")
+
+
+def test_what_would_be_clipped_is_refused() -> None:
+    """A clipped board settles to another answer, with a standard error of zero beside it."""
+    a, b = np.array([[2.0, -1.0], [-1.0, 2.0]]), np.array([1.0, 0.0])  # x = (2/3, 1/3)
+    # 2 V of full scale hold x up to 3 V per unit, 4 V of swing up to 6 V.
+    assert BOARD.program(a, b, volts=2.9).volts == 2.9
+    with pytest.raises(InputError, match="at most 3 V fit"):
+        BOARD.program(a, b, volts=3.1)
+    with pytest.raises(InputError, match="at most 6 V fit"):
+        BOARD.program(a, b, volts=6.1, ideal=("converters",))
+    assert BOARD.program(a, b, volts=60.0, ideal=("converters", "bandwidth")).volts == 60.0
+    for volts in (0.0, -1.0, float("nan")):
+        with pytest.raises(InputError, match="expected a positive voltage"):
+            BOARD.program(a, b, volts=volts)
+    # The slowest mode has sqrt(2) times a unit integrator's rms: four of them pass 2 V at 0.354 V.
+    assert BOARD.program(a, noise=0.35).noise == 0.35
+    with pytest.raises(InputError, match="would clip"):
+        BOARD.program(a, noise=0.36)
+    with pytest.raises(InputError, match="rms voltage in volt"):
+        BOARD.program(a, noise="50 mV")  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [({"paths": 2.5}, "paths"), ({"paths": 0}, "paths"), ({"seed": -1}, "seed"),
+     ({"mismatch": -1}, "mismatch")],
+)  # fmt: skip
+def test_bad_counts(options: dict, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        th.solve(BOARD, np.eye(2), np.ones(2), duration="1 us", **options)

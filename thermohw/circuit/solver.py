@@ -120,7 +120,9 @@ class SolverDevice:
 
         Raises:
             InputError: a matrix that is not square, finite, symmetric or positive definite (with
-                its eigenvalue), too large, or that the resistors round to an unstable one.
+                its eigenvalue), too large, or that the resistors round to an unstable one; volts
+                that are not positive, or at which b or x leaves the range of converters and
+                amplifiers; a negative mismatch seed.
         """
         solver, amplifier = self.datasheet.solver, self.datasheet.amplifiers[0]
         assert solver is not None
@@ -131,10 +133,19 @@ class SolverDevice:
         reach = full_scale
         if amplifier.swing is not None and "swing" not in off:
             reach = min(reach, amplifier.swing.value)
+        if volts is not None and not (np.isfinite(volts) and volts > 0.0):
+            raise InputError(f"{volts!r}: expected a positive voltage", where="volts")
         if volts is None:
             bound = max(float(np.abs(b).max()) / largest, float(np.linalg.norm(b)) / lowest)
             volts = _HEADROOM * reach / bound if bound > 0.0 else reach
         rms = _noise(noise, solver.noise, _HEADROOM * reach / 4.0 * np.sqrt(lowest / largest))
+        bounded = amplifier.swing is not None and not off & {"swing", "bandwidth"}
+        converters = np.inf if "converters" in off else full_scale
+        swing = amplifier.swing.value if bounded and amplifier.swing else np.inf
+        _check_range(a, b, volts, converters, swing)
+        _check_noise(rms * np.sqrt(largest / lowest), min(converters, swing))
+        if mismatch is not None and mismatch < 0:
+            raise InputError(f"{mismatch}: expected a seed of at least 0", where="mismatch")
         spread = None if mismatch is None or "resistors" in off else mismatch
         conductance = a / largest
         if "resistors" not in off and solver.resistor_bits is not None:
@@ -254,6 +265,41 @@ def _switches(ideal: bool | Iterable[str]) -> frozenset[str]:
     return names
 
 
+def _check_range(
+    a: NDArray[Any], b: NDArray[Any], volts: float, converters: float, swing: float
+) -> None:
+    """Refuse voltages that would be clipped, whose answer no average mends.
+
+    Args:
+        a: matrix.
+        b: vector.
+        volts: V_x.
+        converters: their full scale; inf where they are ideal.
+        swing: of the amplifiers; inf where it is ideal.
+
+    Raises:
+        InputError: naming the largest volts that fit.
+    """
+    shown, driven = np.abs(np.linalg.solve(a, b)).max(), np.abs(b).max() / np.abs(a).max()
+    most = min(converters / max(shown, driven, 1e-300), swing / max(shown, 1e-300))
+    if volts > most:
+        raise InputError(
+            f"{volts:.4g} V per unit of x drives converters or amplifiers out of their range; at "
+            f"most {most:.4g} V fit this system",
+            where="volts",
+        )
+
+
+def _check_noise(spread: float, reach: float) -> None:
+    """Refuse noise of which four standard deviations are clipped: the covariance would be wrong."""
+    if 4.0 * spread > reach:
+        raise InputError(
+            f"the slowest mode fluctuates by {spread:.3g} V rms, which converters or amplifiers of "
+            f"{reach:.3g} V would clip; take noise = True, or less by {4.0 * spread / reach:.3g}",
+            where="noise",
+        )
+
+
 def _noise(asked: bool | float, sheet: Any, most: float) -> float:
     """The rms voltage of the noise sources; True: the sheet's, where the range allows it."""
     if asked is False:
@@ -262,7 +308,7 @@ def _noise(asked: bool | float, sheet: Any, most: float) -> float:
         if sheet is None:
             raise InputError("the datasheet has no noise sources: give solver.noise", where="noise")
         return min(sheet.value, float(most))
-    if not (np.isfinite(asked) and asked >= 0.0):
+    if isinstance(asked, str) or not (np.isfinite(asked) and asked >= 0.0):
         raise InputError(f"{asked!r}: expected an rms voltage in volt", where="noise")
     return float(asked)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import ceil, isfinite, sqrt
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from thermohw.units import engineering, parse
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["ActiveBooks", "ActiveRun", "evolve", "march", "step_of"]
+__all__ = ["ActiveBooks", "ActiveRun", "check_counts", "evolve", "march", "step_of"]
 
 _FRAMES = 64
 MOST_STEPS = 50_000_000
@@ -141,6 +142,7 @@ def evolve(
             f"{getattr(device, 'name', device)} has no active elements; play it with a Protocol",
             where="device",
         )
+    check_counts(paths, seed)
     time = device.scale.time
     lasts = seconds(duration, "duration") / time
     h = step_of(device) if step is None else seconds(step, "step") / time
@@ -239,6 +241,17 @@ def seconds(value: str | float, where: str) -> float:
     return time
 
 
+def check_counts(paths: int, seed: int) -> None:
+    """Refuse what is no number of paths or no seed.
+
+    Raises:
+        InputError: not whole numbers, no path, a negative seed.
+    """
+    for name, value, least in (("paths", paths, 1), ("seed", seed, 0)):
+        if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+            raise InputError(f"{value!r}: expected a whole number, at least {least}", where=name)
+
+
 def _sources(device: ActiveDevice, asked: Mapping[str, str | float] | None) -> NDArray[Any]:
     e = np.zeros(len(device.elements))
     for name, value in (asked or {}).items():
@@ -250,6 +263,8 @@ def _sources(device: ActiveDevice, asked: Mapping[str, str | float] | None) -> N
         shunt = device.directions[k, : len(device.nodes)].any()
         unit, size = ("V", device.scale.voltage) if shunt else ("A", device.scale.current)
         volts = parse(value, unit, f"sources.{name}") if isinstance(value, str) else float(value)
+        if not isfinite(volts):
+            raise InputError(f"{value!r}: expected a finite number", where=f"sources.{name}")
         e[k] = volts / size
     return e
 

@@ -23,7 +23,7 @@ from thermohw.errors import InputError
 from thermohw.solver.answer import Inverse, Solution
 from thermohw.solver.average import Batches, average_covariance
 from thermohw.solver.budget import Budget, budget
-from thermohw.solver.run import ActiveBooks, march, seconds, step_of
+from thermohw.solver.run import ActiveBooks, check_counts, march, seconds, step_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -165,8 +165,7 @@ def _listen(
     products: bool,
 ) -> _Heard:
     """Let the board settle, then read it; thermal units inside."""
-    if paths < 1:
-        raise InputError(f"{paths}: expected at least one path", where="paths")
+    check_counts(paths, seed)
     circuit, time = program.device, program.device.scale.time
     slowest = program.slowest / time
     spacing = 1.0 if every is None else seconds(every, "every") / time
