@@ -10,6 +10,7 @@ import torch
 import thermohw as th
 import thermohw.spice.check as check_module
 from thermohw.circuit import langevin, relaxation
+from thermohw.integrate.held_nodes import HeldNodes
 from thermohw.spice import check_free, check_path, chosen_path, linear_response, path_deck, run_deck
 from thermohw.spice.check import CONTROLLED, ENERGY, LINEAR
 from thermohw.target import target_from_dict
@@ -168,6 +169,25 @@ def test_a_wrong_account_is_seen(monkeypatch):
     assert found.deviation <= LINEAR and not found.holds
 
 
+@pytest.mark.parametrize("wiring", ["emf", "current"])
+def test_wrong_books_of_a_held_run_are_seen(wiring, monkeypatch):
+    # The run's own ledger, not only the response of its matrices, is held against the simulator:
+    # right paths with a heat twice as large, and works of a wrong sign or size.
+    step = HeldNodes.step
+
+    def mistaken(self, *args, **settings):
+        found = step(self, *args, **settings)
+        emf = None if found.emf is None else -found.emf
+        flux = None if found.flux is None else 2.0 * found.flux
+        return found._replace(force=2.0 * found.force, emf=emf, flux=flux)
+
+    protocol = played(th.load_device("rc1"), th.OU(3.0), ONE, wiring=wiring, control="clocked",
+                      ticks=50)  # fmt: skip
+    monkeypatch.setattr(HeldNodes, "step", mistaken)
+    found = check_path(protocol, 1, target=ONE)
+    assert found.deviation <= LINEAR and not found.holds and found.energy > 5.0 * ENERGY
+
+
 def test_a_deck_of_the_wrong_wiring_is_seen():
     # Both wirings give the same path; only the books tell them apart.
     protocol = played(th.load_device("rc1"), th.OU(3.0), ONE, wiring="emf", control="continuous",
@@ -196,3 +216,5 @@ def test_the_path_is_that_of_the_run(seed):
     assert volts == pytest.approx(run.channels["voltage.end"][7, 0], rel=1e-6)
     work = path.work.sum() * protocol.device.scale.energy
     assert work == pytest.approx(run.channels["work.emf"][7], rel=1e-6)
+    heat = path.heat.sum() * protocol.device.scale.energy
+    assert heat == pytest.approx(run.channels["heat.r0"][7], rel=1e-5)

@@ -55,6 +55,8 @@ class PathCheck:
         rows: time points of the simulator.
         seconds: it took.
         recorded: largest difference from the stored run at its tick ends; None without one.
+        books: (simulator's, stored run's) work of every source and heat, kT_ref, shape (m, 2): of
+            every bath where the states determine it, else of all together; None likewise.
     """
 
     label: str
@@ -66,11 +68,14 @@ class PathCheck:
     rows: int
     seconds: float
     recorded: float | None = None
+    books: NDArray[Any] | None = None
 
     @property
     def energy(self) -> float:
         """Largest relative difference of a work or a heat."""
         pairs = np.concatenate([self.work, self.heat])
+        if self.books is not None:
+            pairs = np.concatenate([pairs, self.books])
         size = np.maximum(np.abs(pairs).max(axis=1), 1.0)
         return float((np.abs(pairs[:, 0] - pairs[:, 1]) / size).max())
 
@@ -228,9 +233,15 @@ def _compare(
         return run.split(run.at(times * device.scale.time))[0][:, 0] / device.effort_scale
 
     last = run.split(run.values[-1, 0])
-    recorded = None
+    recorded = books = None
     if path is not None and path.recorded is not None:
+        assert path.work is not None and path.heat is not None
         recorded = _distance(device, efforts(path.times), path.recorded)
+        heat = np.stack([last[2], path.heat], axis=1)
+        # The heat of single baths that share a node depends on what no tick records.
+        heat = heat if device.uncoupled else heat.sum(axis=0)[None]
+        work = np.stack([last[1], path.work], axis=1).reshape(-1, 2)
+        books = np.concatenate([work, heat])
     return PathCheck(
         label=label,
         deviation=_distance(device, efforts(ours.times), ours.efforts),
@@ -241,4 +252,5 @@ def _compare(
         rows=len(run.time),
         seconds=seconds,
         recorded=recorded,
+        books=books,
     )

@@ -50,6 +50,7 @@ class Path:
         recorded: efforts of the run itself at `times`, shape (N + 1, n); None for continuous
             control, whose stepper has an error of its own.
         work: of every source in the run itself, shape (sources,); None likewise.
+        heat: into every bath in the run itself, shape (K,); None likewise.
     """
 
     plan: Plan
@@ -61,6 +62,7 @@ class Path:
     times: NDArray[Any]
     recorded: NDArray[Any] | None
     work: NDArray[Any] | None
+    heat: NDArray[Any] | None = None
 
 
 class _Tap:
@@ -87,7 +89,10 @@ class _Tap:
         start, end, charge = row(step.start), row(step.end), row(step.charge)
         assert start is not None and end is not None and charge is not None
         source = None if step.control is None else row(step.control.source)
-        self.steps.append(Tick(step.piece, start, end, charge, row(step.flux), source, work))
+        heat = row(step.force * step.charge)
+        if step.excess is not None:
+            heat = row(step.force * step.charge + step.excess)
+        self.steps.append(Tick(step.piece, start, end, charge, row(step.flux), source, work, heat))
 
     def result(self, carry: Any, state: torch.Tensor) -> dict[str, torch.Tensor]:
         return {}
@@ -139,9 +144,10 @@ def chosen_path(
     work = np.sum([s.work for s in steps if s.work is not None], axis=0)
     if protocol.wiring == "emf":
         work = work[list(device.controlled)]
+    heat = np.sum([s.heat for s in steps], axis=0)
     return Path(
         plan, index, first, staircase(edges, levels), edges, staircase(cuts, np.stack(held)),
-        times, np.stack([first @ device.capacitance, *ends]) @ device.hessian, work,
+        times, np.stack([first @ device.capacitance, *ends]) @ device.hessian, work, heat,
     )  # fmt: skip
 
 

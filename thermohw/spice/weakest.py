@@ -35,6 +35,7 @@ class Tick(NamedTuple):
         flux: int H''z dt of the ports, shape (P,), or None.
         source: held source values, shape (sources,); None while they rest.
         work: of every source, or None.
+        heat: into every bath, shape (K,), or None.
     """
 
     piece: Piece
@@ -44,6 +45,7 @@ class Tick(NamedTuple):
     flux: NDArray[Any] | None
     source: NDArray[Any] | None
     work: NDArray[Any] | None
+    heat: NDArray[Any] | None = None
 
 
 def weakest_noise(
