@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["FluctuationTheorem", "entropy_production", "fluctuation_theorem"]
 
 _SAMPLES = 25.0  # effective samples below which an average of exp(-Sigma) says nothing
+_ROUND_OFF = 1e-9  # of Sigma, nats: thousands of float64 additions and to spare
 _EVENTS = 5.0  # expected paths of negative Sigma in a bin, likewise
 
 
@@ -122,7 +123,10 @@ def fluctuation_theorem(run: JumpRun, law: MasterEquation, *, bins: int = 8) -> 
                          where=run.device.name)  # fmt: skip
     sigma = entropy_production(run, law.log_probability(run.start), law.log_probability(run.end))
     weight = np.exp(-sigma)
-    edges = np.quantile(np.abs(sigma), np.linspace(0.0, 1.0, bins + 1))
+    # Few electrons make Sigma discrete. An edge drawn through one of its values would let round-off
+    # say on which side Sigma and -Sigma fall, and a value of zero has no sign at all.
+    edges = np.quantile(np.abs(sigma), np.linspace(0.0, 1.0, bins + 1)) - _ROUND_OFF
+    edges[0], edges[-1] = _ROUND_OFF, edges[-1] + 2.0 * _ROUND_OFF
     ratio, expected, z = np.full((3, bins), np.nan)
     for i, (low, high) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
         size = (np.abs(sigma) >= low) & (np.abs(sigma) < high)
