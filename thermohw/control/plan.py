@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from math import ceil, exp, expm1
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,10 +15,11 @@ from thermohw.control.chain.chain import Chain, make_chain
 from thermohw.control.converters import Converter
 from thermohw.control.drive import Drive, Law, make_drive
 from thermohw.control.protocol import MOST_TICKS, Protocol, quantity
+from thermohw.control.ranges import make_converter, usual_ranges
 from thermohw.control.schedule import Schedule, make_schedule, require_stable
+from thermohw.control.stability import stability_margin
 from thermohw.control.timeline import Piece, make_timeline
 from thermohw.errors import InputError
-from thermohw.process import Langevin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -170,7 +171,7 @@ def make_plan(protocol: Protocol) -> Plan:
     schedule = build(_ticks(protocol, build))
     if not protocol.allow_ringing:
         require_stable(
-            schedule, _stability_margin(protocol, drive, stepper), build, narrowest=score.narrowest
+            schedule, stability_margin(protocol, drive, stepper), build, narrowest=score.narrowest
         )
 
     latency = _seconds(protocol.latency, "protocol.latency") / scale.time
@@ -181,9 +182,9 @@ def make_plan(protocol: Protocol) -> Plan:
             where="protocol.latency",
         )
     source_unit = ("V", scale.voltage) if protocol.wiring == "emf" else ("A", scale.current)
-    widest, strongest = _usual_ranges(protocol, drive, schedule)
-    adc = _converter(protocol.adc_bits, protocol.adc_range, "adc", ("V", scale.voltage), widest)
-    dac = _converter(protocol.dac_bits, protocol.dac_range, "dac", source_unit, strongest)
+    widest, strongest = usual_ranges(protocol, drive, schedule)
+    adc = make_converter(protocol.adc_bits, protocol.adc_range, "adc", ("V", scale.voltage), widest)
+    dac = make_converter(protocol.dac_bits, protocol.dac_range, "dac", source_unit, strongest)
     chain = make_chain(protocol, adc=adc, dac=dac, latency=latency)
     return Plan(
         protocol=protocol,
@@ -248,116 +249,3 @@ def _ticks(protocol: Protocol, build: Callable[[int], Schedule]) -> int:
 
 def _seconds(value: str | float | None, where: str) -> float:
     return 0.0 if value is None or value == 0.0 else quantity(value, "s", where)
-
-
-def _converter(
-    bits: int | None,
-    ends: tuple[Any, Any] | None,
-    name: str,
-    unit: tuple[str, float],
-    usual: float,
-) -> Converter | None:
-    """A converter from its range in SI, or over +-`usual` (thermal units) where none is given."""
-    if bits is None:
-        return None
-    if ends is None:
-        return Converter(bits, -usual, usual)
-    where = f"protocol.{name}_range"
-    if len(ends) != 2:
-        raise InputError(f"{ends!r}: expected [low, high]", where=where)
-    low, high = (quantity(end, unit[0], where, signed=True) / unit[1] for end in ends)
-    if low >= high:
-        raise InputError(f"{list(ends)!r}: expected [low, high] with low < high", where=where)
-    return Converter(bits, low, high)
-
-
-def _usual_ranges(protocol: Protocol, drive: Drive, schedule: Schedule) -> tuple[float, float]:
-    """Four standard deviations of the readings, and of the sources on the narrowest mode.
-
-    Thermal units. Readings spread over at most the wider of the thermal voltage and the prior; the
-    score's standard deviation is 1/sqrt(v) on a mode of variance v, largest at the last tick.
-    """
-    process = protocol.process
-    _, noise = process.transition(process.duration)
-    spread = max(1.0, float(np.max(noise)) / protocol.theta) ** 0.5
-    late, known = float(schedule.model_time[-2]), protocol.score.narrowest
-    if isinstance(process, Langevin):
-        variance = float(np.min(np.diag(process.narrowest(known, late))))
-    else:
-        decay, rest = process.transition(late)
-        variance = float(np.min(np.diag(np.atleast_2d(decay**2 * known + rest))))
-    hot = float(schedule.temperatures.max())
-    drive = drive if hot == 1.0 else drive.heated(hot, protocol.device.dim)
-    gain, weight = (float(np.max(np.abs(part))) for part in (drive.state, drive.score))
-    return 4.0 * spread, 4.0 * (gain * spread + weight / variance**0.5)
-
-
-def _stability_margin(
-    protocol: Protocol, drive: Drive, stepper: str
-) -> Callable[[float, float, float], float]:
-    """(tick length, model time at its end, T/T_ref) -> a number below 1 where the closed loop of
-    the narrowest mode does not ring apart.
-
-    On a mode of variance v the controlled drift is (m - w/v) x beside the free -a x. One tick
-    multiplies a deviation by e^{-ah} + (1 - e^{-ah})(m - w/v)/a when held, by 1 - a h + h (m - w/v)
-    under Euler and Heun, and (to the bound used here) by e^{-ah} (1 + h (m - w/v)) under splitting;
-    the factor must stay above -1.
-    """
-    process, device = protocol.process, protocol.device
-    narrowest = protocol.score.narrowest
-    if not process.isotropic:
-        return _matrix_margin(protocol, drive, stepper)
-    leak = float(np.max(np.diag(device.effort_drift)))
-
-    def margin(h: float, t: float, temperature: float) -> float:
-        decay, noise = process.transition(t)
-        variance = float(decay) ** 2 * narrowest + float(noise)
-        kappa = drive.divergence_state / device.dim - leak
-        pull = temperature * (float(drive.divergence_score) / variance - kappa) - leak
-        if stepper == "exact":
-            return -expm1(-leak * h) * (1.0 + pull / leak) / 2.0
-        if stepper == "splitting":
-            return exp(-leak * h) * (h * pull - 1.0)
-        return h * (leak + pull) / 2.0
-
-    return margin
-
-
-def _matrix_margin(
-    protocol: Protocol, drive: Drive, stepper: str
-) -> Callable[[float, float, float], float]:
-    """The same for a device's own relaxation: spectral radius of one tick's map on a mode of the
-    narrowest variance.
-    """
-    from scipy.linalg import expm
-
-    process, device = protocol.process, protocol.device
-    own = device.effort_drift
-    turned, parts = own, [np.arange(device.dim)]
-    if isinstance(process, Langevin):  # model units; friction alone is turned round
-        assert protocol.units is not None
-        own = own / protocol.units[:, None] * protocol.units
-        turned = 0.5 * (own - process.drift(0.0))
-        parts = [places[0] for _, places in process.cells]
-
-    def margin(h: float, t: float, temperature: float) -> float:
-        del temperature  # its own relaxation is played at the baths' own temperatures
-        covariance = process.narrowest(protocol.score.narrowest, t)
-        return max(part_margin(h, t, covariance, np.ix_(part, part)) for part in parts)
-
-    def part_margin(h: float, t: float, covariance: NDArray[Any], part: Any) -> float:
-        leak, n = own[part], len(own[part])
-        pull = 2.0 * turned[part] - process.diffusion(t)[part] @ np.linalg.inv(covariance[part])
-        if stepper == "exact":
-            free = expm(-leak * h)
-            tick = free + np.linalg.solve(leak, (np.eye(n) - free)) @ pull
-        elif stepper == "splitting":
-            tick = expm(-leak * h) @ (np.eye(n) + h * pull)
-        else:
-            tick = np.eye(n) + h * (pull - leak)
-        # Growth of the reverse flow itself (radius a little above 1) is no instability: only
-        # ringing below -1 is.
-        lowest = float(np.linalg.eigvals(tick).real.min())
-        return -lowest
-
-    return margin
