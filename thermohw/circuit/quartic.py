@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -72,6 +72,7 @@ class QuarticDevice:
     unit_charge: NDArray[Any]
     units: tuple[str, ...] = ()
     datasheet: Datasheet | None = field(default=None, repr=False)
+    runs_with: ClassVar[str] = "th.drive"
 
     def __post_init__(self) -> None:
         n, k = self.dim, len(self.elements)

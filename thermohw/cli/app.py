@@ -38,7 +38,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(experiment, name="experiment")
-register(app)
 
 
 @app.command()
@@ -153,6 +152,7 @@ def spice(
     """Write one path of a run as a SPICE netlist; compare with ngspice."""
     from thermohw.pipeline import load_spec
     from thermohw.pipeline.netlist import ensemble_netlist, path_netlist
+    from thermohw.spice.deck import CELLS
 
     if noise not in ("path", "random"):
         raise InputError(f"{noise!r}: expected 'path' or 'random'", where="--noise")
@@ -169,11 +169,15 @@ def spice(
     else:
         result = path_netlist(known, path, out=target, replay=replay, check=check)
     if target is not None:
-        typer.echo(f"written to {target}; next: ngspice -b {target}")
+        held = f" (the first {CELLS} cells)" if noise == "random" and (cells or 0) > CELLS else ""
+        typer.echo(f"written to {target}{held}; next: ngspice -b {target}")
     if result is not None:
         typer.echo(str(result))
         if not result.holds:
             raise typer.Exit(1)
+
+
+register(app)
 
 
 def main() -> None:
