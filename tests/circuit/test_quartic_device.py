@@ -110,6 +110,19 @@ def test_gaussian_parts_in_closed_form() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("quadratic", "quartic", "bias"),
+    [
+        (np.eye(1), 1e-14, -1e6),  # a well of width 0.6 at 1e6
+        (np.array([[-2e5, 1.0], [1.0, -2e5]]), 1e5, 0.0),  # four wells of width 0.0016
+    ],
+)
+def test_wells_that_the_grid_would_miss(quadratic: np.ndarray, quartic: float, bias: float) -> None:
+    n = len(quadratic)
+    with pytest.raises(InputError, match="wells too narrow"):
+        Equilibrium(Landscape(quadratic, np.full(n, quartic), np.full(n, bias)), 1.0)
+
+
 def test_three_coupled_units_have_no_table() -> None:
     chain = np.eye(3) + 0.1 * (np.eye(3, k=1) + np.eye(3, k=-1))
     with pytest.raises(InputError, match="3 coupled quartic units"):

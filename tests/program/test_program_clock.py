@@ -45,5 +45,11 @@ def test_a_generator_pays_for_its_bandwidth() -> None:
     assert high - low == pytest.approx(4.0 * K_B * 600.0 * 1e9, rel=1e-6)
     with pytest.raises(InputError, match="not taken out"):
         injected_power(device, 0.5, 1e8)
+    for bandwidth in (0.0, -1e6, float("inf")):
+        with pytest.raises(InputError, match="positive bandwidth"):
+            injected_power(device, 2.0, bandwidth)
+    for factor in (0.0, -1.0, float("nan"), float("inf")):
+        with pytest.raises(InputError, match="positive factor"):
+            clocked(device, factor)
     with pytest.raises(InputError, match="positive factor"):
-        clocked(device, 0.0)
+        Program.ramp("1 us", n0__capacitance=("1 pF", "2 pF")).stretched(float("inf"))

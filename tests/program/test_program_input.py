@@ -84,6 +84,8 @@ def test_programs_that_do_not_fit(name: str, program: Program, says: str) -> Non
         ("rc1", {}, "duration: a run without a program needs one"),
         ("rc1", {"duration": "-1 us"}, "must be positive"),
         ("rc1", {"duration": "1 us", "paths": 0}, "paths: 0"),
+        ("rc1", {"duration": "1 us", "seed": -1}, "seed: -1"),
+        ("rc1", {"duration": "1 us", "frames": -1}, "frames: -1"),
         ("rc1", {"duration": "1 us", "ticks": 0}, "ticks: 0"),
         ("rc1", {"duration": "1 us", "start": "rest"}, "expected 'equilibrium', 'steady'"),
         ("rc1", {"duration": "1 us", "start": [0.0, 1.0]}, "states of shape (2,)"),

@@ -14,7 +14,8 @@ Equilibrium exp(-H/T) is a product over parts that K does not couple. A part wit
 is Gaussian. A part of one or two units is summed over a grid: where the integrand has fallen to
 exp(-45) of its height the trapezoidal rule converges faster than any power. Samples are drawn cell
 by cell, uniform inside a cell, which makes a variance wrong by 1/12 of the cell's square: 1e-8 of
-it for one unit, 3e-5 for two. Larger parts have no such table and are refused.
+it for one unit, 3e-5 for two. Larger parts have no such table and are refused,
+as are wells so narrow beside their distance from 0 that the grid would miss them.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["Equilibrium", "Landscape"]
 
 _POINTS = {1: 20001, 2: 801}
+_CELLS = 32.0  # per unit, that exp(-H/T) must fill: 9 a standard deviation, variance to 1e-3
 _DEPTH = 45.0  # the box ends where exp(-H/T) has fallen by exp(-45)
 
 
@@ -138,7 +140,8 @@ class Equilibrium:
         names: of the coordinates, for errors.
 
     Raises:
-        InputError: more than two coupled coordinates with a fourth power among them.
+        InputError: more than two coupled coordinates with a fourth power among them, or wells too
+            narrow for the table.
     """
 
     def __init__(
@@ -233,6 +236,12 @@ class _Grid:
         total = float(self._weight.sum())
         self.log_partition = top + float(np.log(total)) + m * float(np.log(self._step))
         self._weight /= total
+        seen = 1.0 / float((self._weight**2).sum())
+        if seen < _CELLS**m:
+            raise InputError(
+                f"wells too narrow for their distance: {seen:.3g} of {count**m:,} cells of a table "
+                "hold this equilibrium; give start= states, such as the end of a free run"
+            )
         self.mean = (self._weight @ x).numpy()
         centred = x - torch.tensor(self.mean)
         self.covariance = ((centred * self._weight[:, None]).T @ centred).numpy()

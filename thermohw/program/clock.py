@@ -21,7 +21,7 @@ included where no bandwidth is stated.
 
 from __future__ import annotations
 
-from math import atan, pi
+from math import atan, isfinite, pi
 from typing import TYPE_CHECKING, Any
 
 from thermohw.circuit import LinearDevice, QuarticDevice
@@ -99,8 +99,13 @@ def injected_power(
         One number a resistor, for a node of capacitance C as the datasheet has it.
 
     Raises:
-        InputError: a factor below 1: noise would have to be taken out.
+        InputError: a factor below 1: noise would have to be taken out; a bandwidth that is not
+            positive.
     """
+    _check(factor)
+    if not (isfinite(bandwidth) and bandwidth > 0.0):
+        raise InputError(f"{bandwidth!r}: expected a positive bandwidth in hertz",
+                         where="bandwidth")  # fmt: skip
     if factor < 1.0:
         raise InputError(f"{factor!r}: noise can be added, not taken out", where="factor")
     sheet, powers = device.datasheet, []
@@ -121,7 +126,9 @@ def _split(key: str) -> tuple[str, str]:
 
 
 def _check(factor: float) -> None:
-    if isinstance(factor, bool) or not isinstance(factor, int | float) or not factor > 0.0:
+    if isinstance(factor, bool) or not isinstance(factor, int | float):
+        raise InputError(f"{factor!r}: expected a positive factor", where="clock")
+    if not (isfinite(factor) and factor > 0.0):
         raise InputError(f"{factor!r}: expected a positive factor", where="clock")
 
 

@@ -68,6 +68,9 @@ def drive(
     """
     if isinstance(paths, bool) or not isinstance(paths, int) or paths < 1:
         raise InputError(f"paths: {paths!r}; expected a positive integer")
+    for name, value in (("seed", seed), ("frames", frames)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise InputError(f"{name}: {value!r}; expected an integer, 0 or more")
     base = board_of(device)
     if device.datasheet is not None and device.datasheet.noises:
         raise InputError(

@@ -141,7 +141,7 @@ class Program:
 
     def stretched(self, factor: float) -> Program:
         """The same values at `factor` times the times: slower above 1, faster below."""
-        if not factor > 0.0:
+        if not (np.isfinite(factor) and factor > 0.0):
             raise InputError(f"{factor!r}: expected a positive factor", where="stretched")
         return self._from({key: (factor * t, values) for key, (t, values) in self.lines.items()})
 
