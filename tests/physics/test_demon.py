@@ -148,6 +148,16 @@ def test_converter_bound() -> None:
     assert total == pytest.approx(first + 63 * (per_tick + 0.1765), rel=2e-4)
 
 
+def test_gain_before_a_converter_shows_it_finer_steps() -> None:
+    """Codes of a voltage doubled tell what codes of half the step tell of the voltage itself."""
+    plain = make(mixture_protocol("emf", "clocked", 64, adc_bits=12, adc_range=(-3e-4, 3e-4)))
+    doubled = make(mixture_protocol("emf", "clocked", 64, adc_bits=12, adc_range=(-6e-4, 6e-4),
+                                    sense_gain=2.0))  # fmt: skip
+    one, other = (converter_information(e.plan, np.zeros(1), np.eye(1)) for e in (plain, doubled))
+    assert one < 64 * 12 * np.log(2) - 1.0  # the steps bind, not their number
+    assert other == pytest.approx(one, rel=1e-12)
+
+
 def test_erratic_demon_pays() -> None:
     """Raw 200 uV readings make the control mostly noise; the same readings filtered do not."""
     _, raw = demon(128, "200 uV", "none")

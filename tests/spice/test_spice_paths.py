@@ -216,5 +216,6 @@ def test_the_path_is_that_of_the_run(seed):
     assert volts == pytest.approx(run.channels["voltage.end"][7, 0], rel=1e-6)
     work = path.work.sum() * protocol.device.scale.energy
     assert work == pytest.approx(run.channels["work.emf"][7], rel=1e-6)
+    assert path.heat is not None
     heat = path.heat.sum() * protocol.device.scale.energy
     assert heat == pytest.approx(run.channels["heat.r0"][7], rel=1e-5)

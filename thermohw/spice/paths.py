@@ -144,7 +144,7 @@ def chosen_path(
     work = np.sum([s.work for s in steps if s.work is not None], axis=0)
     if protocol.wiring == "emf":
         work = work[list(device.controlled)]
-    heat = np.sum([s.heat for s in steps], axis=0)
+    heat = np.sum([s.heat for s in steps if s.heat is not None], axis=0)
     return Path(
         plan, index, first, staircase(edges, levels), edges, staircase(cuts, np.stack(held)),
         times, np.stack([first @ device.capacitance, *ends]) @ device.hessian, work, heat,

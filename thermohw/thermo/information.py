@@ -124,10 +124,12 @@ def converter_information(
     """Upper bound on the information that a plan's B-bit readings carry, nats per sample.
 
     min(B ln 2 per node, I_k + 0.1765 per node) a reading, with I_k for Gaussian noise of variance R
-    + LSB^2/12.
+    + LSB^2/12, both over the square of the front end's gain.
     """
     assert plan.adc is not None
-    variance = plan.reading_noise**2 + plan.adc.lsb**2 / 12.0
+    # What stands behind the front end's gain is that much smaller at the node.
+    gain = np.square(plan.chain.sense.gain)
+    variance = (plan.reading_noise**2 + plan.adc.lsb**2 / 12.0) / gain
     nodes = len(start_mean)
     bits = nodes * plan.adc.bits * log(2.0)
     kalman = KalmanFilter(
