@@ -1,7 +1,7 @@
 r"""Data seen through a circuit with inductors: the noise that is left once all of it is used.
 
 A state w_t of a Langevin process tells of the data what y = x_0 + N(0, I(t)^-1) tells, no more and
-no less (`process.langevin`). Of y this is the process,
+no less (`process.told`). Of y this is the process,
 
     dy = g dW,     noise(t) = I^-1,     g g^T = d(I^-1)/dt = I^-1 K^T C^-1 B2 C^-1 K I^-1,
 

@@ -1,6 +1,6 @@
 r"""A network score for circuits with inductors, read off the network of the data alone.
 
-The state w of a Langevin process tells of the data x_0 what d numbers tell (`process.langevin`),
+The state w of a Langevin process tells of the data x_0 what d numbers tell (`process.told`),
 
     y = R w,   R = N K^T P,     P = C^-1,   N = (K^T P K)^-1
 
