@@ -7,12 +7,13 @@ import pytest
 from scipy.linalg import solve_continuous_lyapunov
 
 from thermohw.circuit import load_device
+from thermohw.experiments import _spu_board as boards
 from thermohw.experiments import spu_gaussian as study
 
 
 def test_the_board_is_the_datasheets() -> None:
     device = load_device("spu8")
-    a, noise = study.dynamics(study.nominal(), johnson=True)
+    a, noise = boards.dynamics(boards.nominal(), johnson=True)
     np.testing.assert_allclose(a, device.effort_drift, rtol=1e-9, atol=1e-11)
     np.testing.assert_allclose(noise, device.effort_diffusion, rtol=1e-9, atol=1e-12)
 
@@ -35,12 +36,12 @@ def test_error_of_independent_and_of_slow_samples() -> None:
 def test_equilibrium_knows_neither_resistor_nor_inductor() -> None:
     """Cov(v) = C^-1 under Johnson noise for any R and L; under injected noise only for R = 1."""
     rng = np.random.default_rng(20260101)
-    board = study.nominal()._replace(
+    board = boards.nominal()._replace(
         resistance=rng.uniform(0.5, 2.0, 8), inductance=rng.uniform(0.005, 0.02, 8)
     )
     goal = np.linalg.inv(board.capacitance)
     own, injected = (
-        solve_continuous_lyapunov(*study.dynamics(board, johnson=j))[:8, :8] for j in (True, False)
+        solve_continuous_lyapunov(*boards.dynamics(board, johnson=j))[:8, :8] for j in (True, False)
     )
     np.testing.assert_allclose(own, goal, atol=1e-12)
     assert np.abs(injected - goal).max() > 0.05
@@ -48,9 +49,9 @@ def test_equilibrium_knows_neither_resistor_nor_inductor() -> None:
 
 def test_noise_of_one_pole_by_the_spectrum() -> None:
     """Two independent cells: <v^2> is the integral of |Z|^2 S/(1 + (f/fc)^2)."""
-    board = study.Board(np.eye(2), np.ones(2), np.array([0.01, 0.04]))
+    board = boards.Board(np.eye(2), np.ones(2), np.array([0.01, 0.04]))
     corner = 15.0
-    p = solve_continuous_lyapunov(*study.dynamics(board, bandwidth=corner))
+    p = solve_continuous_lyapunov(*boards.dynamics(board, bandwidth=corner))
     w = np.linspace(-4000.0, 4000.0, 4_000_001)
     for i, inductance in enumerate(board.inductance):
         admittance = 1.0 + 1j * w - 1j / np.where(w == 0.0, 1e-30, w * inductance)
@@ -62,11 +63,11 @@ def test_noise_of_one_pole_by_the_spectrum() -> None:
 
 def test_banks() -> None:
     """Every capacitor is a multiple of its bank's step and none is off by more than half a step."""
-    matrix = study.target_matrix(np.random.default_rng(20260101), 8)
+    matrix = boards.target_matrix(np.random.default_rng(20260101), 8)
     np.linalg.cholesky(matrix)
-    found = study.banked(matrix, 4)
-    for want, have in zip(study._split(matrix), study._split(found), strict=True):
+    found = boards.banked(matrix, 4)
+    for want, have in zip(boards._split(matrix), boards._split(found), strict=True):
         step = want.max() / 15.0
         np.testing.assert_allclose(have / step, np.round(have / step), atol=1e-12)
         assert np.abs(have - want).max() <= 0.5 * step * (1.0 + 1e-12)
-    np.testing.assert_allclose(study.banked(matrix, 40), matrix, atol=1e-10)
+    np.testing.assert_allclose(boards.banked(matrix, 40), matrix, atol=1e-10)
