@@ -83,8 +83,8 @@ def _likelihood(p: dict[str, Any], rows: Results, sheet: Sheet) -> None:
     )
     level = rows.where(quality=0.0, network=0, points=p["points"])[0]["ode"]
     sheet.finding(
-        f"The same held-out digits have an NLL of {level:.1f} nats an image on the RC array, and "
-        f"{mean:+.2f} +- {error:.2f} from it on the RLC array: one denoiser serves both, since "
+        f"The same held-out digits have an NLL of {level:.1f} nats an image on the RC array; on "
+        f"the RLC array it differs by {mean:+.2f} +- {error:.2f}: one denoiser serves both, since "
         "voltage and current of a cell together tell of its pixel what one noisy number tells."
     )
 
@@ -112,11 +112,11 @@ def _samples(p: dict[str, Any], learned: Results, sheet: Sheet) -> None:
     sheet.number("distance.rlc_less_rc", change, spread, unit="grey levels")
     sheet.finding(
         f"At {p['ticks'][-1]} score evaluations samples of the RLC array are "
-        f"{second['distance']:.3f} from the training images in sliced W2 and those of the RC array "
-        f"{first['distance']:.3f} (samples of the right law: {first['distance.floor']:.3f}, "
-        f"scattering by {first['distance.spread']:.3f}); their nearest training image is "
-        f"{second['nearest']:.1f} and {first['nearest']:.1f} grey levels away, that of a held-out "
-        f"image {first['nearest.real']:.1f}."
+        f"{second['distance']:.2f} grey levels from the training images in sliced W2, those of the "
+        f"RC array {first['distance']:.2f}, samples of the right law {first['distance.floor']:.2f} "
+        f"+- {first['distance.spread']:.2f}. The nearest training image is {second['nearest']:.1f} "
+        f"(RLC) and {first['nearest']:.1f} (RC) grey levels away, that of a held-out image "
+        f"{first['nearest.real']:.1f}."
     )
     sheet.figure(*distances(p, learned))
     sheet.figure(*gallery(p, learned))
@@ -167,12 +167,12 @@ def _energy(p: dict[str, Any], learned: Results, known: Results, sheet: Sheet) -
     for wiring, control in (("emf", "continuous"), ("emf", "clocked"), ("current", "continuous")):
         kind = {"wiring": wiring, "control": control, "ticks": p["ticks"][-1]}
         one, other = (learned.where(quality=q, **kind)[0] for q in (0.0, p["quality"]))
-        pairs.append(f"{_WIRINGS[wiring]} {_CONTROLS[control]} {one['work']:.1f} and "
-                     f"{other['work']:.1f} +- {other['work.error']:.1f}")  # fmt: skip
+        pairs.append(f"{_WIRINGS[wiring]}, {_CONTROLS[control]}: {one['work']:.0f} and "
+                     f"{other['work']:.0f} +- {other['work.error']:.0f} kT")  # fmt: skip
     sheet.finding(
-        "An image costs the sources the same on both arrays, kT, RC and RLC: "
+        "An image costs the sources the same on both arrays (RC and RLC - "
         + "; ".join(pairs)
-        + ". In the limit of fine steps it is twice the free energy gained, whatever the circuit; "
+        + "). In the limit of fine steps it is twice the free energy gained, whatever the circuit; "
         "holding a source between ticks loses its correlation with the noise of the tick and adds "
         "2 (S_start - S_end); an injected current pays for stored energy alone."
     )
