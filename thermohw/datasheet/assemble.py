@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from thermohw.datasheet.active import check_active, read_active
 from thermohw.datasheet.active import driven_nodes as held_nodes
 from thermohw.datasheet.array import Elements, repeat
-from thermohw.datasheet.conductors import read_conductors
+from thermohw.datasheet.conductor_checks import read_conductors
 from thermohw.datasheet.schema import SheetTable, did_you_mean
 from thermohw.datasheet.sheet import GROUND, Capacitor, Inductor, Mutual, Node, Resistor
 from thermohw.errors import InputError

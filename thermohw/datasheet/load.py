@@ -17,7 +17,7 @@ from typing import Any
 
 from thermohw.datasheet.active import read_active
 from thermohw.datasheet.assemble import assemble
-from thermohw.datasheet.conductors import read_conductors
+from thermohw.datasheet.conductor_checks import read_conductors
 from thermohw.datasheet.netlist import is_netlist, read_netlist
 from thermohw.datasheet.noises import read_noises
 from thermohw.datasheet.override import apply_overrides, flatten
