@@ -107,3 +107,21 @@ def test_pages() -> None:
     assert "4.02 electrons" in page
     page = device_page("neat-trn")
     assert "560.1 K to 1.188 kK" in page and "placeholder, 26 of" in page
+
+
+def test_transistors_are_below_threshold() -> None:
+    """Beyond it the exponential law would promise kilowatts; 10 V is 10 mV mistyped."""
+    assert circuits.inverter("1 fF", "0.29 V").elements == ("n", "p")
+    for bias in ("0.31 V", "10 V"):
+        with pytest.raises(
+            InputError, match="n: the supplies drive V_GS up to .* threshold of 300"
+        ):
+            circuits.inverter("1 fF", bias)
+    with pytest.raises(InputError, match="na: the supplies drive V_GS up to 320 mV"):
+        th.load_device("cmos-bit", {"vdd.voltage": "160 mV", "vss.voltage": "-160 mV"})
+    with pytest.raises(InputError, match="p: the supplies drive V_SG up to 400 mV"):
+        circuits.build(
+            circuits.node("x", "1 fF"),
+            circuits.supply("high", "400 mV"),
+            circuits.transistor("p", "p", "x", "x", "high"),
+        )

@@ -21,7 +21,7 @@ import numpy as np
 from thermohw.circuit.jump import ELEMENTARY_CHARGE, JumpDevice
 from thermohw.datasheet import Transistor
 from thermohw.errors import InputError
-from thermohw.units import K_B
+from thermohw.units import K_B, engineering
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,8 +35,11 @@ def build_jumps(datasheet: Datasheet) -> JumpDevice:
     """The circuit of a datasheet with supplies and nonlinear conductors.
 
     Raises:
-        InputError: a singular capacitance matrix, or a capacitor between two supplies.
+        InputError: a singular capacitance matrix, a capacitor between two supplies, or a transistor
+            that the supplies can drive above its threshold.
     """
+    for transistor in datasheet.conductors.transistors:
+        _check_threshold(transistor, datasheet)
     nodes = tuple(node.name for node in datasheet.nodes)
     supplies, conductors = datasheet.conductors.supplies, datasheet.conductors.all
     place = {name: i for i, name in enumerate((*nodes, *(s.name for s in supplies)))}
@@ -90,6 +93,29 @@ def build_jumps(datasheet: Datasheet) -> JumpDevice:
         approximate=any(c.approximate for c in conductors),
         datasheet=datasheet,
     )
+
+
+def _check_threshold(transistor: Transistor, datasheet: Datasheet) -> None:
+    """Refuse a gate-source voltage at which the exponential law has long ceased to hold.
+
+    Nodes count as anywhere between the lowest and the highest supply.
+    """
+    fixed = {supply.name: supply.voltage.value for supply in datasheet.conductors.supplies}
+    low, high = min([0.0, *fixed.values()]), max([0.0, *fixed.values()])
+    nodes = {node.name for node in datasheet.nodes}
+    gate, source = (
+        (low, high) if end in nodes else (fixed.get(end, 0.0),) * 2
+        for end in (transistor.gate, transistor.source)
+    )
+    most = gate[1] - source[0] if transistor.kind == "n" else source[1] - gate[0]
+    if most > transistor.threshold.value:
+        sides = "V_GS" if transistor.kind == "n" else "V_SG"
+        raise InputError(
+            f"{transistor.name}: the supplies drive {sides} up to {engineering(most, 'V')}, above "
+            f"its threshold of {engineering(transistor.threshold.value, 'V')}; its exponential law "
+            "is that of a transistor below threshold: lower the supplies",
+            where=datasheet.name,
+        )
 
 
 def _tunnels(conductor: Transistor | Junction) -> bool:
