@@ -94,6 +94,22 @@ def test_yield_is_reproducible_and_goes_on(tmp_path: Path) -> None:
     assert "yield 0 of 3" in str(found) and '"thermohw-yield/1"' in found.to_json()
 
 
+def test_boards_do_not_share_an_error_of_measurement() -> None:
+    """rc1's tolerances move W1 by less than its standard error at 512 paths, and work likewise;
+    what 24 measured boards differ by must show that error (a sample deviation is 1 +- 1/sqrt(46)
+    of it), or the interval of the share would be about something else.
+    """
+    protocol = mixture_protocol("emf", "clocked", 48)
+    found = th.yield_(protocol, "work.emf < 0 kT", boards=24, paths=512, progress=False)
+    work = [b.metrics["work.emf.kT"] for b in found.boards]
+    spread = np.std([m.value for m in work], ddof=1)
+    assert spread > (1.0 - 4.0 / 46**0.5) * np.mean([m.stderr for m in work])
+    near = [abs(m.value) < 2.0 * m.stderr for m in work]
+    assert found.undecided == sum(near)
+    middle = th.yield_(found.boards, f"work.emf < {np.mean([m.value for m in work])} kT")
+    assert middle.undecided > 12 and "more paths decide them" in str(middle)
+
+
 def test_a_hot_board_is_the_worst() -> None:
     """Corners at 27 and 200 degC: the board fails where it is hot."""
     protocol = mixture_protocol("emf", "clocked", 64)

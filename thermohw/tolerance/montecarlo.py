@@ -1,8 +1,11 @@
 """Many boards: each drawn, run at every corner, measured; then how many of them will do.
 
-Boards are drawn from streams of their own, so that board 17 is the same among 20 as among 2000; all
-see the same noise, so that they differ by what they are. Finished boards are kept in a file as they
-come, and the same call goes on where an earlier one stopped.
+Boards are drawn from streams of their own, so that board 17 is the same among 20 as among 2000.
+Each is measured with noise of its own: on the same noise all would share one error of measurement,
+often larger than what the boards differ by, and pass or fail together, which no interval of a share
+knows of. How many boards are closer to a bound than two standard errors is said beside the yield:
+more paths decide them. Finished boards are kept in a file as they come, and the same call goes on
+where an earlier one stopped.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from thermohw.tolerance.interval import Fraction
 from thermohw.tolerance.measure import Metric, measure
 from thermohw.tolerance.require import Requirement
 from thermohw.tolerance.sensitivity import subject
-from thermohw.tolerance.spread import Spread, board_generator
+from thermohw.tolerance.spread import Spread, board_generator, noise_seed
 
 if TYPE_CHECKING:
     from thermohw.control import Protocol
@@ -73,6 +76,13 @@ class Yield:
         ]
         return sorted(misses, key=lambda row: -row[2])[:count]
 
+    @property
+    def undecided(self) -> int:
+        """How many boards are within two standard errors of a bound at some corner."""
+        return len({b.index for b in self.boards for rule in self.requirements
+                    if abs(b.metrics[rule.name].value - rule.bound)
+                    < 2.0 * b.metrics[rule.name].stderr})  # fmt: skip
+
     def to_json(self) -> str:
         """Everything as JSON, format thermohw-yield/1."""
         return json.dumps(
@@ -89,6 +99,9 @@ class Yield:
     def __str__(self) -> str:
         lines = [f"yield {self.passed}"]
         lines += [f"  {name:<32}{part}" for name, part in self.each.items()]
+        if self.undecided:
+            lines.append(f"  {self.undecided} boards are within two standard errors of a bound: "
+                         "more paths decide them")  # fmt: skip
         lines.append("worst boards")
         for board, rule, _ in self.worst():
             found, where = board.metrics[rule.name], ""
@@ -133,7 +146,8 @@ def monte_carlo(
         boards: how many.
         spread: what varies; None for the datasheet's own tolerances.
         paths: samples a board and corner. W1 of n right samples is not 0 but about 1/sqrt(n).
-        seed: of the boards and of the noise.
+        seed: of the boards and of the noise, which is every board's own: an error of measurement
+            that all boards had in common would pass or fail them together.
         target: the data of a protocol; default its score's own.
         out: a file that keeps finished boards (JSON lines); continued where it exists.
         progress: show a bar.
@@ -161,7 +175,8 @@ def monte_carlo(
             keys = spread.draw(protocol.device, board_generator(seed, index))
             keys = spread.at(corner, keys, protocol.device)
             outcome = measure(
-                replace(protocol, **spread.onto(protocol, keys)), paths=paths, seed=seed,
+                replace(protocol, **spread.onto(protocol, keys)), paths=paths,
+                seed=noise_seed(seed, index),
                 target=target, start=start, prior=prior, dtype=dtype,
             )  # fmt: skip
             found = Board(index, corner, keys, outcome.metrics)
@@ -214,7 +229,7 @@ def _identity(protocol: Protocol, spread: Spread, paths: int, seed: int) -> str:
     }
     sheet = protocol.device.datasheet
     known = [protocol.device.name, None if sheet is None else sheet.content_hash, keys]
-    known += [protocol.process.to_dict(), asdict(spread), paths, seed]
+    known += [protocol.process.to_dict(), asdict(spread), paths, seed, "own noise"]
     target = protocol.score.target
     known.append(None if target is None else target.to_dict())
     return sha256(json.dumps(known, sort_keys=True, default=str).encode()).hexdigest()

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from thermohw.circuit import LinearDevice
     from thermohw.control import Protocol
 
-__all__ = ["CORNERS", "Spread", "board_generator"]
+__all__ = ["CORNERS", "Spread", "board_generator", "noise_seed"]
 
 CORNERS = (-40.0, 27.0, 85.0, 125.0)
 """The usual temperature corners, degrees Celsius."""
@@ -158,3 +158,8 @@ def _tolerances(device: LinearDevice) -> tuple[NDArray[Any], NDArray[Any]]:
 def board_generator(seed: int, board: int) -> np.random.Generator:
     """The draws of one board, independent of how many there are."""
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(7, board)))
+
+
+def noise_seed(seed: int, board: int) -> int:
+    """Seed of the noise that one board is measured with, independent of how many there are."""
+    return int(np.random.SeedSequence(seed, spawn_key=(8, board)).generate_state(1)[0])
