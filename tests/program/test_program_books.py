@@ -13,8 +13,9 @@ from scipy.integrate import solve_ivp
 from thermohw.circuit import load_device, steady_heat
 from thermohw.integrate import Recording
 from thermohw.program import Program, drive
-from thermohw.program.board import Knobs, board_of
+from thermohw.program.board import board_of
 from thermohw.program.grid import tick_grid
+from thermohw.program.knobs import Knobs
 from thermohw.program.play import Play
 
 KT = 4.141947e-21

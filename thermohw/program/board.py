@@ -1,4 +1,4 @@
-r"""A circuit with its parameters held at some values, and how a program sets them.
+r"""A circuit with its parameters held at some values.
 
 A `Board` is one frozen set: energy H (a `Landscape` of the state z), structure J, and resistors
 with directions b_k, coefficients gamma_k and temperatures T_k,
@@ -6,22 +6,12 @@ with directions b_k, coefficients gamma_k and temperatures T_k,
     dz = J grad H dt - sum_k b_k dy_k,    dy_k = gamma_k b_k . grad H dt - sqrt(2 T_k gamma_k) dW_k
 
 in the device's thermal units. The state of a linear circuit is charge and flux, that of a quartic
-one x; neither changes when a parameter jumps. What jumps is
-
-    n0.capacitance, n0.elastance, c0.capacitance     K = C^-1, the whole inverse
-    l0.inductance                                    1/L
-    u0.j2, u0.j4, u0.bias, j0.strength               H itself
-    r0.resistance, l0.series_resistance              gamma_k: no work
-    r0.temperature                                   T_k: no work
-
-The work of several parameters that jump at once is told apart by letting them jump one after the
-other, in the program's order: exact where they add to H, and to the order of the tick where they
-share one capacitance matrix. Their sum is exact either way.
+one x; neither changes when a parameter jumps (`program.knobs`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -30,18 +20,12 @@ import torch
 
 from thermohw.circuit import LinearDevice, QuarticDevice
 from thermohw.circuit.landscape import Landscape
-from thermohw.datasheet.fields import did_you_mean
-from thermohw.datasheet.quartic import check_bounded
 from thermohw.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
-    from thermohw.program.schedule import Program
-
-__all__ = ["Board", "Knobs", "board_of"]
+__all__ = ["Board", "board_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,195 +91,3 @@ def board_of(device: LinearDevice | QuarticDevice) -> Board:
                          "circuit of resistors, capacitors and inductors or of quartic units",
                          where=str(getattr(device, "name", "device")))  # fmt: skip
     return Board(landscape, structure, device.directions, device.coefficients, device.temperatures)
-
-
-class Knobs:
-    """The parameters of a program found in a device.
-
-    Args:
-        device: a linear circuit or one of quartic units, from a datasheet.
-        program: whose keys to look up.
-
-    Raises:
-        InputError: an element or an entry that the device does not have, one parameter twice, an
-            energy without a floor anywhere along the program.
-    """
-
-    def __init__(self, device: LinearDevice | QuarticDevice, program: Program) -> None:
-        self.device, self.program, self.base = device, program, board_of(device)
-        if device.datasheet is None:
-            raise InputError("a program finds parameters by the names of a datasheet; this device "
-                             "has none", where=device.name)  # fmt: skip
-        self._sheet = device.datasheet
-        # Every parameter acts on the matrices of the device in SI; farads and henries of linear
-        # circuits are inverted when a board is made.
-        self._taken: dict[tuple[str, str], str] = {}
-        self._setters = [self._setter(key) for key in program.keys]
-        self.energetic = [
-            key.rpartition(".")[2] not in ("resistance", "series_resistance", "temperature")
-            for key in program.keys
-        ]
-        self._check()
-
-    def jumps(self, before: NDArray[Any], after: NDArray[Any]) -> list[tuple[int, Landscape]]:
-        """The energy while parameters jump one after the other.
-
-        Args:
-            before: old values, SI, in the order of the program's keys.
-            after: new ones.
-
-        Returns:
-            (index of the parameter, energy after its jump) for each that changes the energy.
-        """
-        now, found = before.copy(), []
-        for i, energetic in enumerate(self.energetic):
-            if energetic and before[i] != after[i]:
-                now[i] = after[i]
-                found.append((i, self.board(now).landscape))
-        return found
-
-    def board(self, values: NDArray[Any]) -> Board:
-        """The circuit at some values of the parameters, SI."""
-        draft = _Draft(self.device, self.base)
-        for setter, value in zip(self._setters, values, strict=True):
-            setter(draft, float(value))
-        return draft.board()
-
-    def _check(self) -> None:
-        if isinstance(self.device, QuarticDevice):
-            for values in self.program.corners():
-                found = self.board(values).landscape
-                check_bounded(found.quadratic, found.quartic, self.device.units, "program")
-
-    def _setter(self, key: str) -> Callable[[_Draft, float], None]:
-        owner, _, entry = key.rpartition(".")
-        found = _entries(self._sheet, quartic=isinstance(self.device, QuarticDevice))
-        names = [name for name in found if owner in (name, name.partition("[")[0])]
-        if not names:
-            homes = list(dict.fromkeys(name.partition("[")[0] for name in found))
-            hint = did_you_mean(owner, homes)
-            raise InputError(f"no element '{owner}'; {hint}", where=f"program.{key}")
-        allowed = found[names[0]]
-        if entry not in allowed:
-            hint = did_you_mean(entry, list(allowed))
-            raise InputError(f"no parameter '{entry}' of {owner}; {hint}", where=f"program.{key}")
-        kind = {"elastance": "capacitance"}.get(entry, entry)
-        for name in names:
-            other = self._taken.setdefault((name, kind), key)
-            if other != key:
-                raise InputError(f"{other} sets it already", where=f"program.{key}")
-        places = [found[name][entry] for name in names]
-        return lambda draft, value: draft.set(entry, places, value)
-
-
-def _entries(sheet: Any, *, quartic: bool) -> dict[str, dict[str, Any]]:
-    """Element -> what a program may change of it -> its index."""
-    found: dict[str, dict[str, Any]] = {}
-    baths = {name: k for k, name in enumerate(sheet.baths)}
-    if quartic:
-        for i, unit in enumerate(sheet.landscape.quartics):
-            found[unit.name] = {"j2": i, "j4": i, "bias": i}
-        index = {node.name: i for i, node in enumerate(sheet.nodes)}
-        for item in sheet.landscape.bilinears:
-            found[item.name] = {"strength": tuple(index[end] for end in item.between)}
-    else:
-        for i, node in enumerate(sheet.nodes):
-            found[node.name] = {"capacitance": i, "elastance": i}
-        for i, item in enumerate(sheet.capacitors):
-            found[item.name] = {"capacitance": (i, item)}
-        wound = {end for mutual in sheet.mutuals for end in mutual.between}
-        for i, item in enumerate(sheet.inductors):
-            found[item.name] = {} if item.name in wound else {"inductance": i}
-            if item.series_resistance is not None:
-                found[item.name] |= dict.fromkeys(("series_resistance", "temperature"),
-                                                  baths[item.name])  # fmt: skip
-    for item in sheet.resistors:
-        found[item.name] = dict.fromkeys(("resistance", "temperature"), baths[item.name])
-    return found
-
-
-class _Draft:
-    """Matrices of a device while parameters are being set."""
-
-    def __init__(self, device: LinearDevice | QuarticDevice, base: Board) -> None:
-        self.device, self.base, self.scale = device, base, device.scale
-        self.landscape = base.landscape
-        self.coefficients, self.temperatures = base.coefficients, base.temperatures
-        self._farads: NDArray[Any] | None = None
-        self._henries: NDArray[Any] | None = None
-
-    def set(self, entry: str, places: list[Any], value: float) -> None:
-        """Give the elements at `places` a value in SI."""
-        scale = self.scale
-        if entry == "temperature":
-            self.temperatures = self.temperatures.copy()
-            self.temperatures[places] = value / scale.temperature
-        elif entry in ("resistance", "series_resistance"):
-            self.coefficients = self.coefficients.copy()
-            ratio = value / scale.resistance
-            self.coefficients[places] = 1.0 / ratio if entry == "resistance" else ratio
-        elif entry in ("capacitance", "elastance", "inductance"):
-            self._set_linear(entry, places, value)
-        else:
-            self._set_quartic(entry, places, value / scale.energy)
-
-    def _set_quartic(self, entry: str, places: list[Any], value: float) -> None:
-        old = self.landscape
-        if entry in ("j2", "strength"):
-            quadratic = old.quadratic.copy()
-            for place in places:
-                a, b = (place, place) if entry == "j2" else place
-                quadratic[a, b] = quadratic[b, a] = 2.0 * value if entry == "j2" else value
-            self.landscape = replace(old, quadratic=quadratic)
-            return
-        name = {"j4": "quartic", "bias": "bias"}[entry]
-        array = getattr(old, name).copy()
-        array[places] = value
-        self.landscape = replace(old, **{name: array})
-
-    def _set_linear(self, entry: str, places: list[Any], value: float) -> None:
-        device, scale, sheet = self.device, self.scale, self.device.datasheet
-        n = len(device.nodes)
-        assert sheet is not None
-        if entry == "inductance":
-            if self._henries is None:
-                self._henries = self.base.landscape.quadratic[n:, n:].copy()
-            self._henries[places, places] = scale.inductance / value
-            return
-        matrix = self._farads
-        if matrix is None:
-            own = self.base.landscape.quadratic[:n, :n]
-            plain = not (own - np.diag(np.diag(own))).any()
-            matrix = np.diag(1.0 / np.diag(own)) if plain else np.linalg.inv(own)
-        farads = (1.0 / value if entry == "elastance" else value) / scale.capacitance
-        for place in places:
-            if isinstance(place, tuple):  # a coupling capacitor
-                item = place[1]
-                row = np.array([float(node == item.between[0]) - float(node == item.between[1])
-                                for node in device.nodes])  # fmt: skip
-                old = item.capacitance.value / scale.capacitance
-                matrix += (farads - old) * np.outer(row, row)
-            else:
-                matrix[place, place] += farads - (
-                    sheet.nodes[place].capacitance.value / scale.capacitance
-                )
-        self._farads = matrix
-
-    def board(self) -> Board:
-        landscape, n = self.landscape, len(self.device.nodes)
-        if self._farads is not None or self._henries is not None:
-            quadratic = landscape.quadratic.copy()
-            if self._farads is not None:
-                diagonal = np.diag(self._farads)
-                if (self._farads - np.diag(diagonal)).any():
-                    inverse = np.linalg.inv(self._farads)
-                    quadratic[:n, :n] = 0.5 * (inverse + inverse.T)
-                else:
-                    quadratic[:n, :n] = np.diag(1.0 / diagonal)
-            if self._henries is not None:
-                quadratic[n:, n:] = self._henries
-            landscape = replace(landscape, quadratic=quadratic)
-        base = self.base
-        return Board(
-            landscape, base.structure, base.directions, self.coefficients, self.temperatures
-        )

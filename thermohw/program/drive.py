@@ -12,9 +12,10 @@ import torch
 
 from thermohw.errors import InputError
 from thermohw.integrate.noise import BLOCK, BlockNoise
-from thermohw.program.board import Knobs, board_of
+from thermohw.program.board import board_of
 from thermohw.program.books import Driven, log_partition_change
 from thermohw.program.grid import run_length, tick_grid
+from thermohw.program.knobs import Knobs
 from thermohw.program.play import Play
 from thermohw.program.start import start_law
 from thermohw.program.stepper import ORDERS, choose

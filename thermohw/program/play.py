@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from thermohw.circuit import LinearDevice, QuarticDevice
     from thermohw.circuit.landscape import Landscape
     from thermohw.integrate.noise import NoiseSource
-    from thermohw.program.board import Board, Knobs
+    from thermohw.program.board import Board
+    from thermohw.program.knobs import Knobs
 
 __all__ = ["Play"]
 
