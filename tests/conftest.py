@@ -3,7 +3,7 @@
 With THERMOHW_REQUIRE_ALL=1 in the environment a skip is a failure that says what was missing, so
 that a machine without a program or a package cannot report success for tests it never ran. Tests
 marked `spice` are skipped where ngspice is missing. Tests marked `gpu` are deselected where there is
-no CUDA device: what a machine cannot have is not a skip.
+no CUDA device (what a machine cannot have is not a skip), those marked `long` without --long.
 """
 
 from __future__ import annotations
@@ -26,6 +26,10 @@ settings.register_profile("suite", derandomize=True, deadline=None)
 settings.load_profile("suite")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="run the tests marked `long` too")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     torch.set_num_threads(1)
 
@@ -36,10 +40,12 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    gpu = [item for item in items if item.get_closest_marker("gpu")]
-    if gpu and not torch.cuda.is_available():
-        config.hook.pytest_deselected(items=gpu)
-        items[:] = [item for item in items if item not in gpu]
+    out = [] if config.getoption("--long") else ["long"]
+    out += [] if torch.cuda.is_available() else ["gpu"]
+    left = [item for item in items if any(item.get_closest_marker(name) for name in out)]
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in left]
     if shutil.which("ngspice") is None:
         for item in items:
             if item.get_closest_marker("spice"):

@@ -67,7 +67,7 @@ def test_the_same_seed_is_the_same_run(seed):
 
 
 @pytest.mark.spice
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("wiring", "work"), [("emf", 2.6975), ("current", 1.9139)])
 def test_work_of_the_mixture_in_earnest(wiring, work, seed):
     found = run_ensemble(mixture(wiring), 200, seed=1)
