@@ -87,7 +87,7 @@ class NoiseTable(Table):
     def _complete(self) -> NoiseTable:
         placed = [key for key in ("at", "between", "series") if getattr(self, key) is not None]
         if len(placed) != 1:
-            raise ValueError(f"{self.name}: give one of at, between and series")
+            raise ValueError("give one of at, between and series")
         needed, further = _TAKES[self.kind]
         given = {
             key
@@ -96,23 +96,21 @@ class NoiseTable(Table):
             and getattr(self, key) is not None
         }
         if missing := sorted(needed - given):
-            raise ValueError(f"{self.name}.{missing[0]}: {self.kind} noise needs it")
+            raise ValueError(f"{missing[0]}: {self.kind} noise needs it")
         if surplus := sorted(given - needed - further):
-            raise ValueError(f"{self.name}.{surplus[0]}: {self.kind} noise has none")
+            raise ValueError(f"{surplus[0]}: {self.kind} noise has none")
         if self.kind == "white" and (self.density is None) == (self.rms is None):
-            raise ValueError(f"{self.name}: give either density or rms")
+            raise ValueError("give either density or rms")
         if self.kind == "flicker":
             assert self.lowest is not None and self.bandwidth is not None
             if not self.lowest.value < self.bandwidth.value:
-                raise ValueError(f"{self.name}.lowest: expected below bandwidth")
+                raise ValueError("lowest: expected below bandwidth")
         letter = "V" if self.series is not None else "A"
         for key in ("density", "rms", "amplitude"):
             size = getattr(self, key)
             if size is not None and size.unit[0] != letter:
                 where = "in series" if letter == "V" else "at a node"
-                raise ValueError(
-                    f"{self.name}.{key}: noise {where} is in {letter}, not {size.unit}"
-                )
+                raise ValueError(f"{key}: noise {where} is in {letter}, not {size.unit}")
         return self
 
 

@@ -233,6 +233,8 @@ def _explain(fault: Any, table: str) -> str:
             return str(fault["ctx"]["error"])
         case "string_pattern_mismatch":
             return f"{value!r}: a name has letters, digits, _ and - and starts with a letter or _"
+        case "literal_error" if fault["loc"] != ("format",):
+            return f"{value!r}: expected {fault['ctx']['expected']}"
         case "literal_error":
             return f"{value!r} is not a device datasheet; expected '{FORMAT}'"
     return f"{str(fault['msg'])[:1].lower()}{str(fault['msg'])[1:]}: {repr(value)[:60]}"
