@@ -2,8 +2,8 @@
 
 With THERMOHW_REQUIRE_ALL=1 in the environment a skip is a failure that says what was missing, so
 that a machine without a program or a package cannot report success for tests it never ran. Tests
-marked `spice` are skipped where ngspice is missing. Tests marked `gpu` are deselected where there is
-no CUDA device (what a machine cannot have is not a skip), those marked `long` without --long.
+marked `spice` are skipped where ngspice is missing. Deselected, because what a machine cannot have
+or a person did not ask for is not a skip: `gpu` without a CUDA device, `long` without --long.
 """
 
 from __future__ import annotations
