@@ -23,7 +23,8 @@ Samples of variance sigma^2 = S/(2 h), independent, h apart. Over one interval z
 Flicker noise density^2 (f_c/f)^a between f_lo and f_hi is a sum of poles at three frequencies f_j a
 decade, from one and a half decades below to as many above, with sigma_j^2 proportional to
 f_j^{1-a}: its density is right to 4 % at the ends of the band, 0.6 % a decade inside; beyond, it
-levels off below and falls like f^-2 above.
+levels off below and falls like f^-2 above: its variance is that of a band some 1.67 decades wider
+at either end (exponent 1).
 
 Mean power that a source delivers: E xi s.H''z at a node, gamma_k (E xi^2 - E xi b_k.H''z) in
 series with a resistor (a mean of xi counts too).
