@@ -257,7 +257,7 @@ def test_chunks_of_the_ledger_do_not_matter(run_file, monkeypatch):
     # 8192 paths at 1024 a chunk; what is taken from the first paths only is the same anyway.
     path = run_file("noisy")
     whole = audit(path)
-    monkeypatch.setattr("thermohw.audit.evidence._CHUNK", 1)
+    monkeypatch.setattr("thermohw.audit.gather._CHUNK", 1)
     parts = audit(path)
     assert [check.status for check in parts.checks] == [check.status for check in whole.checks]
     for name, quantity in whole.quantities.items():

@@ -9,8 +9,9 @@ from thermohw.audit.balance import bath_heat
 from thermohw.audit.cost import cost_quantities
 from thermohw.audit.energy import energy_quantities, first_law
 from thermohw.audit.entropy import system_change
-from thermohw.audit.evidence import Evidence, gather
+from thermohw.audit.evidence import Evidence
 from thermohw.audit.fluctuation import fluctuation
+from thermohw.audit.gather import gather
 from thermohw.audit.information import information, information_identity, information_quantities
 from thermohw.audit.likelihood import (
     bound_marginal,
