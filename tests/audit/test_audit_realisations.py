@@ -16,7 +16,7 @@ from thermohw.audit import audit
 from thermohw.control import Protocol
 from thermohw.control.realisation import POWER_FACTOR
 from thermohw.pipeline import simulate
-from thermohw.process import VP
+from thermohw.process import OU, VP
 from thermohw.target import gaussian_mixture
 from thermohw.units import K_B
 
@@ -73,3 +73,27 @@ def _calorimetric(quantities: Any, protocol: Protocol) -> None:
     variance = POWER_FACTOR["one-pole"] * 4.0 * K_B * excess * scale.resistance * 1e9
     power = variance / scale.resistance - K_B * excess / scale.time
     assert extra == pytest.approx(power * seconds, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "settings, check, words",
+    [
+        ({"control": "continuous", "amplifier_pole": "2 MHz"}, "second_law", "is not booked"),
+        ({"control": "continuous", "wiring": "current", "sense_offset": "20 uV"}, "second_law",
+         "control that is not ideal"),
+        ({"sense_gain": 2.0, "reading_noise": "60 uV"}, "information_identity", "a gain"),
+        ({"amplifier_pole": "2 MHz", "reading_noise": "60 uV"}, "information_identity", "a memory"),
+    ],
+)  # fmt: skip
+def test_accounts_that_imperfections_leave_without_a_verdict(
+    settings: dict[str, Any], check: str, words: str, tmp_path: Path
+) -> None:
+    """Not applicable, with the reason that applies."""
+    target = gaussian_mixture(means=[[-1.0], [1.0]], stds=0.4**0.5, weights=[0.5, 0.5])
+    score = target.score(OU(duration=3.0))
+    chosen = {"wiring": "emf", "control": "clocked", "ticks": 64} | settings
+    path = tmp_path / "run.h5"
+    simulate(Protocol(rc1(), score.process, score, **chosen), paths=256, seed=2, store=path,
+             every=0, test=0, progress=False)  # fmt: skip
+    found = {c.name: c for c in audit(path).checks}[check]
+    assert found.status == "not-applicable" and words in found.detail, found

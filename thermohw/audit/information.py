@@ -119,6 +119,11 @@ def _why_not(evidence: Evidence) -> str:
         return "a converter's readings are not Gaussian"
     if protocol.latency is not None:
         return "with latency a tick's input is not that of its own reading"
+    chain = evidence.plan.chain
+    if not chain.sense.exact:
+        return "readings with a gain or an offset are not those of the identity"
+    if not chain.lag.is_ideal:
+        return "sources with a memory do not rest between decisions"
     return "the identity is one of uncoupled nodes"
 
 

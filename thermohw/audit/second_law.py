@@ -103,7 +103,8 @@ def second_law_slack(evidence: Evidence, change: SystemChange) -> Slack:
     if "medium - pumping" not in evidence.moments:
         return Slack(
             None,
-            "int div u was not recorded (a learned score); without it dS + sum Q/kT = "
+            "int div u was not recorded (a learned score, or control that is not ideal); "
+            "without it dS + sum Q/kT = "
             f"{books.text('+.5f')} nats",
         )
     pumped = evidence.moments["medium - pumping"]
