@@ -3,7 +3,7 @@
 from thermohw.integrate.cells import Cells
 from thermohw.integrate.choice import make_stepper
 from thermohw.integrate.continuous import Euler, Heun, Splitting
-from thermohw.integrate.engine import Engine, Tile, TileRun, make_engine, tiles
+from thermohw.integrate.engine import Engine, make_engine
 from thermohw.integrate.held_network import HeldNetwork
 from thermohw.integrate.held_nodes import HeldNodes
 from thermohw.integrate.noise import BLOCK, BlockNoise, Recording, block_generator
@@ -12,6 +12,8 @@ from thermohw.integrate.recorder import Recorder, saved_ticks
 from thermohw.integrate.rotation import Rotating
 from thermohw.integrate.start import StartLaw, start_law
 from thermohw.integrate.step import Act, Step, Stepper
+from thermohw.integrate.tile import Tile, tiles
+from thermohw.integrate.tile_run import TileRun
 
 __all__ = [
     "BLOCK",

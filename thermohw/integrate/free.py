@@ -26,8 +26,8 @@ from thermohw.circuit.noises import noise_inputs
 from thermohw.control import Control, Piece
 from thermohw.errors import InputError
 from thermohw.integrate.choice import make_stepper
-from thermohw.integrate.engine import Tile, tiles
 from thermohw.integrate.noise import BLOCK, BlockNoise, block_generator
+from thermohw.integrate.tile import Tile, tiles
 from thermohw.integrate.waveforms import Waveforms
 from thermohw.units import engineering, parse
 

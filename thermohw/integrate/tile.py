@@ -1,0 +1,39 @@
+"""Tiles: a run cut into groups of paths, each of whole noise blocks.
+
+Paths are independent, so every tile goes from the first tick to the last before the next one
+starts. A tile is small enough to stay in cache; peak memory is set by it, not by paths times steps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from thermohw.integrate.noise import BLOCK
+
+__all__ = ["Tile", "tiles"]
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Paths first .. first + paths - 1, in whole noise blocks (the last one may be cut)."""
+
+    first: int
+    paths: int
+    blocks: tuple[int, ...]
+
+
+def tiles(paths: int, tile: int = BLOCK, *, first_block: int = 0) -> list[Tile]:
+    """Cut `paths` paths into tiles of at most `tile` paths, a multiple of 4096.
+
+    Args:
+        paths: number of paths.
+        tile: paths per tile.
+        first_block: noise block of the first path, to run a slice of a larger run.
+    """
+    assert tile % BLOCK == 0 and tile > 0, "a tile is a whole number of noise blocks"
+    result = []
+    for first in range(0, paths, tile):
+        size = min(tile, paths - first)
+        start = first_block + first // BLOCK
+        result.append(Tile(first, size, tuple(range(start, start + -(-size // BLOCK)))))
+    return result

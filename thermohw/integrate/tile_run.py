@@ -1,0 +1,178 @@
+"""One tile of paths on its way through the whole timeline.
+
+Piece by piece: the control law decides where the piece reads, sources with a memory remember, the
+stepper moves the paths, the observers watch. A `TileRun` can stop at any tick boundary, hand out
+everything it needs to continue (`checkpoint`) and continue bit-identically (`restore`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from thermohw.control import Control
+from thermohw.errors import InputError
+from thermohw.integrate.noise import BlockNoise, NoiseSource
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from thermohw.control import Piece
+    from thermohw.integrate.engine import Engine
+    from thermohw.integrate.observer import Carry
+    from thermohw.integrate.tile import Tile
+
+__all__ = ["TileRun"]
+
+
+@dataclass(eq=False)
+class TileRun:
+    """One tile on its way through the timeline."""
+
+    engine: Engine
+    tile: Tile
+    noise: NoiseSource
+    state: torch.Tensor
+    carries: dict[str, Carry]
+    position: int = 0
+    pending: dict[int, Control] = field(default_factory=dict)
+    predicted: torch.Tensor | None = None
+    lag: torch.Tensor | None = None
+
+    @property
+    def tick(self) -> int:
+        """Ticks completed."""
+        timeline = self.engine.plan.timeline
+        return (
+            timeline[self.position].tick
+            if self.position < len(timeline)
+            else self.engine.plan.schedule.ticks
+        )
+
+    def advance(self, until: int) -> None:
+        """Run up to the start of tick `until`.
+
+        Raises:
+            InputError: a state became non-finite; the message names the tick and the path.
+        """
+        plan, controller = self.engine.plan, self.engine.controller
+        if controller.filter is not None and self.predicted is None:
+            self.predicted = controller.filter.start(len(self.state), self.state)
+        timeline, last = plan.timeline, len(plan.timeline) - 1
+        while self.position <= last and timeline[self.position].tick < until:
+            piece = timeline[self.position]
+            if piece.reads and piece.tick not in self.pending:
+                self._decide(piece.tick)
+            last_one = self.position == last and plan.clocked and not self.engine.closing
+            act = partial(self._act, piece.tick) if plan.prompt and not last_one else None
+            control = self.pending.get(piece.applies)
+            if self.lag is not None:
+                control = self._remember(control, piece)
+            step = self.engine.stepper.step(piece, self.state, control, noise=self.noise, act=act)
+            for observer in self.engine.observers:
+                observer.update(self.carries[observer.name], step)
+            self.state, self.lag = step.end, step.lag
+            self.position += 1
+            self._forget(piece.applies, step.next_control)
+            if self.predicted is not None:
+                source = control.source if control is not None else torch.zeros_like(self.predicted)
+                self.predicted = controller.predict(self.predicted, source, piece)
+            if piece.ends_tick and (piece.tick + 1) % 64 == 0:
+                self._require_finite(piece.tick)
+        self._require_finite(until - 1)
+
+    def _decide(self, tick: int) -> None:
+        controller = self.engine.controller
+        width = controller.normals * self.state.shape[1]
+        noise = self.noise.normals(width) if width else None
+        voltage = self.engine.plan.protocol.board.efforts(self.state)
+        control = controller.act(voltage, tick, noise=noise, predicted=self.predicted)
+        self.pending[tick] = control
+        if control.estimate is not None:
+            self.predicted = control.estimate
+
+    def _remember(self, control: Control | None, piece: Piece) -> Control:
+        """The decision with what the sources remember; a value that arrives is held from now on."""
+        lag, timeline = self.lag, self.engine.plan.timeline
+        assert lag is not None
+        if control is None:
+            return Control(-1, torch.zeros_like(lag[:, 0]), lag=lag)
+        if self.position == 0 or timeline[self.position - 1].applies != piece.applies:
+            lag = torch.cat([control.source[:, None], lag[:, 1:]], 1)
+        return control._replace(lag=lag)
+
+    def _act(self, tick: int, state: torch.Tensor, *, middle: bool = False) -> Control:
+        voltage = self.engine.plan.protocol.board.efforts(state)
+        return self.engine.controller.act(voltage, tick if middle else tick + 1, middle=middle)
+
+    def _forget(self, applied: int, following: Control | None) -> None:
+        if following is not None:
+            self.pending = {following.tick: following}
+        elif self.position < len(self.engine.plan.timeline):
+            oldest = min(applied, self.engine.plan.timeline[self.position].applies)
+            self.pending = {tick: c for tick, c in self.pending.items() if tick >= oldest}
+
+    def _require_finite(self, tick: int) -> None:
+        if not bool(torch.isfinite(self.state).all()):
+            row = int((~torch.isfinite(self.state)).any(1).nonzero()[0])
+            raise InputError(
+                f"the state of path {self.tile.first + row} is not finite at tick {tick}: "
+                "the grid is too coarse or the score diverges; use more ticks or a larger t_min",
+                where="simulate",
+            )
+
+    def results(self) -> dict[str, Carry]:
+        """What every observer has to say at the end, by observer name."""
+        return {o.name: o.result(self.carries[o.name], self.state) for o in self.engine.observers}
+
+    def checkpoint(self) -> dict[str, Any]:
+        """Everything needed to continue, as numpy arrays by name; copies, since observers add in
+        place.
+        """
+        assert isinstance(self.noise, BlockNoise)
+        saved: dict[str, Any] = {
+            "position": self.position,
+            "state": self.state.numpy().copy(),
+            "noise": self.noise.get_state(),
+        }
+        for name, carry in self.carries.items():
+            entries = {f"carry/{name}/{key}": value.numpy().copy() for key, value in carry.items()}
+            saved.update(entries)
+        if not self.engine.plan.prompt:
+            for tick, control in self.pending.items():
+                saved[f"pending/{tick:08d}/source"] = control.source.numpy()
+                if control.score is not None:
+                    saved[f"pending/{tick:08d}/score"] = control.score.numpy()
+        if self.predicted is not None:
+            saved["predicted"] = self.predicted.numpy()
+        if self.lag is not None:
+            saved["lag"] = self.lag.numpy().copy()
+        return saved
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Continue from a checkpoint of the same tile."""
+        assert isinstance(self.noise, BlockNoise)
+
+        def tensor(value: np.ndarray) -> torch.Tensor:
+            return torch.from_numpy(value.copy())
+
+        self.position = int(saved["position"])
+        self.state = tensor(saved["state"])
+        self.pending = {}  # decisions of a later tick would be taken for the replayed ones
+        self.noise.set_state(saved["noise"])
+        for key, value in saved.items():
+            if key.startswith("carry/"):
+                _, name, entry = key.split("/", 2)
+                self.carries[name][entry] = tensor(value)
+            elif key.startswith("pending/") and key.endswith("/source"):
+                tick = int(key.split("/")[1])
+                score = saved.get(f"pending/{tick:08d}/score")
+                seen = None if score is None else tensor(score)
+                self.pending[tick] = Control(tick, tensor(value), seen)
+        if "predicted" in saved:
+            self.predicted = tensor(saved["predicted"])
+        if "lag" in saved:
+            self.lag = tensor(saved["lag"])
