@@ -105,15 +105,16 @@ def conclude(p: Mapping[str, Any], results: Results, sheet: Sheet) -> None:
         )
     quantities = ("w1", "emf", "current")
     z = np.array([[r["z"][q] for q in quantities] for r in rows])
-    columns = ["row", "W1 published", "here", "z", "series work published", "here", "z",
-               "current work published", "here", "z"]  # fmt: skip
+    columns = ["row", "W1", "here", "z", "series", "here", "z", "shunt", "here", "z"]
     lines = []
     for r in rows:
         line: list[Any] = [r["row"].name]
         for q in quantities:
             line += [getattr(r["row"], q), r[q], round(r["z"][q], 2)]
         lines.append(line)
-    sheet.table("table", columns, lines, "Works in kT per sample; W1 in V0. Errors are ours.")
+    sheet.table("table", columns, lines, "As published, here, and "
+                "their difference in standard errors: W1 (V0), work in series and in shunt (kT a "
+                "sample). Errors are ours.")  # fmt: skip
     worst = np.unravel_index(np.abs(z).argmax(), z.shape)
     for k, q in enumerate(quantities):
         total = float((z[:, k] ** 2).sum())

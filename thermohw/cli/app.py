@@ -210,9 +210,12 @@ def _fail(message: str) -> NoReturn:
 
 
 def _interrupted() -> NoReturn:
-    print(
-        "thermohw: interrupted; what was committed is kept, continue with --resume", file=sys.stderr
-    )
+    kept = {  # by command; only these leave anything behind
+        "run": "; what was committed is kept, continue with --resume",
+        "yield": "; boards finished into --out are kept: the same command goes on from here",
+    }
+    command = sys.argv[1] if len(sys.argv) > 1 else ""
+    print(f"thermohw: interrupted{kept.get(command, '')}", file=sys.stderr)
     sys.stderr.flush()
     os._exit(130)
 

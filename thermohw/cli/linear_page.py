@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from thermohw.circuit import LinearDevice, steady_heat, steady_production
+from thermohw.circuit.noises import total_covariance
 from thermohw.cli.evidence import weakest_evidence
 from thermohw.datasheet import EVIDENCE, Datasheet
 from thermohw.units import engineering
@@ -93,6 +94,9 @@ def _noise(device: LinearDevice) -> Rows:
     rows.append(("steady rms of the nodes", _range(rms[:count], "V")))
     if device.fluxes:
         rows.append(("steady rms of the inductors", _range(rms[count:], "A")))
+    if sheet is not None and sheet.noises:
+        driven = np.sqrt(np.diag(total_covariance(device))) * device.effort_scale
+        rows.append(("  with noise sources", _range(driven[:count], "V") + ", about the mean"))
     rows.append(("charge", f"{_plain(electrons)} electrons rms on a node, sqrt(k T C)"))
     return rows
 

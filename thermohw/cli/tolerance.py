@@ -75,10 +75,13 @@ def yields(
     json: Annotated[bool, typer.Option("--json", help="print everything as JSON")] = False,
 ) -> None:
     """Draw boards from the datasheet's tolerances; how many meet the requirements."""
+    from thermohw.errors import InputError
     from thermohw.pipeline import load_spec
     from thermohw.tolerance import Spread, yield_
     from thermohw.units import parse
 
+    if at_least is not None and not 0.0 <= at_least <= 1.0:
+        raise InputError(f"{at_least:g}: expected a share from 0 to 1", where="--at-least")
     spread = Spread(
         shared=shared,
         area=area,

@@ -100,8 +100,8 @@ class Yield:
         lines = [f"yield {self.passed}"]
         lines += [f"  {name:<32}{part}" for name, part in self.each.items()]
         if self.undecided:
-            lines.append(f"  {self.undecided} boards are within two standard errors of a bound: "
-                         "more paths decide them")  # fmt: skip
+            lines.append(f"  {self.undecided} of the boards within two standard errors of a bound: "
+                         "more paths decide")  # fmt: skip
         lines.append("worst boards")
         for board, rule, _ in self.worst():
             found, where = board.metrics[rule.name], ""
@@ -120,7 +120,7 @@ def _deviation(board: Board) -> str:
     for name, values in board.keys.items():
         rest = 0.0 if name == "sense_offset" else 1.0
         far = max(values, key=lambda v: abs(v - rest))
-        words.append(f"{name} {far:.4g}")
+        words.append(f"{name} {far:.4g}" + (" V" if name == "sense_offset" else ""))
     return ", ".join(words)
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from thermohw.control import Protocol
+from thermohw.datasheet.fields import did_you_mean
 from thermohw.errors import InputError
 from thermohw.pipeline import Spec, load_spec
 from thermohw.pipeline.build import build_setting, prior_kind
@@ -150,7 +151,10 @@ def sensitivity(
     for row in rows:
         unknown = sorted(set(row.changes) - known)
         if unknown:
-            raise InputError("unknown protocol key", where=f"rows.{row.name}.{unknown[0]}")
+            hint = did_you_mean(unknown[0], sorted(known))
+            raise InputError(
+                f"unknown protocol key '{unknown[0]}'; {hint}", where=f"row {row.name}"
+            )
     options: dict[str, Any] = dict(
         paths=paths, seed=seed, target=target, start=start, prior=prior, dtype=dtype
     )
