@@ -9,6 +9,7 @@ from scipy import sparse
 
 import thermohw as th
 from thermohw.circuit import stable_points
+from thermohw.circuit.jump import ELEMENTARY_CHARGE
 from thermohw.jumps import master, master_equation
 from thermohw.jumps.elimination import passage, stationary
 
@@ -70,3 +71,28 @@ def test_error_time_of_a_bit_is_its_slowest_decay() -> None:
     assert law.mean_voltages == pytest.approx(np.zeros(2), abs=1e-12)
     # Discrete: a path stops ON the ridge or, jumping from one charge above, always hits it.
     assert ridge * law.slowest_decay == pytest.approx(1.0, abs=0.03)
+
+
+def test_states_rarer_than_any_float() -> None:
+    """A slope of 1200 kT: the first states are zero, the others a geometric series."""
+    size, fall = 121, 10.0
+    rates = np.diag(np.full(size - 1, np.exp(fall)), 1) + np.diag(np.ones(size - 1), -1)
+    law = stationary(sparse.coo_matrix(rates))
+    expected = np.exp(-fall * np.arange(size)[::-1]) * -np.expm1(-fall)
+    assert law == pytest.approx(expected, rel=1e-12, abs=1e-200)
+
+
+def test_a_junction_under_a_large_voltage() -> None:
+    """A diode feeding a resistor from 1 V: its exponential leaves no float for empty nodes."""
+    device = circuits.build(
+        circuits.node("n", "0.02 fF"),
+        circuits.supply("s", "1 V"),
+        circuits.junction("d", "s", "n", saturation_current="1 pA"),
+        circuits.junction("r", "n", "gnd", resistance="1 Gohm"),
+    )
+    law = master_equation(device)
+    # What flows through the diode flows through the junction, one way: (v - q/2C)/R.
+    assert law.currents[0] == pytest.approx(law.currents[1], rel=1e-9)
+    half = 0.5 * ELEMENTARY_CHARGE / 0.02e-15
+    assert law.currents[1] == pytest.approx((law.mean_voltages[0] - half) / 1e9, rel=1e-9)
+    assert law.power.sum() == pytest.approx(law.heat_rates.sum(), rel=1e-9)

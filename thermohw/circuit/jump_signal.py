@@ -99,8 +99,9 @@ def mean_rates(device: JumpDevice, voltages: NDArray[Any]) -> tuple[NDArray[Any]
     """
     x = _across(device, voltages) / device.temperatures
     gate = device.control[:, : device.dim], device.control[:, device.dim :]
-    forward = np.exp(device.log_rates + voltages @ gate[0].T + gate[1] @ device.supply_voltages)
-    backward = forward * np.exp(-x)
+    level = device.log_rates + voltages @ gate[0].T + gate[1] @ device.supply_voltages
+    with np.errstate(over="ignore"):  # a search for rest points may stray far
+        forward, backward = np.exp(level), np.exp(level - x)
     tunnels = device.tunnelling
     forward = np.where(tunnels, forward * bose(x), forward)
     return forward, np.where(tunnels, np.exp(device.log_rates) * bose(-x), backward)

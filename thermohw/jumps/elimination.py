@@ -31,6 +31,8 @@ Sparse = Any  # scipy.sparse in COO form, whose stubs do not know its shape
 
 __all__ = ["band_cost", "passage", "stationary"]
 
+_LARGE = 1e200
+
 
 def band_cost(rates: Sparse) -> float:
     """Multiplications that an elimination takes: states times bandwidth squared."""
@@ -55,6 +57,8 @@ def stationary(rates: Sparse) -> NDArray[Any]:
     for k in range(1, size):
         low = max(0, k - width)
         law[k] = law[low:k] @ _column(band, width, k, low)
+        if law[k] > _LARGE:  # the first state may be rarer than any float; then it is zero
+            law[: k + 1] /= law[k]
     return law / law.sum()
 
 

@@ -208,6 +208,9 @@ def master_equation(device: JumpDevice, *, most: int = MAX_STATES) -> MasterEqua
         generator = _generator(device, low, shape)
         anchor = np.ravel_multi_index(tuple((np.rint(charges[0]) - low).astype(int)), shape)
         law = _stationary(generator, int(anchor))
+        if not np.isfinite(law).all():
+            raise InputError("rates of this circuit overflow: its voltages are hundreds of kT/q",
+                             where=device.name)  # fmt: skip
         found = MasterEquation(device, low, shape, generator, law)
         border = ((found.states == low) | (found.states == high)).any(1)
         if law[border].sum() <= _BORDER:
