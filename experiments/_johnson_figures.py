@@ -108,14 +108,14 @@ def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
 
 def _limits(driven: Results, top: float, p: dict[str, Any], sheet: Sheet) -> None:
     """Works at the widest and the narrowest noise against the two values for white noise."""
-    low = min(p["bandwidths"])
+    low, white = min(p["bandwidths"]), "; published: white noise"
     for shape in _COLOUR:
         follows = driven.where(shape=shape, bandwidth=top, hold=0.0)[0]
         sheet.number(f"work.follows.{shape}", follows["work"], follows["work.stderr"], unit="kT",
-                     published=FOLLOWS, note=f"source follows, B = {top:g}/RC; published: white noise")  # fmt: skip
+                     published=FOLLOWS, note=f"source follows, B = {top:g}/RC{white}")  # fmt: skip
         held = driven.where(shape=shape, bandwidth=top, hold=p["hold"])[0]
         sheet.number(f"work.held.{shape}", held["work"], held["work.stderr"], unit="kT",
-                     published=HELD, note=f"held, B = {top:g}/RC; published: white noise")  # fmt: skip
+                     published=HELD, note=f"held, B = {top:g}/RC{white}")  # fmt: skip
     rows = [driven.where(shape=s, bandwidth=b, hold=h)[0] for s in _COLOUR
             for b, h in ((low, 0.0), (low, p["hold"]))]  # fmt: skip
     gaps = [rows[i + 1]["work"] - rows[i]["work"] for i in range(0, len(rows), 2)]
