@@ -181,5 +181,7 @@ def test_bad_points() -> None:
     assert isinstance(device, JumpDevice)
     with pytest.raises(InputError, match="does not vanish"):
         linearised(device, np.array([0.01, 0.0]))
+    with pytest.raises(InputError, match="expected 2 voltages"):
+        linearised(device, np.zeros(3))
     with pytest.raises(InputError, match="grow"):
         linearised(device, np.zeros(2))

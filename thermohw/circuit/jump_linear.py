@@ -61,6 +61,8 @@ def linearised(device: JumpDevice, voltages: NDArray[Any] | None = None) -> Line
         InputError: voltages where the mean current does not vanish or that are not stable, or a
             point at which the conductors amplify (sym(G) not positive definite).
     """
+    if voltages is not None and np.shape(voltages) != (device.dim,):
+        raise InputError(f"expected {device.dim} voltages, one for every node", where=device.name)
     point = stable_points(device)[0] if voltages is None else small_signal(device, voltages)
     _check(device, point)
     loss = 0.5 * (point.conductance + point.conductance.T)
