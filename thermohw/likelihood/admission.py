@@ -1,6 +1,7 @@
 r"""What `evaluate` refuses, with the number that shows why.
 
 process    a score belongs to the process it was made for; another one's p_t are other laws.
+settings   a tolerance, probes or moments that no calculation could have.
 units      points must be in the target's model units; see `thermohw.target.units`.
 lattice    rounded numbers have no density: S0 = -inf, and every likelihood with it. In many
            points repeated values give them away. In few points the spacing does: the differences
@@ -10,6 +11,8 @@ lattice    rounded numbers have no density: S0 = -inf, and every likelihood with
 """
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 from torch import Tensor
@@ -21,7 +24,7 @@ from thermohw.target import Target
 from thermohw.target.lattice import refuse_levels
 from thermohw.target.units import refuse_units
 
-__all__ = ["admit_points", "admit_score"]
+__all__ = ["admit_points", "admit_score", "admit_settings"]
 
 _LEVELS, _FEWEST, _MOST = 4096, 8, 256  # levels refused; gaps to judge by
 
@@ -43,6 +46,16 @@ def admit_score(score: Score, target: Target, process: Process | None) -> None:
     if score.dim != target.dim:
         problem = f"the score has {score.dim} coordinates, {target.name} has {target.dim}"
         raise InputError(problem, where="score")
+
+
+def admit_settings(*, tolerance: float, probes: int, moments: int | None) -> None:
+    """Refuse numbers that mean nothing."""
+    if not 0.0 < tolerance < math.inf:
+        raise InputError(f"expected a number of nats > 0, got {tolerance!r}", where="tolerance")
+    if probes < 0:
+        raise InputError(f"expected a whole number >= 0, got {probes!r}", where="probes")
+    if moments is not None and moments < 1:
+        raise InputError(f"expected a whole number >= 1, got {moments!r}", where="moments")
 
 
 def admit_points(points: Tensor, target: Target) -> None:

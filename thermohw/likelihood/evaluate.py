@@ -1,20 +1,7 @@
 r"""All likelihood quantities of one score on one target, as plain numbers and arrays to be stored.
 
-Inside, everything is float64, in model units, nats per sample. Here, and only here, densities are
-converted to the target's data units,
-
-    nll, S, B  ->  + dim ln(scale);       differences and Sigma are the same in both,
-
-and for dequantised data also to bits per dimension, (nll - dim ln(step))/(dim ln 2).
-
-Under a Langevin process densities are those of the whole state, positions and momenta. What is in
-it beside the data has a known law, independent of them, so the chain rule of relative entropy gives
-
-    nll.data.*  =  nll.* - (-E ln of that law),        an upper bound of the data's own NLL at t_min
-
-comparable to the nll.* of a process of the data alone with the same noise at t_min. It is exact
-where the model keeps the rest independent, as the exact score does. Per point it is evaluated at
-states that read exactly the data (`Langevin.lay`).
+Inside, everything is float64, in model units, nats per sample; what is stored is in the target's
+data units (`likelihood.data_units`).
 
 Expectations over p_t are taken over the given held-out points (any dimension, with standard
 errors), or, where the law is known in one dimension and no points are given, by quadrature.
@@ -32,10 +19,11 @@ import torch
 from torch import Tensor
 
 from thermohw.errors import InputError
-from thermohw.likelihood.admission import admit_score
+from thermohw.likelihood.admission import admit_score, admit_settings
 from thermohw.likelihood.bound import bound_terms, flow_terms
+from thermohw.likelihood.data_units import alone, data_terms, in_data_units
 from thermohw.likelihood.ensemble import GridEnsemble
-from thermohw.likelihood.estimate import Estimate, estimate, plus, times
+from thermohw.likelihood.estimate import Estimate
 from thermohw.likelihood.flow import Flow, Progress, flow_nll, terminal_bar
 from thermohw.likelihood.reference import Reference
 from thermohw.likelihood.sources import (
@@ -50,7 +38,7 @@ from thermohw.likelihood.timeline import COUNTS, Timeline
 from thermohw.likelihood.trace import choose_trace
 from thermohw.process import Langevin, Process
 from thermohw.score import Score
-from thermohw.target import GaussianMixture, Target, UniformPixels, lift
+from thermohw.target import GaussianMixture, Target, lift
 
 __all__ = ["Likelihood", "evaluate"]
 
@@ -147,7 +135,7 @@ def evaluate(
     """
     target = lift(target, score.process)
     admit_score(score, target, process)
-    _settings(tolerance=tolerance, probes=probes, moments=moments)
+    admit_settings(tolerance=tolerance, probes=probes, moments=moments)
     process = score.process
     smooth = isinstance(target, GaussianMixture)
     timeline = Timeline.of(process, target.narrowest if smooth else 0.0)
@@ -209,11 +197,9 @@ def evaluate(
         arrays["weight"] = clean.weight.numpy()
     if isinstance(process, Langevin):
         rest = process.rest_nll(clean.x, process.t_min)
-        _data_terms(terms, clean.reduce(solved.nll - rest), process.rest_entropy(process.t_min))
-        arrays["nll.data.ode"] = (solved.nll - rest).numpy() + _alone(
-            target, "nll.data."
-        ).log_volume
-    values, notes = _in_data_units(terms, target)
+        data_terms(terms, clean.reduce(solved.nll - rest), process.rest_entropy(process.t_min))
+        arrays["nll.data.ode"] = (solved.nll - rest).numpy() + alone(target, "nll.data.").log_volume
+    values, notes = in_data_units(terms, target)
     settings = {
         "prior": prior,
         "expectation": "grid" if grid else "samples",
@@ -230,16 +216,6 @@ def evaluate(
         "cost": _cost(swept, solved, seconds),
     }
     return Likelihood(values, notes, arrays, swept.profile, settings)
-
-
-def _settings(*, tolerance: float, probes: int, moments: int | None) -> None:
-    """Refuse numbers that mean nothing."""
-    if not 0.0 < tolerance < math.inf:
-        raise InputError(f"expected a number of nats > 0, got {tolerance!r}", where="tolerance")
-    if probes < 0:
-        raise InputError(f"expected a whole number >= 0, got {probes!r}", where="probes")
-    if moments is not None and moments < 1:
-        raise InputError(f"expected a whole number >= 1, got {moments!r}", where="moments")
 
 
 def _cost(swept: Sweep, solved: Flow, seconds: float) -> dict[str, dict[str, float]]:
@@ -270,41 +246,3 @@ def _errors(terms: Terms, swept: Sweep, solved: Flow, solver_error: Tensor) -> N
     terms.put("error.divergence", Estimate(spread / math.sqrt(len(solved.nll)), 0.0))
     quadrature = abs(float(swept.trace.mean()) - swept.coarse[1])
     terms.put("error.quadrature", Estimate(quadrature, 0.0))
-
-
-def _data_terms(terms: Terms, flow: Tensor, rest: float) -> None:
-    """The densities of the whole state less that of what is not data, nats, model units."""
-    note = "of the data alone, at most: that of the whole state less what is not data"
-    for name, value in list(terms.values.items()):
-        if not name.startswith("nll.") or value is None:
-            continue
-        known = estimate(flow.numpy()) if name == "nll.ode" else plus(value, -rest)
-        terms.put(name.replace("nll.", "nll.data.", 1), known, density=True, note=note)
-
-
-def _alone(target: Target, name: str) -> Target:
-    """What a term is a density of: the target, or the data in it."""
-    return getattr(target, "base", target) if name.startswith("nll.data.") else target
-
-
-def _quantum(target: Target) -> float:
-    """Spacing of the grey levels that were dequantised, data units; 0 for continuous data."""
-    return 1.0 if isinstance(target, UniformPixels) else float(getattr(target, "step", 0.0))
-
-
-def _in_data_units(
-    terms: Terms, target: Target
-) -> tuple[dict[str, Estimate | None], dict[str, str]]:
-    """Shift the densities; add bits per dimension of the likelihoods of dequantised data."""
-    values: dict[str, Estimate | None] = {}
-    notes = dict(terms.notes)
-    for name, value in terms.values.items():
-        if value is not None and name in terms.densities:
-            value = plus(value, _alone(target, name).log_volume)
-        values[name] = value
-        data = _alone(target, name)
-        step = _quantum(data)
-        if step > 0.0 and value is not None and name.startswith("nll."):
-            discrete = plus(value, -data.dim * math.log(step))
-            values[f"{name}.bits_per_dim"] = times(discrete, 1.0 / (data.dim * math.log(2.0)))
-    return values, notes
