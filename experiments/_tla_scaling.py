@@ -145,6 +145,7 @@ def energies(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
         note="the same over the heat that its error needs by resistor noise",
     )
     sheet.finding(
-        f"Thermal noise alone asks for {level:.3g} k T of heat over the squared error. The board "
-        f"spends {100 * real['static'] / real['joules']:.1f} % of its energy in supplies at rest."
+        f"Thermal noise alone asks for {level:.3g} kT of heat divided by the squared relative "
+        f"error. The board spends {100 * real['static'] / real['joules']:.1f} % of its "
+        "energy in supplies at rest."
     )

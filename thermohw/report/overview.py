@@ -70,6 +70,13 @@ def headline(verdicts: Verdicts, facts: Facts) -> Headline:
     meaning = "heat released into the baths for each sample"
     if heat.value < 0.0:
         meaning = "heat for each sample; negative: drawn from the baths, which the run cools"
+    real = energy_of(verdicts, "heat.calorimetric", kt)
+    if real is not None and real.value is not None:  # injected noise: what a calorimeter would see
+        meaning = (
+            "heat for each sample as if the bath had the effective temperature of the injected "
+            f"noise; the resistors give off {measured(real.value, real.stderr, 'kT')}, injected "
+            "noise included"
+        )
     energy, error = rounded(heat.value * kt, None if heat.stderr is None else heat.stderr * kt)
     return Headline(
         energy,
