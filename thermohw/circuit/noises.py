@@ -38,6 +38,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.linalg import expm, solve_continuous_lyapunov, solve_discrete_lyapunov
+from scipy.optimize import nnls
 
 from thermohw.errors import InputError
 
@@ -58,7 +59,7 @@ __all__ = [
 ]
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(12)
-_PER_DECADE, _BEYOND = 3, 1.5
+_PER_DECADE, _BEYOND = 3, 1.5  # poles of flicker noise; factor beyond the ends of its band
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,6 +153,9 @@ def flicker_poles(
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Poles whose densities add up to `density` (corner/f)^exponent between two frequencies.
 
+    Right within 1 % in the band. Below it the density levels off, above it it falls as 1/f^2, both
+    within a factor of `_BEYOND`, so that a band declared is a band played.
+
     Args:
         density: one-sided, at `corner`.
         corner: frequency, any unit.
@@ -162,14 +166,15 @@ def flicker_poles(
     Returns:
         Variances and correlation times of the poles, shape (m,) each.
     """
-    decades = np.log10(highest / lowest) + 2.0 * _BEYOND
-    count = int(np.ceil(_PER_DECADE * decades)) + 1
-    places = np.geomspace(lowest / 10.0**_BEYOND, highest * 10.0**_BEYOND, count)
-    weights = places**-exponent  # densities at f = 0, up to a factor
-    # In an endless ladder of ratio q the sum is (pi/2)/(ln q sin(pi a/2)) f^-a and a small ripple.
-    ratio = np.log(places[1] / places[0])
-    whole = 0.5 * pi / (ratio * np.sin(0.5 * pi * exponent))
-    weights *= density * corner**exponent / whole
+    span = highest / lowest * _BEYOND**2
+    places = np.geomspace(
+        lowest / _BEYOND, highest * _BEYOND, int(np.ceil(_PER_DECADE * np.log10(span))) + 1
+    )
+    f = np.geomspace(lowest, highest, 40 * len(places))[:, None]
+    # The densities of the poles at f = 0, in units of the wanted density there: none is negative.
+    share, _ = nnls((f / places) ** exponent / (1.0 + (f / places) ** 2), np.ones(len(f)))
+    used = share > 0.0
+    places, weights = places[used], (share * density * (corner / places) ** exponent)[used]
     return 0.5 * pi * places * weights, 1.0 / (2.0 * pi * places)
 
 
