@@ -24,7 +24,8 @@ from thermohw.likelihood.bound import bound_terms, flow_terms
 from thermohw.likelihood.data_units import alone, data_terms, in_data_units
 from thermohw.likelihood.ensemble import GridEnsemble
 from thermohw.likelihood.estimate import Estimate
-from thermohw.likelihood.flow import Flow, Progress, flow_nll, terminal_bar
+from thermohw.likelihood.flow import Flow, flow_nll
+from thermohw.likelihood.progress import Progress, terminal_bar
 from thermohw.likelihood.reference import Reference
 from thermohw.likelihood.sources import (
     choose_ensemble,

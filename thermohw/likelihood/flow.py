@@ -21,9 +21,8 @@ network, is smooth, vanishes with the noise, and is summed at fewer moments, on 
 linear where the noise is a tenth of the data's own deviation.
 
 Errors, each per point and in nats:
-- solver: the quadrature errors plus the trajectory's. The former are the larger of the series'
-  remainder and d2 (d2/d1)^2, with d1, d2 the last two changes of the rule under doubling: for
-  exponential convergence the next change. The trajectory's is the sum over steps of |s . e|.
+- solver: the quadrature errors (`likelihood.nested`) plus the trajectory's, the sum over steps of
+  |s . e|.
 - divergence: the standard error of Hutchinson's estimator over its probes, 0 for exact traces.
 
 All numbers are in model units; points beyond the model's support give what the flow gives.
@@ -31,16 +30,17 @@ All numbers are in model units; points beyond the model's support give what the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from thermohw.errors import InputError
+from thermohw.likelihood.nested import Integral, refine, rms
+from thermohw.likelihood.progress import Progress, terminal_bar
 from thermohw.likelihood.reference import Reference
 from thermohw.likelihood.timeline import COUNTS, Moment, Timeline
 from thermohw.likelihood.trace import ExactTrace, Trace, Tracer
@@ -48,22 +48,13 @@ from thermohw.likelihood.trajectory import Path, Trajectory
 from thermohw.process import Normal
 from thermohw.score import Score
 
-__all__ = ["Flow", "Progress", "flow_nll", "terminal_bar"]
-
-Progress = Callable[[Iterable, str], Iterable]
+__all__ = ["Flow", "flow_nll"]
 
 _SHARP = COUNTS[2:]  # 27 points, of which 13 and 6 make the two coarser rules, or more
 _SHORT = (7, 15, 31, 63, 127, 255)
 _SMOOTH = (15, 31, 63, 127, 255)
 _TENTH = 1e-2  # of the data's variance: floor of the clock of what is smooth
 _TILE = 2**15  # path-coordinates solved together: bounds the memory of the stored trajectory
-
-
-def terminal_bar(items: Iterable, label: str) -> Iterable:
-    """Progress bar on a terminal, from the third second on; nothing elsewhere."""
-    from tqdm import tqdm
-
-    return tqdm(items, desc=label, delay=2.0, disable=None, leave=False)
 
 
 @dataclass(frozen=True)
@@ -91,10 +82,6 @@ class Flow:
     score_evaluations: int
     divergence_evaluations: int
     converged: bool
-
-
-def _rms(values: Tensor) -> float:
-    return float(values.square().mean().sqrt())
 
 
 @torch.no_grad()
@@ -201,12 +188,12 @@ def _solve(
         clock: Timeline,
         counts: tuple[int, ...],
         ends: tuple[float, float] | None = None,
-    ) -> _Integral:
+    ) -> Integral:
         def rate(u: float) -> Tensor:
             moment = clock.at(u)
             return moment.stretch * integrand(moment, path.at(timeline.position(moment.time)))
 
-        return _integrate(rate, clock, counts, ends or clock.ends, tolerance, progress)
+        return refine(rate, clock, counts, ends or clock.ends, tolerance, progress)
 
     if quick(timeline.at(final.u), final.x[:1]) is not None:
         spread = float(np.trace(reference.covariance)) / len(reference.covariance)
@@ -237,59 +224,8 @@ def _solve(
         final=final.x,
         score_evaluations=march.evaluations - before,
         divergence_evaluations=rest.evaluations,
-        converged=converged and (march.steps is None or _rms(final.error) <= tolerance),
+        converged=converged and (march.steps is None or rms(final.error) <= tolerance),
     )
-
-
-class _Integral(NamedTuple):
-    """int du of a rate: values (estimates, paths), estimated errors (paths,)."""
-
-    value: Tensor
-    error: Tensor
-    evaluations: int
-    converged: bool
-
-
-def _integrate(
-    rate: Callable[[float], Tensor],
-    clock: Timeline,
-    counts: tuple[int, ...],
-    ends: tuple[float, float],
-    tolerance: float,
-    progress: Progress,
-) -> _Integral:
-    """The clock's nested rule, refined until the root mean square error meets the tolerance."""
-    values: list[Tensor] = []
-    for count in counts:
-        nodes = clock.rule(count, ends)[0][:: 2 if values else 1]
-        added = [rate(float(u)) for u in progress(nodes, "divergence along the flow")]
-        values = _interleave(added, values) if values else added
-        grid = torch.stack(values)  # (count, estimates, paths)
-        error = _quadrature_error(clock, grid, ends)
-        if _rms(error) <= tolerance:
-            return _Integral(_apply_rule(clock, grid, 1, ends), error, count, True)
-    return _Integral(_apply_rule(clock, grid, 1, ends), error, len(values), False)
-
-
-def _quadrature_error(clock: Timeline, grid: Tensor, ends: tuple[float, float]) -> Tensor:
-    """Estimated error of the rule per path: its remainder, or what its coarser rules suggest."""
-    fine, middle, coarse = (_apply_rule(clock, grid, n, ends).mean(0) for n in (1, 2, 4))
-    change, previous = (fine - middle).abs(), (middle - coarse).abs()
-    shrink = min(1.0, _rms(change) / max(_rms(previous), 1e-300))
-    return torch.maximum(clock.remainder(grid.mean(1), ends), change * shrink**2)
-
-
-def _apply_rule(clock: Timeline, grid: Tensor, stride: int, ends: tuple[float, float]) -> Tensor:
-    """int du of values at the finest points, by the rule on every stride-th of them."""
-    used = grid[stride - 1 :: stride]
-    weights = torch.as_tensor(clock.rule(len(used), ends)[1]).to(grid)
-    return torch.tensordot(weights, used, dims=1)
-
-
-def _interleave(first: list, second: list) -> list:
-    """first[0], second[0], first[1], ...; first may be one longer."""
-    merged = [item for pair in zip(first, second, strict=False) for item in pair]
-    return merged + first[len(second) :]
 
 
 def _join(parts: list[Flow]) -> Flow:

@@ -36,9 +36,9 @@ import torch
 from torch import Tensor
 
 from thermohw.likelihood.ensemble import Ensemble
-from thermohw.likelihood.flow import Progress, terminal_bar
 from thermohw.likelihood.helmholtz import Split
 from thermohw.likelihood.moments import moment_values
+from thermohw.likelihood.progress import Progress, terminal_bar
 from thermohw.likelihood.reference import Reference
 from thermohw.likelihood.timeline import Moment, Timeline
 from thermohw.likelihood.trace import ExactTrace, Trace, Tracer

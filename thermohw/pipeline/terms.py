@@ -16,7 +16,7 @@ import torch
 from thermohw.errors import InputError
 from thermohw.integrate import block_generator
 from thermohw.likelihood import evaluate
-from thermohw.likelihood.flow import terminal_bar
+from thermohw.likelihood.progress import terminal_bar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

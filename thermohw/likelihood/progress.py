@@ -1,0 +1,16 @@
+"""How long iterations show that they go on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+__all__ = ["Progress", "terminal_bar"]
+
+Progress = Callable[[Iterable, str], Iterable]
+
+
+def terminal_bar(items: Iterable, label: str) -> Iterable:
+    """Progress bar on a terminal, from the third second on; nothing elsewhere."""
+    from tqdm import tqdm
+
+    return tqdm(items, desc=label, delay=2.0, disable=None, leave=False)
