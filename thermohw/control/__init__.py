@@ -2,11 +2,12 @@
 
 from thermohw.control.controller import Control, Controller
 from thermohw.control.converters import Converter
-from thermohw.control.drive import Drive, make_drive
+from thermohw.control.drive import Drive
 from thermohw.control.kalman import KalmanFilter
 from thermohw.control.limits import Limit, datasheet_limits, effective_temperature
 from thermohw.control.plan import Plan, make_plan
 from thermohw.control.protocol import Protocol
+from thermohw.control.reverse_drive import make_drive
 from thermohw.control.schedule import Schedule, make_schedule
 from thermohw.control.timeline import Piece, make_timeline
 

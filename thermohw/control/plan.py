@@ -13,9 +13,10 @@ import numpy as np
 
 from thermohw.control.chain.chain import Chain, make_chain
 from thermohw.control.converters import Converter
-from thermohw.control.drive import Drive, Law, make_drive
+from thermohw.control.drive import Drive, Law
 from thermohw.control.protocol import MOST_TICKS, Protocol, quantity
 from thermohw.control.ranges import make_converter, usual_ranges
+from thermohw.control.reverse_drive import make_drive
 from thermohw.control.schedule import Schedule, make_schedule, require_stable
 from thermohw.control.stability import stability_margin
 from thermohw.control.timeline import Piece, make_timeline
