@@ -92,6 +92,19 @@ def test_clocked_control_is_replayed(device, process, target, extra, wiring):
     assert found.recorded is not None and found.recorded <= LINEAR  # the stored path itself
 
 
+def test_the_deck_s_ramps_are_not_the_run_s(monkeypatch):
+    # Short last ticks make sources jump far; half of every ramp comes before the tick's end. The
+    # stored run steps, so what the ramps do is taken out of the comparison with it, and it matters.
+    protocol = played(th.load_device("rc1"), th.VP(0.1, 20.0, t_min=1e-6), ONE, wiring="emf",
+                      control="clocked", ticks=64, grid="log-snr")  # fmt: skip
+    found = check_path(protocol, 0, target=ONE)
+    assert_agrees(found, LINEAR)
+    monkeypatch.setattr(check_module, "_ramps", lambda device, path: 0.0)
+    raw = check_path(protocol, 0, target=ONE)
+    assert found.recorded <= 1.1 * found.deviation  # what is left is the simulator's own error
+    assert raw.recorded > 3.0 * found.recorded
+
+
 def test_a_network_as_sources_and_as_a_recording():
     from thermohw.score.training import fit_score
 

@@ -23,7 +23,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["RAMP", "STEPS", "Waveform", "interpolated", "largest_step", "staircase"]
+__all__ = ["RAMP", "STEPS", "Waveform", "interpolated", "largest_step", "sharpened", "staircase"]
 
 STEPS = 8
 """Fewest steps of a simulator in the longest piece."""
@@ -108,6 +108,14 @@ def staircase(edges: NDArray[Any], levels: NDArray[Any], ramp: float = RAMP) -> 
     inner = np.stack([edges[1:-1] - half, edges[1:-1] + half], axis=1).reshape(-1)
     times = np.concatenate([edges[:1], inner, edges[-1:]])
     return Waveform(times, np.repeat(levels, 2, axis=0))
+
+
+def sharpened(steps: Waveform, factor: float) -> Waveform:
+    """The same staircase with ramps `factor` times as wide."""
+    edges = steps.times[1:-1].reshape(-1, 2)
+    middle, half = edges.mean(axis=1), 0.5 * factor * np.diff(edges, axis=1)[:, 0]
+    inner = np.stack([middle - half, middle + half], axis=1).reshape(-1)
+    return Waveform(np.concatenate([steps.times[:1], inner, steps.times[-1:]]), steps.values)
 
 
 def interpolated(times: NDArray[Any], values: NDArray[Any]) -> Waveform:
