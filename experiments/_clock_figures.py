@@ -71,11 +71,14 @@ def conclude(p: dict[str, Any], results: Results, sheet: Sheet, power: dict[floa
     )
     first, last = (theorem.where(factor=f) for f in (factors[0], factors[-1]))
     gain = factors[-1] / factors[0]
+    ratio = _one(last, "heat") / _one(first, "heat")
+    shares = [_one(row, "heat.stderr") / _one(row, "heat") for row in (first, last)]
+    spread = ratio * float(np.linalg.norm(shares))
     sheet.finding(
         f"At lambda = {factors[-1]:g} the program takes "
         f"{_one(last, 'duration') * 1e9:.4g} ns instead of {_one(first, 'duration') * 1e9:.4g} ns "
-        f"and its heat is {_one(last, 'heat') / _one(first, 'heat'):.3g} times as large "
-        f"({gain:g} expected): the same {_one(last, 'entropy'):.3g} nats at a hotter bath."
+        f"and its heat is {ratio:.3g} +- {spread:.1g} times as large ({gain:g} expected): the same "
+        f"{_one(last, 'entropy'):.3g} nats at a hotter bath."
     )
     share = power[factors[-1]] * _one(last, "duration") / _one(last, "heat")
     sheet.finding(

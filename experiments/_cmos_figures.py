@@ -73,8 +73,7 @@ def conclude(p: Mapping[str, Any], results: Results, sheet: Sheet) -> None:
     sheet.finding(
         f"Gaussian noise of the same strength gets typical fluctuations right and rare ones wrong: "
         f"it loses the bit {ratio[0]:.2f} times as often at {bias[0]:g} mV and {ratio[-1]:.2f} "
-        f"times as often at {bias[-1]:g} mV, a factor that grows exponentially with the number of "
-        "electrons and would not show in any variance."
+        f"times as often at {bias[-1]:g} mV, which would not show in any variance."
     )
 
 

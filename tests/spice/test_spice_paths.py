@@ -101,6 +101,7 @@ def test_the_deck_s_ramps_are_not_the_run_s(monkeypatch):
     assert_agrees(found, LINEAR)
     monkeypatch.setattr(check_module, "_ramps", lambda device, path: 0.0)
     raw = check_path(protocol, 0, target=ONE)
+    assert found.recorded is not None and raw.recorded is not None
     assert found.recorded <= 1.1 * found.deviation  # what is left is the simulator's own error
     assert raw.recorded > 3.0 * found.recorded
 
