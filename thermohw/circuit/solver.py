@@ -35,6 +35,12 @@ from thermohw.circuit.active import ActiveDevice, Amplifiers
 from thermohw.circuit.active_build import amplifiers_of
 from thermohw.circuit.active_law import require_stable
 from thermohw.circuit.scale import Scale
+from thermohw.circuit.solver_admission import (
+    check_noise,
+    check_range,
+    checked_system,
+    noise_volts,
+)
 from thermohw.circuit.solver_program import Program, quantise
 from thermohw.errors import InputError
 
@@ -126,7 +132,7 @@ class SolverDevice:
         """
         solver, amplifier = self.datasheet.solver, self.datasheet.amplifiers[0]
         assert solver is not None
-        a, b = _checked(matrix, vector, self.size, self.name)
+        a, b = checked_system(matrix, vector, self.size, self.name)
         off = _switches(ideal)
         lowest, largest = float(np.linalg.eigvalsh(a)[0]), float(np.abs(a).max())
         full_scale, n = solver.full_scale.value, len(b)
@@ -138,12 +144,12 @@ class SolverDevice:
         if volts is None:
             bound = max(float(np.abs(b).max()) / largest, float(np.linalg.norm(b)) / lowest)
             volts = _HEADROOM * reach / bound if bound > 0.0 else reach
-        rms = _noise(noise, solver.noise, _HEADROOM * reach / 4.0 * np.sqrt(lowest / largest))
+        rms = noise_volts(noise, solver.noise, _HEADROOM * reach / 4.0 * np.sqrt(lowest / largest))
         bounded = amplifier.swing is not None and not off & {"swing", "bandwidth"}
         converters = np.inf if "converters" in off else full_scale
         swing = amplifier.swing.value if bounded and amplifier.swing else np.inf
-        _check_range(a, b, volts, converters, swing)
-        _check_noise(rms * np.sqrt(largest / lowest), min(converters, swing))
+        check_range(a, b, volts, converters, swing)
+        check_noise(rms * np.sqrt(largest / lowest), min(converters, swing))
         if mismatch is not None and mismatch < 0:
             raise InputError(f"{mismatch}: expected a seed of at least 0", where="mismatch")
         spread = None if mismatch is None or "resistors" in off else mismatch
@@ -263,81 +269,3 @@ def _switches(ideal: bool | Iterable[str]) -> frozenset[str]:
             f"unknown imperfection '{unknown[0]}'; known: {', '.join(IMPERFECTIONS)}", where="ideal"
         )
     return names
-
-
-def _check_range(
-    a: NDArray[Any], b: NDArray[Any], volts: float, converters: float, swing: float
-) -> None:
-    """Refuse voltages that would be clipped, whose answer no average mends.
-
-    Args:
-        a: matrix.
-        b: vector.
-        volts: V_x.
-        converters: their full scale; inf where they are ideal.
-        swing: of the amplifiers; inf where it is ideal.
-
-    Raises:
-        InputError: naming the largest volts that fit.
-    """
-    shown, driven = np.abs(np.linalg.solve(a, b)).max(), np.abs(b).max() / np.abs(a).max()
-    most = min(converters / max(shown, driven, 1e-300), swing / max(shown, 1e-300))
-    if volts > most:
-        raise InputError(
-            f"{volts:.4g} V per unit of x drives converters or amplifiers out of their range; at "
-            f"most {most:.4g} V fit this system",
-            where="volts",
-        )
-
-
-def _check_noise(spread: float, reach: float) -> None:
-    """Refuse noise of which four standard deviations are clipped: the covariance would be wrong."""
-    if 4.0 * spread > reach:
-        raise InputError(
-            f"the slowest mode fluctuates by {spread:.3g} V rms, which converters or amplifiers of "
-            f"{reach:.3g} V would clip; take noise = True, or less by {4.0 * spread / reach:.3g}",
-            where="noise",
-        )
-
-
-def _noise(asked: bool | float, sheet: Any, most: float) -> float:
-    """The rms voltage of the noise sources; True: the sheet's, where the range allows it."""
-    if asked is False:
-        return 0.0
-    if asked is True:
-        if sheet is None:
-            raise InputError("the datasheet has no noise sources: give solver.noise", where="noise")
-        return min(sheet.value, float(most))
-    if isinstance(asked, str) or not (np.isfinite(asked) and asked >= 0.0):
-        raise InputError(f"{asked!r}: expected an rms voltage in volt", where="noise")
-    return float(asked)
-
-
-def _checked(matrix: Any, vector: Any, size: int, name: str) -> tuple[NDArray[Any], NDArray[Any]]:
-    try:
-        a = np.array(matrix, dtype=float)
-        b = np.zeros(len(a)) if vector is None else np.array(vector, dtype=float)
-    except (TypeError, ValueError):
-        raise InputError("expected a matrix and a vector of numbers", where="matrix") from None
-    if a.ndim != 2 or a.shape[0] != a.shape[1] or not a.size or not np.isfinite(a).all():
-        raise InputError(f"expected a square matrix of finite numbers: shape {a.shape}",
-                         where="matrix")  # fmt: skip
-    if b.shape != (len(a),) or not np.isfinite(b).all():
-        raise InputError(
-            f"expected {len(a)} finite numbers, as the matrix has rows: shape {b.shape}",
-            where="vector",
-        )
-    if len(a) > size:
-        raise InputError(f"{len(a)} rows, but {name} has {size} integrators", where="matrix")
-    if not np.allclose(a, a.T, rtol=1e-9, atol=1e-12 * np.abs(a).max()):
-        raise InputError("not symmetric: the board relaxes to A^-1 b for symmetric positive "
-                         "matrices; solve A^T A x = A^T b instead", where="matrix")  # fmt: skip
-    a = 0.5 * (a + a.T)
-    values = np.linalg.eigvalsh(a)
-    if values[0] <= 1e-12 * np.abs(values).max():
-        raise InputError(
-            f"not positive definite: smallest eigenvalue {values[0]:.6g}, so the integrators run "
-            "away; solve A^T A x = A^T b instead",
-            where="matrix",
-        )
-    return a, b
