@@ -1,4 +1,4 @@
-"""What a board of integrators can be asked: systems that relax, voltages and noise within its range.
+"""What a board of integrators can be asked: systems that relax, voltages and noise in its range.
 
 A matrix that is not positive definite makes the integrators run away; voltages beyond the range of
 converters or amplifiers are clipped, and a clipped answer has an error that no average shows.
