@@ -170,7 +170,7 @@ def _energy(p: dict[str, Any], learned: Results, known: Results, sheet: Sheet) -
         pairs.append(f"{_WIRINGS[wiring]}, {_CONTROLS[control]}: {one['work']:.0f} and "
                      f"{other['work']:.0f} +- {other['work.error']:.0f} kT")  # fmt: skip
     sheet.finding(
-        "An image costs the sources the same on both arrays (RC and RLC - "
+        "With these steps an image costs the sources nearly the same on both arrays (RC and RLC - "
         + "; ".join(pairs)
         + "). In the limit of fine steps it is twice the free energy gained, whatever the circuit; "
         "holding a source between ticks loses its correlation with the noise of the tick and adds "
