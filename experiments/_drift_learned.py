@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thermohw.audit.verdict import Measured
+from thermohw.estimate import Estimate
 from thermohw.experiments._drift_figures import LOOK, NAMES, law_figure
 from thermohw.experiments._seeds import family, verdict
 
@@ -94,7 +94,7 @@ def law(p: dict[str, Any], learned: Results, sheet: Sheet) -> None:
 
 def _size_in_errors(value: float, error: float) -> float:
     """|z|."""
-    return abs(Measured(value, error).z())
+    return abs(Estimate(value, error).z())
 
 
 def _size(row: dict[str, Any], name: str) -> float:

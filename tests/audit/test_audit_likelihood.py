@@ -16,7 +16,7 @@ from thermohw.audit.likelihood import (
     likelihood_quantities,
     nll_above_entropy,
 )
-from thermohw.audit.verdict import EXPLAINED, HOLDS, VIOLATED
+from thermohw.estimate import EXPLAINED, HOLDS, VIOLATED
 from thermohw.pipeline.terms import likelihood_tree
 from thermohw.process import VP
 from thermohw.score.training import fit_score

@@ -5,7 +5,8 @@ import math
 
 import pytest
 
-from thermohw.audit.verdict import Audit, Check, Measured, Quantity, judge, worst
+from thermohw.audit.verdict import Audit, Check, Quantity
+from thermohw.estimate import Estimate, judge, worst
 
 
 @pytest.mark.parametrize(
@@ -30,8 +31,8 @@ def test_judgement(z, relation, status):
 
 
 def test_measured():
-    assert Measured(1.0, 0.5).z(2.0) == -2.0
-    assert Measured(1.0, 0.0).z(1.0) == 0.0 and Measured(1.0, 0.0).z(2.0) == -math.inf
+    assert Estimate(1.0, 0.5).z(2.0) == -2.0
+    assert Estimate(1.0, 0.0).z(1.0) == 0.0 and Estimate(1.0, 0.0).z(2.0) == -math.inf
     assert worst("holds", "not-applicable", "explained") == "explained"
     assert worst("violated", "explained") == "violated"
 
@@ -53,6 +54,7 @@ def test_json_has_null_for_what_is_not_finite():
             "value": None,
             "expected": 1.0,
             "stderr": None,
+            "power": None,
             "detail": "words",
         }
     ]

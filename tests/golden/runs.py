@@ -1,4 +1,4 @@
-"""Makes tests/data/golden_0.1.0/*.h5.gz: one real run of every kind of SPEC, by the code of that release.
+"""Makes tests/data/golden_0.1.0/*.h5.gz: a real run of every kind of SPEC, by that release's code.
 
 Released files are never made anew: every later version must open them, audit them, report them. A
 new release makes a folder of its own, `python tests/golden/runs.py tests/data/golden_X.Y.Z`.

@@ -182,7 +182,7 @@ def test_plain_result(generator: torch.Generator) -> None:
     assert first.settings["probes"] == 8
     assert (first.points["nll.ode.divergence_stderr"] > 0.0).mean() > 0.8
     assert {"noised held-out points", "probability flow"} <= set(seen)
-    json.dumps([first.settings, first.notes, {k: v for k, v in first.terms.items() if v}])
+    json.dumps([first.settings, first.notes, {k: [*v] for k, v in first.terms.items() if v}])
 
 
 def test_bad_requests(generator: torch.Generator) -> None:

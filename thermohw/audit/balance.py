@@ -15,7 +15,8 @@ import numpy as np
 from scipy.stats import norm
 
 from thermohw.audit.evidence import Evidence
-from thermohw.audit.verdict import Check, judge, not_applicable
+from thermohw.audit.verdict import Check, not_applicable
+from thermohw.estimate import judge
 
 __all__ = ["bath_heat"]
 

@@ -26,8 +26,9 @@ from __future__ import annotations
 from math import sqrt
 
 from thermohw.audit.evidence import Evidence
-from thermohw.audit.verdict import HOLDS, VIOLATED, Check, Measured, Quantity
+from thermohw.audit.verdict import Check, Quantity
 from thermohw.control.realisation import injected_work
+from thermohw.estimate import HOLDS, VIOLATED, Estimate
 
 __all__ = ["energy_quantities", "first_law"]
 
@@ -64,7 +65,7 @@ def first_law(evidence: Evidence) -> Check:
     return Check("first_law", HOLDS if fine else VIOLATED, value, allowed, None, detail, "<=")
 
 
-def _steepest(evidence: Evidence) -> tuple[str, Measured]:
+def _steepest(evidence: Evidence) -> tuple[str, Estimate]:
     """The account that the residual follows most."""
     moments = evidence.moments
     names = [n for n in moments.mean if n.startswith(("heat.", "work."))]
@@ -80,7 +81,7 @@ def energy_quantities(evidence: Evidence) -> dict[str, Quantity]:
     device, moments = evidence.setting.device, evidence.moments
     quantities: dict[str, Quantity] = {}
 
-    def put(name: str, measured: Measured, relative: float = 1.0, note: str = "") -> None:
+    def put(name: str, measured: Estimate, relative: float = 1.0, note: str = "") -> None:
         joule, kt = evidence.kt, 1.0 / relative
         quantities[f"{name}.J"] = Quantity(measured.value * joule, measured.stderr * joule, "J")
         quantities[f"{name}.kT"] = Quantity(measured.value * kt, measured.stderr * kt, "kT", note)
@@ -96,13 +97,13 @@ def energy_quantities(evidence: Evidence) -> dict[str, Quantity]:
         )
     for kind in ("emf", "current", "parameters"):
         name = f"work.{kind}"
-        put(name, moments[name] if name in moments else Measured(0.0, 0.0))
+        put(name, moments[name] if name in moments else Estimate(0.0, 0.0))
     injected = injected_work(evidence.plan)
     if injected is not None:
         note = "heat.total is at the effective temperature; this reaches the bath at its own"
         heat = moments["heat.total"]
-        put("work.injected", Measured(injected, 0.0), 1.0, "mean, from bandwidth and shape")
-        put("heat.calorimetric", Measured(heat.value + injected, heat.stderr), 1.0, note)
+        put("work.injected", Estimate(injected, 0.0), 1.0, "mean, from bandwidth and shape")
+        put("heat.calorimetric", Estimate(heat.value + injected, heat.stderr), 1.0, note)
     put("energy.change", moments["energy.change"])
     quantities["first_law.residual"] = Quantity(
         evidence.accounts.residual,

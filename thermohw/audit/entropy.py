@@ -20,8 +20,8 @@ import numpy as np
 from scipy.special import digamma
 
 from thermohw.audit.evidence import Evidence
-from thermohw.audit.verdict import Measured
 from thermohw.errors import InputError
+from thermohw.estimate import Estimate
 from thermohw.thermo import nearest_neighbour_entropy
 
 __all__ = ["SystemChange", "gaussian_entropy", "known_entropy", "system_change"]
@@ -83,10 +83,10 @@ def _final(evidence: Evidence) -> tuple[float, float, str, bool] | None:
     cross = None
     if "log_prob.end" in moments:
         mean = moments["log_prob.end"]
-        cross = Measured(-mean.value, mean.stderr)
+        cross = Estimate(-mean.value, mean.stderr)
         known = known_entropy(evidence)
         if known is not None:
-            z = Measured(cross.value, hypot(cross.stderr, known.stderr)).z(known.value)
+            z = Estimate(cross.value, hypot(cross.stderr, known.stderr)).z(known.value)
             if abs(z) <= 3.0:
                 method = f"exact laws (-E ln p of the samples agrees, z = {z:+.2f})"
                 return known.value, known.stderr, method, False
@@ -103,14 +103,14 @@ def _final(evidence: Evidence) -> tuple[float, float, str, bool] | None:
     return *_largest_entropy(x), method, True
 
 
-def known_entropy(evidence: Evidence) -> Measured | None:
+def known_entropy(evidence: Evidence) -> Estimate | None:
     """S(t_min), where the samples ought to have the data's own law there."""
     truth = evidence.truth
     ought = evidence.exact and evidence.plan.nominal and evidence.simulate["start"] == "marginal"
     if truth is None or not ought:
         return None
     try:
-        return Measured(*truth.entropy(truth.process.t_min))
+        return Estimate(*truth.entropy(truth.process.t_min))
     except InputError:  # a law with edges at t = 0
         return None
 

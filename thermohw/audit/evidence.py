@@ -19,10 +19,10 @@ import torch
 from thermohw.audit.accounts import Accounts
 from thermohw.audit.moments import Moments
 from thermohw.audit.rebuild import Setting
-from thermohw.audit.verdict import Measured
 from thermohw.control import Plan, make_plan
 from thermohw.control.chain import describe_keys
 from thermohw.errors import InputError
+from thermohw.estimate import Estimate
 from thermohw.integrate import StartLaw, start_law
 from thermohw.process import Langevin
 from thermohw.score import ExactScore
@@ -172,13 +172,13 @@ class Evidence:
         value = float(self.parameters.get("start", {}).get("entropy", float("nan")))
         return value if isfinite(value) else None
 
-    def term(self, name: str) -> Measured | None:
+    def term(self, name: str) -> Estimate | None:
         """A stored likelihood term, or None where it is unknown."""
         stored = self.parameters.get("likelihood", {}).get("terms", {}).get(name)
         return (
             None
             if stored is None or not isfinite(float(stored[0]))
-            else Measured(*map(float, stored))
+            else Estimate(*map(float, stored))
         )
 
     @cached_property

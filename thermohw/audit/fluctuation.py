@@ -17,7 +17,8 @@ from __future__ import annotations
 import numpy as np
 
 from thermohw.audit.evidence import Evidence, model_tensor
-from thermohw.audit.verdict import EXPLAINED, VIOLATED, Check, judge, not_applicable, worst
+from thermohw.audit.verdict import Check, not_applicable
+from thermohw.estimate import EXPLAINED, VIOLATED, judge, worst
 
 __all__ = ["ENOUGH", "HEAVY", "SLOW", "fluctuation"]
 

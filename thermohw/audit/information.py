@@ -22,16 +22,8 @@ import numpy as np
 from thermohw.audit.entropy import SystemChange
 from thermohw.audit.evidence import Evidence
 from thermohw.audit.fluctuation import ENOUGH, HEAVY, SLOW
-from thermohw.audit.verdict import (
-    EXPLAINED,
-    VIOLATED,
-    Check,
-    Measured,
-    Quantity,
-    judge,
-    not_applicable,
-    worst,
-)
+from thermohw.audit.verdict import Check, Quantity, not_applicable
+from thermohw.estimate import EXPLAINED, VIOLATED, Estimate, judge, worst
 
 __all__ = ["information", "information_identity", "information_quantities"]
 
@@ -55,7 +47,7 @@ def information(evidence: Evidence, change: SystemChange) -> Check:
     if change.value is None:
         return not_applicable(name, change.method, relation=">=")
     medium = evidence.moments["medium"]
-    value = Measured(change.value + medium.value, hypot(change.stderr, medium.stderr))
+    value = Estimate(change.value + medium.value, hypot(change.stderr, medium.stderr))
     z = value.z(-acquired)
     status = judge(z, relation=">=")
     word = "at most" if evidence.information.get("bound") else "in all"

@@ -22,17 +22,8 @@ from math import hypot
 import numpy as np
 
 from thermohw.audit.evidence import Evidence
-from thermohw.audit.verdict import (
-    EXPLAINED,
-    HOLDS,
-    VIOLATED,
-    Check,
-    Measured,
-    Quantity,
-    judge,
-    not_applicable,
-    worst,
-)
+from thermohw.audit.verdict import Check, Quantity, not_applicable
+from thermohw.estimate import EXPLAINED, HOLDS, VIOLATED, Estimate, judge, worst
 
 __all__ = ["bound_marginal", "bound_ode", "likelihood_quantities", "nll_above_entropy"]
 
@@ -54,7 +45,7 @@ def _numerical(evidence: Evidence, *names: str) -> float:
     return hypot(*errors, _ROUND * (1.0 + abs(marginal.value if marginal else 0.0)))
 
 
-def _bound(evidence: Evidence) -> Measured | None:
+def _bound(evidence: Evidence) -> Estimate | None:
     """B from its parts."""
     parts = [
         evidence.term(name) for name in ("entropy.data", "entropy.prior", "entropy.sigma_forward")
@@ -63,7 +54,7 @@ def _bound(evidence: Evidence) -> Measured | None:
     if stored is None or None in parts:
         return None
     s0, s1, sigma = (part.value for part in parts if part is not None)
-    return Measured(0.5 * (s0 + s1 - sigma), stored.stderr)
+    return Estimate(0.5 * (s0 + s1 - sigma), stored.stderr)
 
 
 def _accounts(evidence: Evidence) -> tuple[float, float]:
@@ -90,9 +81,9 @@ def bound_marginal(evidence: Evidence) -> Check:
         )
     stored = evidence.term("bound.gap")
     error = hypot(stored.stderr if stored else 0.0, _numerical(evidence, "error.quadrature"))
-    gap = Measured(marginal.value - bound.value, error)
+    gap = Estimate(marginal.value - bound.value, error)
     k1, wrong = _accounts(evidence)
-    residual = Measured(gap.value - k1 - wrong, _residual_error(evidence))
+    residual = Estimate(gap.value - k1 - wrong, _residual_error(evidence))
     status = worst(judge(gap.z(0.0), relation=">="), judge(residual.z(0.0)))
     detail = (
         f"NLL_marg = {marginal.value:.6f} >= B = {bound.value:.6f} nats; gap {gap.value:.3e} = "
@@ -126,13 +117,13 @@ def bound_ode(evidence: Evidence) -> Check:
     error = hypot(
         margin.stderr if margin else 0.0, _numerical(evidence, "error.quadrature", *numerical)
     )
-    difference = Measured(ode.value - bound.value, error)
+    difference = Estimate(ode.value - bound.value, error)
     shares = {text: evidence.term(f"bound.{key}") for key, text in _SHARES.items()}
     numbers = {
         text: term.value if term is not None else float("nan") for text, term in shares.items()
     }
     rest = difference.value - sum(numbers.values())
-    missing = Measured(rest, _residual_error(evidence, *numerical))
+    missing = Estimate(rest, _residual_error(evidence, *numerical))
     adds_up = judge(missing.z(0.0))
     below = judge(difference.z(0.0), relation=">=") != HOLDS
     status = (
@@ -160,7 +151,7 @@ _SHARES = {
 }
 
 
-def _show(term: Measured | None) -> str:
+def _show(term: Estimate | None) -> str:
     return "unknown" if term is None else f"{term.value:.1e}"
 
 
@@ -183,9 +174,9 @@ def nll_above_entropy(evidence: Evidence) -> Check:
     error = hypot(
         ode.stderr, floor.stderr, _numerical(evidence, "error.solver", "error.divergence")
     )
-    excess = Measured(ode.value - floor.value, error)
+    excess = Estimate(ode.value - floor.value, error)
     start = noised or floor
-    above = Measured(
+    above = Estimate(
         elbo.value - start.value,
         hypot(elbo.stderr, start.stderr, _numerical(evidence, "error.quadrature")),
     )

@@ -11,9 +11,10 @@ have a model unit's variance, C V0^2/k, and the electrons that V0 puts on the ca
 from __future__ import annotations
 
 from thermohw.audit.evidence import Evidence
-from thermohw.audit.verdict import HOLDS, VIOLATED, Check, Quantity, not_applicable
+from thermohw.audit.verdict import Check, Quantity, not_applicable
 from thermohw.control import datasheet_limits, effective_temperature
 from thermohw.control.realisation import describe_realisation, hottest
+from thermohw.estimate import HOLDS, VIOLATED
 from thermohw.units import engineering
 
 __all__ = ["protocol_limits", "protocol_quantities"]

@@ -4,6 +4,7 @@ Ledgers may hold 1e7 paths, so nothing here keeps them. Means and variances of c
 exactly (Chan, Golub and LeVeque 1979):
 
     delta = m_b - m_a,   m = m_a + delta n_b/n,   M2 = M2_a + M2_b + delta^2 n_a n_b/n
+    M3 = M3_a + M3_b + delta^3 n_a n_b (n_a - n_b)/n^2 + 3 delta (n_a M2_b - n_b M2_a)/n
 
 and <e^{-x}> is summed relative to the largest exponent seen so far, so that it neither overflows
 nor depends on the order of chunks beyond rounding.
@@ -23,19 +24,20 @@ from math import exp, sqrt
 
 import numpy as np
 
-from thermohw.audit.verdict import Measured
+from thermohw.estimate import Estimate
 
 __all__ = ["ExponentialSum", "Moments"]
 
 
 @dataclass
 class Moments:
-    """Running mean and squares of named columns, and of one reference column with each of them.
+    """Running mean, squares and cubes of named columns, and of one reference column with each.
 
     Attributes:
         count: paths seen.
         mean: column -> mean.
         square: column -> sum of squared deviations.
+        cube: column -> sum of cubed deviations, for the lean of the mean.
         mixed: column -> sum of products of its deviations with those of `reference`.
         reference: name of the column that `mixed` refers to.
     """
@@ -44,6 +46,7 @@ class Moments:
     count: int = 0
     mean: dict[str, float] = field(default_factory=dict)
     square: dict[str, float] = field(default_factory=dict)
+    cube: dict[str, float] = field(default_factory=dict)
     mixed: dict[str, float] = field(default_factory=dict)
 
     def add(self, columns: dict[str, np.ndarray]) -> None:
@@ -59,8 +62,15 @@ class Moments:
         for name, values in columns.items():
             with np.errstate(invalid="ignore"):  # infinite values: no deviation, nan says so
                 shift, centred = shifts[name], values - values.mean()
+            before = self.square.get(name, 0.0), self.cube.get(name, 0.0)
+            own = float(centred @ centred), float((centred**2) @ centred)
+            self.cube[name] = own[1]
+            if self.count:
+                lopsided = weight * (self.count - size) / total
+                crossed = 3.0 * (self.count * own[0] - size * before[0]) / total
+                self.cube[name] += before[1] + shift**3 * lopsided + shift * crossed
             for sums, product, jump in (
-                (self.square, centred @ centred, shift * shift),
+                (self.square, own[0], shift * shift),
                 (self.mixed, centred @ anchor, shift * shifts[self.reference]),
             ):
                 sums[name] = (
@@ -72,22 +82,20 @@ class Moments:
     def __contains__(self, name: str) -> bool:
         return name in self.mean
 
-    def __getitem__(self, name: str) -> Measured:
+    def __getitem__(self, name: str) -> Estimate:
         """Mean of a column with its standard error (nan for a single path)."""
-        n = self.count
-        error = sqrt(self.square[name] / (n - 1) / n) if n > 1 else float("nan")
-        return Measured(self.mean[name], error)
+        return Estimate.from_sums(self.count, self.mean[name], self.square[name], self.cube[name])
 
-    def slope(self, name: str) -> Measured:
+    def slope(self, name: str) -> Estimate:
         """Regression slope of the reference column on another one; zero where that one does not
         vary.
         """
         square, n = self.square[name], self.count
         if square == 0.0 or n < 3:
-            return Measured(0.0, 0.0)
+            return Estimate(0.0, 0.0)
         slope = self.mixed[name] / square
         left = max(self.square[self.reference] - slope * self.mixed[name], 0.0)
-        return Measured(slope, sqrt(left / (n - 2) / square))
+        return Estimate(slope, sqrt(left / (n - 2) / square))
 
 
 @dataclass
@@ -121,13 +129,13 @@ class ExponentialSum:
         )
 
     @property
-    def average(self) -> Measured:
+    def average(self) -> Estimate:
         """<e^{-x}> with the jackknife's standard error, which for a mean is the usual one."""
         n = self.count
         scale = exp(min(self.shift, 700.0))
         mean = self.first / n
         variance = max(self.second / n - mean**2, 0.0) / (n - 1) if n > 1 else float("nan")
-        return Measured(mean * scale, sqrt(variance) * scale)
+        return Estimate(mean * scale, sqrt(variance) * scale)
 
     @property
     def effective(self) -> float:

@@ -19,8 +19,9 @@ import numpy as np
 import torch
 
 from thermohw.audit.evidence import Evidence, model_tensor
-from thermohw.audit.verdict import HOLDS, VIOLATED, Check, Measured, judge, not_applicable
+from thermohw.audit.verdict import Check, not_applicable
 from thermohw.control import Controller
+from thermohw.estimate import HOLDS, VIOLATED, Estimate, judge
 from thermohw.integrate import block_generator
 from thermohw.likelihood import Likelihood, evaluate
 from thermohw.thermo import acquired, converter_information
@@ -84,7 +85,7 @@ _ERRORS = ("error.solver", "error.quadrature", "error.divergence")
 
 def _size(stored: float, again: float, error: float) -> float:
     """|z|, infinite where one side is not a number."""
-    z = abs(Measured(again, error).z(stored))
+    z = abs(Estimate(again, error).z(stored))
     return float("inf") if np.isnan(z) else z
 
 

@@ -33,18 +33,9 @@ from scipy.special import ndtr
 from thermohw.audit.distance import Distance, line_distance, sliced_distance, sliced_square
 from thermohw.audit.entropy import known_entropy
 from thermohw.audit.evidence import Evidence
-from thermohw.audit.verdict import (
-    EXPLAINED,
-    HOLDS,
-    VIOLATED,
-    Check,
-    Measured,
-    Quantity,
-    judge,
-    not_applicable,
-    worst,
-)
+from thermohw.audit.verdict import Check, Quantity, not_applicable
 from thermohw.errors import InputError
+from thermohw.estimate import EXPLAINED, HOLDS, VIOLATED, Estimate, judge, worst
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -168,7 +159,7 @@ def _typical(evidence: Evidence) -> tuple[str, str]:
     known = None if mean is None else known_entropy(evidence)
     if mean is None or known is None:
         return HOLDS, ""
-    gap = Measured(-mean.value - known.value, hypot(mean.stderr, known.stderr))
+    gap = Estimate(-mean.value - known.value, hypot(mean.stderr, known.stderr))
     z, allowed = gap.z(0.0), evidence.step * evidence.setting.device.dim
     status = judge(z)
     remark = f"; -E ln p differs from S(t_min) by {gap.text('+.5f')} nats, z = {z:+.2f}"

@@ -52,7 +52,8 @@ import numpy as np
 
 from thermohw.audit.entropy import SystemChange, gaussian_entropy
 from thermohw.audit.evidence import Evidence
-from thermohw.audit.verdict import VIOLATED, Check, Measured, Quantity, judge, not_applicable
+from thermohw.audit.verdict import Check, Quantity, not_applicable
+from thermohw.estimate import VIOLATED, Estimate, judge
 
 __all__ = ["Slack", "entropy_quantities", "second_law", "second_law_slack"]
 
@@ -66,7 +67,7 @@ class Slack:
         law: which sum it is, or why there is none.
     """
 
-    value: Measured | None
+    value: Estimate | None
     law: str
 
 
@@ -76,15 +77,15 @@ def second_law_slack(evidence: Evidence, change: SystemChange) -> Slack:
     if evidence.clocked:
         kalman = _kalman(evidence)
         if kalman is not None:
-            total = Measured(medium.value + kalman, medium.stderr)
+            total = Estimate(medium.value + kalman, medium.stderr)
             return Slack(total, "dS + sum Q/kT + sum I - I(X_N;Y)")
     if change.value is None:
         return Slack(None, change.method)
-    books = Measured(change.value + medium.value, hypot(change.stderr, medium.stderr))
+    books = Estimate(change.value + medium.value, hypot(change.stderr, medium.stderr))
     if evidence.clocked:
         bound, source = _information_bound(evidence)
         if bound is not None:
-            total = Measured(books.value + bound, books.stderr)
+            total = Estimate(books.value + bound, books.stderr)
             return Slack(total, f"dS + sum Q/kT + I, with I <= {bound:.4g} nats ({source})")
         demon = " (a demon: only the information restores the law)" if books.value < 0.0 else ""
         return Slack(
@@ -108,7 +109,7 @@ def second_law_slack(evidence: Evidence, change: SystemChange) -> Slack:
             f"{books.text('+.5f')} nats",
         )
     pumped = evidence.moments["medium - pumping"]
-    total = Measured(change.value + pumped.value, hypot(change.stderr, pumped.stderr))
+    total = Estimate(change.value + pumped.value, hypot(change.stderr, pumped.stderr))
     return Slack(total, "dS + sum Q/kT - int E div u")
 
 
@@ -145,7 +146,7 @@ def second_law(evidence: Evidence, change: SystemChange, slack: Slack) -> Check:
     z = value.z(0.0)
     detail = f"{slack.law} = {value.text()} >= 0 nats" + (f", z = {z:+.2f}" if z < 0.0 else "")
     if change.value is not None and not (evidence.clocked and _kalman(evidence) is not None):
-        detail += f"; dS {Measured(change.value, change.stderr).text('+.5f')} by {change.method}"
+        detail += f"; dS {Estimate(change.value, change.stderr).text('+.5f')} by {change.method}"
     status = VIOLATED if wrong else judge(z, relation=">=")
     return Check(name, status, value.value, 0.0, value.stderr, detail + remark, ">=")
 
@@ -200,13 +201,13 @@ def entropy_quantities(
     medium = moments["medium"]
     table = {
         "entropy.system_change": Quantity(change.value, change.stderr, "nat", method=change.method),
-        "entropy.medium": Quantity(*medium, "nat", _medium_note(evidence)),
-        "second_law.slack": Quantity(*(value or (None, None)), "nat", slack.law),
+        "entropy.medium": Quantity.of(medium, "nat", _medium_note(evidence)),
+        "second_law.slack": Quantity.of(value, "nat", slack.law),
         "production.total": _production(evidence, value, change),
     }
     if "pumping" in moments:
         note = "int div u as a sum over ticks, O(h)" if evidence.clocked else "int div u"
-        table["pumping.total"] = Quantity(*moments["pumping"], "nat", note)
+        table["pumping.total"] = Quantity.of(moments["pumping"], "nat", note)
     else:
         table["pumping.total"] = Quantity(None, None, "nat", "div u was not evaluated in this run")
     return table
@@ -220,7 +221,7 @@ def _medium_note(evidence: Evidence) -> str:
     return f"sum of int dQ_k/kT(t), T(t) the {'effective ' * (name == 'injected')}temperature"
 
 
-def _production(evidence: Evidence, value: Measured | None, change: SystemChange) -> Quantity:
+def _production(evidence: Evidence, value: Estimate | None, change: SystemChange) -> Quantity:
     """Entropy production: from log path ratios where recorded, else what continuous books say.
 
     Ratios of the states miss what circulates between more resistors than nodes: there the books
@@ -234,9 +235,9 @@ def _production(evidence: Evidence, value: Measured | None, change: SystemChange
         if hidden:
             note = f"{note}; of the states alone, a lower bound".removeprefix("; ")
         mean = evidence.moments[f"sigma.{parity}"]
-        return Quantity(*mean, "nat", note, method=f"log path ratios, {parity} control")
+        return Quantity.of(mean, "nat", note, method=f"log path ratios, {parity} control")
     if evidence.clocked or value is None:
         reason = "needs log path ratios, or continuous control and a known entropy change"
         return Quantity(None, None, "nat", reason)
     bound = "an upper bound" if change.upper else ""
-    return Quantity(*value, "nat", bound, method="ledger: the second law's slack")
+    return Quantity.of(value, "nat", bound, method="ledger: the second law's slack")

@@ -1,14 +1,6 @@
-"""What an audit says: checks with a status, quantities with a standard error, and how z-scores are
-judged.
+"""What an audit says: checks with a status and a power, quantities with a standard error.
 
-A check compares a measured value with what a law expects, in units of its own standard error:
-
-    |z| <= 3   holds        3 < |z| <= 4   explained (chance or bias; z is printed)        |z| > 4
-    violated
-
-Inequalities are one-sided: only the forbidden side counts. "explained" is also the status of a
-deviation whose cause is known and whose terms add up; "not-applicable" says what is missing for a
-check. A right run has |z| > 3 by chance in 0.27 % of two-sided checks and |z| > 4 in 0.0063 %.
+How a deviation becomes a status is `thermohw.estimate`'s one rule; no check has another.
 """
 
 from __future__ import annotations
@@ -16,42 +8,11 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
-__all__ = [
-    "EXPLAINED",
-    "HOLDS",
-    "NOT_APPLICABLE",
-    "VIOLATED",
-    "Audit",
-    "Check",
-    "Measured",
-    "Quantity",
-    "judge",
-    "not_applicable",
-    "worst",
-]
+from thermohw.estimate import NOT_APPLICABLE, VIOLATED, Estimate, judge
 
-HOLDS, EXPLAINED, VIOLATED = "holds", "explained", "violated"
-NOT_APPLICABLE = "not-applicable"
-_SEVERITY = (NOT_APPLICABLE, HOLDS, EXPLAINED, VIOLATED)
-
-
-class Measured(NamedTuple):
-    """A number and its standard error."""
-
-    value: float
-    stderr: float
-
-    def z(self, expected: float = 0.0) -> float:
-        """Deviation in standard errors; nan or infinite where the error is not positive."""
-        if self.stderr > 0.0:
-            return (self.value - expected) / self.stderr
-        return 0.0 if self.value == expected else math.copysign(math.inf, self.value - expected)
-
-    def text(self, form: str = ".5f") -> str:
-        """Value and standard error in words, "0.12345 +- 0.00012"."""
-        return f"{self.value:{form}} +- {self.stderr:{form.lstrip('+')}}"
+__all__ = ["Audit", "Check", "Quantity", "finite", "not_applicable"]
 
 
 @dataclass(frozen=True)
@@ -66,6 +27,8 @@ class Check:
         stderr: standard error of `value`, or None where it is exact or a largest deviation.
         detail: one sentence with the numbers.
         relation: how `value` must stand to `expected`: "=", ">=" or "<=".
+        power: the smallest deviation of `value` that would have been called violated, in its unit;
+            None where no verdict was given.
     """
 
     name: str
@@ -75,15 +38,26 @@ class Check:
     stderr: float | None
     detail: str
     relation: str = "="
+    power: float | None = None
+
+    @classmethod
+    def of(
+        cls, name: str, found: Estimate, expected: float, detail: str, *, relation: str = "="
+    ) -> Check:
+        """A measured number against what a law says, judged by the one rule."""
+        status = judge(found.z(expected), relation=relation)
+        power = found.power(relation)
+        return cls(name, status, found.value, expected, found.stderr, detail, relation, power)
 
     def to_dict(self) -> dict[str, Any]:
-        """The six keys of the JSON contract."""
+        """The keys of the JSON contract."""
         return {
             "name": self.name,
             "status": self.status,
             "value": finite(self.value),
             "expected": finite(self.expected),
             "stderr": finite(self.stderr),
+            "power": finite(self.power),
             "detail": self.detail,
         }
 
@@ -105,6 +79,12 @@ class Quantity:
     unit: str
     note: str = ""
     method: str = ""
+
+    @classmethod
+    def of(cls, found: Estimate | None, unit: str, note: str = "", *, method: str = "") -> Quantity:
+        """An estimate, or None for what is unknown."""
+        value, stderr = found if found is not None else (None, None)
+        return cls(value, stderr, unit, note, method)
 
     def to_dict(self) -> dict[str, Any]:
         """value, stderr, unit; note and method where there are any."""
@@ -158,24 +138,6 @@ class Audit:
         from thermohw.audit.table import format_audit
 
         return format_audit(self)
-
-
-def judge(z: float, *, relation: str = "=") -> str:
-    """The status that a z-score earns; a z that is not a number is a violation.
-
-    Args:
-        z: (value - expected) / standard error.
-        relation: "=" both sides count, ">=" only negative z, "<=" only positive z.
-    """
-    if math.isnan(z):
-        return VIOLATED
-    size = {"=": abs(z), ">=": -z, "<=": z}[relation]
-    return HOLDS if size <= 3.0 else EXPLAINED if size <= 4.0 else VIOLATED
-
-
-def worst(*statuses: str) -> str:
-    """The most severe of several statuses."""
-    return max(statuses, key=_SEVERITY.index)
 
 
 def not_applicable(

@@ -7,8 +7,8 @@ account. `physical_rates` and `energy_law` say what the same generation costs on
 
 from __future__ import annotations
 
+from thermohw.estimate import Estimate
 from thermohw.likelihood.ensemble import GridEnsemble, SampleEnsemble
-from thermohw.likelihood.estimate import Estimate
 from thermohw.likelihood.evaluate import Likelihood, evaluate
 from thermohw.likelihood.flow import Flow, flow_nll
 from thermohw.likelihood.sweep import Sweep, sweep

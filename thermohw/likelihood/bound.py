@@ -47,7 +47,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from thermohw.likelihood.elbo import sde_elbo, sde_elbo_denoising
-from thermohw.likelihood.estimate import Estimate, plus, times
+from thermohw.likelihood.estimate import Estimate
 from thermohw.likelihood.marginal import marginal_nll, marginal_nll_denoising
 from thermohw.likelihood.sweep import Sweep
 from thermohw.likelihood.terms import Terms
@@ -84,7 +84,7 @@ _SUBSTITUTED = "S(T) replaced by its upper bound, the entropy of the Gaussian of
 
 
 def _half(term: Estimate | None, factor: float) -> Estimate | None:
-    return None if term is None else times(term, factor)
+    return None if term is None else term * factor
 
 
 def bound_terms(
@@ -143,7 +143,7 @@ def bound_terms(
         terms.add("bound.residual", residual, _half(s0, -0.5), _half(s1, 0.5), reason=reason)
     truncation = None
     if s0 is not None and known.clean is not None:
-        truncation = plus(s0, -known.clean.value)
+        truncation = s0 - known.clean.value
     terms.put("bound.truncation", truncation, reason=reason)
 
     terms.put("entropy.data", s0, density=True, reason=reason)
@@ -159,7 +159,7 @@ def bound_terms(
     terms.add(
         "entropy.estimate_inversion",
         2.0 * marginal + sigma,
-        times(end, -1.0),
+        -end,
         density=True,
         note=note,
     )

@@ -21,7 +21,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from thermohw.likelihood.estimate import Estimate, estimate, plus, times
+from thermohw.likelihood.estimate import Estimate, estimate
 from thermohw.target import Target, UniformPixels
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def data_terms(terms: Terms, flow: Tensor, rest: float) -> None:
     for name, value in list(terms.values.items()):
         if not name.startswith("nll.") or value is None:
             continue
-        known = estimate(flow.numpy()) if name == "nll.ode" else plus(value, -rest)
+        known = estimate(flow.numpy()) if name == "nll.ode" else value - rest
         terms.put(name.replace("nll.", "nll.data.", 1), known, density=True, note=note)
 
 
@@ -60,11 +60,11 @@ def in_data_units(
     notes = dict(terms.notes)
     for name, value in terms.values.items():
         if value is not None and name in terms.densities:
-            value = plus(value, alone(target, name).log_volume)
+            value = value + alone(target, name).log_volume
         values[name] = value
         data = alone(target, name)
         step = _quantum(data)
         if step > 0.0 and value is not None and name.startswith("nll."):
-            discrete = plus(value, -data.dim * math.log(step))
-            values[f"{name}.bits_per_dim"] = times(discrete, 1.0 / (data.dim * math.log(2.0)))
+            discrete = value - data.dim * math.log(step)
+            values[f"{name}.bits_per_dim"] = discrete * (1.0 / (data.dim * math.log(2.0)))
     return values, notes

@@ -28,7 +28,7 @@ import torch
 from torch import Tensor
 
 from thermohw.errors import InputError
-from thermohw.likelihood.estimate import Estimate
+from thermohw.estimate import Estimate
 from thermohw.process import Langevin, Normal, Process
 from thermohw.score import ExactScore
 from thermohw.target import Target

@@ -13,24 +13,12 @@ quadrature. Units: whatever the samples have (nats here).
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from torch import Tensor
 
-from thermohw.score import Estimate
+from thermohw.estimate import Estimate
 
-__all__ = ["Estimate", "estimate", "plus", "times"]
-
-
-def plus(term: Estimate, constant: float) -> Estimate:
-    """The same estimate with an exactly known constant added."""
-    return Estimate(term.value + constant, term.stderr)
-
-
-def times(term: Estimate, factor: float) -> Estimate:
-    """The same estimate in another unit."""
-    return Estimate(term.value * factor, term.stderr * abs(factor))
+__all__ = ["Estimate", "estimate"]
 
 
 def estimate(samples: Tensor | np.ndarray, *independent: Estimate) -> Estimate:
@@ -45,6 +33,7 @@ def estimate(samples: Tensor | np.ndarray, *independent: Estimate) -> Estimate:
     """
     values = np.asarray(samples, dtype=np.float64)
     assert values.ndim == 1 and values.size > 0, "one value per path"
-    spread = values.std(ddof=1) / math.sqrt(values.size) if values.size > 1 else 0.0
-    value = float(values.mean()) + math.fsum(term.value for term in independent)
-    return Estimate(value, math.hypot(float(spread), *(term.stderr for term in independent)))
+    total = Estimate.from_paths(values) if values.size > 1 else Estimate(float(values[0]), 0.0)
+    for term in independent:
+        total = total + term
+    return total

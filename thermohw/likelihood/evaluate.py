@@ -19,11 +19,11 @@ import torch
 from torch import Tensor
 
 from thermohw.errors import InputError
+from thermohw.estimate import Estimate
 from thermohw.likelihood.admission import admit_score, admit_settings
 from thermohw.likelihood.bound import bound_terms, flow_terms
 from thermohw.likelihood.data_units import alone, data_terms, in_data_units
 from thermohw.likelihood.ensemble import GridEnsemble
-from thermohw.likelihood.estimate import Estimate
 from thermohw.likelihood.flow import Flow, flow_nll
 from thermohw.likelihood.progress import Progress, terminal_bar
 from thermohw.likelihood.reference import Reference

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from thermohw.errors import InputError
+from thermohw.estimate import Estimate
 from thermohw.likelihood.admission import admit_points
 from thermohw.likelihood.bound import Known
 from thermohw.likelihood.ensemble import Ensemble, GridEnsemble, SampleEnsemble
-from thermohw.likelihood.estimate import Estimate
 from thermohw.likelihood.features import FeatureSplit
 from thermohw.likelihood.helmholtz import LinearSplit, Split, WholeSplit
 from thermohw.likelihood.poisson import GridSplit

@@ -50,7 +50,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from thermohw.errors import InputError
-from thermohw.likelihood.estimate import Estimate
+from thermohw.estimate import Estimate
 from thermohw.process import Process
 
 if TYPE_CHECKING:

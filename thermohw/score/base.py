@@ -19,25 +19,19 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from thermohw.errors import InputError
+from thermohw.estimate import Estimate
 from thermohw.process import Process
 from thermohw.target import Target
 
 __all__ = ["Estimate", "ExactScore", "Field", "Score"]
 
 Affine = tuple[float | Tensor, float | Tensor]
-
-
-class Estimate(NamedTuple):
-    """A number and its standard error; 0 where it is exact to quadrature or closed form."""
-
-    value: float
-    stderr: float
 
 
 class Field(ABC):
