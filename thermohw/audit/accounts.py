@@ -46,7 +46,8 @@ class Accounts:
         device: names and temperatures of the baths, capacitances.
         paths: how many there will be.
         single: states were float32.
-        moments: means and variances of every heat and work and of the accounts above.
+        moments: means and variances of every heat and work, of the accounts above, and of the
+            energy that a path "exchanged".
         exponentials: <e^{-x}> of "sigma.even", "sigma.odd" and "sagawa_ueda", where recorded.
         residual: largest |residual| of a path relative to the energy it exchanged,
             E_0 + E_N + sum |W| + sum |Q|; float32 states also move the thermal energy of the nodes.
@@ -61,8 +62,10 @@ class Accounts:
     residual: float = 0.0
     mismatch: float = 0.0
 
-    def add(self, chunk: Chunk) -> None:
-        """Account for some paths: channel -> values of shape (chunk,) or (chunk, nodes), SI."""
+    def columns(self, chunk: Chunk) -> Chunk:
+        """Every account of some paths: channel -> values of shape (chunk,), SI, to account ->
+        (chunk,).
+        """
         kt = self.device.scale.energy
         heats = {f"heat.{bath}": chunk[f"heat.{bath}"] / kt for bath in self.device.elements}
         works = {name: value / kt for name, value in chunk.items() if name.startswith("work.")}
@@ -82,12 +85,20 @@ class Accounts:
             columns["medium"] = chunk["medium"]
         columns["residual"] = end - begin - (_total(works) - columns["heat.total"])
         self._differences(columns, chunk, kt)
-        self.moments.add(columns)
+        return columns
+
+    def add(self, chunk: Chunk) -> None:
+        """Account for some paths: channel -> values of shape (chunk,) or (chunk, nodes), SI."""
+        columns = self.columns(chunk)
+        kt = self.device.scale.energy
+        begin, end = chunk["energy.start"] / kt, chunk["energy.end"] / kt
+        flows = (name for name in chunk if name.startswith(("heat.", "work.")))
+        exchanged = begin + end + sum(np.abs(chunk[name]) for name in flows) / kt
+        self.moments.add(columns | {"exchanged": exchanged})
         for name in _AVERAGED:
             if name in columns:
                 fresh = ExponentialSum(int(3.0 * sqrt(self.paths)) + 2)
                 self.exponentials.setdefault(name, fresh).add(columns[name])
-        exchanged = begin + end + sum(np.abs(x) for x in (*heats.values(), *works.values()))
         if self.single:
             exchanged = exchanged + 0.5 * self.device.dim * float(self.device.temperatures.max())
         worst = np.abs(columns["residual"] / np.maximum(exchanged, 1e-300)).max()

@@ -23,6 +23,7 @@ from scipy.stats import gamma, norm
 
 __all__ = ["Distance", "line_distance", "sliced_distance", "sliced_square"]
 
+_CALLED, _FARTHEST = 4.0, 40.0
 _LINES, _EXCHANGES, _BRIDGES, _GRID = 64, 200, 2000, 601
 
 
@@ -36,7 +37,9 @@ class Distance:
         floor: its mean under the null.
         spread: its standard deviation under the null.
         z: normal deviate of its tail probability.
-        excess: sqrt(value^2 - E floor^2), or 0, over the law's width.
+        excess: sqrt(value^2 - E floor^2), or 0.
+        called: the excess at which z is 4.
+        width: of the law.
         count: samples compared.
     """
 
@@ -46,6 +49,8 @@ class Distance:
     spread: float
     z: float
     excess: float
+    called: float
+    width: float
     count: int
 
     @classmethod
@@ -55,10 +60,15 @@ class Distance:
         """Judge a value by draws of it under the null, shape (draws,)."""
         mean, variance = float((null**2).mean()), float((null**2).var(ddof=1))
         floor, spread = float(null.mean()), float(null.std(ddof=1))
+        if not variance > 0.0:  # the law lies between two points of the grid: samples far beyond it
+            far = _FARTHEST if value > floor else 0.0
+            return cls(name, value, floor, spread, far, value, 0.0, width, count)
         tail = gamma.sf(value**2, mean**2 / variance, scale=variance / mean)
-        z = float(norm.isf(tail)) if tail > 0.0 else (value - floor) / spread
-        excess = sqrt(max(value**2 - mean, 0.0)) / width
-        return cls(name, value, floor, spread, z, excess, count)
+        z = min(float(norm.isf(tail)) if tail > 0.0 else _FARTHEST, _FARTHEST)
+        excess = sqrt(max(value**2 - mean, 0.0))
+        far = gamma.isf(norm.sf(_CALLED), mean**2 / variance, scale=variance / mean)
+        called = sqrt(max(float(far) - mean, 0.0))
+        return cls(name, value, floor, spread, z, excess, called, width, count)
 
     @property
     def equivalent(self) -> float:

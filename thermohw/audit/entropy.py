@@ -24,7 +24,7 @@ from thermohw.errors import InputError
 from thermohw.estimate import Estimate
 from thermohw.thermo import nearest_neighbour_entropy
 
-__all__ = ["SystemChange", "gaussian_entropy", "known_entropy", "system_change"]
+__all__ = ["SystemChange", "gaussian_entropy", "known_entropy", "law_entropy", "system_change"]
 
 _NEIGHBOURS = 65_536  # end states used by the nearest-neighbour estimate
 _LOW = 3
@@ -105,12 +105,17 @@ def _final(evidence: Evidence) -> tuple[float, float, str, bool] | None:
 
 def known_entropy(evidence: Evidence) -> Estimate | None:
     """S(t_min), where the samples ought to have the data's own law there."""
-    truth = evidence.truth
     ought = evidence.exact and evidence.plan.nominal and evidence.simulate["start"] == "marginal"
-    if truth is None or not ought:
+    return law_entropy(evidence) if ought else None
+
+
+def law_entropy(evidence: Evidence) -> Estimate | None:
+    """S(t_min) of the data's law, where it is known."""
+    truth = evidence.truth
+    if truth is None:
         return None
     try:
-        return Estimate(*truth.entropy(truth.process.t_min))
+        return truth.entropy(truth.process.t_min)
     except InputError:  # a law with edges at t = 0
         return None
 

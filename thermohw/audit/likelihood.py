@@ -23,7 +23,7 @@ import numpy as np
 
 from thermohw.audit.evidence import Evidence
 from thermohw.audit.verdict import Check, Quantity, not_applicable
-from thermohw.estimate import EXPLAINED, HOLDS, VIOLATED, Estimate, judge, worst
+from thermohw.estimate import EXPLAINED, FEWEST, HOLDS, VIOLATED, Estimate, judge, worst
 
 __all__ = ["bound_marginal", "bound_ode", "likelihood_quantities", "nll_above_entropy"]
 
@@ -71,9 +71,22 @@ def _residual_error(evidence: Evidence, *numerical: str) -> float:
     )
 
 
+def _too_few(evidence: Evidence, name: str) -> Check | None:
+    """The verdict on fewer held-out points than a mean can be judged by; None for enough, or for
+    integrals over a known law.
+    """
+    found = _points(evidence)
+    if found is None or found[1] is not None or len(found[0]) >= FEWEST:
+        return None
+    reason = f"{len(found[0])} held-out points: a verdict on a mean needs {FEWEST}"
+    return not_applicable(name, reason, relation=">=")
+
+
 def bound_marginal(evidence: Evidence) -> Check:
     """NLL_marg >= B, and its gap adds up."""
     name = "bound_marginal"
+    if (few := _too_few(evidence, name)) is not None:
+        return few
     bound, marginal = _bound(evidence), evidence.term("nll.marginal")
     if bound is None or marginal is None:
         return not_applicable(
@@ -90,7 +103,8 @@ def bound_marginal(evidence: Evidence) -> Check:
         f"prior mismatch {k1:.3e} + score error {wrong:.3e}, residual {residual.text('+.1e')}, "
         f"z = {residual.z(0.0):+.2f}"
     )
-    return Check(name, status, marginal.value, bound.value, error, detail, ">=")
+    power = max(gap.power(">="), residual.power())
+    return Check(name, status, marginal.value, bound.value, error, detail, ">=", power)
 
 
 def _estimates(evidence: Evidence) -> str:
@@ -109,6 +123,8 @@ _ESTIMATES = {"plugin": "plug-in", "inversion": "bound inversion", "elbo": "evid
 def bound_ode(evidence: Evidence) -> Check:
     """NLL_ode against B: below it is explained by terms that add up, or violated."""
     name = "bound_ode"
+    if (few := _too_few(evidence, name)) is not None:
+        return few
     bound, ode = _bound(evidence), evidence.term("nll.ode")
     if bound is None or ode is None:
         return not_applicable(name, _unknown(evidence, "bound.lower"), relation=">=")
@@ -140,7 +156,8 @@ def bound_ode(evidence: Evidence) -> Check:
     if below:
         detail += "; B bounds NLL_marg, not the probability flow"
     status, detail = _unsettled(evidence, status, detail)
-    return Check(name, status, ode.value, bound.value, error, detail, ">=")
+    power = missing.power()
+    return Check(name, status, ode.value, bound.value, error, detail, ">=", power)
 
 
 _SHARES = {
@@ -158,6 +175,8 @@ def _show(term: Estimate | None) -> str:
 def nll_above_entropy(evidence: Evidence) -> Check:
     """NLL_ode >= S of the clean data, evidence bound >= S(t_min)."""
     name = "nll_above_entropy"
+    if (few := _too_few(evidence, name)) is not None:
+        return few
     ode, elbo = evidence.term("nll.ode"), evidence.term("nll.sde_elbo")
     clean, noised = evidence.term("entropy.clean"), evidence.term("entropy.data")
     floor = clean or noised
@@ -190,7 +209,8 @@ def nll_above_entropy(evidence: Evidence) -> Check:
         status = VIOLATED
         detail += f"; the stored mean differs from that of the stored points, {mean:.6f}"
     status, detail = _unsettled(evidence, status, detail)
-    return Check(name, status, ode.value, floor.value, error, detail, ">=")
+    power = max(excess.power(">="), above.power(">="))
+    return Check(name, status, ode.value, floor.value, error, detail, ">=", power)
 
 
 def _unsettled(evidence: Evidence, status: str, detail: str) -> tuple[str, str]:

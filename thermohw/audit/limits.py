@@ -46,7 +46,7 @@ def protocol_limits(evidence: Evidence) -> Check:
     detail = f"{granted[0].name} binds: {', '.join(parts)}{remark}"
     if broken:
         detail = f"beyond {', '.join(broken)}; {detail}"
-    return Check(name, VIOLATED if broken else HOLDS, ratio, 1.0, None, detail, "<=")
+    return Check(name, VIOLATED if broken else HOLDS, ratio, 1.0, None, detail, "<=", 0.0)
 
 
 def _remarks(evidence: Evidence) -> str:

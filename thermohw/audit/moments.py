@@ -86,6 +86,10 @@ class Moments:
         """Mean of a column with its standard error (nan for a single path)."""
         return Estimate.from_sums(self.count, self.mean[name], self.square[name], self.cube[name])
 
+    def variance(self, name: str) -> float:
+        """Variance of a column."""
+        return self.square[name] / max(self.count - 1, 1)
+
     def slope(self, name: str) -> Estimate:
         """Regression slope of the reference column on another one; zero where that one does not
         vary.

@@ -3,6 +3,7 @@
 from thermohw.control.controller import Control, Controller
 from thermohw.control.converters import Converter
 from thermohw.control.drive import Drive
+from thermohw.control.halving import halved
 from thermohw.control.kalman import KalmanFilter
 from thermohw.control.limits import Limit, datasheet_limits, effective_temperature
 from thermohw.control.plan import Plan, make_plan
@@ -24,6 +25,7 @@ __all__ = [
     "Schedule",
     "datasheet_limits",
     "effective_temperature",
+    "halved",
     "make_drive",
     "make_plan",
     "make_schedule",

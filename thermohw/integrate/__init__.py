@@ -14,6 +14,7 @@ from thermohw.integrate.start import StartLaw, start_law
 from thermohw.integrate.step import Act, Step, Stepper
 from thermohw.integrate.tile import Tile, tiles
 from thermohw.integrate.tile_run import TileRun
+from thermohw.integrate.twins import play_twins
 
 __all__ = [
     "BLOCK",
@@ -39,6 +40,7 @@ __all__ = [
     "block_generator",
     "make_engine",
     "make_stepper",
+    "play_twins",
     "saved_ticks",
     "start_law",
     "tiles",

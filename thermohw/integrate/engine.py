@@ -109,6 +109,7 @@ def make_engine(
     divergence: bool = False,
     flux: bool = False,
     closing: bool = False,
+    plan: Plan | None = None,
 ) -> Engine:
     """Work a protocol out and put an engine together.
 
@@ -123,8 +124,9 @@ def make_engine(
         divergence: evaluate div u at every tick (pumping).
         flux: draw int v dt in emf runs too (odd theorem).
         closing: evaluate the law at the end of the run too.
+        plan: the protocol worked out, where that was done already.
     """
-    plan = make_plan(protocol)
+    plan = make_plan(protocol) if plan is None else plan
     law = start_law(plan, start, target=target, prior=prior)
     device = protocol.board
     controller = Controller(

@@ -62,6 +62,7 @@ def run_spec(spec: Spec, out: str | Path, *, resume: bool = False, progress: boo
             tolerance=tables.likelihood.tolerance,
             moments=tables.likelihood.steps,
             solver=tables.likelihood.solver,
+            twins=tables.audit.twins,
             spec=spec.canonical,
             parameters={"source": spec.text},
             resume=resume,

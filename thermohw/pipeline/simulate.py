@@ -24,6 +24,7 @@ from thermohw.pipeline.observers import build_engine
 from thermohw.pipeline.stored import progress_bar, run_into_file, tile_size
 from thermohw.pipeline.summary import LedgerSummary
 from thermohw.pipeline.terms import likelihood_tree
+from thermohw.pipeline.twins import twin_tree
 from thermohw.store import check_new
 from thermohw.target import lift
 
@@ -68,6 +69,7 @@ def simulate(
     tolerance: float = 1e-5,
     moments: int | None = None,
     solver: str = "adaptive",
+    twins: bool = True,
     spec: str | None = None,
     parameters: dict[str, Any] | None = None,
     resume: bool = False,
@@ -93,6 +95,8 @@ def simulate(
         tolerance: of the likelihood's flow solver, nats.
         moments: times of the likelihood's integrals; None chooses.
         solver: of the likelihood's flow: "adaptive", or "fixed" with as many steps as `moments`.
+        twins: measure on a few paths more what the finite tick and every imperfection do to the
+            samples, and store it (`thermohw.pipeline.twins`); files only.
         spec: canonical text that identifies the run; default made from the settings.
         parameters: further trees for /parameters.
         resume: continue an unfinished file of the same spec.
@@ -145,6 +149,12 @@ def simulate(
                     solver=solver,
                     progress=progress,
                 )
+            if twins:
+                found = twin_tree(
+                    setting, paths=paths, seed=seed, start=engine.start.kind, prior=prior,
+                    dtype=dtype,
+                )  # fmt: skip
+                tree |= {"twins": found} if found else {}
         run_into_file(engine, paths, path, tree, every=every, resume=continuing, progress=progress)
         return Run(setting, {}, LedgerSummary.read(path), path)
     finally:
