@@ -25,6 +25,9 @@ class Answer:
 
     Attributes:
         stderr: standard error of the estimate from batches; nan where there is but one.
+        predicted: standard error in closed form, of the linear law.
+        bias: how far the estimate may be off `settled` beside that: the start it still remembers,
+            rounding of converters, round-off; see shortfall.py.
         runs: what every path alone says, shape (paths, ...).
         exact: A^-1 b or A^-1.
         settled: what this board tends to in a long time, closed form of its linear law without
@@ -37,6 +40,8 @@ class Answer:
     """
 
     stderr: NDArray[Any]
+    predicted: NDArray[Any]
+    bias: NDArray[Any]
     runs: NDArray[Any]
     exact: NDArray[Any]
     settled: NDArray[Any]
@@ -50,6 +55,15 @@ class Answer:
     def estimate(self) -> NDArray[Any]:
         """The mean over all paths."""
         raise NotImplementedError
+
+    @property
+    def uncertainty(self) -> NDArray[Any]:
+        """What is printed as +-: scatter and bias together, in quadrature.
+
+        The scatter is the larger of `stderr` and `predicted`: few batches, or readings that all
+        fall on one step of a converter, know less than the law does.
+        """
+        return np.hypot(np.fmax(self.stderr, self.predicted), self.bias)
 
     @property
     def error(self) -> float:
@@ -77,13 +91,11 @@ class Solution(Answer):
 
     Attributes:
         x: estimate, shape (N,).
-        predicted: standard error in closed form, shape (N,).
         times: of the trajectory, second.
         trajectory: mean over paths of x as it settles, shape (times, N).
     """
 
     x: NDArray[Any]
-    predicted: NDArray[Any]
     times: NDArray[Any]
     trajectory: NDArray[Any]
 
@@ -93,9 +105,15 @@ class Solution(Answer):
         return self.x
 
     def __str__(self) -> str:
-        rows = zip(self.x, self.stderr, self.predicted, self.exact, self.settled, strict=True)
-        lines = [f"{a:12.6f} {b:12.2g} {c:11.2g} {d:12.6f} {e:12.6f}" for a, b, c, d, e in rows]
-        head = "          x      +- stderr   predicted       exact     settles to"
+        rows = zip(
+            self.x, self.uncertainty, self.predicted, self.bias, self.exact, self.settled,
+            strict=True,
+        )  # fmt: skip
+        lines = [
+            f"{a:12.6f} {b:12.2g} {c:11.2g} {d:12.2g} {e:12.6f} {f:12.6f}"
+            for a, b, c, d, e, f in rows
+        ]
+        head = "           x           +-   by noise      by bias        exact   settles to"
         return self._page(f"A x = b, {len(self.x)} unknowns", [head, *lines])
 
 
@@ -117,9 +135,14 @@ class Inverse(Answer):
         return self.inverse
 
     def __str__(self) -> str:
-        worst = float(np.nanmax(self.stderr)) if np.isfinite(self.stderr).any() else float("nan")
         size = f"{len(self.exact)} x {len(self.exact)}"
-        return self._page(f"A^-1, {size}", [f"largest standard error of an entry {worst:.3g}"])
+        return self._page(
+            f"A^-1, {size}",
+            [
+                f"largest error of an entry {self.uncertainty.max():.3g}: by noise "
+                f"{self.predicted.max():.2g}, by bias {self.bias.max():.2g}"
+            ],
+        )
 
 
 def _relative(difference: NDArray[Any], exact: NDArray[Any]) -> float:

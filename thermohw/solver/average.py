@@ -14,6 +14,10 @@ Wick's theorem; for the same process
 
 with the eigenvalues l of A, C = A^-1/beta and readings much denser than the correlation time.
 
+Without that limit: products x x^T of stationary Gaussian readings are themselves readings of a
+linear process, with Phi (x) Phi and the covariance that Wick's theorem gives them, P (x) P and the
+same with two indices swapped, so that V of it is the covariance of their mean.
+
 Measured errors come from batches: the time is cut into batches much longer than the slowest motion,
 whose means are as good as independent, whatever the correlation inside them.
 """
@@ -28,7 +32,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Batches", "average_covariance", "covariance_error", "mean_error"]
+__all__ = ["Batches", "average_covariance", "covariance_error", "mean_error", "product_error"]
 
 _MOST = 16  # batches of a path
 _LENGTH = 20.0  # slowest motions in a batch
@@ -40,6 +44,25 @@ def average_covariance(phi: NDArray[Any], covariance: NDArray[Any], n: int) -> N
     rest = np.linalg.inv(one - phi)
     sums = (n * phi @ (one - phi) - phi @ (one - np.linalg.matrix_power(phi, n))) @ rest @ rest
     return (n * covariance + sums @ covariance + covariance @ sums.T) / n**2
+
+
+def product_error(
+    phi: NDArray[Any], covariance: NDArray[Any], n: int, show: NDArray[Any]
+) -> NDArray[Any]:
+    """E (C_hat - C)^2 of every entry, C_hat the mean product of n readings show . x, shape (N, N).
+
+    Args:
+        phi: transition from one reading to the next, shape (d, d).
+        covariance: P, shape (d, d).
+        n: readings.
+        show: what is read of x, shape (N, d).
+    """
+    d = len(phi)
+    pairs = np.kron(covariance, covariance)
+    swapped = pairs.reshape(d, d, d, d).transpose(0, 1, 3, 2).reshape(d * d, d * d)
+    mean = average_covariance(np.kron(phi, phi), pairs + swapped, n)
+    both = np.kron(show, show)
+    return np.einsum("ai,ij,aj->a", both, mean, both, optimize=True).reshape(len(show), -1)
 
 
 def mean_error(matrix: NDArray[Any], temperature: float, duration: float) -> float:

@@ -3,10 +3,11 @@
     solve    x = the mean of readings, after the start is forgotten
     invert   A^-1 = beta times the covariance of readings, with the noise sources on
 
-Both give the estimate with its standard error beside three references: the exact answer, what the
-board with its imperfections settles to (closed form of its linear law), and the standard error that
-the correlation of the readings predicts. What remains between the second and the first does not
-average away.
+Both give the estimate with its errors - the scatter of batches, and what is known to be missing
+(see shortfall.py) - beside three references: the exact answer, what the board with its
+imperfections settles to (closed form of its linear law), and the standard error that the
+correlation of the readings predicts. What remains between the second and the first does not average
+away.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ import numpy as np
 from thermohw.circuit import Program, SolverDevice, active_law
 from thermohw.errors import InputError
 from thermohw.solver.answer import Inverse, Solution
-from thermohw.solver.average import Batches, average_covariance
+from thermohw.solver.average import Batches
 from thermohw.solver.budget import Budget, budget
 from thermohw.solver.run import ActiveBooks, check_counts, march, seconds, step_of
+from thermohw.solver.shortfall import Shortfall
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -79,14 +81,12 @@ def solve(
     run = _listen(device, program, duration, settling, every, step, paths, seed, books, False)
     law = active_law(program.device, False)
     settled = program.read_exact(law.effort_mean(program.sources))
-    phi = law.transition(run.spacing)[0]
-    spread = law.reading @ average_covariance(phi, law.covariance, run.readings) @ law.reading.T
-    predicted = np.sqrt(np.diag(spread)[program.outputs] / paths) / program.unit
     mean, error = run.batches.mean()
     return Solution(
         x=mean,
         stderr=error,
-        predicted=predicted,
+        predicted=run.shortfall.mean_error(),
+        bias=run.shortfall.mean_bias(),
         runs=run.batches.by_path(),
         exact=np.linalg.solve(program.matrix, program.vector),
         settled=settled,
@@ -129,6 +129,8 @@ def invert(
     return Inverse(
         inverse=covariance / scale,
         stderr=error / scale,
+        predicted=run.shortfall.covariance_error() / scale,
+        bias=run.shortfall.covariance_bias() / scale,
         runs=run.batches.covariance_by_path() / scale,
         exact=np.linalg.inv(program.matrix),
         settled=law.effort_covariance[out, out] / program.unit**2 / scale,
@@ -144,8 +146,7 @@ def invert(
 @dataclass(frozen=True, eq=False)
 class _Heard:
     batches: Batches
-    readings: int
-    spacing: float
+    shortfall: Shortfall
     times: NDArray[Any]
     trajectory: NDArray[Any]
     budget: Budget
@@ -194,7 +195,9 @@ def _listen(
         readings=readings,
         heat=power * circuit.scale.energy / time,
     )
-    return _Heard(batches, readings, spacing, run.times, run.mean[:, program.outputs]
+    missing = Shortfall(program, quiet=quiet, readings=readings, spacing=spacing, inner=inner,
+                        paths=paths, slewing=_slews(program))  # fmt: skip
+    return _Heard(batches, missing, run.times, run.mean[:, program.outputs]
                   / program.volts, spent, run.books)  # fmt: skip
 
 
@@ -203,11 +206,15 @@ def _step(program: Program, spacing: float, books: bool) -> float:
     circuit = program.device
     if not books and not circuit.amplifiers.limited:
         return spacing
+    return min(spacing, step_of(circuit) if books or _slews(program) else 0.02)
+
+
+def _slews(program: Program) -> bool:
+    """Whether the switch-on or the noise drives amplifiers to a fifth of their slew rate."""
+    circuit = program.device
     steepest = 2.0 * float(np.abs(program.sources).max())  # volts per R C at the switch-on
     noisy = 4.0 * sqrt(float(circuit.strengths.max()) * _finite(circuit.amplifiers.rate))
-    if not books and steepest + noisy < 0.2 * float(circuit.amplifiers.slew.min()):
-        return min(spacing, 0.02)
-    return min(spacing, step_of(circuit))
+    return steepest + noisy >= 0.2 * float(circuit.amplifiers.slew.min())
 
 
 def _finite(rates: NDArray[Any]) -> float:
