@@ -177,7 +177,7 @@ def device_account(score: Score, target: Target, cell: dict[str, Any]) -> dict[s
             key = f"{control}.{name}"
             (joules, error), energy = run.ledger.rows["heat.total"], run.ledger.energy
             row[key], row[f"{key}.error"], row["kT"] = joules / energy, error / energy, energy
-            residual = run.ledger.rows["first_law.residual"][0] / energy
+            residual = run.ledger.rows["first_law.residual"].value / energy
             row["first_law"] = max(row.get("first_law", 0.0), abs(residual))
             if key == "continuous.fine" and target.analytic:
                 x = torch.as_tensor(run.channels["voltage.end"]) / protocol.v0

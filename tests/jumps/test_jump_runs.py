@@ -198,7 +198,7 @@ def test_what_a_run_cannot_say() -> None:
     cut = simulate_jumps(device, span, paths=4, start=law, stop=({"a": 1.0}, "1 V"))
     with pytest.raises(InputError, match="leave the stop out"):
         fluctuation_theorem(cut, law)
-    assert "+- nan" in str(runs[1]) and np.isnan(runs[1].current("leak")[1])
+    assert "+- nan" in str(runs[1]) and np.isnan(runs[1].current("leak").stderr)
     with pytest.raises(InputError, match="net charge transferred"):
         simulate_jumps(device, 1e-18, paths=4).fano("leak")
     with pytest.raises(InputError, match="no node 'c'"):

@@ -60,7 +60,7 @@ def test_generalised_jarzynski(
     # 200 ticks of order 2: 2e-5 of the naive average, a hundredth of its standard error
     assert_z(found.naive, average, stderr=max(found.naive_stderr, 1e-12))
     if "r0__temperature" in ramps:
-        assert abs(found.naive_z) > 50.0
+        assert abs(found.naive_z) >= 40.0  # as far as a tail probability goes
     assert found.dissipated > -4.0 * found.dissipated_stderr
 
 

@@ -25,6 +25,7 @@ from thermohw.circuit import LinearDevice
 from thermohw.circuit.noises import noise_inputs
 from thermohw.control import Control, Piece
 from thermohw.errors import InputError
+from thermohw.estimate import Estimate
 from thermohw.integrate.choice import make_stepper
 from thermohw.integrate.noise import BLOCK, BlockNoise, block_generator
 from thermohw.integrate.tile import Tile, tiles
@@ -68,11 +69,9 @@ class FreeRun:
         """E of the products of end efforts, shape (n, n)."""
         return self.efforts.T @ self.efforts / len(self.efforts)
 
-    def power(self, name: str) -> tuple[float, float]:
-        """Mean of an account over the run's duration and its standard error, watt."""
-        values = self.books[name]
-        spread = float(values.std(ddof=1)) / sqrt(len(values)) if len(values) > 1 else float("nan")
-        return float(values.mean()) / self.seconds, spread / self.seconds
+    def power(self, name: str) -> Estimate:
+        """Mean of an account over the run's duration, watt; unpacks as (value, standard error)."""
+        return Estimate.from_paths(self.books[name]) * (1.0 / self.seconds)
 
     def __str__(self) -> str:
         scale = self.device.scale

@@ -14,6 +14,7 @@ import numpy as np
 
 from thermohw.circuit.jump import ELEMENTARY_CHARGE
 from thermohw.errors import InputError
+from thermohw.estimate import Estimate
 from thermohw.units import engineering
 
 if TYPE_CHECKING:
@@ -102,14 +103,13 @@ class JumpRun:
         """sum_k Q_k/kT_k of every path, shape (paths,), nats."""
         return (self.heat / (self.device.temperatures * self.device.energy_unit)).sum(1)
 
-    def current(self, conductor: str) -> tuple[float, float]:
-        """Mean current through a conductor and its standard error, ampere."""
+    def current(self, conductor: str) -> Estimate:
+        """Mean current through a conductor, ampere; unpacks as (value, standard error)."""
         flow = ELEMENTARY_CHARGE * self.transferred[:, self._place(conductor)] / self.times
-        error = flow.std(ddof=1) / np.sqrt(self.paths) if self.paths > 1 else np.nan
-        return float(flow.mean()), float(error)
+        return Estimate.from_paths(flow)
 
-    def fano(self, conductor: str) -> tuple[float, float]:
-        """Variance over mean of the charges transferred, and its standard error (jackknife).
+    def fano(self, conductor: str) -> Estimate:
+        """Variance over mean of the charges transferred, its standard error by jackknife.
 
         Raises:
             InputError: fewer than three paths, paths that a stop cut to unequal lengths, or no net
@@ -123,7 +123,7 @@ class JumpRun:
         mean, square = (n.sum() - n) / (m - 1), (np.sum(n**2) - n**2) / (m - 1)
         left_out = (square - mean**2) * (m - 1) / (m - 2) / np.abs(mean)
         spread = np.sqrt((m - 1) / m * np.sum((left_out - left_out.mean()) ** 2))
-        return float(n.var(ddof=1) / abs(n.mean())), float(spread)
+        return Estimate(float(n.var(ddof=1) / abs(n.mean())), float(spread), m - 1.0)
 
     def _place(self, conductor: str) -> int:
         if conductor not in self.device.elements:
@@ -156,8 +156,7 @@ class JumpRun:
         tables.append(("energy change", self.energy_change))
         width = max(len(label) for label, _ in tables)
         for label, values in tables:
-            error = values.std(ddof=1) / np.sqrt(self.paths) / kt if self.paths > 1 else np.nan
-            mean = values.mean() / kt
+            mean, error = Estimate.from_paths(values / kt)
             lines.append(f"  {label:{width}}  {mean:12.6g} +- {error:.2g} kT a path")
         worst = float((np.abs(self.residual) / np.maximum(self.exchanged, kt)).max())
         lines.append(f"first law: residual {worst:.1e} of the energy exchanged, worst path")

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thermohw.errors import InputError
+from thermohw.estimate import Estimate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,7 +48,7 @@ class FluctuationTheorem:
         edges: of the bins of Sigma, shape (b + 1,), all positive.
         log_ratio: ln P(B)/P(-B) of every bin, shape (b,); nan where a bin is empty.
         expected: the same by the theorem, ln P(B) / E[exp(-Sigma); B], shape (b,).
-        z: deviation of every bin from the theorem in standard errors, shape (b,); nan where too
+        z: deviation of every bin from the theorem as a normal deviate, shape (b,); nan where too
             few paths go against the arrow of time for an error to mean anything.
     """
 
@@ -132,16 +133,16 @@ def fluctuation_theorem(run: JumpRun, law: MasterEquation, *, bins: int = 8) -> 
         size = (np.abs(sigma) >= low) & (np.abs(sigma) < high)
         up, down = size & (sigma > 0.0), size & (sigma < 0.0)
         tilted = np.where(up, weight, 0.0)
-        difference = down - tilted
-        spread = difference.std(ddof=1) / np.sqrt(len(sigma))
+        difference = Estimate.paired(down, tilted)
         known = float(tilted.sum()) >= _EVENTS and _effective(tilted[up]) >= _SAMPLES
-        if known and spread > 0.0:
+        if known and difference.stderr > 0.0:
             expected[i] = np.log(up.mean() / tilted.mean())
-            z[i] = difference.mean() / spread
+            z[i] = difference.z()
             ratio[i] = np.log(up.mean() / down.mean()) if down.any() else np.nan
+    mean, stderr = Estimate.from_paths(weight)
     return FluctuationTheorem(
-        mean=float(weight.mean()),
-        stderr=float(weight.std(ddof=1) / np.sqrt(len(weight))),
+        mean=mean,
+        stderr=stderr,
         samples=_effective(weight),
         production=float(sigma.mean()),
         edges=edges,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite, sqrt
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from thermohw.estimate import Estimate
 from thermohw.store import RunReader
 from thermohw.units import engineering
 
@@ -25,13 +26,13 @@ class LedgerSummary:
     """Means over paths.
 
     Attributes:
-        rows: name -> (mean, standard error), joule per sample.
+        rows: name -> mean with its standard error, joule per sample.
         energy: k T_ref, joule.
         baths: k T of every bath at its own temperature, joule; k T_ref counts for everything else.
         paths: number of samples.
     """
 
-    rows: dict[str, tuple[float, float]]
+    rows: dict[str, Estimate]
     energy: float
     baths: dict[str, float]
     paths: int
@@ -47,16 +48,9 @@ class LedgerSummary:
         table.update({name: channels[name] for name in channels if name.startswith("work.")})
         table["energy.change"] = channels["energy.end"] - channels["energy.start"]
         table["first_law.residual"] = channels["first_law.residual"]
-        n = len(table["energy.change"])
-        rows = {
-            name: (
-                float(values.mean()),
-                float(values.std(ddof=1) / sqrt(n)) if n > 1 else float("nan"),
-            )
-            for name, values in table.items()
-        }
+        rows = {name: Estimate.from_paths(values) for name, values in table.items()}
         baths = dict(zip(heat, map(float, bath_energies), strict=True))
-        return cls(rows, energy, baths, n)
+        return cls(rows, energy, baths, len(table["energy.change"]))
 
     @classmethod
     def read(cls, path: str | Path) -> LedgerSummary:

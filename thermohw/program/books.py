@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thermohw.errors import InputError
+from thermohw.estimate import Estimate
 from thermohw.program.start import efforts_of, equilibrium_of
 from thermohw.units import engineering
 
@@ -113,7 +114,7 @@ class Driven:
         ]
         if len(self.baths) > 8:
             lines.append(f"  and {len(self.baths) - 8} more baths")
-        mean, error = _mean(self.medium_entropy)
+        mean, error = Estimate.from_paths(self.medium_entropy)
         lines.append(f"  {'medium entropy':<28}{mean:12.5g} +- {error:.2g} nats")
         worst = float(np.abs(self.residual).max() / self.energy_unit)
         lines.append(f"  {'first law, worst path':<28}{worst:12.1e} kT")
@@ -171,12 +172,6 @@ def log_partition_change(
     return ends[1] - ends[0]
 
 
-def _mean(values: NDArray[Any]) -> tuple[float, float]:
-    """Mean and its standard error; one path has none."""
-    error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
-    return float(values.mean()), float(error)
-
-
 def _line(name: str, joule: NDArray[Any], unit: float) -> str:
-    mean, error = _mean(joule)
+    mean, error = Estimate.from_paths(joule)
     return f"  {name:<28}{mean / unit:12.5g} +- {error / unit:.2g} kT = {engineering(mean, 'J')}"

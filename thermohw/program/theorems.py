@@ -20,12 +20,13 @@ with the effective number of paths, (sum w)^2 / sum w^2; where that is small the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import exp, log, sqrt
+from math import exp, log
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from thermohw.errors import InputError
+from thermohw.estimate import Estimate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,11 +45,11 @@ class Jarzynski:
         average: <exp(-A)>.
         stderr: its standard error.
         expected: Z_1/Z_0.
-        z: (average - expected) / stderr.
+        z: of the average against `expected`, as a normal deviate.
         effective: number of paths that carry the average.
         naive: <exp(-W/T_0)> of the work alone.
         naive_stderr: its standard error.
-        naive_z: (naive - expected) / naive_stderr; large where T moves.
+        naive_z: of the naive average likewise; large where T moves.
         dissipated: <A> + ln Z_1/Z_0, nats, not negative.
         dissipated_stderr: its standard error.
     """
@@ -124,21 +125,22 @@ def jarzynski(run: Driven) -> Jarzynski:
         raise InputError("Z at the last parameters is not known: more than two coupled quartic "
                          "units", where="jarzynski")  # fmt: skip
     expected = exp(run.log_partition_change)
-    average, error, effective = _average(-exponent)
+    average, effective = _average(-exponent)
     first = run.ends[0].temperature
     assert first is not None
-    naive, naive_error, _ = _average(-run.kt(run.work.sum(1)) / first)
+    naive, _ = _average(-run.kt(run.work.sum(1)) / first)
+    dissipated = Estimate.from_paths(exponent)
     return Jarzynski(
-        average=average,
-        stderr=error,
+        average=average.value,
+        stderr=average.stderr,
         expected=expected,
-        z=_score(average - expected, error),
+        z=_score(average, expected),
         effective=effective,
-        naive=naive,
-        naive_stderr=naive_error,
-        naive_z=_score(naive - expected, naive_error),
-        dissipated=float(exponent.mean()) + run.log_partition_change,
-        dissipated_stderr=float(exponent.std(ddof=1) / sqrt(len(exponent))),
+        naive=naive.value,
+        naive_stderr=naive.stderr,
+        naive_z=_score(naive, expected),
+        dissipated=dissipated.value + run.log_partition_change,
+        dissipated_stderr=dissipated.stderr,
     )
 
 
@@ -251,18 +253,16 @@ def _exponent(run: Driven) -> NDArray[np.float64]:
     return run.exponent
 
 
-def _score(difference: float, error: float) -> float:
-    """Standard errors; a constant that is off (no work at all) is infinitely many."""
-    if error > 0.0:
-        return difference / error
-    return 0.0 if abs(difference) < 1e-12 else float(np.copysign(np.inf, difference))
+def _score(average: Estimate, expected: float) -> float:
+    """As a normal deviate; a constant (no work at all) is right to round-off or infinitely far."""
+    off = average - expected
+    return 0.0 if off.stderr == 0.0 and abs(off.value) < 1e-12 else off.z()
 
 
-def _average(values: NDArray[np.float64]) -> tuple[float, float, float]:
-    """<exp(values)>, its standard error, the effective number of paths."""
+def _average(values: NDArray[np.float64]) -> tuple[Estimate, float]:
+    """<exp(values)> and the effective number of paths."""
     top = float(values.max())
     weights = np.exp(values - top)
     scale = exp(top) if top < log(1e300) else float("inf")
-    error = float(weights.std(ddof=1)) / sqrt(len(weights))
     effective = float(weights.sum() ** 2 / (weights**2).sum())
-    return scale * float(weights.mean()), scale * error, effective
+    return Estimate.from_paths(weights) * scale, effective

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import ceil, isfinite, sqrt
+from math import ceil, isfinite
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from thermohw.circuit import ActiveDevice, active_law
 from thermohw.errors import InputError
+from thermohw.estimate import Estimate
 from thermohw.solver.noise import PathNoise
 from thermohw.solver.stepper import ActiveStepper
 from thermohw.units import engineering, parse
@@ -55,11 +56,9 @@ class ActiveBooks:
         chosen = [i for i, name in enumerate(self.names) if name.startswith(prefix)]
         return self.accounts[:, chosen].sum(1)
 
-    def mean(self, prefix: str) -> tuple[float, float]:
-        """Mean over paths of a total, and its standard error, joule."""
-        total = self.total(prefix)
-        spread = float(total.std(ddof=1)) / sqrt(len(total)) if len(total) > 1 else float("nan")
-        return float(total.mean()), spread
+    def mean(self, prefix: str) -> Estimate:
+        """Mean over paths of a total, joule; unpacks as (value, standard error)."""
+        return Estimate.from_paths(self.total(prefix))
 
     def __str__(self) -> str:
         rows = {"heat of the resistors": "heat.", "work of the sources": "work.emf.",

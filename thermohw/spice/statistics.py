@@ -13,7 +13,7 @@ at h = RC/50, the default.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, sqrt
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +21,7 @@ import numpy as np
 from thermohw.control import make_plan
 from thermohw.control.realisation import require_clock
 from thermohw.errors import InputError
+from thermohw.estimate import Estimate
 from thermohw.spice.board import RandomNoise
 from thermohw.spice.deck import CELLS, Deck, make_deck
 from thermohw.spice.law_cards import require_cards
@@ -54,9 +55,9 @@ class Ensemble:
     energy: NDArray[Any]
 
     @staticmethod
-    def mean(values: NDArray[Any]) -> tuple[float, float]:
-        """Mean and its standard error."""
-        return float(values.mean()), float(values.std(ddof=1)) / sqrt(len(values))
+    def mean(values: NDArray[Any]) -> Estimate:
+        """Mean over the cells; unpacks as (value, standard error)."""
+        return Estimate.from_paths(values)
 
     @property
     def residual(self) -> float:
@@ -66,8 +67,8 @@ class Ensemble:
     def __str__(self) -> str:
         work, heat = self.mean(self.work), self.mean(self.heat.sum(axis=1))
         return (
-            f"{len(self.work)} cells: work {work[0]:.4g} +- {work[1]:.2g} kT, heat since the empty "
-            f"start {heat[0]:.4g} +- {heat[1]:.2g} kT, first law within {self.residual:.1g} kT"
+            f"{len(self.work)} cells: work {work.text('.4g')} kT, heat since the empty start "
+            f"{heat.text('.4g')} kT, first law within {self.residual:.1g} kT"
         )
 
 

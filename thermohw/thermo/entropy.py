@@ -19,6 +19,8 @@ import numpy as np
 from scipy.spatial import KDTree
 from scipy.special import digamma
 
+from thermohw.estimate import Estimate
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -42,5 +44,6 @@ def nearest_neighbour_entropy(x: NDArray[Any], *, neighbours: int = 4) -> tuple[
     distance = KDTree(x).query(x, k=neighbours + 1)[0][:, -1]
     logs = np.log(np.maximum(distance, np.finfo(float).tiny))
     ball = 0.5 * d * log(pi) - lgamma(0.5 * d + 1.0)
-    value = float(digamma(n) - digamma(neighbours) + ball + d * logs.mean())
-    return value, float(d * logs.std(ddof=1) / sqrt(n) * sqrt(1.0 + 1.0 / neighbours))
+    value, error = d * Estimate.from_paths(logs)
+    value += float(digamma(n) - digamma(neighbours)) + ball
+    return value, error * sqrt(1.0 + 1.0 / neighbours)

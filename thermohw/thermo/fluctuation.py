@@ -36,6 +36,7 @@ import torch
 
 from thermohw.circuit import mirror, tick_moments
 from thermohw.circuit.tick import augmented_system, square_root_covariance
+from thermohw.estimate import Estimate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -157,7 +158,6 @@ def exponential_average(sigma: NDArray[Any]) -> tuple[float, float, float]:
     """
     shift = float((-sigma).max())
     weights = np.exp(-sigma - shift)
-    mean = float(weights.mean())
-    error = float(weights.std(ddof=1) / sqrt(len(weights)))
+    mean, error = Estimate.from_paths(weights) * float(np.exp(shift))
     effective = float(weights.sum() ** 2 / (weights**2).sum())
-    return mean * float(np.exp(shift)), error * float(np.exp(shift)), effective
+    return mean, error, effective

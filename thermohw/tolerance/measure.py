@@ -14,7 +14,6 @@ work.emf.kT, heat.total.kT and so on, means per sample, in kT of the datasheet a
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import sqrt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -23,6 +22,7 @@ from scipy.special import ndtr
 
 from thermohw.audit.distance import line_distance, sliced_distance
 from thermohw.errors import InputError
+from thermohw.estimate import Estimate
 from thermohw.pipeline import simulate
 from thermohw.process import OU
 
@@ -45,6 +45,11 @@ class Metric(NamedTuple):
     value: float
     stderr: float
     floor: float = 0.0
+
+    @property
+    def estimate(self) -> Estimate:
+        """Without the floor."""
+        return Estimate(self.value, self.stderr)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,9 +108,9 @@ def measure(
     name, quality = _quality(protocol, target, run.channels["voltage.end"])
     metrics = {name: quality}
     for key, values in columns.items():
-        mean, error = float(values.mean()), float(values.std(ddof=1) / sqrt(len(values)))
-        metrics[f"{key}.kT"] = Metric(mean, error)
-        metrics[f"{key}.J"] = Metric(mean * kt, error * kt)
+        mean = Estimate.from_paths(values)
+        metrics[f"{key}.kT"] = Metric(*mean)
+        metrics[f"{key}.J"] = Metric(*(mean * kt))
     return Outcome(metrics, columns)
 
 
@@ -155,4 +160,4 @@ def _influence(x: NDArray[Any], cdf: Callable[[NDArray[Any]], NDArray[Any]]) -> 
     gaps = np.diff(x)
     sign = np.sign(np.arange(1, n) / n - cdf(0.5 * (x[1:] + x[:-1])))
     beyond = np.concatenate([np.cumsum((sign * gaps)[::-1])[::-1], [0.0]])
-    return float(beyond.std(ddof=1) / sqrt(n))
+    return Estimate.from_paths(beyond).stderr

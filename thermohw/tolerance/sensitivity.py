@@ -11,13 +11,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from math import hypot, sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from thermohw.control import Protocol
 from thermohw.datasheet.fields import did_you_mean
 from thermohw.errors import InputError
+from thermohw.estimate import Estimate
 from thermohw.pipeline import Spec, load_spec
 from thermohw.pipeline.build import build_setting, prior_kind
 from thermohw.tolerance.measure import Metric, Outcome, measure
@@ -184,9 +184,9 @@ def _row(row: Row, found: dict[str, Outcome], first: dict[str, Outcome] | None) 
     if first is None:
         return SensitivityRow(row, quality, work)
     before = next(iter(first.values())).quality
-    change = Metric(quality.value - before.value, hypot(quality.stderr, before.stderr))
+    change = Metric(*(quality.estimate - before.estimate))
     paired = {}
     for wiring, outcome in found.items():
-        gap = outcome.paths[f"work.{wiring}"] - first[wiring].paths[f"work.{wiring}"]
-        paired[wiring] = Metric(float(gap.mean()), float(gap.std(ddof=1) / sqrt(len(gap))))
+        name = f"work.{wiring}"
+        paired[wiring] = Metric(*Estimate.paired(outcome.paths[name], first[wiring].paths[name]))
     return SensitivityRow(row, quality, work, change, paired)
