@@ -36,7 +36,7 @@ RUNS = {
     "ve": ["process={kind='ve', sigma=5.0, t_min=1e-3}", "protocol.grid=log-snr"],
     "chain": [*CHAIN, "protocol.stepper=splitting"],
     "chain current": [*CHAIN, "protocol.stepper=splitting", "protocol.wiring=current"],
-    "chain noisy": [*CHAIN, *CLOCKED, "protocol.reading_noise=60 uV"],
+    "chain noisy": [*CHAIN, *CLOCKED, "protocol.ticks=40", "protocol.reading_noise=60 uV"],
 }
 
 

@@ -24,7 +24,7 @@ def array_protocol(ticks: int, control: str = "clocked") -> Protocol:
     target = gaussian_mixture(torch.randn(3, 64, generator=generator).numpy(), 0.7)
     process = OU(2.0)
     return Protocol(load_device("rc64"), process, target.score(process), wiring="emf",
-                    control=control, ticks=ticks)  # fmt: skip
+                    control=control, ticks=ticks, allow_ringing=True)  # fmt: skip
 
 
 def chain_protocol(ticks: int, wiring: str) -> Protocol:
@@ -145,8 +145,8 @@ def test_coupled_devices_by_the_block(name: str) -> None:
     protocol = {
         "array": lambda: array_protocol(16), "array continuous": lambda: array_protocol(
             16, "continuous"),
-        "chain emf": lambda: chain_protocol(32, "emf"),
-        "chain current": lambda: chain_protocol(32, "current"),
+        "chain emf": lambda: chain_protocol(40, "emf"),
+        "chain current": lambda: chain_protocol(40, "current"),
     }[name]()  # fmt: skip
     observers = [Ledger(protocol.device, protocol.wiring)]
     engine = make_engine(protocol, observers, seed=3, dtype=torch.float32)

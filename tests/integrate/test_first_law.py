@@ -25,7 +25,8 @@ def several_nodes(
     equal = device.uncoupled and np.ptp(device.coefficients) == 0.0
     process = OU(2.0) if equal else relaxation(device, 2.0)
     score = gaussian_mixture(means, 0.7).score(process)
-    return Protocol(device, process, score, wiring=wiring, control=control, ticks=64,
+    ticks = 96 if equal else 64  # far modes: 64 are too few
+    return Protocol(device, process, score, wiring=wiring, control=control, ticks=ticks,
                     stepper=stepper, **settings)  # type: ignore[arg-type]  # fmt: skip
 
 

@@ -228,6 +228,6 @@ def test_cells_of_equal_nodes_share_moments() -> None:
     process = OU(duration=1.0)
     target = gaussian_mixture([[0.5] * 64, [-0.5] * 64], 0.6, [0.5, 0.5])
     protocol = Protocol(device, process, target.score(process), wiring="emf", control="clocked",
-                        ticks=10, amplifier_pole="2 MHz")  # fmt: skip
+                        ticks=24, amplifier_pole="2 MHz")  # fmt: skip
     run = simulate(protocol, paths=20, dtype="float64").channels
     assert np.abs(run["first_law.residual"]).max() < 1e-11 * run["energy.start"].max()

@@ -4,23 +4,26 @@ integrated.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from thermohw.control.bias import Bias, bias_of, narrow_loop
 from thermohw.control.chain.chain import Chain, make_chain
 from thermohw.control.converters import Converter
 from thermohw.control.drive import Drive, Law
+from thermohw.control.loop import Ticks
 from thermohw.control.protocol import MOST_TICKS, Protocol, quantity
 from thermohw.control.ranges import make_converter, usual_ranges
 from thermohw.control.reverse_drive import make_drive
-from thermohw.control.schedule import Schedule, make_schedule, require_stable
-from thermohw.control.stability import stability_margin
+from thermohw.control.schedule import Judgement, Schedule, make_schedule, require_stable
+from thermohw.control.stability import stability_margins
 from thermohw.control.timeline import Piece, make_timeline
 from thermohw.errors import InputError
+from thermohw.process import Langevin, Relaxation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,45 +137,46 @@ class Plan:
         """Ideal control of a circuit that is the datasheet's."""
         return self.ideal and self.chain.node.is_ideal
 
+    @cached_property
+    def bias(self) -> Bias:
+        """What the grid does to the law of the samples, derived: `thermohw.control.bias`."""
+        return bias_of(self.protocol, self.drive, self.stepper)(
+            _arrays(self.protocol, self.schedule, self.stepper)
+        )
+
     @property
     def seconds(self) -> float:
         """Physical duration of a run."""
         return self.schedule.duration * self.protocol.device.scale.time
 
 
-def make_plan(protocol: Protocol) -> Plan:
+def make_plan(protocol: Protocol, *, refuse: bool = True) -> Plan:
     """Work a protocol out.
 
+    Args:
+        protocol: the settings.
+        refuse: judge the grid; False for a run that was played already, by whatever rule.
+
     Raises:
-        InputError: device and process do not fit, or the time grid is too coarse to be stable.
+        InputError: device and process do not fit, or the time grid is so coarse that the loop rings
+            or the samples follow another law.
     """
-    device, process, score = protocol.device, protocol.process, protocol.score
-    scale = device.scale
-    theta = protocol.theta
-    drive = make_drive(device, process, wiring=protocol.wiring, theta=theta)
+    device, score, scale = protocol.device, protocol.score, protocol.device.scale
+    drive = make_drive(device, protocol.process, wiring=protocol.wiring, theta=protocol.theta)
     stepper = protocol.stepper
     if stepper == "auto":
         stepper = "exact" if protocol.control == "clocked" else "splitting"
 
-    run_time = None
-    if protocol.run_time is not None:
-        run_time = quantity(protocol.run_time, "s", "protocol.run_time") / scale.time
-
-    def build(ticks: int) -> Schedule:
-        return make_schedule(
-            process,
-            theta,
-            ticks,
-            grid=protocol.chosen_grid,
-            narrowest=score.narrowest,
-            realisation=protocol.realisation,
-            run_time=run_time,
-        )
-
+    build = _builder(protocol)
     schedule = build(_ticks(protocol, build))
-    if not protocol.allow_ringing:
+    if refuse and not protocol.allow_ringing:
         require_stable(
-            schedule, stability_margin(protocol, drive, stepper), build, narrowest=score.narrowest
+            schedule,
+            _judge(protocol, drive, stepper),
+            build,
+            narrowest=score.narrowest,
+            most=MOST_TICKS,
+            unit=lambda: _unit_at_fault(protocol, schedule, stepper),
         )
 
     latency = _seconds(protocol.latency, "protocol.latency") / scale.time
@@ -192,8 +196,8 @@ def make_plan(protocol: Protocol) -> Plan:
         drive=drive,
         schedule=schedule,
         timeline=make_timeline(schedule, latency),
-        laws=Laws(drive, score, schedule.model_time, _boundary_heat(protocol, schedule, stepper)),
-        middle_laws=Laws(drive, score, _middle_times(protocol, schedule), schedule.heating),
+        laws=Laws(drive, score, schedule.model_time, boundary_heat(protocol, schedule, stepper)),
+        middle_laws=Laws(drive, score, middle_times(protocol, schedule), schedule.heating),
         adc=adc,
         dac=dac,
         reading_noise=chain.reading_noise,
@@ -203,7 +207,78 @@ def make_plan(protocol: Protocol) -> Plan:
     )
 
 
-def _middle_times(protocol: Protocol, schedule: Schedule) -> NDArray[Any]:
+def _builder(protocol: Protocol) -> Callable[[int], Schedule]:
+    """Number of ticks -> the protocol's grid of so many."""
+    run_time = None
+    if protocol.run_time is not None:
+        seconds = quantity(protocol.run_time, "s", "protocol.run_time")
+        run_time = seconds / protocol.device.scale.time
+
+    def build(ticks: int) -> Schedule:
+        return make_schedule(
+            protocol.process,
+            protocol.theta,
+            ticks,
+            grid=protocol.chosen_grid,
+            narrowest=protocol.score.narrowest,
+            realisation=protocol.realisation,
+            run_time=run_time,
+        )
+
+    return build
+
+
+def _judge(protocol: Protocol, drive: Drive, stepper: str) -> Callable[[Schedule], Judgement]:
+    """Grid -> whether it rings, and what it does to the law of the samples."""
+    narrow, bias = narrow_loop(protocol, drive, stepper), bias_of(protocol, drive, stepper)
+
+    def judge(schedule: Schedule) -> Judgement:
+        ticks = _arrays(protocol, schedule, stepper)
+        margins = stability_margins(narrow, ticks)
+        worst = int(np.argmax(margins))
+        if not margins[worst] < 1.0:
+            return Judgement(float(margins[worst]), worst, np.inf, "rings")
+        found = bias(ticks)
+        return Judgement(float(margins[worst]), worst, found.worst, found.text())
+
+    return judge
+
+
+def _arrays(protocol: Protocol, schedule: Schedule, stepper: str) -> Ticks:
+    """A schedule as the loop reads it."""
+    return Ticks(
+        protocol.process,
+        schedule,
+        ends=boundary_heat(protocol, schedule, stepper),
+        middles=middle_times(protocol, schedule) if stepper == "splitting" else None,
+    )
+
+
+def _unit_at_fault(protocol: Protocol, schedule: Schedule, stepper: str) -> str | None:
+    """What is wrong with volts_per_unit, where as many ticks would do at its default; else None."""
+    if protocol.volts_per_unit is None:
+        return None
+    process, theta = protocol.process, protocol.theta
+    if isinstance(process, Relaxation):  # made for this V0: the same circuit at the thermal voltage
+        process = replace(process, B2=process.B2 / theta)
+        if isinstance(process, Langevin):
+            process = replace(process, momentum=process.momentum / theta)
+    usual = replace(protocol, process=process, volts_per_unit=None)
+    try:
+        drive = make_drive(usual.device, process, wiring=usual.wiring, theta=usual.theta)
+        grid = _builder(usual)(schedule.ticks)
+        if not _judge(usual, drive, stepper)(grid).fine:
+            return None
+    except InputError:
+        return None
+    longest = float(schedule.relaxations.max())
+    return (
+        f"volts_per_unit = {protocol.v0:.3g} V, {protocol.v0 / usual.v0:.3g} times its default, is "
+        f"at fault: a tick lasts up to {longest:.3g} RC and as many would do at the default"
+    )
+
+
+def middle_times(protocol: Protocol, schedule: Schedule) -> NDArray[Any]:
     """Model times at which half of every tick's diffusion is done."""
     process = protocol.process
     rate = protocol.theta if process.isotropic else 1.0
@@ -215,7 +290,7 @@ def _middle_times(protocol: Protocol, schedule: Schedule) -> NDArray[Any]:
     return np.array([process.model_time(start - rate * float(s)) for s in middles])
 
 
-def _boundary_heat(protocol: Protocol, schedule: Schedule, stepper: str) -> NDArray[Any] | None:
+def boundary_heat(protocol: Protocol, schedule: Schedule, stepper: str) -> NDArray[Any] | None:
     """T/T_ref for the laws at tick boundaries, shape (N + 1,); None where it does not vary.
 
     A law that is held, or that starts an Euler step, goes with the tick that it starts; one that a

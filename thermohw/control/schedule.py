@@ -23,6 +23,9 @@ spaced in ln(signal/noise), which spends score evaluations where the law changes
 the log-SNR grid ends where the noise is a thousandth of the narrowest mode's variance and closes
 with one tick to zero.
 
+Bias: a grid may move the law of the samples by at most `CAP` of the narrowest mode's standard
+deviation (`thermohw.control.bias`).
+
 Stability: on a mode of variance v the score is -x/v, and holding it for h multiplies a deviation by
 e^{-h} + (1 - e^{-h})(m - w/v); the loop rings apart unless (1 - e^{-h})(1 - m + w/v) < 2 at every
 tick, with v at the noise level that the tick ends with, its smallest. (The law of the level it
@@ -35,7 +38,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import log
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -48,7 +51,10 @@ if TYPE_CHECKING:
 
     from thermohw.process import Process
 
-__all__ = ["Schedule", "make_schedule", "require_stable"]
+__all__ = ["CAP", "Judgement", "Schedule", "make_schedule", "require_stable"]
+
+CAP = 0.3
+"""Largest bias that a grid may have, in standard deviations of the narrowest mode."""
 
 _END_NOISE = (
     1e-3  # of the narrowest mode, where a log-SNR grid to t_min = 0 hands over to its last tick
@@ -214,45 +220,94 @@ def _log_snr_times(process: Process, ticks: int, narrowest: float) -> list[float
     return [process.time_at_log_snr(float(level)) for level in levels]
 
 
+class Judgement(NamedTuple):
+    """What a grid does.
+
+    Attributes:
+        margin: below 1 where no tick rings.
+        tick: the one with the largest margin.
+        bias: of the samples' law, in standard deviations of the narrowest mode; infinite where a
+            tick rings.
+        words: the same in words.
+    """
+
+    margin: float
+    tick: int
+    bias: float
+    words: str
+
+    @property
+    def fine(self) -> bool:
+        """Neither rings nor moves the law by more than `CAP`."""
+        return self.margin < 1.0 and self.bias <= CAP
+
+
 def require_stable(
     schedule: Schedule,
-    margin: Callable[[float, float, float], float],
+    judge: Callable[[Schedule], Judgement],
     rebuild: Callable[[int], Schedule],
     *,
     narrowest: float,
+    most: int,
+    unit: Callable[[], str | None],
 ) -> None:
-    """Refuse a grid on which the held loop would ring apart.
+    """Refuse a grid on which the held loop would ring apart, or that moves the law of the samples.
 
     Args:
         schedule: the grid to judge.
-        margin: (tick length, model time at its end, T/T_ref) -> a number that must stay below 1.
+        judge: grid -> what it does.
         rebuild: ticks -> the same kind of grid with that many ticks, to find the number that is
             enough.
         narrowest: variance of the narrowest mode, for the message.
+        most: ticks that no run may exceed.
+        unit: says what is wrong with volts_per_unit where that is at fault, else None.
 
     Raises:
-        InputError: naming the first unstable tick and the number of ticks needed.
+        InputError: naming the first unstable tick or the bias, and the number of ticks needed.
     """
-    worst = _worst(schedule, margin)
-    if worst[0] < 1.0:
+    found = judge(schedule)
+    if found.fine:
         return
-    few, enough = schedule.ticks, schedule.ticks + 1
-    while enough < 2**24 and _worst(rebuild(enough), margin)[0] >= 1.0:
-        few, enough = enough, 2 * enough
-    while enough - few > max(1, enough // 100):  # to a percent
-        middle = (few + enough) // 2
-        stable = _worst(rebuild(middle), margin)[0] < 1.0
-        few, enough = (few, middle) if stable else (middle, enough)
+    enough = _enough(schedule.ticks, found, lambda ticks: judge(rebuild(ticks)), most)
+    advice = f"no grid of up to {most} ticks is enough"
+    if enough is not None:
+        advice = f"about {enough} ticks are enough"
+    length = float(schedule.relaxations[found.tick])
+    problem = (
+        f"tick {found.tick} lasts {length:.3g} RC, too long for the narrowest mode (variance "
+        f"{narrowest:.3g}): a loop held that long is unstable"
+    )
+    if found.margin < 1.0:
+        problem = f"its ticks bias the samples by {found.words}, more than {CAP:g}"
+    fault = unit()
     raise InputError(
-        f"ticks = {schedule.ticks} ({schedule.grid}): tick {worst[1]} lasts "
-        f"{schedule.relaxations[worst[1]]:.3g} RC, too long for the narrowest mode (variance "
-        f"{narrowest:.3g}): a loop held that long is unstable; about {enough} ticks are enough",
+        f"ticks = {schedule.ticks} ({schedule.grid}): {problem}; "
+        f"{'too few ticks' if fault is None else fault}; {advice}",
         where="protocol.ticks",
     )
 
 
-def _worst(schedule: Schedule, margin: Callable[[float, float, float], float]) -> tuple[float, int]:
-    ticks = zip(schedule.relaxations, schedule.model_time[1:], schedule.temperatures, strict=True)
-    margins = [margin(float(h), float(t), float(warm)) for h, t, warm in ticks]
-    worst = int(np.argmax(margins))
-    return margins[worst], worst
+def _enough(
+    ticks: int, found: Judgement, judge: Callable[[int], Judgement], most: int
+) -> int | None:
+    """Ticks that are enough, to a percent; None where `most` are too few."""
+    few, low, enough, high = ticks, found, ticks, found
+    while not high.fine:
+        if enough == most:
+            return None
+        few, low = enough, high
+        enough = min(2 * enough, most)
+        high = judge(enough)
+    while enough - few > max(1, enough // 100):
+        middle = (few + enough) // 2
+        if np.isfinite(low.bias) and low.bias > high.bias > 0.0:  # a power of the ticks, nearly
+            power = log(enough / few) / log(low.bias / high.bias)
+            aim = 1.004 * few * (low.bias / CAP) ** power
+            aim = 0.991 * enough if aim > 0.995 * enough else aim
+            middle = min(max(int(aim), few + 1), enough - 1)
+        made = judge(middle)
+        if made.fine:
+            enough, high = middle, made
+        else:
+            few, low = middle, made
+    return enough

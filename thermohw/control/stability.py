@@ -7,90 +7,49 @@ in units of its own time the exact tick is stable while (1 - e^-h)(2/v - 1) < 2.
 
 from __future__ import annotations
 
-from math import exp, expm1
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from thermohw.process import Langevin
-
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
-    from thermohw.control.drive import Drive
-    from thermohw.control.protocol import Protocol
+    from thermohw.control.loop import Loop, Ticks
 
-__all__ = ["stability_margin"]
+__all__ = ["stability_margins"]
 
 
-def stability_margin(
-    protocol: Protocol, drive: Drive, stepper: str
-) -> Callable[[float, float, float], float]:
-    """(tick length, model time at its end, T/T_ref) -> a number below 1 where the closed loop of
-    the narrowest mode does not ring apart.
+def stability_margins(loop: Loop, ticks: Ticks) -> NDArray[np.float64]:
+    """Numbers below 1 where the closed loop of the narrowest mode does not ring apart, (N,).
 
-    On a mode of variance v the controlled drift is (m - w/v) x beside the free -a x. One tick
-    multiplies a deviation by e^{-ah} + (1 - e^{-ah})(m - w/v)/a when held, by 1 - a h + h (m - w/v)
-    under Euler and Heun, and (to the bound used here) by e^{-ah} (1 + h (m - w/v)) under splitting;
-    the factor must stay above -1.
+    On a mode of variance v, at the noise level that the tick ends with, the controlled drift is
+    (m - w/v) x beside the free -a x. One tick multiplies a deviation by e^{-ah} + (1 - e^{-ah})
+    (m - w/v)/a when held, by 1 + h (m - w/v - a) under Euler and Heun, and (to the bound used here)
+    by e^{-ah} (1 + h (m - w/v)) under splitting; no eigenvalue may fall below -1. Growth of the
+    reverse flow itself (a little above 1) is no instability.
+
+    Args:
+        loop: on data of the narrowest mode's variance.
+        ticks: the grid.
     """
-    process, device = protocol.process, protocol.device
-    narrowest = protocol.score.narrowest
-    if not process.isotropic:
-        return _matrix_margin(protocol, drive, stepper)
-    leak = float(np.max(np.diag(device.effort_drift)))
-
-    def margin(h: float, t: float, temperature: float) -> float:
-        decay, noise = process.transition(t)
-        variance = float(decay) ** 2 * narrowest + float(noise)
-        kappa = drive.divergence_state / device.dim - leak
-        pull = temperature * (float(drive.divergence_score) / variance - kappa) - leak
-        if stepper == "exact":
-            return -expm1(-leak * h) * (1.0 + pull / leak) / 2.0
-        if stepper == "splitting":
-            return exp(-leak * h) * (h * pull - 1.0)
-        return h * (leak + pull) / 2.0
-
-    return margin
+    step = max(1, 2**20 // loop.data.size)
+    parts = [slice(i, min(i + step, len(ticks))) for i in range(0, len(ticks), step)]
+    return np.concatenate([_margins(loop, ticks, part) for part in parts])
 
 
-def _matrix_margin(
-    protocol: Protocol, drive: Drive, stepper: str
-) -> Callable[[float, float, float], float]:
-    """The same for a device's own relaxation: spectral radius of one tick's map on a mode of the
-    narrowest variance.
-    """
-    from scipy.linalg import expm
-
-    process, device = protocol.process, protocol.device
-    own = device.effort_drift
-    turned, parts = own, [np.arange(device.dim)]
-    if isinstance(process, Langevin):  # model units; friction alone is turned round
-        assert protocol.units is not None
-        own = own / protocol.units[:, None] * protocol.units
-        turned = 0.5 * (own - process.drift(0.0))
-        parts = [places[0] for _, places in process.cells]
-
-    def margin(h: float, t: float, temperature: float) -> float:
-        del temperature  # its own relaxation is played at the baths' own temperatures
-        covariance = process.narrowest(protocol.score.narrowest, t)
-        return max(part_margin(h, t, covariance, np.ix_(part, part)) for part in parts)
-
-    def part_margin(h: float, t: float, covariance: NDArray[Any], part: Any) -> float:
-        leak, n = own[part], len(own[part])
-        pull = 2.0 * turned[part] - process.diffusion(t)[part] @ np.linalg.inv(covariance[part])
-        if stepper == "exact":
-            free = expm(-leak * h)
-            tick = free + np.linalg.solve(leak, (np.eye(n) - free)) @ pull
-        elif stepper == "splitting":
-            tick = expm(-leak * h) @ (np.eye(n) + h * pull)
-        else:
-            tick = np.eye(n) + h * (pull - leak)
-        # Growth of the reverse flow itself (radius a little above 1) is no instability: only
-        # ringing below -1 is.
-        lowest = float(np.linalg.eigvals(tick).real.min())
-        return -lowest
-
-    return margin
+def _margins(loop: Loop, ticks: Ticks, part: slice) -> NDArray[np.float64]:
+    x, span, heat = loop.algebra, ticks.length[part], ticks.heat[part]
+    late = slice(part.start + 1, part.stop + 1)
+    gain, _ = loop.sources(*loop.level(ticks, late), heat)
+    h = loop.lift(span)
+    if loop.stepper == "exact":
+        decay, _ = loop.whole.at(span)
+        held = loop.beside(loop.whole.sums(decay, span))
+        factor = loop.beside(decay) + x.times(held, gain)
+    elif loop.stepper == "splitting":
+        factor = x.times(loop.beside(loop.whole.at(span)[0]), x.one + h * gain)
+    else:
+        factor = x.one + h * (gain - loop.own)
+    if loop.own.ndim == 2:
+        factor = np.linalg.eigvals(factor).real
+    return -factor.reshape(len(span), -1).min(1)

@@ -1,0 +1,258 @@
+r"""What a grid does to the law of the samples: the bias of a finite tick, derived.
+
+On a Gaussian law one tick of the closed loop is affine (`thermohw.control.loop`), so that mean and
+covariance go through the plan's own grid exactly, from the law p_T they start with:
+
+    m' = M m + S mu,     P' = M P M^T + Q,         m_0 = D_T mu,   P_0 = D_T C0 D_T^T + N_T.
+
+At t_min they should be D mu and V = D C0 D^T + N. What is missing is the bias
+
+    of the mean      |m_N - D mu|/sigma
+    of the spread    |sqrt(P_N) - sqrt(V)|/sigma        matrices: of the roots
+
+in units of sigma, the standard deviation at t_min of the narrowest mode along the direction in
+question. It knows what a margin against ringing does not: far above the thermal voltage a tick
+lasts many RC and a held source cancels the leak at its start alone; a wide law loses spread where a
+narrow one still follows.
+
+For one Gaussian this is exact. Of other laws two Gaussians are followed, and the worse counts:
+
+    whole       mean and covariance of all the data. Early in a run the score is theirs. Along each
+                direction sigma is the narrowest mode's, a mixture's; data whose modes are not known
+                have no other width than their own there
+    narrowest   a mode of the smallest variance, as far from the origin as the modes sit: a
+                mixture's means; else the root mean square of the data along one coordinate. It is
+                followed once modes so far out have parted, noise(t) = decay(t)^2 |mu|^2: before, no
+                state belongs to one of them
+
+Modes that have parted pull back some of what the whole law lost: its bias is an upper estimate, two
+to three times what a mixture's modes are displaced by in the end, while that of the narrowest mode
+alone falls short by up to a third. Only data coordinates count: momenta are averaged over. The law
+is that of the exact score and of ideal stages; what an altered score, a start from another law, a
+converter or a delay add is no part of it.
+
+A bias above `schedule.CAP` is another law than the data's, whatever the reason: such grids are
+refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from thermohw.control.loop import Loop, Ticks, plain_covariance
+from thermohw.process import Langevin
+from thermohw.target import GaussianMixture
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from thermohw.control.drive import Drive
+    from thermohw.control.protocol import Protocol
+    from thermohw.process import Process
+    from thermohw.score import Score
+
+__all__ = ["Bias", "bias_of", "narrow_loop"]
+
+_NUMBERS = 2**20  # worked on at a time
+
+
+@dataclass(frozen=True)
+class Bias:
+    """How far a grid moves the law of the samples.
+
+    Attributes:
+        mean: displacement of the mean over `deviation`.
+        spread: change of the standard deviation over `deviation`; of the direction with the largest
+            change, with its sign.
+        deviation: standard deviation of the narrowest mode at t_min, model units.
+        mode: which law it is: "narrowest" or "whole".
+    """
+
+    mean: float
+    spread: float
+    deviation: float
+    mode: str
+
+    @property
+    def worst(self) -> float:
+        """The larger of the two, in standard deviations of the narrowest mode."""
+        return max(self.mean, abs(self.spread))
+
+    def text(self) -> str:
+        """In words."""
+        law = "narrowest mode" if self.mode == "narrowest" else "whole law"
+        kind = "mean" if self.mean >= abs(self.spread) else "spread"
+        return f"{self.worst:.3g} of the narrowest mode's standard deviation ({kind} of the {law})"
+
+
+class _Law(NamedTuple):
+    """A Gaussian to follow.
+
+    Attributes:
+        mode: its name.
+        covariance: C0 of all coordinates, shape (n, n), model units.
+        places: means of the data as columns, shape (d, K); the one displaced most counts.
+        width: variance of the modes that the bias is measured in; None for its own covariance.
+        since: model time from which on it is followed.
+    """
+
+    mode: str
+    covariance: NDArray[Any]
+    places: NDArray[Any]
+    width: float | None = None
+    since: float = np.inf
+
+
+def bias_of(protocol: Protocol, drive: Drive, stepper: str) -> Callable[[Ticks], Bias]:
+    """Grid -> its bias."""
+    laws = _laws(protocol)
+    loops = [Loop(protocol, drive, stepper, law.covariance) for law in laws]
+
+    def bias(ticks: Ticks) -> Bias:
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            found = [_bias(loop, ticks, law) for loop, law in zip(loops, laws, strict=True)]
+        return max(found, key=lambda one: one.worst)
+
+    return bias
+
+
+def narrow_loop(protocol: Protocol, drive: Drive, stepper: str) -> Loop:
+    """The closed loop of the narrowest mode."""
+    covariance = plain_covariance(protocol.process, protocol.score.dim, protocol.score.narrowest)
+    return Loop(protocol, drive, stepper, covariance)
+
+
+def _laws(protocol: Protocol) -> list[_Law]:
+    """What is followed, see the module."""
+    score, process = protocol.score, protocol.process
+    mean, covariance = _moments(score)
+    if isinstance(process, Langevin):  # the data alone; momenta are beside them as they are
+        x = list(process.positions)
+        mean, covariance = mean[x], covariance[np.ix_(x, x)]
+    places, whole = mean[:, None], covariance
+    if isinstance(process, Langevin):
+        whole = process.joint(mean, covariance)[1]
+    modes = score.target.law.means if isinstance(score.target, GaussianMixture) else None
+    if modes is not None and len(modes) == 1:
+        return [_Law("narrowest", whole, places)]
+    narrow = plain_covariance(process, score.dim, score.narrowest)
+    if modes is None:
+        away = np.diag(np.sqrt(np.diag(covariance) + mean**2))
+    else:
+        x = list(process.positions) if isinstance(process, Langevin) else slice(None)
+        away = modes.T[x]
+    return [
+        _Law("narrowest", narrow, away, since=_parting(process, score.narrowest, away)),
+        _Law("whole", whole, places, None if modes is None else score.narrowest),
+    ]
+
+
+def _parting(process: Process, variance: float, away: NDArray[Any]) -> float:
+    """Model time at which modes so far from the origin stand out of the noise; inf for never."""
+    farthest = float(np.square(away).sum(0).max())
+    if farthest <= variance:
+        return np.inf
+    return process.time_at_log_snr(-np.log(farthest))
+
+
+def _moments(score: Score) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Mean and covariance of the data, model units; a data set's mean square is 1."""
+    known: Any = score
+    while known is not None:
+        sources: tuple[Any, ...] = (known.target, getattr(known, "head", None))
+        for source in sources:
+            if getattr(source, "covariance", None) is not None:
+                return np.asarray(source.mean, float), np.asarray(source.covariance, float)
+        known = getattr(known, "base", None)
+    return np.zeros(score.dim), np.eye(score.dim)
+
+
+def _bias(loop: Loop, ticks: Ticks, law: _Law) -> Bias:
+    """The bias of one law."""
+    x, last = loop.algebra, slice(len(ticks), len(ticks) + 1)
+    first = max(0, int(np.count_nonzero(ticks.times[:-1] >= law.since)) - 1)
+    decay, noise = loop.level(ticks, slice(first, first + 1))
+    gain, shift, spread = _through(loop, ticks, first)
+    played = x.times(x.times(gain, loop.law(decay, noise)[0]), x.turned(gain)) + spread
+    moved = x.times(gain, decay[0]) + shift
+    decay, noise = loop.level(ticks, last)
+    wanted, missed = loop.law(decay, noise)[0], moved - decay[0]
+    width = wanted
+    if law.width is not None:
+        width = loop.law(decay, noise, loop.plain(law.width))[0]
+    played, wanted, width, missed = (loop.seen(part) for part in (played, wanted, width, missed))
+    narrowest = _smallest(width)
+    if loop.axes is not None:  # numbers, one for each principal direction
+        size = np.sqrt(width)
+        change = (np.sqrt(played) - np.sqrt(wanted)) / size
+        away = (missed / size)[loop.which][:, None] * (loop.axes.T @ law.places)
+        widen = float(change[int(np.argmax(np.abs(change)))])
+    else:
+        if not np.isfinite(played).all() or not np.isfinite(missed).all():
+            return Bias(np.inf, np.inf, narrowest, law.mode)
+        scale = _power(width, -0.5)
+        roots = [_power(scale @ part @ scale, 0.5) for part in (played, wanted)]
+        values = np.linalg.eigvalsh(roots[0] - roots[1])
+        widen = float(values[int(np.argmax(np.abs(values)))])
+        away = scale @ missed @ law.places
+    displaced = float(np.sqrt(np.square(away).sum(0)).max())
+    return Bias(_finite(displaced), _finite(widen), narrowest, law.mode)
+
+
+def _through(loop: Loop, ticks: Ticks, first: int) -> tuple[NDArray[Any], ...]:
+    """(M, S, Q) from a tick to the end: x_N = M x_first + S mu + noise of covariance Q."""
+    step = max(1, _NUMBERS // loop.data.size)
+    whole = None
+    for start in range(first, len(ticks), step):
+        parts = loop.tick(ticks, slice(start, min(start + step, len(ticks))))
+        shape = np.broadcast_shapes(*(part.shape for part in parts))
+        parts = tuple(np.broadcast_to(part, shape) for part in parts)
+        whole = _chained(loop, *parts, before=whole)
+    assert whole is not None
+    return whole
+
+
+def _chained(
+    loop: Loop, gain: NDArray[Any], shift: NDArray[Any], noise: NDArray[Any], *, before: Any
+) -> tuple[NDArray[Any], ...]:
+    """One map of many in order, neighbours joined pair by pair: all pairs at once."""
+    x = loop.algebra
+
+    def join(early: Any, late: Any) -> tuple[Any, ...]:
+        return (
+            x.times(late[0], early[0]),
+            x.times(late[0], early[1]) + late[1],
+            x.times(x.times(late[0], early[2]), x.turned(late[0])) + late[2],
+        )
+
+    maps = gain, shift, noise
+    while len(maps[0]) > 1:
+        even = len(maps[0]) // 2 * 2
+        joined = join([part[0:even:2] for part in maps], [part[1:even:2] for part in maps])
+        maps = tuple(
+            np.concatenate([new, old[even:]]) for new, old in zip(joined, maps, strict=True)
+        )
+    one = tuple(part[0] for part in maps)
+    return one if before is None else join(before, one)
+
+
+def _power(matrix: NDArray[Any], power: float) -> NDArray[Any]:
+    """A positive definite matrix to a power."""
+    values, vectors = np.linalg.eigh(0.5 * (matrix + matrix.T))
+    return (vectors * np.clip(values, 1e-300, None) ** power) @ vectors.T
+
+
+def _smallest(width: NDArray[Any]) -> float:
+    """Standard deviation along the narrowest direction."""
+    values = width if width.ndim == 1 else np.linalg.eigvalsh(width)
+    return float(np.sqrt(values.min()))
+
+
+def _finite(value: float) -> float:
+    """Numbers that ran away are infinite."""
+    return value if np.isfinite(value) else float("inf")
