@@ -3,8 +3,9 @@
     adc       ticks x nodes conversions x price of one
     dac       ticks x sources conversions x price of one
     score     ticks evaluations x multiply-accumulates of the network x price of one
-    erasure   at least k T per nat that the controller acquired, or k T ln 2 per bit that its
-    converter stored
+    erasure   Landauer's k T per nat that the controller acquired: the least that forgetting costs;
+              where what it acquired is only bounded (a converter, a start that is not Gaussian)
+              that least cost is at most k T per nat of the bound
 
 Prices come from the datasheet; a part that has none, or whose operations cannot be counted (an
 exact formula, an analog controller), is unknown, never zero, and so is then the total. Exact
@@ -14,9 +15,10 @@ total, which says so. None of this is heat of the circuit's own baths.
 
 from __future__ import annotations
 
-from math import isfinite, log
+from math import isfinite
 
 from thermohw.audit.evidence import Evidence
+from thermohw.audit.information import learned
 from thermohw.audit.verdict import Quantity
 from thermohw.score import Score
 from thermohw.score.network import NetworkScore
@@ -103,18 +105,9 @@ def _erasure(evidence: Evidence) -> Quantity:
         return Quantity(
             None, None, "J", "continuous control takes no readings that would have to be erased"
         )
-    acquired = float(evidence.information.get("acquired", float("inf")))
-    if isfinite(acquired):
-        return Quantity(
-            evidence.kt * acquired,
-            0.0,
-            "J",
-            f"at least k T for each of {acquired:.4g} nats acquired",
-        )
-    plan = evidence.plan
-    if plan.adc is not None:
-        bits = plan.adc.bits * plan.schedule.ticks * len(evidence.setting.device.nodes)
-        return Quantity(
-            evidence.kt * log(2.0) * bits, 0.0, "J", f"k T ln 2 for each of {bits} bits"
-        )
-    return Quantity(None, None, "J", "exact readings would fill an infinite memory")
+    told = learned(evidence)
+    if not isfinite(told.most):
+        return Quantity(None, None, "J", "exact readings would fill an infinite memory")
+    bound, source = ("at least", "acquired") if told.exact else ("at most", f"({told.source})")
+    note = f"{bound} k T for each of {told.most:.4g} nats {source}"
+    return Quantity(evidence.kt * told.most, 0.0, "J", note)

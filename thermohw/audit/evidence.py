@@ -48,7 +48,10 @@ class Evidence:
         first_start: and their start voltages.
         log_prob: stored ln q_0(x_0) and ln rho(x_N) of the first paths, where stored.
         peaks: largest voltage, source, current and rate, thermal units.
-        balance: sums over paths for every bath, see `thermohw.thermo.balance`, shape (K, 3).
+        balance: sums over paths for every bath, see `thermohw.thermo.balance`, shape (K + 1, 4);
+            (K, 3) in older files.
+        codes: sum of the entropies of a converter's codes, an upper bound, nats per sample, where
+            they were counted.
     """
 
     path: Path
@@ -65,6 +68,7 @@ class Evidence:
     first_start: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
     log_prob: dict[str, np.ndarray] = field(default_factory=dict)
     balance: np.ndarray | None = None
+    codes: float | None = None
 
     @property
     def moments(self) -> Moments:

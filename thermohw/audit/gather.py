@@ -50,6 +50,7 @@ def gather(path: str | Path) -> Evidence:
             peaks=_peaks(run),
             accounts=Accounts(setting.device, run.paths, single),
             balance=run.result("balance") if "balance" in run.result_names else None,
+            codes=_codes(run),
         )
         _require(evidence)
         size = max(1024, _CHUNK // max(len(setting.device.nodes), len(run.ledger_names)))
@@ -68,6 +69,14 @@ def _peaks(run: RunReader) -> dict[str, float] | None:
         return None
     names: tuple[str, ...] = ("voltage", "source", "current", "rate")
     return {name: float(peak) for name, peak in zip(names, run.result("peaks"), strict=True)}
+
+
+def _codes(run: RunReader) -> float | None:
+    """Mean over tiles of what their codes can tell at most, weighted by paths, where counted."""
+    if "codes" not in run.result_names:
+        return None
+    paths, nats = run.result("codes")
+    return float(nats / paths) if paths > 0 else None
 
 
 def _require(evidence: Evidence) -> None:

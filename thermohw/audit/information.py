@@ -1,33 +1,104 @@
-"""The demon's account of a clocked run: what its readings told it, and whether that pays for what
+r"""The demon's account of a clocked run: what its readings told it, and whether that pays for what
 it did.
 
-    (a)  dS + sum Q/kT >= -sum I_k + I(X_N; Y) >= -sum I_k
-    (b)  E[Q] = E[conditional mean of Q given the readings]                        exact, paired
-    path by path
-    (c)  < exp(-Q/kT + ln rho(x_N) - ln q_0(x_0) - sum i_k) > = 1                   Sagawa and Ueda
-    2010
+    (a)  dS + sum Q/kT >= -T + I(X_N; Y) >= -T,      T the transfer entropy
+    (b)  E[Q] = E[conditional mean of Q given the readings]        exact, paired path by path
+    (c)  < exp(-Q/kT + ln rho(x_N) - ln q_0(x_0) - sum i_k) > = 1           Sagawa and Ueda 2010
 
-with I_k = (1/2) ln det(1 + P_k^- R^-1) the transfer entropy at reading k and i_k its pathwise
-version, whose mean must be sum I_k. (c) holds for any normalised prediction of the readings, but
-its average is hopeless beyond about one nat of information. The `information` check uses dS + sum
-Q/kT as measured; the stronger form of (a) is the second law's.
+with I_k = (1/2) ln det(1 + P_k^- R^-1) at reading k, i_k its pathwise version, and T = sum I_k for
+a Gaussian start without a converter (`thermohw.thermo.information`; there, too, what bounds T
+otherwise). Which of these need the Gaussian start?
+
+    (a)  No: T is at most sum I_k, or what bounds it behind a converter. dS + sum Q/kT is used as
+         measured; the stronger form is the second law's.
+    E sum i_k = sum I_k    No: it takes second moments of the filter's errors only, and those of a
+         linear filter depend on neither the start law's shape nor the control.
+    (c)  No: it holds for any normalised prediction of the readings, and the filter's is one.
+    (b)  Yes: the control is a nonlinear function of the readings, and errors that are only
+         uncorrelated with linear ones may correlate with it.
+
+By how much (b) may then be off: let F be a path's gap between the two sides, G the same run from a
+Gaussian start of the same moments, E_G F = 0, and J = KL(start || Gaussian). Path laws are at most
+J apart (data processing), and by Donsker and Varadhan's inequality, for any l > 0,
+
+    E F <= ( J + ln E_G e^{lF} )/l = ( J + l^2 var F/2 + ... )/l   ->   |E F| <= sqrt(2 J var F),
+
+the best l being sqrt(2 J/var F), so small for small J that the higher cumulants do not count. In
+standard errors of n paths that is sqrt(2 J n). A verdict is given where it is at most 0.1.
+
+The weights of (c) have a variance only where kappa = lambda_max(C)/R is below 1, C the covariance
+of all readings' voltages in the uncontrolled run (their tail index is kappa/(1 + kappa)). Otherwise
+the average rests on paths too rare to be seen, at any number of them that can be simulated.
 """
 
 from __future__ import annotations
 
-from math import hypot, isfinite
+from dataclasses import dataclass
+from math import inf, isfinite, sqrt
 
 import numpy as np
+from scipy.linalg import expm
 
 from thermohw.audit.entropy import SystemChange
 from thermohw.audit.evidence import Evidence
-from thermohw.audit.fluctuation import ENOUGH, HEAVY, SLOW
 from thermohw.audit.verdict import Check, Quantity, not_applicable
-from thermohw.estimate import EXPLAINED, VIOLATED, Estimate, judge, worst
+from thermohw.estimate import FEWEST, NOT_APPLICABLE, Estimate, judge, worst
+from thermohw.thermo.information import converter_bounds
 
-__all__ = ["information", "information_identity", "information_quantities"]
+__all__ = ["Learned", "information", "information_identity", "information_quantities", "learned"]
 
-_MOST = 1.0  # nats up to which the Sagawa-Ueda average is tried
+_ENOUGH = 100.0  # effective samples that an exponential average needs
+_BIAS = 0.1  # standard errors by which a comparison may be off at most
+_READINGS = 1024  # whose joint covariance is still diagonalised
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What a clocked run's readings told its controller, nats per sample.
+
+    Attributes:
+        most: an upper bound; infinite for exact readings.
+        away: what the true value can be less; 0 to 1e-6 where `most` is the transfer entropy, None
+            where nothing is known.
+        source: what the number follows from.
+    """
+
+    most: float
+    away: float | None
+    source: str
+
+    @property
+    def exact(self) -> bool:
+        """Whether it is the transfer entropy and no mere bound."""
+        return self.away is not None and self.source == ""
+
+
+def learned(evidence: Evidence) -> Learned:
+    """What the readings carry.
+
+    A converter's bounds are worked out anew from plan and start law, whatever the file says of
+    them; the entropy of its codes is what the run counted.
+    """
+    plan, protocol = evidence.plan, evidence.setting.protocol
+    if plan.adc is not None:
+        start = evidence.start
+        bounds = converter_bounds(
+            plan,
+            protocol.to_thermal(start.mean),
+            protocol.covariance_to_thermal(start.covariance),
+            codes=evidence.codes,
+        )
+        source = min(bounds, key=bounds.__getitem__)
+        return Learned(bounds[source], None, source)
+    acquired = float(evidence.information.get("acquired", inf))
+    if not isfinite(acquired):
+        return Learned(inf, None, "readings without noise or converter")
+    start = evidence.start
+    if start.gaussian:
+        assert start.negentropy is not None
+        return Learned(acquired, start.negentropy.value, "")
+    away = None if start.negentropy is None else start.negentropy.value
+    return Learned(acquired, away, "sum I_k for a start that is not Gaussian")
 
 
 def information(evidence: Evidence, change: SystemChange) -> Check:
@@ -39,49 +110,77 @@ def information(evidence: Evidence, change: SystemChange) -> Check:
             "continuous control takes no readings whose information could be counted",
             relation=">=",
         )
-    acquired = float(evidence.information.get("acquired", float("inf")))
-    if not isfinite(acquired):
+    told = learned(evidence)
+    if not isfinite(told.most):
         return not_applicable(
             name, "readings without noise or converter carry infinite information", relation=">="
         )
     if change.value is None:
         return not_applicable(name, change.method, relation=">=")
-    medium = evidence.moments["medium"]
-    value = Estimate(change.value + medium.value, hypot(change.stderr, medium.stderr))
-    z = value.z(-acquired)
-    status = judge(z, relation=">=")
-    word = "at most" if evidence.information.get("bound") else "in all"
-    detail = f"dS + sum Q/kT = {value.text()} >= -{acquired:.5g} nats ({word}, by its readings)"
+    if evidence.paths < FEWEST:
+        return not_applicable(name, f"only {evidence.paths} paths", relation=">=")
+    value = evidence.moments["medium"] + Estimate(change.value, change.stderr)
+    words = "in all" if told.exact else f"at most, {told.source}"
+    detail = f"dS + sum Q/kT = {value.text()} >= -{told.most:.5g} nats ({words})"
+    parts = [judge(value.z(-told.most), relation=">=")]
     if "information.pathwise" in evidence.moments:
         mean = evidence.moments["information.pathwise"]
-        status = worst(status, judge(mean.z(acquired)))
-        z = mean.z(acquired)
-        detail += f"; mean of sum i_k = {mean.text('.4g')}, z = {z:+.2f} against sum I_k"
-    average, remark = _sagawa_ueda(evidence, acquired)
-    status = worst(status, average)
-    return Check(name, status, value.value, -acquired, value.stderr, f"{detail}; {remark}", ">=")
+        z = mean.z(told.most)
+        parts.append(judge(z))
+        detail += (
+            f"; mean of sum i_k = {mean.text('.4g')}, z = {z:+.2f} against sum I_k "
+            f"(seen if {mean.power():.2g} off)"
+        )
+    average, remark = _sagawa_ueda(evidence)
+    power = value.power(">=")
+    return Check(
+        name, worst(*parts, average), value.value, -told.most, value.stderr,
+        f"{detail}; {remark}", ">=", power,
+    )  # fmt: skip
 
 
-def _sagawa_ueda(evidence: Evidence, acquired: float) -> tuple[str, str]:
+def _sagawa_ueda(evidence: Evidence) -> tuple[str, str]:
     """Status and remark of (c)."""
     total = evidence.accounts.exponentials.get("sagawa_ueda")
     if total is None:
         return (
-            "holds",
+            NOT_APPLICABLE,
             "Sagawa-Ueda average not taken: pathwise information or end densities not recorded",
         )
-    average, effective, tail = total.average, total.effective, total.tail
-    weight = f"effective sample number {effective:.3g} of {evidence.paths}, tail index {tail:.2f}"
-    if acquired > _MOST or effective < ENOUGH or tail >= HEAVY:
-        return "holds", f"Sagawa-Ueda average not applicable at {acquired:.3g} nats ({weight})"
+    average, effective, kappa = total.average, total.effective, _kappa(evidence)
+    weight = f"effective sample number {effective:.3g} of {evidence.paths}"
+    if kappa is None:
+        reason = f"of more than {_READINGS} readings ({weight})"
+        return NOT_APPLICABLE, f"Sagawa-Ueda average not applicable: {reason}"
+    weight = f"kappa {kappa:.3g}, {weight}"
+    if kappa >= 1.0 or effective < _ENOUGH:
+        return NOT_APPLICABLE, f"Sagawa-Ueda average not applicable at {weight}"
     z = average.z(1.0)
-    status = judge(z)
-    if status == VIOLATED and tail >= SLOW:
-        status = EXPLAINED
     return (
-        status,
-        f"Sagawa-Ueda average {average.value:.5f} +- {average.stderr:.5f}, z = {z:+.2f}, {weight}",
+        judge(z),
+        f"Sagawa-Ueda average {average.value:.5f} +- {average.stderr:.5f}, z = {z:+.2f} "
+        f"(seen if {average.power():.2g} off), {weight}",
     )
+
+
+def _kappa(evidence: Evidence) -> float | None:
+    """lambda_max(C)/R of the run's readings had nobody controlled it; None for too many."""
+    plan, device = evidence.plan, evidence.plan.protocol.board
+    n, count = device.dim, sum(piece.reads for piece in plan.timeline)
+    if n * count > _READINGS or count != len(plan.timeline):
+        return None
+    covariance = evidence.setting.protocol.covariance_to_thermal(evidence.start.covariance)
+    joint = np.zeros((count, n, count, n))
+    for k, piece in enumerate(plan.timeline):
+        joint[k, :, k, :] = covariance
+        steady = device.effort_covariance * piece.temperature
+        decay = expm(-device.effort_drift * piece.duration)
+        covariance = steady + decay @ (covariance - steady) @ decay.T
+        if k + 1 < count:  # what is read next is the present decayed, and fresh noise
+            joint[k + 1, :, : k + 1] = np.einsum("ij,jkl->ikl", decay, joint[k, :, : k + 1])
+            joint[: k + 1, :, k + 1] = joint[k + 1, :, : k + 1].transpose(1, 2, 0)
+    largest = np.linalg.eigvalsh(joint.reshape(count * n, count * n))[-1]
+    return float(largest) / plan.reading_noise**2
 
 
 def information_identity(evidence: Evidence) -> Check:
@@ -89,6 +188,20 @@ def information_identity(evidence: Evidence) -> Check:
     name = "information_identity"
     if "identity" not in evidence.moments:
         return not_applicable(name, f"{_why_not(evidence)}")
+    if evidence.paths < FEWEST:
+        return not_applicable(name, f"only {evidence.paths} paths")
+    away = evidence.start.negentropy
+    if away is None:
+        return not_applicable(
+            name, "the identity needs a Gaussian start, and how far this one is from it is unknown"
+        )
+    bias = sqrt(2.0 * (away.value + 3.0 * away.stderr) * evidence.paths)
+    if bias > _BIAS:
+        return not_applicable(
+            name,
+            f"the start law is {away.value:.2g} nats from Gaussian: control may correlate with the "
+            f"filter's errors, by up to {bias:.2g} standard errors of {evidence.paths} paths",
+        )
     gap = evidence.moments["identity"]
     heat = evidence.moments["heat.total"]
     z = gap.z(0.0)
@@ -96,7 +209,9 @@ def information_identity(evidence: Evidence) -> Check:
         f"Q/kT = {heat.value:.5f}, less its conditional mean given the readings, path by path: "
         f"{gap.text('+.5f')}, z = {z:+.2f}"
     )
-    return Check(name, judge(z), heat.value, heat.value - gap.value, gap.stderr, detail)
+    return Check(
+        name, judge(z), heat.value, heat.value - gap.value, gap.stderr, detail, power=gap.power()
+    )
 
 
 def _why_not(evidence: Evidence) -> str:
@@ -121,23 +236,23 @@ def _why_not(evidence: Evidence) -> str:
 
 def information_quantities(evidence: Evidence) -> dict[str, Quantity]:
     """information.acquired: nats per sample."""
+    return {"information.acquired": _acquired(evidence)}
+
+
+def _acquired(evidence: Evidence) -> Quantity:
     if not evidence.clocked:
-        return {
-            "information.acquired": Quantity(
-                None, None, "nat", "continuous control takes no readings"
-            )
-        }
-    acquired = float(evidence.information.get("acquired", np.inf))
-    if not isfinite(acquired):
-        return {
-            "information.acquired": Quantity(
-                None, None, "nat", "infinite: readings without noise or converter"
-            )
-        }
-    bound = bool(evidence.information.get("bound"))
-    note = (
-        "an upper bound: readings pass a converter"
-        if bound
-        else "transfer entropy of the Kalman recursion"
-    )
-    return {"information.acquired": Quantity(acquired, 0.0, "nat", note)}
+        return Quantity(None, None, "nat", "continuous control takes no readings")
+    told = learned(evidence)
+    if not isfinite(told.most):
+        return Quantity(None, None, "nat", "infinite: readings without noise or converter")
+    if told.exact:
+        note = "transfer entropy of the Kalman recursion"
+        return Quantity(told.most, told.away, "nat", note)
+    if evidence.plan.adc is not None:
+        note = f"an upper bound: readings pass a converter ({told.source})"
+    elif told.away is None:
+        note = "an upper bound: the start law's distance from Gaussian is not known"
+    else:
+        least = max(told.most - told.away, 0.0)
+        note = f"an upper bound, the start not being Gaussian: in [{least:.5g}, {told.most:.5g}]"
+    return Quantity(told.most, None, "nat", note)

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from thermohw.errors import InputError
+from thermohw.estimate import Estimate
 from thermohw.integrate.noise import BLOCK, block_generator
 from thermohw.process import Normal
 from thermohw.target import lift
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 __all__ = ["StartLaw", "start_law"]
 
+_GAUSSIAN = 1e-6  # nats
+
 
 @dataclass(frozen=True, eq=False)
 class StartLaw:
@@ -46,6 +49,7 @@ class StartLaw:
         draw: (n, generator) -> float64 samples (n, dim).
         log_prob: log density of model-unit states (paths, dim) -> (paths,), where it is known.
         entropy: nats in model units, where it is known.
+        entropy_error: its standard error, where it was sampled.
     """
 
     kind: str
@@ -54,6 +58,26 @@ class StartLaw:
     draw: Callable[[int, torch.Generator], torch.Tensor]
     log_prob: Callable[[torch.Tensor], torch.Tensor] | None
     entropy: float | None
+    entropy_error: float = 0.0
+
+    @property
+    def negentropy(self) -> Estimate | None:
+        """How far the law is from Gaussian: its relative entropy J to the Gaussian of its moments,
+        nats; None where its entropy is not known.
+
+        J = (1/2) ln det(2 pi e C) - S >= 0. Whatever a filter for Gaussians says of a run that
+        starts here, it says of a law at most J away from the true one.
+        """
+        if self.entropy is None:
+            return None
+        gap = Normal(self.mean, self.covariance).entropy - self.entropy
+        return Estimate(max(float(gap), 0.0), self.entropy_error)
+
+    @property
+    def gaussian(self) -> bool:
+        """Whether nothing that is said for Gaussians can be off by more than 1e-6 of a nat."""
+        away = self.negentropy
+        return away is not None and away.value + 3.0 * away.stderr < _GAUSSIAN
 
     def sample(self, seed: int, blocks: Sequence[int], paths: int) -> torch.Tensor:
         """Start states of whole noise blocks cut to `paths`, float64, model units, shape (paths,
@@ -150,6 +174,7 @@ def _exact(score: ExactScore, mean: NDArray[Any], covariance: NDArray[Any]) -> S
         draw=lambda n, generator: score.sample(n, end, generator),
         log_prob=lambda x: score.log_prob(x, end),
         entropy=None if entropy is None else float(entropy.value),
+        entropy_error=0.0 if entropy is None else float(entropy.stderr),
     )
 
 

@@ -63,18 +63,20 @@ def _varied(engine: Engine) -> dict[str, Any]:
 
 
 def _information(engine: Engine) -> dict[str, Any]:
-    """What the readings tell the controller, nats per sample; an upper bound where a converter
-    limits them.
+    """What the readings tell the controller, nats per sample.
+
+    "bound" says that it is an upper bound: behind a converter (the smallest known before the run;
+    "law" tells files apart whose bound was another one), or for a start that is not Gaussian.
     """
     plan, start = engine.plan, engine.start
     if plan.adc is not None:
-        moments = plan.protocol.to_thermal(start.mean), start.covariance
-        bound = converter_information(
-            plan, moments[0], plan.protocol.covariance_to_thermal(moments[1])
-        )
-        return {"acquired": bound, "bound": True}
-    facts: dict[str, Any] = {"acquired": acquired(engine.controller), "bound": False}
+        mean = plan.protocol.to_thermal(start.mean)
+        covariance = plan.protocol.covariance_to_thermal(start.covariance)
+        bound = converter_information(plan, mean, covariance)
+        return {"acquired": bound, "bound": True, "law": "minimum of sums"}
     kalman = engine.controller.filter
+    gaussian = kalman is None or start.gaussian
+    facts: dict[str, Any] = {"acquired": acquired(engine.controller), "bound": not gaussian}
     if kalman is not None:
         facts["per_reading"] = np.array([reading.information for reading in kalman.readings])
         _, start_det = np.linalg.slogdet(kalman.start_covariance)
