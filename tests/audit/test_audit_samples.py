@@ -1,0 +1,97 @@
+"""A deviation of the samples is explained by a size that was measured, within caps, or not at all."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from thermohw.audit import audit
+from thermohw.audit.distance import line_distance
+from thermohw.audit.twins import Twins
+from thermohw.estimate import Estimate
+from thermohw.pipeline import load_spec, run_spec
+
+CLOCKED = ["protocol.control=clocked", "protocol.stepper=auto"]
+BASE = [*CLOCKED, "simulate.paths=10000", "store.every=0", "likelihood.test=0",
+        "simulate.dtype=float32"]  # fmt: skip
+FAR = ["target.means=[[-3.0],[3.0]]", "target.stds=0.6", "target.weights=[0.3,0.7]"]
+NARROW = ["target={kind='gaussian', mean=[0.0], std=[0.5]}", "protocol.ticks=64"]
+RING = "protocol.allow_ringing=true"
+
+
+def sampled(tmp_path, *overrides):
+    path = tmp_path / "run.h5"
+    run_spec(load_spec("mixture_rc", [*BASE, *overrides]), path, progress=False)
+    return audit(path).check("sample_law")
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["protocol.ticks=300", "protocol.volts_per_unit=1 mV", "protocol.wiring=current", RING],
+        ["protocol.ticks=300", "protocol.volts_per_unit=10 mV", RING],
+        ["protocol.ticks=12", RING],
+        ["protocol.ticks=256", "protocol.dac_bits=8", "protocol.dac_range=['-100 uV', '100 uV']"],
+        ["protocol.ticks=64", "score={kind='network', steps=1, seed=0}", "simulate.paths=500"],
+    ],
+    ids=["held too long, current", "held too long, emf", "12 ticks", "clipped DAC", "untrained"],
+)
+def test_samples_of_another_law_are_violated(tmp_path, overrides):
+    """Whatever the twins measured: no bias explains samples unrelated to their target."""
+    assert sampled(tmp_path, *FAR, *overrides).status == "violated"
+
+
+def test_bias_of_a_tick_is_explained_by_its_measured_size(tmp_path):
+    """N(0, 1/4) on 64 ticks: variance .291 by the closed form of a held loop, 16 % too large."""
+    check = sampled(tmp_path, *NARROW)
+    assert check.status == "explained" and "ticks and imperfections were measured" in check.detail
+
+
+def test_the_same_without_twins_is_no_verdict(tmp_path):
+    check = sampled(tmp_path, *NARROW, "audit.twins=false")
+    assert check.status == "not-applicable" and "no bias was measured" in check.detail
+    assert check.power is None
+
+
+def test_a_scaled_score_is_explained_with_its_size(tmp_path):
+    """Score x .9 on the two-hump mixture: W1 .07, a third of it is not excused by ticks."""
+    check = sampled(tmp_path, "protocol.ticks=256", "score.scale=0.9")
+    assert check.status == "explained" and "altered or learned score moves samples by" in check.detail
+
+
+def test_an_excuse_must_have_been_measured(tmp_path, monkeypatch):
+    """The same samples, twins that saw nothing: the deviation stands unexplained."""
+    monkeypatch.setattr(Twins, "distance", lambda self: Estimate(0.0, 0.0))
+    monkeypatch.setattr(Twins, "shift", lambda self, values: Estimate(0.0, 0.0))
+    monkeypatch.setattr(Twins, "remainder", lambda self, values: 0.0)
+    assert sampled(tmp_path, *NARROW).status == "violated"
+
+
+def test_a_wrong_engine_is_not_excused_by_its_twins(tmp_path, monkeypatch):
+    """Noise 20 % too strong in every tick: the twins have it too, and what is left after their
+    tick's bias is taken out does not meet the law."""
+    from thermohw.integrate.held_nodes import HeldNodes
+
+    right = HeldNodes._moments
+
+    def hot(self, h, temperature=1.0):
+        return right(self, h, 1.44 * temperature)
+
+    monkeypatch.setattr(HeldNodes, "_moments", hot)
+    assert sampled(tmp_path, *NARROW).status == "violated"
+
+
+def test_power_is_the_distance_that_is_called():
+    """Samples shifted by the power and a little more are called, by half of it are not; the null's
+    spread is one standard deviation of the distance, so four fifths of it is left as a margin."""
+    from scipy.special import ndtr
+
+    x = np.random.default_rng(0).standard_normal(20_000)
+    power = line_distance(x, lambda v: ndtr(v)).called
+    assert line_distance(x + 1.5 * power, lambda v: ndtr(v)).z > 4.0
+    assert line_distance(x + 0.5 * power, lambda v: ndtr(v)).z < 4.0
+
+
+def test_samples_beyond_every_grid_are_no_number_of_300_digits():
+    check = line_distance(np.random.default_rng(0).normal(0.0, 1e6, 500), lambda v: (v > 0) * 1.0)
+    assert check.z <= 40.0
