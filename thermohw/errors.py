@@ -3,7 +3,7 @@
 Everything that is wrong with what a person gave us - a datasheet, a SPEC, a data file, an output
 path - is an `InputError` whose text is one line: where, which key, which value, what was expected.
 The command line prints that line and leaves with status 2; a programming mistake inside thermohw
-keeps its traceback.
+leaves with 70 (THERMOHW_TRACEBACK=1 shows where).
 """
 
 from __future__ import annotations

@@ -11,15 +11,19 @@
     thermohw yield SPEC --require ...      how many boards will do
     thermohw experiment list | run NAME    studies: a question each, with figures and numbers
 
-A mistake of the user's is one line on stderr and exit 2; Ctrl-C is 130 and loses nothing that was
-committed.
+Exit codes: 0; 1 a law is violated (`spice --check`: the simulators differ; `experiment run`: a
+check of the study is violated), so that 1 always means physics; 2 a mistake of the user's or of the
+machine's, in one line; 70 anything that thermohw did not foresee, in one line with how to see
+where; 130 Ctrl-C, which loses nothing that was committed.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
+import traceback
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -30,6 +34,13 @@ from thermohw.cli.tolerance import register
 from thermohw.errors import InputError
 
 __all__ = ["app", "main"]
+
+_TRACEBACK = "THERMOHW_TRACEBACK"
+_MACHINE = {  # what a full, read-only or exhausted machine says
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE,
+    errno.ENFILE, errno.ENOMEM, errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG,
+    errno.ELOOP, errno.EIO, errno.ETXTBSY, errno.EBUSY,
+}  # fmt: skip
 
 app = typer.Typer(
     help="Diffusion models played on noisy circuits: samples, joules, likelihoods and laws.",
@@ -192,6 +203,12 @@ def main() -> None:
         _fail(str(error))
     except BrokenPipeError:
         os._exit(0)  # the reader of our output left, e.g. `| head`
+    except MemoryError:
+        _fail("out of memory: fewer paths, saved frames or dimensions need less")
+    except OSError as error:
+        if error.errno in _MACHINE:
+            _fail(f"{error.filename or 'the machine'}: {error.strerror}")
+        _unforeseen(error)
     except Exception as error:
         if hasattr(
             error, "format_message"
@@ -200,13 +217,26 @@ def main() -> None:
             if not message:  # nothing was asked for: the help is on the screen already
                 sys.exit(2)
             _fail(message)
-        raise
+        _unforeseen(error)
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _fail(message: str) -> NoReturn:
     print(f"thermohw: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(2)
+
+
+def _unforeseen(error: BaseException) -> NoReturn:
+    """One line for what should not have happened; never the exit code of a violated law."""
+    if os.environ.get(_TRACEBACK):
+        traceback.print_exception(error)
+    words = " ".join(str(error).split())[:300] or "no message"
+    print(
+        f"thermohw: unforeseen {type(error).__name__} ({words}): a defect of thermohw or a damaged "
+        f"installation; {_TRACEBACK}=1 shows where, and docs/security.md where to report it",
+        file=sys.stderr,
+    )
+    sys.exit(70)
 
 
 def _interrupted() -> NoReturn:
