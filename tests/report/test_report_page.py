@@ -16,6 +16,7 @@ from report.report_runs import Page, kept_audit
 
 from thermohw.audit import audit
 from thermohw.report import report
+from thermohw.report.verdicts import typeset
 from thermohw.store import RunReader, Series
 
 
@@ -63,8 +64,10 @@ def test_every_quantity_and_check_is_there(noisy: Path, tmp_path: Path) -> None:
             assert quantity["value"] in page.numbers[name]
     for check in found["checks"]:
         assert f"check-{check['name']}" in page.all("id")
-        words = check["detail"].replace("+-", "±").replace(">=", "≥").replace("<=", "≤")
-        assert " ".join(words.split()) in page.text
+        assert " ".join(typeset(check["detail"]).split()) in page.text
+        row = page.source[page.source.index(f'id="check-{check["name"]}"') :].split("</tr>")[0]
+        assert ("would have called" in row) == (check["power"] is not None)
+    assert any(check["power"] is not None for check in found["checks"])
 
 
 def test_numbers_are_those_of_the_file(mixture: Path, tmp_path: Path) -> None:
@@ -166,7 +169,7 @@ def test_status_is_said_in_words_and_signs(status: str, unrecorded: Path, tmp_pa
     row = page.source[page.source.index('id="check-first_law"') :].split("</tr>")[0]
     assert symbol in row and status.replace("-", " ") in row
     assert ("Violated: First law." in page.text) == (status == "violated")
-    assert "largest residual ≤ 1e-10, ± nothing" in page.text
+    assert "largest residual ≤ 10⁻¹⁰, ± nothing" in page.text
 
 
 def test_series_are_never_read_whole(

@@ -18,7 +18,7 @@ from thermohw.report.energy import ledger
 from thermohw.report.facts import read_facts
 from thermohw.report.figures.canvas import name_lines, new_figure
 from thermohw.report.numerals import joules, measured, plain, quantity, rounded, time_unit
-from thermohw.report.verdicts import Verdicts
+from thermohw.report.verdicts import Verdicts, typeset
 from thermohw.store import RunReader
 
 _DIGITS = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹−", "-0123456789-")
@@ -140,3 +140,28 @@ def test_names_of_lines_do_not_cover_each_other() -> None:
     pixels = 0.8 * 250
     assert np.diff(heights).min() * pixels >= 13.0 - 1e-9
     assert heights[-1] * pixels <= pixels + 5.0
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("residual -6.7e-16 +- 2.5e-09", "residual −6.7\u00a0×\u00a010⁻¹⁶ ± 2.5\u00a0×\u00a010⁻⁹"),
+        ("error 0.000e+00 of 6.59e+03, 1e-10", "error 0 of 6.59\u00a0×\u00a010³, 10⁻¹⁰"),
+        ("z = -0.49, 2-d, t-1, 3-4, (-1)", "z = −0.49, 2-d, t-1, 3-4, (−1)"),
+        ("cells/1e-3f0 at v1e-05 >= 0", "cells/1e-3f0 at v1e-05 ≥ 0"),
+    ],
+)
+def test_details_are_typeset_and_no_number_breaks_over_lines(words: str, shown: str) -> None:
+    assert typeset(words) == shown
+
+
+@pytest.mark.parametrize(
+    ("power", "shown"),
+    [(0.0219, "would have called 0.022"), (0.0, "would have called any deviation"),
+     (1e-10, "would have called 10⁻¹⁰"), (None, "")],
+)  # fmt: skip
+def test_a_check_says_what_it_would_have_called(power: float | None, shown: str) -> None:
+    check = {"name": "n", "status": "holds", "value": 1.0, "expected": 1.0, "stderr": 0.01,
+             "detail": "said"}  # fmt: skip
+    assert Verdicts.of({"checks": [check | {"power": power}]}).checks[0].power == shown
+    assert Verdicts.of({"checks": [check]}).checks[0].power == ""  # audits kept from before

@@ -12,7 +12,7 @@ from thermohw.units import engineering
 if TYPE_CHECKING:
     from thermohw.audit.verdict import Audit, Check, Quantity
 
-__all__ = ["format_audit"]
+__all__ = ["format_audit", "power_words"]
 
 _WIDTH = 118
 _MOST_BATHS = 8
@@ -37,6 +37,14 @@ def format_audit(audit: Audit) -> str:
     )
 
 
+def power_words(power: float | None) -> str:
+    """What would have been called violated, as the end of a sentence; "" where it is not known."""
+    if power is None or not isfinite(power):
+        return ""
+    size = f"a deviation of {power:.2g}" if power else "any deviation"
+    return f"; {size} would have been called"
+
+
 def _checks(checks: Iterable[Check]) -> list[str]:
     rows = [("check", "status", "value", "", "expected", "stderr")]
     details = [""]
@@ -48,7 +56,7 @@ def _checks(checks: Iterable[Check]) -> list[str]:
             _short(check.stderr),
         )
         rows.append((check.name, check.status, *numbers))
-        details.append(check.detail)
+        details.append(check.detail + power_words(check.power))
     lines = []
     for row, detail in zip(_aligned(rows, left=(0, 1, 3)), details, strict=True):
         lines.append(row)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from thermohw.estimate import Estimate
 from thermohw.report.numerals import count, measured, plain
 from thermohw.report.verdicts import Quantity
 
@@ -122,10 +123,10 @@ def point_summary(facts: Facts) -> str:
         dim = facts.target.dim
         nll, unit = (nll / dim - math.log(step)) / math.log(2.0), "bits per dimension"
     worst = ", ".join(plain(float(x), 4) for x in nll[::-1][:3])
-    error = float(nll.std(ddof=1)) / math.sqrt(len(nll)) if len(nll) > 1 else None
+    mean, error = Estimate.from_paths(nll)
     return (
         f"Over {count(len(nll))} held-out points the flow gives mean "
-        f"{measured(float(nll.mean()), error)}, median {plain(float(np.median(nll)), 4)}, "
+        f"{measured(mean, error)}, median {plain(float(np.median(nll)), 4)}, "
         f"worst three {worst} {unit}."
     )
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from thermohw.report.numerals import measured, plain
+from thermohw.report.numerals import measured, plain, power
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,6 +30,8 @@ STATUSES = {
 _TITLES = {
     "first_law": "First law",
     "bath_heat": "Heat of every bath",
+    "noise_temperature": "Noise of every resistor",
+    "gain": "Gain of the sources",
     "second_law": "Second law of this wiring",
     "fluctuation_even": "Fluctuation theorem, even control",
     "fluctuation_odd": "Fluctuation theorem, odd control",
@@ -50,7 +53,10 @@ _RELATIONS = {
     "nll_above_entropy": "≥",
     "information": "≥",
     "protocol_limits": "≤",
+    "sample_law": "≤",
 }
+_POWER = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)e([+-]\d+)(?!\w)")
+_MINUS = re.compile(r"(?<![\w.)\]])-(?=\d)")  # of a number, not of a range or a name
 _SIGNS = {"+-": "±", ">=": "≥", "<=": "≤"}
 
 
@@ -78,7 +84,13 @@ class Quantity(NamedTuple):
 
 
 class Check(NamedTuple):
-    """A law or a bound and what became of it."""
+    """A law or a bound and what became of it.
+
+    Attributes:
+        found, expected: the number and what the law says of it, in words; "" where there is none.
+        power: the smallest deviation that would have been called violated, in words; "" where the
+            audit does not say.
+    """
 
     name: str
     title: str
@@ -87,6 +99,7 @@ class Check(NamedTuple):
     words: str
     found: str
     expected: str
+    power: str
     detail: str
 
 
@@ -168,15 +181,32 @@ def _check(entry: Any) -> Check:
         words,
         "" if value is None else measured(value, _number(row.get("stderr"))),
         "" if expected is None else f"{_RELATIONS.get(name, '=')} {plain(expected)}",
+        _power(_number(row.get("power"))),
         typeset(str(row.get("detail") or "")),
     )
 
 
+def _power(value: float | None) -> str:
+    """Audits of before there were powers have none."""
+    if value is None or not math.isfinite(value):
+        return ""
+    return f"would have called {plain(value, 2) if value else 'any deviation'}"
+
+
 def typeset(words: str) -> str:
-    """Signs that plain text spells with two characters."""
+    """Signs and powers of ten that plain text spells in other characters."""
     for plain_text, sign in _SIGNS.items():
         words = words.replace(plain_text, sign)
-    return words
+    words = _POWER.sub(_ten, words)
+    return _MINUS.sub("−", words)
+
+
+def _ten(match: re.Match[str]) -> str:
+    """3.02e-06 as 3.02 × 10⁻⁶, which no line breaks."""
+    mantissa, exponent = match.groups()
+    if not float(mantissa):
+        return "0"
+    return ("" if mantissa == "1" else f"{mantissa}\u00a0×\u00a0") + power(int(exponent))
 
 
 def _number(value: Any) -> float | None:

@@ -1,0 +1,30 @@
+"""An audit as text says what every check could have seen."""
+
+import math
+
+import pytest
+
+from thermohw.audit.table import format_audit, power_words
+from thermohw.audit.verdict import Audit, Check
+from thermohw.estimate import Estimate
+
+RUN: dict[str, str] = dict.fromkeys(
+    "file target device process wiring control score paths ticks grid dtype seed start".split(), "x"
+)
+
+
+def test_the_power_ends_the_detail() -> None:
+    """Four standard errors of 0.003; a check of before there were powers says nothing."""
+    judged = Check.of("judged", Estimate(1.001, 0.003), 1.0, "near one")
+    old = Check("old", "holds", 1.0, 1.0, None, "as it was")
+    lines = [line.strip() for line in format_audit(Audit((judged, old), {}, RUN)).splitlines()]
+    assert "near one; a deviation of 0.012 would have been called" in lines
+    assert "as it was" in lines
+
+
+@pytest.mark.parametrize(
+    ("power", "words"),
+    [(None, ""), (math.inf, ""), (math.nan, ""), (0.0, "; any deviation would have been called")],
+)
+def test_nothing_is_promised_that_is_not_known(power: float | None, words: str) -> None:
+    assert power_words(power) == words
