@@ -13,7 +13,7 @@ import numpy as np
 
 from thermohw.estimate import Estimate
 from thermohw.experiments._drift_figures import LOOK, NAMES, law_figure
-from thermohw.experiments._seeds import family, verdict
+from thermohw.experiments._seeds import family
 
 if TYPE_CHECKING:
     from thermohw.study import Results, Sheet
@@ -59,28 +59,28 @@ def law(p: dict[str, Any], learned: Results, sheet: Sheet) -> None:
         ("vp", "both", "VP, scale and position calibrated"),
     ):
         z = family(zs[process, name])
-        status = verdict(z)
-        mended = mended and status != "violated"
         rms = float(np.sqrt(np.mean(np.square(scatter[process, name]))))
         sheet.number(f"law.{process}.z", z, unit="1", note=f"{what}: worst network, family-wise")
-        sheet.check(
+        status = sheet.law(
             f"Se = -2 Si + phi: {what}",
-            status,
-            f"z = {z:.2f} (worst of {len(zs[process, name])} networks, corrected for it); "
+            zs[process, name],
+            detail=f"z = {z:.2f} (worst of {len(zs[process, name])} networks, corrected for it); "
             f"time by time root mean square z = {rms:.2f}",
         )
+        mended = mended and status != "violated"
     _raw_check(learned, sheet, "explained" if mended else "violated")
-    worst = max(scatter["vp", "scale"])
+    local = scatter["vp", "scale"]
     left = max(
         learned.where(process="vp"),
         key=lambda row: _size_in_errors(row["scale.total"], row["scale.total_error"]),
     )
-    sheet.check(
+    sheet.law(
         "Se = -2 Si + phi: VP, scale calibrated only",
-        "holds" if worst <= 4.0 else "explained" if mended else "violated",
-        f"off by up to {worst:.3g} standard errors at a time, "
+        local,
+        detail=f"off by up to {max(local):.3g} standard errors at a time, "
         f"{left['scale.total']:.3g} +- {left['scale.total_error']:.2g} nats over a run "
-        f"({NAMES[left['data']]}): E[x.s] differs from -d, and calibrating it too mends it",
+        f"({NAMES[left['data']]})",
+        cause="E[x.s] differs from -d, and calibrating it too mends it" if mended else "",
     )
     _law_findings(learned, sheet)
     sheet.figure(

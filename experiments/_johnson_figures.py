@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import sqrt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from thermohw.circuit import load_device
 from thermohw.circuit.noises import added_covariance, mean_power
+from thermohw.estimate import Estimate
 from thermohw.experiments._johnson_loop import HORIZON, source_of
 from thermohw.study.figures import PALETTE, panels
 
@@ -49,21 +49,23 @@ def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
     exact = np.array([form["variance"] for form in known])
     z = (free.column("variance") - exact) / free.column("variance.stderr")
     worst = float(np.abs(z).max())
-    sheet.check(
+    sheet.law(
         "variance of a free node",
-        "holds" if worst < 4.0 else "violated",
-        f"{len(z)} runs against their closed forms: largest |z| {worst:.2f}",
+        z,
+        detail=f"{len(z)} runs against their closed forms: largest |z| {worst:.2f}",
     )
     # The source's own answer to the noise is left out of the closed form: some 2 of 4 a B kT a RC.
     held = driven.where(hold=p["hold"])
     power = np.array([closed_forms(row["shape"], row["bandwidth"])["power"] for row in held])
     excess = np.abs(held.column("injected") / HORIZON - power)
-    worst = float((excess - 4.0 * held.column("injected.stderr") / HORIZON).max())
-    sheet.check(
+    errors = held.column("injected.stderr") / HORIZON
+    sheet.law(
         "power of the generator",
-        "holds" if worst < 2.0 else "violated",
-        f"driven runs against the free node's closed form: at most {worst:.2f} kT a RC apart "
-        "beyond statistics (the source's answer explains 2)",
+        [Estimate(float(e), float(s)) for e, s in zip(excess, errors, strict=True)],
+        2.0,
+        relation="<=",
+        detail=f"driven runs against the free node's closed form: at most {excess.max():.2f} kT a "
+        f"RC apart, standard errors up to {errors.max():.2f} (the source's answer explains 2)",
     )
     residual = float(driven.column("residual").max())
     sheet.check(
@@ -118,22 +120,26 @@ def _limits(driven: Results, top: float, p: dict[str, Any], sheet: Sheet) -> Non
                      published=HELD, note=f"held, B = {top:g}/RC{white}")  # fmt: skip
     rows = [driven.where(shape=s, bandwidth=b, hold=h)[0] for s in _COLOUR
             for b, h in ((low, 0.0), (low, p["hold"]))]  # fmt: skip
-    gaps = [rows[i + 1]["work"] - rows[i]["work"] for i in range(0, len(rows), 2)]
-    spread = max(sqrt(2.0) * row["work.stderr"] for row in rows)
-    sheet.check(
+    works = [Estimate(row["work"], row["work.stderr"]) for row in rows]
+    gaps = [held - follows for follows, held in zip(works[::2], works[1::2], strict=True)]
+    sheet.law(
         "slow noise does nothing during a tick",
-        "holds" if max(map(abs, gaps)) < 4.0 * spread else "violated",
-        f"at B = {low:g}/RC held and following sources differ by at most "
-        f"{max(map(abs, gaps)):.3f} kT (statistics: {spread:.3f})",
+        gaps,
+        detail=f"at B = {low:g}/RC held and following sources differ by at most "
+        f"{max(abs(gap.value) for gap in gaps):.3f} kT (statistics: "
+        f"{max(gap.stderr for gap in gaps):.3f})",
     )
     follows = [driven.where(shape=s, bandwidth=top, hold=0.0)[0] for s in _COLOUR]
     z = max(abs(row["work"] - FOLLOWS) / row["work.stderr"] for row in follows)
     # A bandwidth B leaves some 1/(2 pi B) of the noise out.
-    slack = max(0.15 * FOLLOWS * 10.0 / (6.283 * top) / row["work.stderr"] for row in follows)
-    sheet.check(
+    slack = 0.15 * FOLLOWS * 10.0 / (6.283 * top)
+    sheet.law(
         "a source that follows works as with white noise",
-        "holds" if z < 4.0 + slack else "violated",
-        f"{FOLLOWS} kT at B = {top:g}/RC: largest |z| {z:.2f} (bandwidth explains {slack:.1f})",
+        [Estimate(abs(row["work"] - FOLLOWS), row["work.stderr"]) for row in follows],
+        slack,
+        relation="<=",
+        detail=f"{FOLLOWS} kT at B = {top:g}/RC: largest |z| {z:.2f} (bandwidth explains "
+        f"{slack:.2g} kT)",
     )
 
 

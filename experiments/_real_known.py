@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from thermohw.estimate import Estimate
 from thermohw.experiments import _real_figures as draw
-from thermohw.experiments._seeds import verdict
 
 if TYPE_CHECKING:
     from thermohw.study import Results, Sheet
@@ -83,7 +83,7 @@ def _zero(
     if points < _FEWEST:  # surprises are skewed: their error is not known from so few
         sheet.check(name, "not-applicable", f"{detail} of {points} points; {_FEWEST} are needed")
         return
-    sheet.check(name, verdict(abs(z)), detail)
+    sheet.law(name, Estimate(value, stderr), detail=detail)
 
 
 def proxy(proxies: Results, trainings: int, sheet: Sheet) -> None:
@@ -112,11 +112,11 @@ def proxy(proxies: Results, trainings: int, sheet: Sheet) -> None:
                          for i in (0, 1))  # fmt: skip
         sheet.number(f"proxy.{row['law']}.residual", value, stderr, note="mean of trainings")
         z = value / stderr
-        sheet.check(
+        sheet.law(
             f"the proxy's residual on the {row['law']}",
-            "holds" if abs(z) <= 3.0 else "explained",
-            f"{value:+.3f} +- {stderr:.3f} nats, z = {z:+.1f}"
-            + ("" if abs(z) <= 3.0 else ": the proxy is not the true score"),
+            Estimate(value, stderr),
+            detail=f"{value:+.3f} +- {stderr:.3f} nats, z = {z:+.1f}",
+            cause="the proxy is not the true score, and this is by how much",
         )
         if "0.true.error" not in row:
             continue

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from thermohw.estimate import Estimate
 from thermohw.experiments._rlc_figures import distances, energies, gallery, qualities
 from thermohw.study.definition import Cell
 
@@ -66,7 +67,7 @@ def _likelihood(p: dict[str, Any], rows: Results, sheet: Sheet) -> None:
         gaps.append(np.asarray(second) - np.asarray(first))
     # images are the same for every network: their scatter is not averaged by more of them
     gap = np.mean(gaps, axis=0)
-    mean, error = float(gap.mean()), float(gap.std(ddof=1)) / math.sqrt(len(gap))
+    mean, error = Estimate.from_paths(gap)
     sheet.number("nll.rlc_less_rc", mean, error, note="probability flow, image by image")
     bounds = [
         rows.where(quality=p["quality"], network=k, points=p["points"])[0]["sde_elbo"]
@@ -74,12 +75,13 @@ def _likelihood(p: dict[str, Any], rows: Results, sheet: Sheet) -> None:
         for k in range(p["networks"])
     ]
     sheet.number("elbo.rlc_less_rc", float(np.mean(bounds)), None)
-    close = abs(mean) < 4.0 * error + 1.0
-    sheet.check(
+    sheet.law(
         "likelihoods_comparable",
-        "holds" if close else "violated",
-        f"NLL of RLC less that of RC {mean:+.3f} +- {error:.3f} nats an image; comparable: within "
-        "one nat of 64 pixels, four standard errors apart from it",
+        Estimate(abs(mean), error),
+        1.0,
+        relation="<=",
+        detail=f"NLL of RLC less that of RC {mean:+.3f} +- {error:.3f} nats an image; comparable: "
+        "within one nat of 64 pixels",
     )
     level = rows.where(quality=0.0, network=0, points=p["points"])[0]["ode"]
     sheet.finding(
@@ -123,7 +125,7 @@ def _samples(p: dict[str, Any], learned: Results, sheet: Sheet) -> None:
 
 
 def _energy(p: dict[str, Any], learned: Results, known: Results, sheet: Sheet) -> None:
-    rows, worst = [], 0.0
+    rows, beyond = [], []
     fine = p["fine"]
     for coarse in known.where(ticks=fine[0]):
         names = ("quality", "wiring", "control")
@@ -134,7 +136,7 @@ def _energy(p: dict[str, Any], learned: Results, known: Results, sheet: Sheet) -
         wanted = round(closed_work(finest), 6) + 0.0
         if math.isfinite(drift):
             # first order in the step: what is left is at most the last change
-            worst = max(worst, abs(value - wanted) / (abs(drift) + 4.0 * error + 1e-9))
+            beyond.append(Estimate(abs(value - wanted) - abs(drift) - 1e-9, error))
         rows.append([
             _label(finest["quality"]), _WIRINGS[finest["wiring"]], _CONTROLS[finest["control"]],
             (value, error), drift if math.isfinite(drift) else None, wanted,
@@ -158,10 +160,12 @@ def _energy(p: dict[str, Any], learned: Results, known: Results, sheet: Sheet) -
         "The same for digits and their networks, per image.",
     )
     if len(fine) > 1:
-        sheet.check(
+        sheet.law(
             "closed_forms",
-            "holds" if worst < 1.0 else "explained" if worst < 2.0 else "violated",
-            f"largest deviation over (last change by halving + four standard errors): {worst:.2f}",
+            beyond,
+            relation="<=",
+            detail="deviations beyond the last change by halving, in standard errors: at most "
+            f"{max(e.z() for e in beyond):+.2f} of {len(beyond)}",
         )
     pairs = []
     for wiring, control in (("emf", "continuous"), ("emf", "clocked"), ("current", "continuous")):

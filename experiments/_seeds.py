@@ -11,24 +11,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from scipy.stats import norm as normal_law
 from scipy.stats import t as student
 
-from thermohw.audit.verdict import judge
+from thermohw.estimate import Estimate
 
-if TYPE_CHECKING:
-    from thermohw.study.sheet import Status
-
-__all__ = ["family", "interval", "mean_and_error", "reach", "verdict"]
+__all__ = ["family", "interval", "mean_and_error", "reach"]
 
 
 def mean_and_error(values: np.ndarray) -> tuple[float, float]:
     """Mean over networks, values of shape (networks,), and its standard error (NaN for one)."""
-    spread = values.std(ddof=1) / math.sqrt(len(values)) if len(values) > 1 else math.nan
-    return float(values.mean()), float(spread)
+    mean, error = Estimate.from_paths(values)
+    return mean, error
 
 
 def reach(values: np.ndarray, comparisons: int = 1) -> float:
@@ -64,8 +60,3 @@ def family(zs: Sequence[float]) -> float:
         return largest
     tail = min(0.5, len(zs) * float(normal_law.sf(largest)))
     return float(normal_law.isf(tail)) if tail > 0.0 else largest
-
-
-def verdict(z: float) -> Status:
-    """What a z says, large is bad: the limits of `thermohw.audit`."""
-    return cast("Status", judge(z, relation="<="))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from thermohw.estimate import Estimate
 from thermohw.study.figures import COLOURS, panels
 
 if TYPE_CHECKING:
@@ -72,11 +73,14 @@ def errors_against_time(p: dict[str, Any], results: Results, sheet: Sheet) -> No
             published=1.0,
             note=f"squared error of the {label} over the closed form, longest time",
         )
-        ratio = abs(last[kind] - last[f"{kind}.law"]) / last[f"{kind}.stderr"]
-        sheet.check(
+        square = Estimate(last[kind], last[f"{kind}.stderr"])
+        ratio = abs(square.z(last[f"{kind}.law"]))
+        sheet.law(
             f"the error of the {label} is the closed form's",
-            "holds" if ratio < 3.0 else "explained" if ratio < 4.0 else "violated",
-            f"{ratio:.2f} standard errors apart at the longest time",
+            square,
+            last[f"{kind}.law"],
+            detail=f"{ratio:.2f} standard errors apart at the longest time (squared relative "
+            "errors)",
         )
         real = results.where(kind="time", board="real", micro=p["micros"][-1])[0]
         sheet.number(

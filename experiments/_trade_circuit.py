@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thermohw.experiments._seeds import family, mean_and_error, verdict
+from thermohw.estimate import Estimate
+from thermohw.experiments._seeds import mean_and_error
 
 if TYPE_CHECKING:
     from thermohw.study import Results, Sheet
@@ -32,11 +33,12 @@ def circuit(exact: Results, networks: Results, sheet: Sheet) -> None:
     )  # fmt: skip
     sheet.number("heat.exact.J", one["continuous.fine"] * one["kT"], unit="J", note="the same")
     z = abs(one["continuous.fine"] - growth) / error
-    sheet.check(
+    sheet.law(
         "exact score on the circuit: Q = 2 kT (S1 - S0)",
-        verdict(z),
-        f"{one['continuous.fine']:.4g} +- {one['continuous.fine.error']:.2g} kT, tick halving "
-        f"{halving:+.2g}, law {growth:.4g}; z = {z:.2f}",
+        Estimate(one["continuous.fine"], error),
+        growth,
+        detail=f"{one['continuous.fine']:.4g} +- {one['continuous.fine.error']:.2g} kT, tick "
+        f"halving {halving:+.2g}, law {growth:.4g}; z = {z:.2f}",
     )
     rows = [*exact, *networks.where(data="mixture")]
     # Q/kT >= S(start) - S(end), and the cross-entropy with the exact law is at least S(end)
@@ -45,11 +47,11 @@ def circuit(exact: Results, networks: Results, sheet: Sheet) -> None:
         / math.hypot(r["continuous.fine.error"], r["surprisal.error"])
         for r in rows
     ]
-    worst = family([-z for z in spare])
-    sheet.check(
+    sheet.law(
         "second law on the circuit",
-        verdict(worst),
-        f"Q/kT - S(start) - E ln p(x_end): smallest is {min(spare):.3g} standard errors "
+        spare,
+        relation=">=",
+        detail=f"Q/kT - S(start) - E ln p(x_end): smallest is {min(spare):.3g} standard errors "
         f"({len(rows)} scores)",
     )
     residual = max(row["first_law"] for row in [*exact, *networks])

@@ -27,6 +27,7 @@ import numpy as np
 from thermohw.circuit import JumpDevice, build_device, load_device, stable_points
 from thermohw.circuit.jump import ELEMENTARY_CHARGE
 from thermohw.datasheet import read_datasheet
+from thermohw.estimate import Estimate
 from thermohw.experiments._cmos_figures import conclude
 from thermohw.experiments._cmos_gaussian import gaussian_passage
 from thermohw.jumps import master_equation, simulate_jumps
@@ -121,18 +122,18 @@ def compute(cell: Cell, tools: Tools) -> dict[str, Any]:
         limits["step"] = float(rest.time_constants.min() / 60.0)
     run = simulate_jumps(device, 1.0, paths=cell["paths"], seed=cell["seed"], **limits)
     assert run.stopped.all()
-    root = np.sqrt(run.paths)
+    time, time_error = Estimate.from_paths(run.times)
     found = {
-        "time": run.times.mean(),
-        "time_error": run.times.std(ddof=1) / root,
+        "time": time,
+        "time_error": time_error,
         "residual": (np.abs(run.residual) / run.exchanged).max(),
     }
     if cell["kind"] == "langevin":
         return found
     law, span = master_equation(device), 20.0 * float(rest.time_constants.max())
     steady = simulate_jumps(device, span, paths=cell["paths"], seed=cell["seed"], start=law)
-    heat = steady.heat.sum(1) / span
-    return found | {"heat": heat.mean(), "heat_error": heat.std(ddof=1) / root}
+    heat, heat_error = Estimate.from_paths(steady.heat.sum(1) / span)
+    return found | {"heat": heat, "heat_error": heat_error}
 
 
 def _volts_per_charge(device: JumpDevice) -> float:
@@ -158,9 +159,8 @@ def _theorem(cell: Cell) -> dict[str, Any]:
         span = float(events / (forward + backward))
         step: dict[str, Any] = {} if name == "jumps" else {"step": span}
         run = simulate_jumps(device, span, paths=40 * cell["paths"], seed=cell["seed"], **step)
-        weight = np.exp(-x * run.transferred[:, 0])
-        error = weight.std(ddof=1) / np.sqrt(len(weight))
-        found |= {name: weight.mean(), f"{name}_error": error, "events": events}
+        weight, error = Estimate.from_paths(np.exp(-x * run.transferred[:, 0]))
+        found |= {name: weight, f"{name}_error": error, "events": events}
     return found
 
 

@@ -30,6 +30,7 @@ import torch
 from thermohw.circuit import Program, SolverDevice, active_law, load_device
 from thermohw.circuit.solver import IMPERFECTIONS
 from thermohw.errors import InputError
+from thermohw.estimate import Estimate
 from thermohw.experiments import _tla_figures as draw
 from thermohw.experiments import _tla_scaling as scaling
 from thermohw.solver import covariance_error, invert, mean_error, solve
@@ -109,7 +110,8 @@ def _squares(estimates: NDArray[Any], exact: NDArray[Any]) -> tuple[float, float
     """Mean over runs of |estimate - exact|^2/|exact|^2 and its standard error."""
     difference = (estimates - exact).reshape(len(estimates), -1)
     square = (difference**2).sum(1) / float((exact**2).sum())
-    return float(square.mean()), float(square.std(ddof=1) / np.sqrt(len(square)))
+    mean, error = Estimate.from_paths(square)
+    return mean, error
 
 
 def _time(cell: Cell, a: NDArray[Any], b: NDArray[Any], seed: int) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from thermohw.errors import InputError, StoreError
+from thermohw.estimate import Estimate
 from thermohw.store.results import StudyResults, read_results, write_results
 from thermohw.study import Results, Sheet
 
@@ -170,3 +171,42 @@ def test_a_folder_stands_for_its_results(tmp_path):
     with pytest.raises(StoreError, match="is no readable results file") as caught:
         read_results(tmp_path)
     assert "\n" not in str(caught.value) and "results.h5" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("found", "expected", "relation", "status", "power"),
+    [
+        (Estimate(1.29, 0.1), 1.0, "=", "holds", "; a deviation of 0.4 would have been called"),
+        (Estimate(1.31, 0.1), 1.0, "=", "explained", "; a deviation of 0.4 would have been called"),
+        (Estimate(1.41, 0.1), 1.0, "=", "violated", "; a deviation of 0.4 would have been called"),
+        (Estimate(1.41, 0.1), 1.0, ">=", "holds", "; a deviation of 0.4 would have been called"),
+        (Estimate(0.59, 0.1), 1.0, ">=", "violated", "; a deviation of 0.4 would have been called"),
+        (Estimate(0.59, float("nan")), 1.0, "=", "violated", ""),
+        (-3.5, 0.0, "=", "explained", "; 4 standard errors would have been called"),
+        # the largest of a hundred: P(|Z| > r) = 1 - (1 - P(|Z| > 4))^(1/100) at r = 4.98
+        ([3.9] + 99 * [0.0], 0.0, "=", "holds",
+         "; 4.98 standard errors in one of 100 would have been called"),
+        ([-4.99] + 99 * [0.0], 0.0, "=", "violated",
+         "; 4.98 standard errors in one of 100 would have been called"),
+        ([-4.97] + 99 * [0.0], 0.0, "=", "explained",
+         "; 4.98 standard errors in one of 100 would have been called"),
+        (np.array([9.0, float("nan")]), 0.0, "<=", "violated",
+         "; 4.16 standard errors in one of 2 would have been called"),
+        ([Estimate(0.7, 0.1), 0.5], 2.0, "<=", "holds",
+         "; 4.16 standard errors in one of 2 would have been called"),
+    ],
+)  # fmt: skip
+def test_a_law_is_judged_by_the_one_rule_and_says_what_it_could_have_seen(
+    found, expected, relation, status, power
+):
+    sheet = Sheet()
+    assert sheet.law("n", found, expected, relation=relation, detail="said") == status
+    assert sheet.checks == [{"name": "n", "status": status, "detail": "said" + power}]
+
+
+def test_a_measured_cause_explains():
+    sheet = Sheet()
+    assert sheet.law("off", 9.0, detail="z = 9", cause="the slit") == "explained"
+    assert sheet.checks[0]["detail"].startswith("z = 9: the slit; 4 standard errors")
+    assert sheet.law("right", 1.0, detail="z = 1", cause="the slit") == "holds"
+    assert "slit" not in sheet.checks[1]["detail"]

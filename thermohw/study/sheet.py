@@ -9,18 +9,23 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
+from scipy.special import ndtr, ndtri
 
+from thermohw.audit.table import power_words
 from thermohw.errors import InputError
+from thermohw.estimate import HOLDS, Estimate, judge, largest_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
 __all__ = ["STATUSES", "Sheet", "Status"]
 
 Status = Literal["holds", "violated", "explained", "not-applicable"]
+_CALLED = 4.0  # |z| beyond which `judge` says violated
 STATUSES: tuple[Status, ...] = ("holds", "violated", "explained", "not-applicable")
 
 
@@ -121,6 +126,44 @@ class Sheet:
             raise InputError(f"check {name}: {status!r} is not one of {', '.join(STATUSES)}")
         self.checks.append({"name": name, "status": status, "detail": " ".join(detail.split())})
 
+    def law(
+        self,
+        name: str,
+        found: Estimate | float | Sequence[Estimate | float] | NDArray[Any],
+        expected: float = 0.0,
+        *,
+        relation: str = "=",
+        detail: str = "",
+        cause: str = "",
+    ) -> Status:
+        """A number with a standard error held against what it should be, by the rule of
+        `thermohw.estimate`; what would have been called violated stands at the end of the detail.
+
+        Args:
+            name: of the check.
+            found: a number, or a z already in standard errors; several are judged by their largest
+                deviation, as improbable as it is for so many.
+            expected: what it should be, or the bound of an inequality; of a z it is 0.
+            relation: "=", ">=" or "<=", as `thermohw.estimate.judge`.
+            detail: the numbers behind it, in one line.
+            cause: where a deviation has a cause whose size was measured: it, in words; then a
+                deviation is explained.
+
+        Returns:
+            The status.
+        """
+        many = list(found) if isinstance(found, Sequence | np.ndarray) else [found]
+        assert many, f"check {name}: nothing to judge"
+        numbers = [e if isinstance(e, Estimate) else Estimate(float(e), 1.0) for e in many]
+        zs = np.array([number.z(expected) for number in numbers])
+        signed = {"=": np.abs(zs), ">=": -zs, "<=": zs}[relation]
+        worst = float(zs[signed.argmax()])  # the place of a nan, where there is one
+        status = cast("Status", judge(largest_of(worst, len(zs)), relation=relation))
+        if status != HOLDS and cause:
+            status, detail = "explained", f"{detail}: {cause}"
+        self.check(name, status, detail + _power(many, relation))
+        return status
+
     def finding(self, text: str) -> None:
         """One sentence in words, made from the numbers."""
         self.findings.append(" ".join(text.split()))
@@ -139,6 +182,17 @@ class Sheet:
             "checks": self.checks,
             "findings": self.findings,
         }
+
+
+def _power(found: Sequence[Estimate | float], relation: str) -> str:
+    """What would have been called violated, in words; "" where nothing is known of the errors."""
+    first = found[0]
+    if len(found) == 1 and isinstance(first, Estimate):
+        return power_words(first.power(relation))
+    chance = 2.0 * float(ndtr(-_CALLED))  # of one alone; of every one of n so much less
+    size = -float(ndtri(-0.5 * math.expm1(math.log1p(-chance) / len(found))))
+    one = f" in one of {len(found)}" if len(found) > 1 else ""
+    return f"; {size:.3g} standard errors{one} would have been called"
 
 
 def _known(value: Any) -> float | int | None:
