@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+import torch
 
 import thermohw as th
+from thermohw.estimate import Estimate
+from thermohw.integrate import Carry, make_engine, tiles
+from thermohw.thermo import Ledger
+from thermohw.thermo.balance import heat_balance
 
 TWO = """
 format = "thermohw-device/1"
@@ -86,6 +92,90 @@ def test_swapped_or_shifted_heats_are_violations(folder: Path, name: str) -> Non
         kt = float(np.array(file["parameters/units/energy"]))
     assert tampered(path, {"heat.cold": hot, "heat.hot": cold}) == "violated"
     assert tampered(path, {"heat.cold": cold + 0.1 * kt, "heat.hot": hot - 0.1 * kt}) == "violated"
+
+
+def chain_protocol(wiring: str, ticks: int) -> th.Protocol:
+    """Clocked control of eight coupled nodes, one end at 600 K."""
+    device = th.load_device("rc8-chain")
+    process = th.relaxation(device, 3.0)
+    target = th.targets.gaussian([1, 0, 0, 0, 0, 0, 0, -1], [0.5, 1, 1, 1, 1, 1, 1, 0.7])
+    return th.Protocol(
+        device, process, target.score(process), wiring=wiring, control="clocked", ticks=ticks,
+        allow_ringing=True,  # coarse ticks bias the samples, but no bath's heat
+    )  # fmt: skip
+
+
+def chain_file(folder: Path, name: str, paths: int) -> Path:
+    path = folder / f"chain-{name}.h5"
+    th.simulate(
+        chain_protocol("emf", 20), paths=paths, dtype="float32", store=path, every=0, test=0,
+        progress=False,
+    )  # fmt: skip
+    return path
+
+
+def swapped(heat: torch.Tensor) -> torch.Tensor:
+    """The heats of r0 and r1 under each other's name."""
+    return heat[:, [1, 0, *range(2, heat.shape[1])]]
+
+
+def misbooked(heat: torch.Tensor) -> torch.Tensor:
+    """5 % of the heat of r0 in the account of r1."""
+    heat = heat.clone()
+    heat[:, 1] += 0.05 * heat[:, 0]
+    heat[:, 0] *= 0.95
+    return heat
+
+
+@pytest.mark.parametrize("change", [None, swapped, misbooked])
+def test_baths_of_a_coupled_network(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[..., torch.Tensor] | None
+) -> None:
+    """10 000 paths see 5 % of the hot end's heat under another name, and say that they would."""
+    result = Ledger.result
+
+    def changed(self: Ledger, carry: Carry, state: torch.Tensor) -> Carry:
+        found = result(self, carry, state)
+        return found if change is None else found | {"heat": change(found["heat"])}
+
+    monkeypatch.setattr(Ledger, "result", changed)
+    audit = th.audit(chain_file(folder, str(change), 10_000))
+    check = audit.check("bath_heat")
+    if change is None:
+        assert check.status == "holds", check.detail
+        share = float(check.detail.split("; ")[-1].split(" %")[0])
+        assert 0.0 < share < 5.0 and "of the heat of r0" in check.detail
+        assert check.power is not None and check.stderr is not None
+        # 16 comparisons: as improbable as 4 errors of one are 4.6 of the largest
+        assert 4.5 < check.power / check.stderr < 5.0
+    else:
+        assert check.status == "violated", check.detail
+    assert audit.check("first_law").status == "holds"  # which sees the sum
+
+
+def test_right_chains_scatter_as_their_errors_say() -> None:
+    """30 seeds: rms z of the 15 baths is one within 4 of its own errors, which the scatter between
+    seeds tells.
+    """
+    square = []
+    for wiring in ("emf", "current"):
+        engine = make_engine(chain_protocol(wiring, 20))
+        device = engine.plan.protocol.board
+        engine.observers = (Ledger(device, wiring), heat_balance(device, wiring, 20))
+        for seed in range(15):
+            engine.seed = seed
+            run = engine.open(tiles(512)[0])
+            run.advance(20)
+            found = run.results()
+            gap = (found["ledger"]["heat"] - found["balance"]["expected"]).numpy()
+            square.append(np.mean([Estimate.from_paths(g).z() ** 2 for g in gap.T]))
+    assert abs(np.mean(square) - 1.0) < 4.0 * np.std(square, ddof=1) / len(square) ** 0.5
+
+
+def test_few_paths_earn_no_verdict(folder: Path) -> None:
+    check = th.audit(chain_file(folder, "few", 29)).check("bath_heat")
+    assert check.status == "not-applicable" and "29 paths" in check.detail
+    assert check.power is None
 
 
 def test_continuous_control_has_no_conditional_mean(folder: Path) -> None:

@@ -18,15 +18,17 @@ from thermohw.store import RunReader
 from thermohw.units import K_B
 
 CHECKS = [
-    "first_law", "bath_heat", "second_law", "fluctuation_even", "fluctuation_odd",
+    "first_law", "bath_heat", "noise_temperature", "gain", "second_law", "fluctuation_even",
+    "fluctuation_odd",
     "bound_marginal", "bound_ode", "nll_above_entropy", "information", "information_identity",
     "sample_law", "protocol_limits",
 ]  # fmt: skip
 BOUNDS = {"bound_marginal", "bound_ode", "nll_above_entropy"}
 THEOREMS = {"fluctuation_even", "fluctuation_odd"}
 DEMON = {"information", "information_identity"}
-HELD = {"bath_heat"}  # clocked control of uncoupled nodes
-ALWAYS = {"first_law", "sample_law", "protocol_limits"} | BOUNDS
+HELD = {"bath_heat"}  # clocked control
+STEPS = {"noise_temperature", "gain"}
+ALWAYS = {"first_law", "sample_law", "protocol_limits"} | BOUNDS | STEPS
 # What applies to each run; everything that applies holds, except what is explained.
 APPLIES = {
     "emf": ALWAYS | THEOREMS | {"second_law"},
@@ -41,7 +43,7 @@ APPLIES = {
     "forgetful": ALWAYS | HELD | DEMON | {"second_law"},
     "chain": ALWAYS | {"second_law"},
     "chain current": ALWAYS | {"second_law"},
-    "chain noisy": ALWAYS | {"second_law", "information"},
+    "chain noisy": ALWAYS | HELD | {"second_law", "information"},
 }
 EXPLAINED = {
     "scaled": {"bound_ode", "sample_law"},
