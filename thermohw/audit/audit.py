@@ -21,6 +21,7 @@ from thermohw.audit.likelihood import (
 )
 from thermohw.audit.limits import protocol_limits, protocol_quantities
 from thermohw.audit.recompute import recomputed
+from thermohw.audit.residuals import gain, noise_temperature
 from thermohw.audit.samples import compare, sample_law, sample_quantities
 from thermohw.audit.second_law import entropy_quantities, second_law, second_law_slack
 from thermohw.audit.verdict import Audit
@@ -49,6 +50,8 @@ def audit(path: str | Path, *, recompute: bool = False) -> Audit:
     checks = [
         first_law(evidence),
         bath_heat(evidence),
+        noise_temperature(evidence),
+        gain(evidence),
         second_law(evidence, change, slack),
         fluctuation(evidence, "even"),
         fluctuation(evidence, "odd"),

@@ -52,6 +52,8 @@ class Evidence:
             (K, 3) in older files.
         codes: sum of the entropies of a converter's codes, an upper bound, nats per sample, where
             they were counted.
+        residuals: "sums", "power", "states" and "sources" of `thermohw.thermo.residuals`, SI; empty
+            where they were not recorded.
     """
 
     path: Path
@@ -68,6 +70,7 @@ class Evidence:
     first_start: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
     log_prob: dict[str, np.ndarray] = field(default_factory=dict)
     balance: np.ndarray | None = None
+    residuals: dict[str, np.ndarray] = field(default_factory=dict)
     codes: float | None = None
 
     @property
@@ -78,7 +81,7 @@ class Evidence:
     @cached_property
     def plan(self) -> Plan:
         """The protocol worked out."""
-        return make_plan(self.setting.protocol)
+        return make_plan(self.setting.protocol, refuse=False)
 
     @cached_property
     def start(self) -> StartLaw:

@@ -50,6 +50,7 @@ def gather(path: str | Path) -> Evidence:
             peaks=_peaks(run),
             accounts=Accounts(setting.device, run.paths, single),
             balance=run.result("balance") if "balance" in run.result_names else None,
+            residuals=_residuals(run),
             codes=_codes(run),
         )
         _require(evidence)
@@ -77,6 +78,12 @@ def _codes(run: RunReader) -> float | None:
         return None
     paths, nats = run.result("codes")
     return float(nats / paths) if paths > 0 else None
+
+
+def _residuals(run: RunReader) -> dict[str, np.ndarray]:
+    """What the steps left, where it was recorded."""
+    names = [name for name in run.result_names if name.startswith("residual.")]
+    return {name.removeprefix("residual."): run.result(name) for name in names}
 
 
 def _require(evidence: Evidence) -> None:

@@ -152,6 +152,7 @@ class Cells:
             emf=None if step.emf is None else self._elements.join(step.emf),
             current=None if step.current is None else self._states.join(step.current),
             flux=None if step.flux is None else self._states.join(step.flux),
+            pushed=None if step.pushed is None else tuple(map(self._sources.join, step.pushed)),
         )
 
 

@@ -163,9 +163,10 @@ class Heun(_Continuous):
         if current is not None:
             current = 0.5 * (current + ahead.source)
         end = self._move(state, charge, current, h)
-        return self._books(
+        step = self._books(
             piece, state, end, control, act(end), charge=charge, current=current, act=act
         )
+        return step._replace(pushed=(control.source, ahead.source))
 
 
 class Splitting(_Continuous):
@@ -247,4 +248,4 @@ class Splitting(_Continuous):
         booked = sum(0.5 * ports.across(a + b) * y for a, b, y in moves)
         excess = booked - 0.5 * ports.across(v[0] + v[3]) * charge
         flux = None if current is None else 0.5 * h * (v[1] + v[2])[:, : current.shape[1]]
-        return step._replace(excess=excess, flux=flux)
+        return step._replace(excess=excess, flux=flux, pushed=(pushing.source,))

@@ -55,6 +55,8 @@ class Step(NamedTuple):
         flux: int v dt of the ports, shape (paths, P); None where no port works and nobody asked.
         extra: work of the sources beyond the products above, shape (paths, K or P), or None.
         lag: what the sources remember at the end, shape (paths, states, sources), or None.
+        pushed: the source values that moved the state, in the order in which they were evaluated,
+            each (paths, sources); None where that is the decision alone.
     """
 
     piece: Piece
@@ -70,6 +72,7 @@ class Step(NamedTuple):
     flux: torch.Tensor | None = None
     extra: torch.Tensor | None = None
     lag: torch.Tensor | None = None
+    pushed: tuple[torch.Tensor, ...] | None = None
 
 
 class Stepper(Protocol):

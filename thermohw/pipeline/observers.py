@@ -3,7 +3,8 @@
 The ledger, the peaks and the profile are always there. Pumping needs div u, cheap for exact scores
 only; the path ratios of the fluctuation theorems need a Gaussian kernel, exact readings, float64
 noise and few dimensions; the information account needs readings with Gaussian noise, no converter
-and no latency.
+and no latency; the entropy of a converter's codes no latency either, since readings under way are
+not kept by a checkpoint; the mean heat of every bath needs sources that stay between decisions.
 """
 
 from __future__ import annotations
@@ -14,10 +15,22 @@ import torch
 
 from thermohw.errors import InputError
 from thermohw.integrate import Recorder, make_engine, saved_ticks
-from thermohw.thermo import HeatBalance, Information, Ledger, PathRatio, Peaks, Profile, Pumping
+from thermohw.thermo import (
+    CodeEntropy,
+    Information,
+    Ledger,
+    PathRatio,
+    Peaks,
+    Profile,
+    Pumping,
+    Residuals,
+    heat_balance,
+    without_kernel,
+)
 
 if TYPE_CHECKING:
     from thermohw.audit.rebuild import Setting
+    from thermohw.control import Plan
     from thermohw.integrate import Engine, Observer
     from thermohw.score import Score
 
@@ -27,9 +40,18 @@ _THEOREM_DIM = 3  # beyond it the exponential average has no effective samples l
 
 
 def build_engine(
-    setting: Setting, *, seed: int, start: str | None, prior: str, dtype: str, every: int
+    setting: Setting,
+    *,
+    seed: int,
+    start: str | None,
+    prior: str,
+    dtype: str,
+    every: int,
+    plan: Plan | None = None,
 ) -> Engine:
-    """Choose the observers that fit a setting and put the engine together."""
+    """Choose the observers that fit a setting and put the engine together; `plan` is the protocol
+    worked out, where it was.
+    """
     protocol, score = setting.protocol, setting.score
     start = start or (
         "marginal" if setting.target is not None and setting.target.analytic else "prior"
@@ -54,6 +76,7 @@ def build_engine(
         divergence=divergence,
         flux=theorem,
         closing=theorem or divergence and _defined_at_end(score),
+        plan=plan,
     )
     plan, device = engine.plan, protocol.board
     observers: list[Observer] = [
@@ -62,8 +85,12 @@ def build_engine(
         Profile(plan.schedule),
     ]
     prompt = plan.chain.lag.is_ideal  # sources that stay between decisions
-    if plan.clocked and device.uncoupled and prompt:
-        observers.append(HeatBalance(device))
+    if plan.clocked and prompt:
+        observers.append(heat_balance(device, protocol.wiring, plan.schedule.ticks))
+    if plan.adc is not None and plan.clocked and plan.latency == 0.0:
+        observers.append(CodeEntropy(plan))
+    if not without_kernel(plan):
+        observers.append(Residuals(plan))
     if divergence:
         observers.append(Pumping())
     if theorem:

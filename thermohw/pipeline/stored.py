@@ -23,6 +23,7 @@ from thermohw.pipeline.channels import (
 )
 from thermohw.store import Layout, Result, RunWriter, content_hash, state_bytes, time_block
 from thermohw.thermo import Profile
+from thermohw.thermo.residuals import SUMS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,17 +125,57 @@ def _finish_tile(
                 writer.write_ledger(name, region.paths, values)
             totals["profile"] = totals["profile"] + results["profile"]["profile"].numpy()
             if "balance" in results:
-                totals["balance"] = totals["balance"] + _balance_sums(results)
+                totals["balance"] = totals["balance"] + _balance_sums(engine, results)
+            if "codes" in results and (run.tile.first == 0 or run.tile.paths == layout.group):
+                # A last tile of a few paths would only blur what full ones say of the codes.
+                nats = float(results["codes"]["information.codes"])
+                totals["codes"] = totals["codes"] + run.tile.paths * np.array([1.0, nats])
+            if "residuals" in results:
+                _add_residuals(totals, results["residuals"], first=run.tile.first == 0)
             totals["peaks"] = np.maximum(totals["peaks"], results["peaks"]["peaks"].numpy())
         writer.commit(state | {f"total/{name}": value for name, value in totals.items()})
         bar.update(1)
 
 
-def _balance_sums(results: dict[str, dict[str, torch.Tensor]]) -> np.ndarray:
-    """Per bath: sums over paths of the expected heat, of heat less it, and of that squared."""
+def _balance_sums(engine: Engine, results: dict[str, dict[str, torch.Tensor]]) -> np.ndarray:
+    """Per bath, and in the last row for sum_k Q_k/T_k: sums over paths of the expected heat, of
+    heat less it, of that squared and cubed.
+    """
+    temperatures = torch.as_tensor(engine.plan.protocol.device.temperatures)
     expected = results["balance"]["expected"]
     gap = results["ledger"]["heat"] - expected
-    return torch.stack([expected.sum(0), gap.sum(0), gap.square().sum(0)], 1).numpy()
+    expected, gap = (torch.cat([x, (x / temperatures).sum(1, True)], 1) for x in (expected, gap))
+    sums = (expected, gap, gap.square(), gap**3)
+    return torch.stack([x.sum(0) for x in sums], 1).numpy()
+
+
+def _add_residuals(
+    totals: dict[str, np.ndarray], found: dict[str, torch.Tensor], *, first: bool
+) -> None:
+    """Sums over all tiles; the states and sources of the run's first paths."""
+    for name in ("sums", "power"):
+        totals[f"residual.{name}"] = totals[f"residual.{name}"] + found[name].numpy()
+    if first:
+        for name in ("states", "sources"):
+            totals[f"residual.{name}"] = found[name].numpy()
+
+
+def _residual_results(probe: TileRun) -> tuple[Result, ...]:
+    """What `thermohw.thermo.residuals` leaves in a file."""
+    plan, carry = probe.engine.plan, probe.carries["residuals"]
+    kept, fluxes = ("kept_tick", "kept_path"), bool(plan.protocol.board.fluxes)
+    source = "V" if plan.drive.wiring == "emf" else "A"
+    table = {
+        "sums": ("1", ("coordinate", "residual_sum"), ", ".join(SUMS), ""),
+        "power": ("V+2", ("residual_bin", "coordinate"), "squares in bins of ticks", "A^2"),
+        "states": ("V", (*kept, "coordinate"), "what kept ticks saw", "A"),
+        "sources": (source, (*kept, "controlled"), "what they decided", "V for A, A for V"),
+    }
+    return tuple(
+        Result(f"residual.{name}", tuple(carry[name].shape), unit, dims=dims,
+               attrs={"long_name": f"{about}; of inductors {other}" if fluxes and other else about})
+        for name, (unit, dims, about, other) in table.items()
+    )  # fmt: skip
 
 
 def _layout(engine: Engine, paths: int, every: int) -> Layout:
@@ -157,11 +198,21 @@ def _layout(engine: Engine, paths: int, every: int) -> Layout:
                attrs={"long_name": "largest voltage, source, current, rate; thermal units"}),
     )  # fmt: skip
     if any(observer.name == "balance" for observer in engine.observers):
-        about = "sums over paths: conditional mean heat, heat less it, that squared; kT per bath"
-        shape = (len(plan.protocol.board.elements), 3)
+        about = (
+            "sums over paths: conditional mean heat, heat less it, that squared and cubed; kT per "
+            "bath, and in the last row of sum Q_k/T_k"
+        )
+        shape = (len(plan.protocol.board.elements) + 1, 4)
         results += (
             Result("balance", shape, "1", dims=("bath", "sum"), attrs={"long_name": about}),
         )
+    if any(observer.name == "codes" for observer in engine.observers):
+        about = "paths counted, and paths x entropies of their codes at most, nats"
+        results += (Result("codes", (2,), "1", dims=("tally",), attrs={"long_name": about}),)
+    if "residuals" in probe.carries:
+        own = _residual_results(probe)
+        size += sum(8 * int(np.prod(result.shape)) for result in own)
+        results += own
     axes = series_axes(engine)
     block = 1
     if every:

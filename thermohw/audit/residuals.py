@@ -1,0 +1,356 @@
+r"""Noise and gain of the steps: is every bath as hot, and do the sources push, as the file says?
+
+A step leaves a residual r (`thermohw.thermo.residuals`) that is exactly N(0, Sigma), whatever the
+score. The run summed its squares in V^2 (A^2 for inductor currents) in bins of ticks; here Sigma is
+worked out from the device, protocol and schedule in the file, so that a run that was hotter than
+its file says, or had other capacitors, is found out whatever the run itself believed.
+
+noise_temperature    x = sum r^2/sum Sigma_ii - 1 of all coordinates, of each, and of each bin. The
+    mean of n squares has the relative error sqrt(2/n); squares of unequal size count as n = (sum
+    S)^2/sum S^2, joined ones as their correlations say; z is Wilson and Hilferty's cube root,
+    normal to few degrees of freedom. Beside it the run's own r^2/Sigma. Rounding adds at most (4
+    numbers of the size of the largest voltage, each at the unit roundoff)^2 to r^2, which is added
+    to the error: 1e-9 of the noise of a thermal node in float32 at ticks of 1e-3 R C. Coordinates
+    where it would pass a tenth (noise that arrives through inductors within a short tick) are left
+    out.
+
+gain    First, recorded sources are what the declared law asks for at what it saw, through the
+    declared converters and amplifier: kept numbers, no noise, wherever the score has none. Second,
+    they do to the circuit what they should: slope of the residual on their push, with the error
+    1/sqrt(sum push^2/Sigma), and so does the circuit itself (its pull, 1 - Phi). The sum is about
+    2 paths x production, so where the law hardly drives the circuit the power says that 5 % could
+    not have been seen, and where even missing sources could not, no verdict is given.
+
+The most improbable number is judged as the largest of its family, and of as many families, would
+be. Where all is well the number of everything together is printed, with its power.
+
+References:
+    Wilson and Hilferty, PNAS 17, 684 (1931).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import cbrt, isfinite, sqrt
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from scipy.special import ndtr, ndtri
+
+from thermohw.audit.evidence import Evidence
+from thermohw.audit.verdict import Check, not_applicable
+from thermohw.errors import InputError
+from thermohw.estimate import FEWEST, HOLDS, VIOLATED, judge, largest_of
+from thermohw.thermo import Kernels, without_kernel
+from thermohw.thermo.profile import bin_edges
+from thermohw.thermo.residuals import SUMS, kept_ticks, source_scale
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Deviation", "gain", "noise_deviations", "noise_temperature", "slopes"]
+
+# float64: not its roundoff, but what two routes to the same matrices agree to.
+_UNIT = {"float32": 2.0**-24, "float64": 2.0**-46}
+_SAME = {"float32": 1e-4, "float64": 1e-9}  # two evaluations of one law, of the sizes it adds up
+_ROUNDED = 4.0
+_HIDDEN = 0.1
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """A number that ought to be 0.
+
+    Attributes:
+        family: which kind of numbers it is one of.
+        what: of what, in words.
+        value: relative excess, or slope.
+        stderr: its standard error.
+        count: numbers in the family.
+        squares: whether it is a mean of squares, chi-square rather than normal.
+    """
+
+    family: str
+    what: str
+    value: float
+    stderr: float
+    count: int = 1
+    squares: bool = False
+
+    @property
+    def z(self) -> float:
+        """The deviation as a normal deviate."""
+        if not self.squares:
+            return self.value / self.stderr
+        spread = self.stderr**2 / 9.0  # 2/(9 n) with n = 2/stderr^2
+        return (cbrt(1.0 + self.value) - 1.0 + spread) / sqrt(spread)
+
+    def reach(self, z: float) -> float:
+        """The value that has this z, on the side where it takes more."""
+        if not self.squares:
+            return z * self.stderr
+        spread = self.stderr**2 / 9.0
+        return (1.0 - spread + z * sqrt(spread)) ** 3 - 1.0
+
+
+def noise_temperature(evidence: Evidence) -> Check:
+    """Mean square of the residuals against the baths of the file."""
+    name = "noise_temperature"
+    reason = _why_not(evidence)
+    if reason:
+        return not_applicable(name, reason)
+    found, hidden = noise_deviations(evidence)
+    also = f"; rounding hides the noise of {', '.join(hidden)}" if hidden else ""
+    if not found:
+        return not_applicable(name, also[2:])
+    return _judged(name, found, also)
+
+
+def gain(evidence: Evidence) -> Check:
+    """Recorded sources against the declared law, and what they do to the circuit."""
+    name, law = "gain", _against_law(evidence)
+    if law is not None and not law.distance <= law.allowed:
+        detail = (
+            f"recorded sources are not what the declared law asks for at the recorded states: "
+            f"slope {law.slope:+.4%}, distance {law.distance:.2g} of their size, where rounding "
+            f"explains {law.allowed:.2g}"
+        )
+        return Check(name, VIOLATED, law.slope, 0.0, None, detail, power=law.reach)
+    reason = _why_not(evidence)
+    if reason:
+        return not_applicable(name, reason)
+    also = "; what the law saw is not kept, so it is not asked again"
+    if law is not None:
+        also = f"; recorded sources are the declared law's to {law.distance:.1g} of their size "
+        also += f"(at {law.ticks} ticks of {law.paths} paths)"
+    found = slopes(evidence)
+    if not found:
+        return not_applicable(name, "no source pushes" + also)
+    check = _judged(name, found, also)
+    if check.status != VIOLATED and check.power is not None and check.power > 1.0:
+        reason = "the law drives the circuit so little that a gain of 0 would not show"
+        detail = f"{reason} (seen if {check.power:.0%} off): {check.detail}"
+        return not_applicable(name, detail)
+    return check
+
+
+def _why_not(evidence: Evidence) -> str:
+    if not evidence.residuals:
+        return without_kernel(evidence.plan) or "the run recorded no residuals"
+    return "" if evidence.paths >= FEWEST else f"{evidence.paths} paths, {FEWEST} are needed"
+
+
+def _judged(name: str, found: list[Deviation], also: str) -> Check:
+    """The most improbable of several numbers; the first is of everything together."""
+    families = len({one.family for one in found})
+    # What is no number is as improbable as can be.
+    judged = [
+        largest_of(largest_of(one.z, one.count), families) if isfinite(one.z) else np.inf
+        for one in found
+    ]
+    worst = int(np.abs(judged).argmax())
+    status, whole, most = judge(float(judged[worst])), found[0], found[worst]
+    one = whole if status == HOLDS else most
+    single = _each(_each(2.0 * float(ndtr(-4.0)), families), one.count)
+    power = one.reach(float(-ndtri(0.5 * single)))
+    detail = f"{one.what} off by {one.value:+.3%} +- {one.stderr:.3%}, z = {one.z:+.2f}"
+    if one is not whole:
+        detail += f"; {whole.what} {whole.value:+.3%} +- {whole.stderr:.3%}"
+    if len(found) > 1:
+        detail += f"; most improbable of {len(found)} numbers in {families} families: {most.what}, "
+        detail += f"{most.value:+.3%}, z = {most.z:+.2f} ({judged[worst]:+.2f} as the largest)"
+    return Check(name, status, one.value, 0.0, one.stderr, detail + also, power=power)
+
+
+def _each(chance: float, count: int) -> float:
+    """The chance of every one of `count` numbers if one of them happens with `chance`."""
+    return float(-np.expm1(np.log1p(-chance) / count))
+
+
+def _stored(evidence: Evidence) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(sums, power) as the run left them.
+
+    Raises:
+        InputError: they are not of the device and schedule in the file.
+    """
+    n, plan = evidence.setting.device.dim, evidence.plan
+    sums, power = evidence.residuals["sums"], evidence.residuals["power"]
+    steps = evidence.paths * len(plan.timeline)
+    bins = len(bin_edges(plan.schedule.ticks, len(power))) - 1
+    if sums.shape != (n, len(SUMS)) or power.shape != (bins, n) or (sums[:, 0] != steps).any():
+        raise InputError(
+            "residuals are not of as many steps and coordinates as device, protocol and paths say: "
+            "the file was changed after the run; use the original",
+            where=str(evidence.path),
+        )
+    return sums, power
+
+
+def slopes(evidence: Evidence) -> list[Deviation]:
+    """Slope of the residual on the push of the sources and on the pull of the circuit: of all
+    coordinates together, and of each. Empty where no source pushes.
+    """
+    sums, _ = _stored(evidence)
+    table: dict[str, NDArray[np.float64]] = {n: c for n, c in zip(SUMS, sums.T, strict=True)}
+    if not table["asked"].any() or table["reach"].sum() == 0.0:
+        return []
+    kinds = (
+        ("push of the sources on", 1.0, ("push", "reach", "asked", "asked.cross")),
+        ("pull of the circuit on", -1.0, ("pull", "pulled", "pulled", "pulled.cross")),
+    )
+    together, apart = [], []
+    for family, sign, columns in kinds:
+        slope, reach, own, cross = (table[column] for column in columns)
+        total, moved = float(reach.sum()), np.flatnonzero(reach)
+        if total == 0.0:
+            continue
+        value, error = sign * float(slope.sum()) / total, sqrt(float(cross.sum())) / abs(total)
+        together.append(Deviation(family, f"{family} all coordinates", value, error))
+        for i in moved if len(moved) > 1 else ():
+            what = f"{family} {evidence.setting.device.coordinates[i]}"
+            value, error = sign * float(slope[i] / reach[i]), sqrt(float(own[i])) / abs(reach[i])
+            apart.append(Deviation(f"{family} each", what, value, float(error), len(moved)))
+    return together + apart
+
+
+def noise_deviations(evidence: Evidence) -> tuple[list[Deviation], list[str]]:
+    """Relative excess of the noise power of all coordinates, of each, of each bin, and of each by
+    the run's own measure; and the names of the coordinates that rounding hides.
+    """
+    device, paths = evidence.setting.device, evidence.paths
+    sums, power = _stored(evidence)
+    kernels = Kernels(evidence.plan)
+    order, names = kernels.order, device.coordinates
+    variance, squares, steps = _expected(evidence, kernels, len(power))
+    rounding = _rounding(evidence) * steps[:, None, None] / variance
+    seen = np.einsum("bci,bci->ci", rounding, variance) <= _HIDDEN * variance.sum(0)
+    hidden = [names[i] for i in order[~seen]]
+    if not seen.any():
+        return [], hidden
+    measured = (power / device.effort_scale**2)[:, order] / paths
+    excess = np.where(seen, measured / variance - 1.0, 0.0)
+    # Covariance of excesses: 2 sum Sigma_ij^2/(paths sum Sigma_ii sum Sigma_jj).
+    spread = 2.0 / paths * squares / (variance[..., :, None] * variance[..., None, :])
+    weight = np.where(seen, 1.0 / np.einsum("bcii->bci", spread), 0.0)
+
+    def mean(family: str, what: str, w: NDArray[np.float64], count: int = 1) -> Deviation:
+        total = w.sum()
+        error = np.sqrt(np.einsum("bci,bcij,bcj->", w, spread, w)) / total
+        slip = (w * rounding).sum() / total
+        return Deviation(family, what, float((w * excess).sum() / total),
+                         float(np.hypot(error, slip)), count, squares=True)  # fmt: skip
+
+    found = [mean("all", "noise power of all coordinates", weight)]
+    visible, bins = np.argwhere(seen), len(power)
+    edges = bin_edges(evidence.plan.schedule.ticks, bins)
+    own = np.einsum("bci->ci", rounding * steps[:, None, None]) / steps.sum()
+    for c, i in visible:
+        what, count = f"noise power of {names[order[c, i]]}", len(visible)
+        single = np.zeros_like(seen)
+        single[c, i] = True
+        if count > 1:
+            found.append(mean("each", what, weight * single, count))
+        total, noise = sums[order[c, i], :2]
+        error = float(np.hypot(sqrt(2.0 / total), own[c, i]))
+        what += " as the run itself measured it"
+        found.append(Deviation("own", what, float(noise / total - 1.0), error, count, True))
+    for b in range(bins if bins > 1 else 0):
+        first, last = edges[b], edges[b + 1] - 1
+        what = f"noise power in ticks {first} to {last}"
+        found.append(mean("bin", what, weight * (np.arange(bins) == b)[:, None, None], bins))
+    return found, hidden
+
+
+def _expected(
+    evidence: Evidence, kernels: Kernels, bins: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Sums over the steps of every bin, thermal units: of T Sigma_ii (bins, parts, m), of (T
+    Sigma_ij)^2 (bins, parts, m, m), and how many steps there are (bins,).
+    """
+    plan = evidence.plan
+    edges = bin_edges(plan.schedule.ticks, bins)
+    ticks, lengths, heats = (
+        np.array([getattr(piece, name) for piece in plan.timeline])
+        for name in ("tick", "duration", "temperature")
+    )
+    home = np.searchsorted(edges, ticks, side="right") - 1
+    parts, m = kernels.order.shape
+    variance, squares = np.zeros((bins, parts, m)), np.zeros((bins, parts, m, m))
+    distinct, which = np.unique(lengths, return_inverse=True)
+    groups = np.split(np.argsort(which, kind="stable"), np.cumsum(np.bincount(which))[:-1])
+    for h, group in zip(distinct, groups, strict=True):
+        kernel = kernels.at(float(h))
+        heat = np.bincount(home[group], heats[group], bins)
+        square = np.bincount(home[group], heats[group] ** 2, bins)
+        for b in np.unique(home[group]):
+            variance[b] += heat[b] * kernel.variance
+            squares[b] += square[b] * kernel.noise**2
+    return variance, squares, np.bincount(home, minlength=bins).astype(float)
+
+
+def _rounding(evidence: Evidence) -> float:
+    """What rounding adds to the square of a residual at most, thermal units."""
+    peaks = evidence.peaks or {}
+    largest = max(peaks.get("voltage", 0.0), peaks.get("current", 0.0))
+    return (_ROUNDED * _UNIT[evidence.simulate["dtype"]] * largest) ** 2
+
+
+class _Law(NamedTuple):
+    """Recorded sources beside the declared law's."""
+
+    slope: float  # of the difference on the law
+    distance: float  # rms, over the rms of the sizes that the law adds up
+    allowed: float  # what rounding explains of it
+    reach: float  # the slope that would have been called
+    ticks: int
+    paths: int
+
+
+def _against_law(evidence: Evidence) -> _Law | None:
+    """The declared law at what it saw; None where that does not say what it decided."""
+    plan, kept = evidence.plan, evidence.residuals
+    chain = plan.chain
+    noisy = plan.reading_noise > 0.0  # then readings, or what a filter made of them, are kept
+    if not kept or chain.score.noise > 0.0 or noisy and plan.latency > 0.0:
+        return None
+    dtype = getattr(torch, evidence.simulate["dtype"])
+    states = torch.from_numpy(kept["states"] / evidence.setting.device.effort_scale).to(dtype)
+    sources = torch.from_numpy(kept["sources"] / source_scale(plan))
+    arrived = {piece.applies for piece in plan.timeline}
+    ticks = [(slot, int(tick)) for slot, tick in enumerate(
+        kept_ticks(plan.schedule.ticks, len(states))) if tick in arrived]  # fmt: skip
+    gaps, laws, sizes = [], [], []
+    for slot, tick in ticks:
+        law, state = plan.laws[tick], states[slot]
+        reading = state if noisy else chain.adc(chain.sense(state))
+        score = law.field(law.model(reading))
+        own, weight = (_response(r, reading) for r in (law.drive.state, law.drive.score))
+        wanted = chain.score(reading @ own + score @ weight)
+        wanted = chain.amplifier(chain.dac(wanted)).double()
+        gaps.append(sources[slot] - wanted)
+        laws.append(wanted)
+        sizes.append((reading.abs() @ own.abs() + score.abs() @ weight.abs()).double())
+    gap, asked, size = (torch.stack(rows) for rows in (gaps, laws, sizes))
+    power, scale = float(asked.square().sum()), float(size.square().sum())
+    if power == 0.0 or scale == 0.0:
+        return None
+    allowed = _SAME[evidence.simulate["dtype"]]
+    if chain.dac.converter is not None and dtype == torch.float32:
+        # One value on the edge between two codes.
+        allowed = max(allowed, chain.dac.converter.lsb / sqrt(scale))
+    return _Law(
+        slope=float((gap * asked).sum()) / power,
+        distance=sqrt(float(gap.square().sum()) / scale),
+        allowed=allowed,
+        reach=allowed * sqrt(scale / power),
+        ticks=len(ticks),
+        paths=states.shape[1],
+    )
+
+
+def _response(response: float | NDArray[np.float64], like: torch.Tensor) -> torch.Tensor:
+    """A drive's response as a matrix to multiply by from the right, shape (n, sources)."""
+    if isinstance(response, float):
+        return torch.eye(like.shape[1], dtype=like.dtype) * response
+    return like.new_tensor(np.asarray(response).T)
