@@ -44,6 +44,7 @@ __all__ = [
     "NOT_APPLICABLE",
     "VIOLATED",
     "Estimate",
+    "called_of",
     "judge",
     "largest_of",
     "worst",
@@ -152,27 +153,28 @@ class Estimate:
         size = -float(ndtri(tail)) if tail > 0.0 else _FARTHEST
         return math.copysign(min(size, _FARTHEST), t)
 
-    def power(self, relation: str = "=") -> float:
+    def power(self, relation: str = "=", *, count: int = 1) -> float:
         """The smallest deviation that would have been called violated.
 
         Args:
             relation: as of `judge`; an inequality needs its own side only.
+            count: comparisons of which it would have been the largest.
         """
         if self.stderr == 0.0 or not math.isfinite(self.stderr):
             return self.stderr
         sides = {"=": (-1.0, 1.0), ">=": (-1.0,), "<=": (1.0,)}[relation]
-        return self.stderr * max(self._reach(side) for side in sides)
+        return self.stderr * max(self._reach(side, called_of(count)) for side in sides)
 
-    def _reach(self, side: float) -> float:
-        """How many standard errors on one side make |z| = 4: bisection, z is monotone."""
-        low, high = 0.0, _CALLED
-        while side * self._deviate(side * high) < _CALLED:
+    def _reach(self, side: float, called: float) -> float:
+        """How many standard errors on one side make |z| = called: bisection, z is monotone."""
+        low, high = 0.0, called
+        while side * self._deviate(side * high) < called:
             low, high = high, 2.0 * high
             if high > 1e6:
                 return math.inf
         while high - low > 1e-3 * high:
             middle = 0.5 * (low + high)
-            low, high = (low, middle) if side * self._deviate(side * middle) >= _CALLED else (
+            low, high = (low, middle) if side * self._deviate(side * middle) >= called else (
                 middle, high)  # fmt: skip
         return high
 
@@ -203,6 +205,16 @@ def largest_of(z: float, count: int) -> float:
         return z
     chance = -math.expm1(count * math.log1p(-min(2.0 * float(ndtr(-abs(z))), 1.0 - 1e-16)))
     return math.copysign(min(-float(ndtri(0.5 * chance)), _FARTHEST), z)
+
+
+def called_of(*counts: int) -> float:
+    """|z| of one comparison that makes it a violation as the largest of as many; of several counts,
+    as the largest of the largest.
+    """
+    chance = 2.0 * float(ndtr(-_CALLED))
+    for count in counts:
+        chance = -math.expm1(math.log1p(-chance) / count)
+    return -float(ndtri(0.5 * chance))
 
 
 def worst(*statuses: str) -> str:

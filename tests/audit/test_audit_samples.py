@@ -1,4 +1,4 @@
-"""A deviation of the samples is explained by a size that was measured, within caps, or not at all."""
+"""A deviation of samples is explained by a size that was measured, within caps, or not at all."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def sampled(tmp_path, *overrides):
         ["protocol.ticks=300", "protocol.volts_per_unit=10 mV", RING],
         ["protocol.ticks=12", RING],
         ["protocol.ticks=256", "protocol.dac_bits=8", "protocol.dac_range=['-100 uV', '100 uV']"],
-        ["protocol.ticks=64", "score={kind='network', steps=1, seed=0}", "simulate.paths=500"],
+        ["protocol.ticks=90", "score={kind='network', steps=1, seed=0}", "simulate.paths=500"],
     ],
     ids=["held too long, current", "held too long, emf", "12 ticks", "clipped DAC", "untrained"],
 )
@@ -56,7 +56,9 @@ def test_the_same_without_twins_is_no_verdict(tmp_path):
 def test_a_scaled_score_is_explained_with_its_size(tmp_path):
     """Score x .9 on the two-hump mixture: W1 .07, a third of it is not excused by ticks."""
     check = sampled(tmp_path, "protocol.ticks=256", "score.scale=0.9")
-    assert check.status == "explained" and "altered or learned score moves samples by" in check.detail
+    assert (
+        check.status == "explained" and "altered or learned score moves samples by" in check.detail
+    )
 
 
 def test_an_excuse_must_have_been_measured(tmp_path, monkeypatch):

@@ -1,5 +1,5 @@
-"""Real runs of earlier releases stay readable: they are audited and reported, and every verdict that
-differs from that release's own is listed here (and in CHANGELOG.md with the rule that changed)."""
+"""Real runs of earlier releases stay readable: they are audited and reported. Every verdict that
+differs from that release's own is listed here, and in CHANGELOG.md with the rule that changed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,17 @@ from thermohw.report import report
 FOLDER = Path(__file__).parent.parent / "data" / "golden_0.1.0"
 VERDICTS = json.loads((FOLDER / "verdicts.json").read_text())
 NEW = {"noise_temperature", "gain"}  # checks that 0.1.0 did not have; its files lack the sums
-CHANGED: dict[tuple[str, str], str] = {}
+LIKELIHOOD = ("bound_marginal", "bound_ode", "nll_above_entropy")
+CHANGED: dict[tuple[str, str], str] = {
+    # 256 paths: skewed samples of -E ln p are no longer judged as if they were normal
+    **dict.fromkeys(
+        [(run, "sample_law") for run in ("clocked-emf", "clocked-current", "resistance",
+                                         "temperature")], "holds"),
+    # 8 or 16 held-out points: a verdict on a mean needs 30
+    **dict.fromkeys(
+        [(run, check) for run in ("pixels", "chain", "chain-clocked") for check in LIKELIHOOD],
+        "not-applicable"),
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,13 @@ from thermohw.audit.recompute import recomputed
 from thermohw.audit.residuals import gain, noise_temperature
 from thermohw.audit.samples import compare, sample_law, sample_quantities
 from thermohw.audit.second_law import entropy_quantities, second_law, second_law_slack
-from thermohw.audit.verdict import Audit
+from thermohw.audit.verdict import Audit, Check, not_applicable
+from thermohw.estimate import FEWEST
 
 __all__ = ["audit"]
+
+# What can be said of a single path, or does not depend on paths; the rest are means over them.
+_BY_PATH = ("first_law", "protocol_limits", "bound_marginal", "bound_ode", "nll_above_entropy")
 
 
 def audit(path: str | Path, *, recompute: bool = False) -> Audit:
@@ -47,21 +52,27 @@ def audit(path: str | Path, *, recompute: bool = False) -> Audit:
     evidence = gather(path)
     change, samples = system_change(evidence), compare(evidence)
     slack = second_law_slack(evidence, change)
+    makers: dict[str, Callable[[], Check]] = {
+        "first_law": lambda: first_law(evidence),
+        "bath_heat": lambda: bath_heat(evidence),
+        "noise_temperature": lambda: noise_temperature(evidence),
+        "gain": lambda: gain(evidence),
+        "second_law": lambda: second_law(evidence, change, slack),
+        "fluctuation_even": lambda: fluctuation(evidence, "even"),
+        "fluctuation_odd": lambda: fluctuation(evidence, "odd"),
+        "bound_marginal": lambda: bound_marginal(evidence),
+        "bound_ode": lambda: bound_ode(evidence),
+        "nll_above_entropy": lambda: nll_above_entropy(evidence),
+        "information": lambda: information(evidence, change),
+        "information_identity": lambda: information_identity(evidence),
+        "sample_law": lambda: sample_law(evidence, samples),
+        "protocol_limits": lambda: protocol_limits(evidence),
+    }
+    few = evidence.paths < FEWEST
+    reason = f"{evidence.paths} paths: a verdict on a mean needs {FEWEST}"
     checks = [
-        first_law(evidence),
-        bath_heat(evidence),
-        noise_temperature(evidence),
-        gain(evidence),
-        second_law(evidence, change, slack),
-        fluctuation(evidence, "even"),
-        fluctuation(evidence, "odd"),
-        bound_marginal(evidence),
-        bound_ode(evidence),
-        nll_above_entropy(evidence),
-        information(evidence, change),
-        information_identity(evidence),
-        sample_law(evidence, samples),
-        protocol_limits(evidence),
+        not_applicable(name, reason) if few and name not in _BY_PATH else make()
+        for name, make in makers.items()
     ]
     if recompute:
         checks.append(recomputed(evidence))

@@ -45,7 +45,9 @@ def first_law(evidence: Evidence) -> Check:
     """Energy is conserved on every path."""
     single = evidence.simulate["dtype"] == "float32"
     pieces = len(evidence.plan.timeline)
-    flight = max(1.0, evidence.step) ** 2  # energy inside a tick that is longer than its loop's time
+    flight = (
+        max(1.0, evidence.step) ** 2
+    )  # energy inside a tick that is longer than its loop's time
     allowed = 16.0 * sqrt(pieces) * _UNIT * flight if single else _EXACT
     value = evidence.accounts.residual
     fine = value <= allowed and evidence.accounts.mismatch <= _STATE
@@ -71,7 +73,7 @@ def first_law(evidence: Evidence) -> Check:
 
 
 def _steepest(evidence: Evidence, flight: float) -> tuple[str, Estimate, float]:
-    """The account that the residual follows most, its slope, and the slope that rounding explains."""
+    """The account that the residual follows most, its slope, and the slope rounding explains."""
     moments, rows = evidence.moments, []
     for name in moments.mean:
         if name.startswith(("heat.", "work.")):

@@ -105,6 +105,14 @@ class Evidence:
             return None
 
     @property
+    def data(self) -> list[int]:
+        """Coordinates that carry the data: all but the momenta of a Langevin process."""
+        process = self.setting.process
+        if isinstance(process, Langevin):
+            return list(process.positions)
+        return list(range(self.setting.device.dim))
+
+    @property
     def clocked(self) -> bool:
         """Control held between ticks."""
         return self.setting.protocol.control == "clocked"

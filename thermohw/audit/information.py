@@ -42,7 +42,7 @@ from scipy.linalg import expm
 from thermohw.audit.entropy import SystemChange
 from thermohw.audit.evidence import Evidence
 from thermohw.audit.verdict import Check, Quantity, not_applicable
-from thermohw.estimate import FEWEST, NOT_APPLICABLE, Estimate, judge, worst
+from thermohw.estimate import NOT_APPLICABLE, Estimate, judge, worst
 from thermohw.thermo.information import converter_bounds
 
 __all__ = ["Learned", "information", "information_identity", "information_quantities", "learned"]
@@ -117,8 +117,6 @@ def information(evidence: Evidence, change: SystemChange) -> Check:
         )
     if change.value is None:
         return not_applicable(name, change.method, relation=">=")
-    if evidence.paths < FEWEST:
-        return not_applicable(name, f"only {evidence.paths} paths", relation=">=")
     value = evidence.moments["medium"] + Estimate(change.value, change.stderr)
     words = "in all" if told.exact else f"at most, {told.source}"
     detail = f"dS + sum Q/kT = {value.text()} >= -{told.most:.5g} nats ({words})"
@@ -188,8 +186,6 @@ def information_identity(evidence: Evidence) -> Check:
     name = "information_identity"
     if "identity" not in evidence.moments:
         return not_applicable(name, f"{_why_not(evidence)}")
-    if evidence.paths < FEWEST:
-        return not_applicable(name, f"only {evidence.paths} paths")
     away = evidence.start.negentropy
     if away is None:
         return not_applicable(

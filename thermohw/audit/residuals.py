@@ -36,12 +36,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
-from scipy.special import ndtr, ndtri
 
 from thermohw.audit.evidence import Evidence
 from thermohw.audit.verdict import Check, not_applicable
 from thermohw.errors import InputError
-from thermohw.estimate import FEWEST, HOLDS, VIOLATED, judge, largest_of
+from thermohw.estimate import HOLDS, VIOLATED, called_of, judge, largest_of
 from thermohw.thermo import Kernels, without_kernel
 from thermohw.thermo.profile import bin_edges
 from thermohw.thermo.residuals import SUMS, kept_ticks, source_scale
@@ -138,7 +137,7 @@ def gain(evidence: Evidence) -> Check:
 def _why_not(evidence: Evidence) -> str:
     if not evidence.residuals:
         return without_kernel(evidence.plan) or "the run recorded no residuals"
-    return "" if evidence.paths >= FEWEST else f"{evidence.paths} paths, {FEWEST} are needed"
+    return ""
 
 
 def _judged(name: str, found: list[Deviation], also: str) -> Check:
@@ -152,8 +151,7 @@ def _judged(name: str, found: list[Deviation], also: str) -> Check:
     worst = int(np.abs(judged).argmax())
     status, whole, most = judge(float(judged[worst])), found[0], found[worst]
     one = whole if status == HOLDS else most
-    single = _each(_each(2.0 * float(ndtr(-4.0)), families), one.count)
-    power = one.reach(float(-ndtri(0.5 * single)))
+    power = one.reach(called_of(families, one.count))
     detail = f"{one.what} off by {one.value:+.3%} +- {one.stderr:.3%}, z = {one.z:+.2f}"
     if one is not whole:
         detail += f"; {whole.what} {whole.value:+.3%} +- {whole.stderr:.3%}"
@@ -161,11 +159,6 @@ def _judged(name: str, found: list[Deviation], also: str) -> Check:
         detail += f"; most improbable of {len(found)} numbers in {families} families: {most.what}, "
         detail += f"{most.value:+.3%}, z = {most.z:+.2f} ({judged[worst]:+.2f} as the largest)"
     return Check(name, status, one.value, 0.0, one.stderr, detail + also, power=power)
-
-
-def _each(chance: float, count: int) -> float:
-    """The chance of every one of `count` numbers if one of them happens with `chance`."""
-    return float(-np.expm1(np.log1p(-chance) / count))
 
 
 def _stored(evidence: Evidence) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -5,6 +5,8 @@ the line, else sliced W2 against fresh samples of the known law, or against trai
 noise of t_min. `quality.ess` is how many independent samples of the right law would be as far off,
 n (null/observed)^2 and at most n.
 
+Of a Langevin process the samples are its data coordinates; its momenta are thrown away.
+
 A distance of clouds in many dimensions hardly sees one node too cold. Where the law is known its
 means, its variances, coordinate by coordinate, and
 
@@ -96,7 +98,8 @@ def compare(evidence: Evidence) -> Comparison | None:
     target, x = evidence.setting.target, evidence.first
     if target is None or len(x) < 32:
         return None
-    cdf = _distribution(evidence) if target.dim == 1 else None
+    x = x[:, evidence.data]
+    cdf = _distribution(evidence) if x.shape[1] == 1 else None
     if cdf is not None:
         found = line_distance(x[:_LINE, 0], cdf)
         return Comparison(found, target.scale, "the law at t_min")
@@ -114,12 +117,13 @@ def compare(evidence: Evidence) -> Comparison | None:
 
 
 def _distribution(evidence: Evidence) -> Callable[[np.ndarray], np.ndarray] | None:
-    """Distribution function of a one-dimensional mixture at t_min, model units."""
+    """Distribution function of a mixture's only data coordinate at t_min, model units."""
     law: Any = getattr(evidence.truth, "law", None)
     if law is None:
         return None
     mixture = law(evidence.setting.process.t_min)
-    means, deviations = mixture.means[:, 0], np.sqrt(mixture.covariances[:, 0, 0])
+    i = evidence.data[0]
+    means, deviations = mixture.means[:, i], np.sqrt(mixture.covariances[:, i, i])
     return lambda x: ndtr((x[:, None] - means) / deviations) @ mixture.weights
 
 
@@ -129,9 +133,10 @@ def _known_points(
     """Samples of the law at t_min; where it has edges there, of the data."""
     assert evidence.truth is not None
     try:
-        return evidence.truth.sample(n, evidence.setting.process.t_min, generator).numpy()
+        rows = evidence.truth.sample(n, evidence.setting.process.t_min, generator)
     except InputError:
-        return target.sample(n, generator).numpy()
+        rows = target.sample(n, generator)
+    return rows.numpy()[:, evidence.data]
 
 
 def _noised(evidence: Evidence, rows: torch.Tensor, generator: torch.Generator) -> np.ndarray:
@@ -142,7 +147,8 @@ def _noised(evidence: Evidence, rows: torch.Tensor, generator: torch.Generator) 
     if decay.ndim == 0:
         return float(decay) * rows.numpy() + sqrt(float(noise)) * z
     values, vectors = np.linalg.eigh(noise)
-    return rows.numpy() @ decay.T + z @ (vectors * np.sqrt(np.clip(values, 0.0, None))).T
+    noised = rows.numpy() @ decay.T + z @ (vectors * np.sqrt(np.clip(values, 0.0, None))).T
+    return noised[:, evidence.data]
 
 
 _UNKNOWN = "no bias was measured"
@@ -153,7 +159,7 @@ def sample_law(evidence: Evidence, found: Comparison | None) -> Check:
     name = "sample_law"
     if found is None:
         return not_applicable(name, "the run has no target, or too few samples to compare")
-    twins = read_twins(evidence.parameters, evidence.step)
+    twins = read_twins(evidence.parameters, evidence.step, evidence.data)
     distance, scale = found.distance, found.scale
     value, floor, spread = (found.data(part) for part in ("value", "floor", "spread"))
     narrow = _narrowest(evidence)
@@ -206,6 +212,7 @@ def _narrowest(evidence: Evidence) -> float:
         decay, noise = process.transition(process.t_min)
         return sqrt(float(decay) ** 2 * score.narrowest + float(noise))
     covariance = process.narrowest(score.narrowest, process.t_min)
+    covariance = covariance[np.ix_(evidence.data, evidence.data)]
     return sqrt(max(float(np.linalg.eigvalsh(covariance)[0]), 0.0))
 
 
@@ -256,14 +263,15 @@ def _moments(evidence: Evidence, twins: Twins | None, narrow: float) -> tuple[st
     mean, covariance = process.propagate(target.mean, target.covariance, process.t_min)
     variance = np.diag(covariance)
     rows = [
-        (Estimate.from_paths(power(x[:, i])), i, word, power)
-        for i in range(x.shape[1])
+        (Estimate.from_paths(power(x[:, i])), column, word, power)
+        for column, i in enumerate(evidence.data)
         for word, power in (
             ("mean", lambda v, m=mean[i]: v - m),
             ("variance", lambda v, m=mean[i], s=variance[i]: (v - m) ** 2 - s),
         )
     ]
-    gap, i, word, power = max(rows, key=lambda row: abs(row[0].z()))
+    gap, column, word, power = max(rows, key=lambda row: abs(row[0].z()))
+    i = evidence.data[column]
     z = largest_of(gap.z(), len(rows))
     status = judge(z)
     if status == HOLDS:
@@ -280,7 +288,7 @@ def _moments(evidence: Evidence, twins: Twins | None, narrow: float) -> tuple[st
 
         def moment(twin: str) -> np.ndarray:
             assert twins is not None
-            return power(twins.states[twin][:, i])
+            return power(twins.states[twin][:, column])
 
         status, words = _corrected(gap, twins, moment, cap)
         remark += words

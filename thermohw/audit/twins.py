@@ -19,7 +19,7 @@ the 2 from summing halves of halves. Their standard errors are those of resample
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,7 +52,7 @@ class Twins:
 
     Attributes:
         causes: what was left out, beside the tick.
-        states: twin -> end states, model units, shape (m, n).
+        states: twin -> data coordinates of the end states, model units, shape (m, d).
         channels: twin -> ledger channel -> values, SI, shape (m,).
         step: tick x stiffest rate of the loop, at most 1: what is left of a first-order bias.
     """
@@ -115,12 +115,21 @@ def _between(x: NDArray[Any], y: NDArray[Any]) -> float:
     return float(np.sqrt(sliced_square(x, y)))
 
 
-def read_twins(parameters: Mapping[str, Any], step: float) -> Twins | None:
-    """The twins that a run stored; None where it stored none, or one of them could not run."""
+def read_twins(parameters: Mapping[str, Any], step: float, columns: Sequence[int]) -> Twins | None:
+    """The twins that a run stored; None where it stored none, or one of them could not run.
+
+    Args:
+        parameters: of the file.
+        step: tick x stiffest rate of the loop.
+        columns: coordinates that carry the data.
+    """
     stored = parameters.get("twins", {})
     settings = json.loads(stored.get("settings", "{}"))
     if not settings or "refused" in settings:
         return None
     tables = {name: dict(table) for name, table in stored.items() if name != "settings"}
-    states = {name: np.asarray(table.pop("state"), np.float64) for name, table in tables.items()}
+    states = {
+        name: np.asarray(table.pop("state"), np.float64)[:, list(columns)]
+        for name, table in tables.items()
+    }
     return Twins(tuple(settings["causes"]), states, tables, min(step, 1.0))

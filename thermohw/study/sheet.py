@@ -12,11 +12,10 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
-from scipy.special import ndtr, ndtri
 
 from thermohw.audit.table import power_words
 from thermohw.errors import InputError
-from thermohw.estimate import HOLDS, Estimate, judge, largest_of
+from thermohw.estimate import HOLDS, Estimate, called_of, judge, largest_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["STATUSES", "Sheet", "Status"]
 
 Status = Literal["holds", "violated", "explained", "not-applicable"]
-_CALLED = 4.0  # |z| beyond which `judge` says violated
 STATUSES: tuple[Status, ...] = ("holds", "violated", "explained", "not-applicable")
 
 
@@ -189,8 +187,7 @@ def _power(found: Sequence[Estimate | float], relation: str) -> str:
     first = found[0]
     if len(found) == 1 and isinstance(first, Estimate):
         return power_words(first.power(relation))
-    chance = 2.0 * float(ndtr(-_CALLED))  # of one alone; of every one of n so much less
-    size = -float(ndtri(-0.5 * math.expm1(math.log1p(-chance) / len(found))))
+    size = called_of(len(found))
     one = f" in one of {len(found)}" if len(found) > 1 else ""
     return f"; {size:.3g} standard errors{one} would have been called"
 
