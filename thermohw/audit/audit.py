@@ -25,6 +25,7 @@ from thermohw.audit.recompute import recomputed
 from thermohw.audit.residuals import gain, noise_temperature
 from thermohw.audit.samples import compare, sample_law, sample_quantities
 from thermohw.audit.second_law import entropy_quantities, second_law, second_law_slack
+from thermohw.audit.twins import twin_quantities
 from thermohw.audit.verdict import Audit, Check, not_applicable
 from thermohw.estimate import FEWEST
 
@@ -84,6 +85,7 @@ def audit(path: str | Path, *, recompute: bool = False) -> Audit:
         **cost_quantities(evidence),
         **sample_quantities(samples),
         **protocol_quantities(evidence),
+        **twin_quantities(evidence),
     }
     return Audit(tuple(checks), quantities, _provenance(evidence))
 

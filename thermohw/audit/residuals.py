@@ -31,7 +31,7 @@ References:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import cbrt, isfinite, sqrt
+from math import cbrt, inf, isfinite, sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -40,7 +40,7 @@ import torch
 from thermohw.audit.evidence import Evidence
 from thermohw.audit.verdict import Check, not_applicable
 from thermohw.errors import InputError
-from thermohw.estimate import HOLDS, VIOLATED, called_of, judge, largest_of
+from thermohw.estimate import HOLDS, VIOLATED, Estimate, called_of, judge, largest_of
 from thermohw.thermo import Kernels, without_kernel
 from thermohw.thermo.profile import bin_edges
 from thermohw.thermo.residuals import SUMS, kept_ticks, source_scale
@@ -68,6 +68,7 @@ class Deviation:
         stderr: its standard error.
         count: numbers in the family.
         squares: whether it is a mean of squares, chi-square rather than normal.
+        freedom: degrees of freedom of a slope: its error is a sum over paths that push unequally.
     """
 
     family: str
@@ -76,19 +77,20 @@ class Deviation:
     stderr: float
     count: int = 1
     squares: bool = False
+    freedom: float = inf
 
     @property
     def z(self) -> float:
         """The deviation as a normal deviate."""
         if not self.squares:
-            return self.value / self.stderr
+            return Estimate(self.value, self.stderr, self.freedom).z()
         spread = self.stderr**2 / 9.0  # 2/(9 n) with n = 2/stderr^2
         return (cbrt(1.0 + self.value) - 1.0 + spread) / sqrt(spread)
 
     def reach(self, z: float) -> float:
         """The value that has this z, on the side where it takes more."""
         if not self.squares:
-            return z * self.stderr
+            return Estimate(0.0, self.stderr, self.freedom).reach(z)
         spread = self.stderr**2 / 9.0
         return (1.0 - spread + z * sqrt(spread)) ** 3 - 1.0
 
@@ -192,18 +194,21 @@ def slopes(evidence: Evidence) -> list[Deviation]:
         ("push of the sources on", 1.0, ("push", "reach", "asked", "asked.cross")),
         ("pull of the circuit on", -1.0, ("pull", "pulled", "pulled", "pulled.cross")),
     )
-    together, apart = [], []
+    together, apart, freedom = [], [], 0.5 * (evidence.paths - 1)  # as of any mean over paths
     for family, sign, columns in kinds:
         slope, reach, own, cross = (table[column] for column in columns)
         total, moved = float(reach.sum()), np.flatnonzero(reach)
         if total == 0.0:
             continue
         value, error = sign * float(slope.sum()) / total, sqrt(float(cross.sum())) / abs(total)
-        together.append(Deviation(family, f"{family} all coordinates", value, error))
+        what = f"{family} all coordinates"
+        together.append(Deviation(family, what, value, error, freedom=freedom))
         for i in moved if len(moved) > 1 else ():
             what = f"{family} {evidence.setting.device.coordinates[i]}"
             value, error = sign * float(slope[i] / reach[i]), sqrt(float(own[i])) / abs(reach[i])
-            apart.append(Deviation(f"{family} each", what, value, float(error), len(moved)))
+            apart.append(
+                Deviation(f"{family} each", what, value, float(error), len(moved), freedom=freedom)
+            )
     return together + apart
 
 

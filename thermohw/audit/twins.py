@@ -21,15 +21,19 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from thermohw.audit.distance import sliced_square
+from thermohw.audit.verdict import Quantity
 from thermohw.estimate import Estimate
 
-__all__ = ["Twins", "read_twins"]
+__all__ = ["Twins", "read_twins", "twin_quantities"]
+
+if TYPE_CHECKING:
+    from thermohw.audit.evidence import Evidence
 
 _RESAMPLES = 40
 _WORDS = {
@@ -113,6 +117,28 @@ def _between(x: NDArray[Any], y: NDArray[Any]) -> float:
     if x.shape[1] == 1:
         return float(np.abs(np.sort(x, axis=0) - np.sort(y, axis=0)).mean())
     return float(np.sqrt(sliced_square(x, y)))
+
+
+def twin_quantities(evidence: Evidence) -> dict[str, Quantity]:
+    """What ticks of half the length change: heat, and the samples' law."""
+    twins = read_twins(evidence.parameters, evidence.step, evidence.data)
+    target = evidence.setting.target
+    if twins is None or target is None:
+        return {}
+    heats = [
+        sum(x for channel, x in twins.channels[name].items() if channel.startswith("heat."))
+        for name in (twins.ideal, "halved")
+    ]
+    note = "less that of ticks half as long, paired" + " (of the ideal twin)" * bool(twins.causes)
+    states = twins.states[twins.ideal], twins.states["halved"]
+    distance = "w1" if states[0].shape[1] == 1 else "sliced_w2"
+    found = Estimate.paired(*map(np.asarray, heats)) * (1.0 / evidence.kt)
+    return {
+        "protocol.halving.heat.kT": Quantity.of(found, "kT", note),
+        f"protocol.halving.{distance}": Quantity(
+            _between(*states) * target.scale, None, "data unit", "to ticks half as long"
+        ),
+    }
 
 
 def read_twins(parameters: Mapping[str, Any], step: float, columns: Sequence[int]) -> Twins | None:
