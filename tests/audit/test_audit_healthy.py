@@ -47,11 +47,12 @@ APPLIES = {
 }
 EXPLAINED = {
     "scaled": {"bound_ode", "sample_law"},
-    "noisy": {"sample_law"},
-    "one bit": {"sample_law"},
     "coarse source": {"sample_law"},
-    "forgetful": {"sample_law"},
+    "chain": {"sample_law"},  # 32 ticks: the node at 600 K is 8 % too wide, as its twins say
+    "chain current": {"sample_law"},
 }
+# Readings so coarse that the samples are another law's: W1 is measured, and beyond what is excused.
+VIOLATED = {name: {"sample_law"} for name in ("noisy", "one bit", "forgetful", "chain noisy")}
 
 
 def values(result) -> dict[str, Any]:
@@ -70,7 +71,9 @@ def test_statuses(run_file, name):
     # may say so.
     explained = {n for n, check in found.items() if check.status == "explained"}
     assert explained == EXPLAINED.get(name, set()), str(result)
-    assert result.holds
+    violated = {n for n, check in found.items() if check.status == "violated"}
+    assert violated == VIOLATED.get(name, set()), str(result)
+    assert result.holds == (not violated)
     for check in found.values():
         assert check.detail and "\n" not in check.detail
         if check.status == "not-applicable" and check.name != "second_law":
@@ -225,7 +228,7 @@ def test_a_data_set_with_a_network(tmp_path):
         "simulate.start": "prior",
         "simulate.dtype": "float32",
         "simulate.paths": 256,
-        "likelihood.test": 20,
+        "likelihood.test": 30,
         "store.every": 0,
     }
     spec = load_spec("mixture_rc", overrides)
@@ -235,7 +238,8 @@ def test_a_data_set_with_a_network(tmp_path):
     assert status["first_law"] == status["protocol_limits"] == "holds"
     for name in (*BOUNDS, *THEOREMS, *DEMON, "second_law"):
         assert status[name] == "not-applicable"
-    assert result.check("sample_law").status in ("holds", "explained")
+    # twenty steps of training: off by a fifth of the width, which nobody would take for the data
+    assert result.check("sample_law").status == "violated"
     q = values(result)
     for name in ("nll.ode", "nll.marginal", "nll.sde_elbo", "entropy.estimate_plugin"):
         assert q[name] is not None

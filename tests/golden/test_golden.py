@@ -21,6 +21,8 @@ CHANGED: dict[tuple[str, str], str] = {
     **dict.fromkeys(
         [(run, "sample_law") for run in ("clocked-emf", "clocked-current", "resistance",
                                          "temperature")], "holds"),
+    # momenta are thrown away: the samples are the data coordinate
+    ("langevin", "sample_law"): "holds",
     # 8 or 16 held-out points: a verdict on a mean needs 30
     **dict.fromkeys(
         [(run, check) for run in ("pixels", "chain", "chain-clocked") for check in LIKELIHOOD],

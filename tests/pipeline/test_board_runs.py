@@ -26,34 +26,35 @@ kind = "exact"
 [protocol]
 wiring = "{wiring}"
 control = "{control}"
-ticks = 192
+ticks = {ticks}
 [simulate]
 paths = 256
 start = "marginal"
 dtype = "float64"
 [likelihood]
-test = 24
+test = 32
 [store]
 every = 0
 """
 
 
 @pytest.mark.parametrize(
-    ("device", "more", "nodes", "wiring", "control"),
+    ("device", "more", "nodes", "wiring", "control", "ticks"),
     [
-        ("rc8-chain", "", 8, "emf", "clocked"),
-        ("ladder64", "array.shape = [2, 2]", 4, "current", "clocked"),
+        ("rc8-chain", "", 8, "emf", "clocked", 192),
+        # stiffer: -E ln p is off by .8 nats at 192 ticks, more than any bias may explain
+        ("ladder64", "array.shape = [2, 2]", 4, "current", "clocked", 1000),
     ],
 )
 def test_a_mixture_on_a_coupled_board(
-    tmp_path: Path, device: str, more: str, nodes: int, wiring: str, control: str
+    tmp_path: Path, device: str, more: str, nodes: int, wiring: str, control: str, ticks: int
 ) -> None:
     """Every check that applies holds or is explained: the first law path by path, the sampled law
     against the exact one, likelihoods against the entropy.
     """
     low, high = ([x] * (nodes // 2) + [-x] * (nodes - nodes // 2) for x in (-1.0, 1.0))
     text = MIXTURE.format(
-        device=device, more=more, low=low, high=high, wiring=wiring, control=control
+        device=device, more=more, low=low, high=high, wiring=wiring, control=control, ticks=ticks
     )
     (tmp_path / "spec.toml").write_text(text)
     out = tmp_path / "run.h5"

@@ -48,6 +48,7 @@ from thermohw.audit.verdict import Check, Quantity, not_applicable
 from thermohw.errors import InputError
 from thermohw.estimate import (
     EXPLAINED,
+    FEWEST,
     HOLDS,
     NOT_APPLICABLE,
     VIOLATED,
@@ -96,7 +97,7 @@ class Comparison:
 def compare(evidence: Evidence) -> Comparison | None:
     """Compare the generated samples; None without a target or with too few samples."""
     target, x = evidence.setting.target, evidence.first
-    if target is None or len(x) < 32:
+    if target is None or len(x) < FEWEST:
         return None
     x = x[:, evidence.data]
     cdf = _distribution(evidence) if x.shape[1] == 1 else None

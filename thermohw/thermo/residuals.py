@@ -206,7 +206,8 @@ class Residuals:
         if x.shape[1] == 1:
             return float(torch.dot(x.view(-1), y.view(-1))) * float(a) * float(b)
         total = torch.mul(x, y, out=self._room(-1, x)).sum(0).double()
-        return total if isinstance(a, float) and a == b == 1.0 else total * a * b
+        plain = isinstance(a, float) and isinstance(b, float) and a == b == 1.0
+        return total if plain else total * a * b
 
     def _pushes(self, step: Step, maps: _Maps) -> tuple[list[_Term | None], list[_Term | None]]:
         """What acted on every column, and what the controller had asked for."""
