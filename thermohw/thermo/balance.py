@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 __all__ = ["NetworkBalance", "HeatBalance", "heat_balance", "watched_ticks"]
 
 _SMALL = 16  # state variables up to which every tick is watched
-_WATCHED = 32  # ticks of a larger network
+_WATCHED = 12  # ticks of a larger network
 _PANEL = 8  # nodes of a panel as long as the fastest time constant: 1e-15
 _ACCURACY = 1e-9
 
