@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 from pathlib import Path
 
@@ -70,13 +71,14 @@ def test_full_disk_leaves_nothing_behind(
 ) -> None:
     kept = tmp_path / "page.html"
     kept.write_text("an older page")
-    write = Path.write_bytes
+    write = os.write
 
-    def half(self: Path, content: bytes) -> int:
-        write(self, content[: len(content) // 2])
-        raise OSError(errno.ENOSPC, "No space left on device")
+    def half(handle: int, content: bytes) -> int:
+        if len(content) < 10_000:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(handle, content[: len(content) // 2])
 
-    monkeypatch.setattr(Path, "write_bytes", half)
+    monkeypatch.setattr(os, "write", half)
     with pytest.raises(InputError, match="No space left"):
         report(unrecorded, kept, audit=kept_audit(unrecorded))
     assert kept.read_text() == "an older page"

@@ -29,6 +29,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from thermohw import outputs
 from thermohw.cli.study import experiment
 from thermohw.cli.tolerance import register
 from thermohw.errors import InputError
@@ -245,6 +246,7 @@ def _interrupted() -> NoReturn:
         "yield": "; boards finished into --out are kept: the same command goes on from here",
     }
     command = sys.argv[1] if len(sys.argv) > 1 else ""
+    outputs.abandon()
     print(f"thermohw: interrupted{kept.get(command, '')}", file=sys.stderr)
     sys.stderr.flush()
     os._exit(130)

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from thermohw import outputs
+
 if TYPE_CHECKING:
     from thermohw.study import StudyRun
 
@@ -151,4 +153,5 @@ def _interrupted() -> NoReturn:
     message = "interrupted; finished cells are kept: the same command goes on from here"
     print(f"\nthermohw: {message}", file=sys.stderr)
     sys.stderr.flush()
+    outputs.abandon()
     os._exit(130)

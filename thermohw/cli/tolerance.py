@@ -34,6 +34,7 @@ def sensitivity(
     json: Annotated[bool, typer.Option("--json", help="print the table as JSON")] = False,
 ) -> None:
     """One imperfection at a time: samples and work of both wirings."""
+    from thermohw.outputs import write
     from thermohw.pipeline import load_spec
     from thermohw.tolerance import Row
     from thermohw.tolerance import sensitivity as measure
@@ -42,7 +43,7 @@ def sensitivity(
     _check_new(out)
     table = measure(load_spec(spec, list(set_ or [])), rows, paths=paths, seed=seed)
     if out is not None:
-        out.write_text(table.to_json() + "\n", encoding="utf-8")
+        write(out, table.to_json() + "\n")
     typer.echo(table.to_json() if json else str(table))
 
 
@@ -136,6 +137,7 @@ def _changes(text: str) -> dict[str, object]:
 
 def _check_new(out: Path | None) -> None:
     from thermohw.errors import InputError
+    from thermohw.outputs import check_place
 
-    if out is not None and out.exists():
+    if out is not None and check_place(out).exists():
         raise InputError("exists: choose another name, or delete it", where=str(out))

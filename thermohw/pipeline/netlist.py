@@ -3,16 +3,16 @@
     one path      the run's own noise and start as waveforms; the simulator must follow the path
     an ensemble   noise that the simulator draws itself, from an empty start; means must agree
 
-A deck is written beside its place and then renamed, so that an interruption leaves no half file.
+A deck's place is looked at before the work; the file appears whole or not at all.
 """
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from thermohw.errors import InputError
+from thermohw.outputs import check_place, write
 from thermohw.pipeline.build import build_setting, prior_kind
 from thermohw.pipeline.observers import build_engine
 from thermohw.pipeline.simulate import simulate
@@ -58,6 +58,8 @@ def path_netlist(
     simulate = spec.tables.simulate
     if not 0 <= index < simulate.paths:
         raise InputError(f"{index}: the run has paths 0 to {simulate.paths - 1}", where="--path")
+    if out is not None:
+        check_place(out, "a netlist, such as path.cir")
     setting = build_setting(spec)
     settings = {"seed": simulate.seed, "start": simulate.start, "dtype": simulate.dtype}
 
@@ -94,6 +96,8 @@ def ensemble_netlist(
     """
     if cells < 2:
         raise InputError(f"{cells}: expected two or more", where="--cells")
+    if out is not None:
+        check_place(out, "a netlist, such as path.cir")
     protocol, seed = build_setting(spec).protocol, spec.tables.simulate.seed + 1
     if out is not None:
         write_deck(ensemble_deck(protocol, min(cells, CELLS), seed=seed).text, out)
@@ -126,10 +130,4 @@ def write_deck(text: str, out: Path) -> None:
     Raises:
         InputError: it cannot be written.
     """
-    beside = out.with_name(f".{out.name}.{os.getpid()}.part")
-    try:
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(out)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise InputError(f"cannot be written: {error.strerror}", where=str(out)) from error
+    write(out, text)

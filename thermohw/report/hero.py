@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from thermohw import outputs
 from thermohw.report.clock import Clock
 from thermohw.report.energy import Bar, ledger
 from thermohw.report.excerpts import Samples, Traces, read_samples, read_traces
@@ -20,7 +21,7 @@ from thermohw.report.figures.traces import draw_fan
 from thermohw.report.numerals import joules
 from thermohw.report.overview import headline, title
 from thermohw.report.verdicts import Verdicts
-from thermohw.report.write import destination, write_bytes
+from thermohw.report.write import destination
 from thermohw.store import RunReader
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def hero(path: str | Path, out: str | Path, *, audit: Any = None) -> Path:
         facts = read_facts(run)
         samples = read_samples(run, facts)
         traces = read_traces(run, facts, paths=40)
-    write_bytes(target, png(lambda: _draw(facts, samples, traces, verdicts), scale=2.0))
+    outputs.write(target, png(lambda: _draw(facts, samples, traces, verdicts), scale=2.0))
     return target
 
 

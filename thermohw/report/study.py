@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from thermohw import outputs
 from thermohw.errors import InputError
 from thermohw.report.figures.canvas import Picture, inline
 from thermohw.report.numerals import measured, plain
 from thermohw.report.page import render
 from thermohw.report.verdicts import Verdicts, typeset
-from thermohw.report.write import write_bytes
 
 __all__ = ["is_study", "study_page", "write_study_page"]
 
@@ -47,7 +47,7 @@ def write_study_page(folder: str | Path, target: str | Path | None = None) -> Pa
         InputError: no results of a study there, or the page cannot be written.
     """
     place = Path(folder) / "index.html" if target is None else Path(target)
-    write_bytes(place, study_page(Path(folder)).encode())
+    outputs.write(place, study_page(Path(folder)))
     return place
 
 

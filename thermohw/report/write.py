@@ -1,20 +1,19 @@
 """Where pages go: one run file to one page, a folder of them to an index, a study's to its page.
 
-A page is written beside its target name and moved there in one step, so a reader never sees half of
-one and a failure leaves nothing behind.
+A page appears whole or not at all (`thermohw.outputs`).
 """
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
+from thermohw import outputs
 from thermohw.errors import InputError
 from thermohw.report.index import index
 from thermohw.report.page import page
 
-__all__ = ["destination", "report", "write_bytes"]
+__all__ = ["destination", "report"]
 
 
 def report(path: str | Path, out: str | Path | None = None, *, audit: Any = None) -> Path:
@@ -48,26 +47,8 @@ def report(path: str | Path, out: str | Path | None = None, *, audit: Any = None
 
             audit = audit_run(source)
         text = page(source, audit)
-    write_bytes(target, text.encode())
+    outputs.write(target, text)
     return target
-
-
-def write_bytes(target: Path, content: bytes) -> None:
-    """Put a whole file in its place.
-
-    Raises:
-        InputError: the disk or the folder refuses it.
-    """
-    part = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        part.write_bytes(content)
-        os.replace(part, target)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise InputError(
-            f"cannot be written ({error.strerror}): choose another place with --out",
-            where=str(target),
-        ) from error
 
 
 def destination(target: Path, source: Path | None = None) -> Path:
@@ -76,16 +57,7 @@ def destination(target: Path, source: Path | None = None) -> Path:
     Raises:
         InputError: a folder, no folder to put it into, or the source itself.
     """
-    if target.is_dir():
-        raise InputError(
-            "is a folder: give the name of a page, such as report.html", where=str(target)
-        )
-    parent = target.parent
-    if not parent.is_dir():
-        what = "is not a folder" if parent.exists() else "does not exist"
-        raise InputError(f"{parent} {what}: make it, or choose another place", where=str(target))
-    if not os.access(parent, os.W_OK):
-        raise InputError(f"{parent} is not writable: choose another place", where=str(target))
+    outputs.check_place(target, "a page, such as report.html")
     if source is not None and target.exists() and source.exists() and target.samefile(source):
         raise InputError("is the run itself: give the page another name", where=str(target))
     return target

@@ -17,7 +17,6 @@ and checks its own lengths; a run file carries the same bytes.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError
 
+from thermohw import outputs
 from thermohw.errors import InputError
 from thermohw.process import Process, process_from_dict
 from thermohw.score.base import Score
@@ -126,15 +126,7 @@ def save_score(score: Score, path: str | Path) -> Path:
     Raises:
         InputError: the score has no weights, or the place cannot be written to.
     """
-    path = Path(path)
-    data = score_to_bytes(score)
-    spare = path.with_name(path.name + ".part")
-    try:
-        spare.write_bytes(data)
-        os.replace(spare, path)
-    except OSError as error:
-        raise InputError(f"cannot write the weights: {error.strerror}", where=str(path)) from None
-    return path
+    return outputs.write(path, score_to_bytes(score))
 
 
 def load_score(path: str | Path, process: Process | None = None) -> NetworkScore:

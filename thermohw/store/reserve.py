@@ -1,7 +1,8 @@
 """Space before work: a disk that is too small is refused before the first tick.
 
-A run file is made under a temporary name in its final folder, gets every byte allocated, and only
-then takes its name. So a half-made file never carries the name of a run, and running out of space
+A run file is made under a temporary name in its final folder (`thermohw.outputs`: not to be
+guessed, locked, swept when its maker was killed), gets every byte allocated, and only then takes
+its name. So a half-made file never carries the name of a run, and running out of space
 later is impossible on file systems that keep the promise of posix_fallocate (ext4, xfs, tmpfs;
 copy-on-write and network file systems may break it).
 """
@@ -13,6 +14,7 @@ import os
 import shutil
 from pathlib import Path
 
+from thermohw import outputs
 from thermohw.errors import StoreError
 
 __all__ = ["allocate", "check_new", "claim", "publish"]
@@ -42,7 +44,8 @@ def check_new(path: Path) -> None:
 
 
 def claim(path: Path, size: int, skeleton: int) -> Path:
-    """Makes an empty temporary file beside `path`; returns its path.
+    """Makes an empty temporary file beside `path`; returns its path. `publish` or
+    `outputs.discard` ends it.
 
     Args:
         path: the run file to be.
@@ -54,50 +57,48 @@ def claim(path: Path, size: int, skeleton: int) -> Path:
     Raises:
         StoreError: the folder takes no file, or too few bytes are free.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.h5.tmp")
+    outputs.sweep(path.parent)  # first: what a killed run left may be the space that is missing
     _refuse_if_short(path, size)
     try:
-        handle = os.open(temporary, os.O_CREAT | os.O_RDWR | os.O_TRUNC, 0o666)
+        temporary = outputs.begin(path.parent, tidy=False)
     except OSError as error:
         raise StoreError(
             f"no file can be made in {path.parent} ({error.strerror}): choose another place",
             where=str(path),
         ) from error
+    handle = outputs.descriptor(temporary)
     try:
         _fallocate(handle, skeleton)
         os.ftruncate(handle, 0)
     except OSError as error:
-        temporary.unlink()
+        outputs.discard(temporary)
         raise _short(path, size, error) from error
-    finally:
-        os.close(handle)
     return temporary
 
 
 def allocate(temporary: Path, path: Path) -> None:
     """Allocates every byte of the finished skeleton."""
-    handle = os.open(temporary, os.O_RDWR)
+    handle = outputs.descriptor(temporary)
     size = os.fstat(handle).st_size
     try:
         _fallocate(handle, size)
     except OSError as error:
         raise _short(path, size, error) from error
-    finally:
-        os.close(handle)
 
 
 def publish(temporary: Path, path: Path) -> None:
     """Gives the file its name, never replacing another that took it in the meantime."""
+    if not outputs.is_ours(temporary):
+        raise StoreError("its unfinished file was exchanged by another: run again", where=str(path))
     try:
-        os.link(temporary, path)
+        os.link(temporary, path, follow_symlinks=False)
     except FileExistsError:
         raise _taken(path) from None
     except OSError:
         # No hard links on this file system: a rename, which leaves a gap of microseconds.
         check_new(path)
         os.rename(temporary, path)
-    else:
-        temporary.unlink()
+    outputs.discard(temporary)
 
 
 def _fallocate(handle: int, size: int) -> None:

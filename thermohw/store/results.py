@@ -25,6 +25,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from thermohw import outputs
 from thermohw.errors import StoreError
 from thermohw.store.dimensions import attach, is_placeholder, make_placeholder
 from thermohw.store.parameters import read_tree, write_tree
@@ -69,9 +70,13 @@ def write_results(path: str | Path, results: StudyResults) -> Path:
         StoreError: it cannot be written where it should go.
     """
     path = Path(path)
-    spare = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with h5py.File(spare, "w") as file:
+        # No lock of HDF5's own: the file is locked by us already.
+        spare = outputs.begin(path.parent)
+    except OSError as error:
+        raise StoreError(f"cannot be written ({error.strerror})", where=str(path)) from error
+    try:
+        with h5py.File(spare, "w", locking=False) as file:
             file.attrs.update(
                 format=STUDY_FORMAT,
                 study=results.study,
@@ -92,10 +97,11 @@ def write_results(path: str | Path, results: StudyResults) -> Path:
                 data.attrs.update(unit="s", units="s")
                 attach(data, ("cell",))
         os.replace(spare, path)
-    except OSError as error:
-        spare.unlink(missing_ok=True)
-        reason = error.strerror or str(error)
+    except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
         raise StoreError(f"cannot be written ({reason})", where=str(path)) from error
+    finally:
+        outputs.discard(spare)
     return path
 
 

@@ -37,6 +37,7 @@ import h5py
 import numpy as np
 from numpy.typing import ArrayLike
 
+from thermohw import outputs
 from thermohw.errors import StoreError
 from thermohw.store import reserve
 from thermohw.store.container import build, dataset, group, open_file, read_layout
@@ -102,17 +103,18 @@ class RunWriter:
         temporary = reserve.claim(path, layout.nbytes + skeleton, skeleton)
         try:
             try:
-                with h5py.File(temporary, "w") as file:
+                # No lock of HDF5's own: the file is locked by us already.
+                with h5py.File(temporary, "w", locking=False) as file:
                     build(file, layout, parameters, author=author)
             except (OSError, RuntimeError) as error:
-                temporary.unlink()
+                outputs.discard(temporary)
                 _leave(
                     f"{path}: the file could not be made ({_cause(error)}); nothing is left of it"
                 )
             reserve.allocate(temporary, path)
             reserve.publish(temporary, path)
         finally:
-            temporary.unlink(missing_ok=True)
+            outputs.discard(temporary)
         return cls(_open(path), layout)
 
     @classmethod

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from thermohw.errors import InputError
+from thermohw.outputs import replacing
 from thermohw.store import content_hash
 
 __all__ = ["Finished", "cell_hash", "plain_values", "read_cell", "replace_file", "write_cell"]
@@ -133,13 +134,11 @@ def read_cell(path: Path) -> Finished | None:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Write a whole file under its name; the old one stays until the new one is on the disk."""
-    spare = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(spare, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(spare, path)
-    finally:
-        spare.unlink(missing_ok=True)
+    """Write a whole file under its name; the old one stays until the new one is on the disk.
+
+    A study's folder is swept when it is opened, not at each of thousands of cells.
+    """
+    with replacing(path, tidy=False) as descriptor, open(descriptor, "wb", closefd=False) as file:
+        file.write(content)
+        file.flush()
+        os.fsync(descriptor)

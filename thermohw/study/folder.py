@@ -21,6 +21,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import thermohw
 from thermohw.errors import InputError
+from thermohw.outputs import open_lock, sweep
 from thermohw.study.cellfile import Finished, cell_hash, read_cell, replace_file
 from thermohw.study.definition import Cell, merge
 
@@ -50,7 +51,7 @@ class Folder:
     parameters: dict[str, Any]
     done: dict[str, Finished] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-    _lock: IO[str] | None = None
+    _lock: IO[bytes] | None = None
 
     @classmethod
     def open(cls, path: Path, found: Found, *, given: dict[str, Any], quick: bool) -> Folder:
@@ -87,7 +88,13 @@ class Folder:
             if old is not None:
                 folder._compare(old, manifest)
             for name in ("cells", "networks", "figures"):
+                if (path / name).is_symlink():  # stale files in it are deleted
+                    raise InputError(
+                        f"its {name} is a link: choose another folder with --out", where=str(path)
+                    )
                 (path / name).mkdir(exist_ok=True)
+                sweep(path / name)
+            sweep(path)
             replace_file(path / _MANIFEST, json.dumps(manifest, indent=1).encode())
             folder._collect(old)
         except OSError as error:
@@ -111,7 +118,7 @@ class Folder:
         return self.path / "cells" / f"{name}.log"
 
     def _claim(self) -> None:
-        self._lock = open(self.path / ".lock", "w")
+        self._lock = open_lock(self.path / ".lock")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -160,7 +167,7 @@ class Folder:
             if file.suffix in (".npz", ".log") and file.stem not in self.work
         ]
         count = sum(file.suffix == ".npz" for file in stale)
-        for file in [*stale, *(self.path / "cells").glob(".*.part")]:
+        for file in stale:
             file.unlink()
         if old is not None and count:
             self.notes.append(f"study changed, {count} cell{'s' * (count != 1)} recomputed")

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from thermohw.errors import InputError
-from thermohw.study.cellfile import Finished, plain_values, write_cell
+from thermohw.study.cellfile import Finished, plain_values, replace_file, write_cell
 
 if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
@@ -116,7 +116,7 @@ def _compute(study: Study, job: Job, plan: Plan) -> tuple[str, float]:
         if isinstance(error, InputError):
             problem = " ".join(str(error).split())
         try:
-            log.write_text(f"cell {job.cell}\n\n{traceback.format_exc()}", encoding="utf-8")
+            replace_file(log, f"cell {job.cell}\n\n{traceback.format_exc()}".encode())
         except OSError:
             problem += " (and its log could not be written)"
         return problem, time.perf_counter() - wall

@@ -12,6 +12,7 @@ import sys
 import time
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from typing import Any
 from tqdm import tqdm
 
 from thermohw.errors import InputError
+from thermohw.outputs import write
 from thermohw.study.catalogue import Found, find_study
 from thermohw.study.cellfile import Finished, read_cell
 from thermohw.study.definition import merge, parse_settings
@@ -191,7 +193,8 @@ def _conclude(found: Found, folder: Folder, results: Results) -> Sheet:
             found.study.conclude(dict(folder.parameters), results, sheet)
         log.unlink(missing_ok=True)
     except Exception as error:  # the cells are kept, so a corrected conclude costs seconds
-        log.write_text(traceback.format_exc(), encoding="utf-8")
+        with suppress(InputError):  # a full disk must not hide what failed
+            write(log, traceback.format_exc())
         raise InputError(
             f"conclude failed: {type(error).__name__}: {error}; all cells are kept; traceback in "
             f"{log}",

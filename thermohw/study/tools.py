@@ -31,6 +31,7 @@ import torch
 
 import thermohw
 from thermohw.errors import InputError
+from thermohw.outputs import open_lock
 from thermohw.store import content_hash
 
 if TYPE_CHECKING:
@@ -147,6 +148,6 @@ def network_hash(target: Target, process: Process, settings: Mapping[str, Any]) 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """One process at a time; released by the system when its holder dies."""
-    with open(path, "w") as file:
+    with open_lock(path) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
