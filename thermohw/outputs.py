@@ -40,8 +40,13 @@ _UNLOCKABLE = (errno.EWOULDBLOCK, errno.EACCES)  # held by a sweeper at this mom
 _open: dict[Path, tuple[int, int]] = {}  # unfinished file -> (descriptor, process that made it)
 
 
-def write(path: str | Path, content: bytes | str) -> Path:
+def write(path: str | Path, content: bytes | str, *, what: str = "") -> Path:
     """Put a whole file in its place; one that is there is replaced.
+
+    Args:
+        path: the file.
+        content: all of it; texts become UTF-8.
+        what: its name in an error, such as "the weights".
 
     Raises:
         InputError: the disk or the folder refuses it.
@@ -54,8 +59,9 @@ def write(path: str | Path, content: bytes | str) -> Path:
             _write_all(handle, data)
     except OSError as error:
         reason = error.strerror or str(error)
+        verb = f"cannot write {what}" if what else "cannot be written"
         raise InputError(
-            f"cannot be written ({reason}): make room, or choose another place", where=str(path)
+            f"{verb} ({reason}): make room, or choose another place", where=str(path)
         ) from error
     return path
 

@@ -24,6 +24,7 @@ import os
 import signal
 import sys
 import traceback
+import warnings
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -197,6 +198,8 @@ def main() -> None:
     # Not KeyboardInterrupt: raised inside a destructor or a weak reference's callback, it is
     # swallowed. Leaving at once is safe, because a commit survives even a kill.
     signal.signal(signal.SIGINT, lambda number, frame: _interrupted())
+    # Numbers that overflow end in a line that says so; numpy's own would come before it.
+    warnings.filterwarnings("ignore", category=RuntimeWarning)
     try:
         # standalone_mode off: our own exit codes, one line for every mistake.
         code = app(standalone_mode=False)
@@ -204,6 +207,8 @@ def main() -> None:
         _fail(str(error))
     except BrokenPipeError:
         os._exit(0)  # the reader of our output left, e.g. `| head`
+    except FloatingPointError as error:
+        _fail(f"the numbers overflow: {error}")
     except MemoryError:
         _fail("out of memory: fewer paths, saved frames or dimensions need less")
     except OSError as error:

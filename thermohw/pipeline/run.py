@@ -1,12 +1,15 @@
 """The main job: SPEC in, one complete run file out.
 
 A path that cannot be used is refused before any work. Training keeps a checkpoint beside the
-output, so an interrupted run resumes there too; the checkpoint goes when the run is complete.
+output, NAME.training, so that an interrupted run resumes there too. It is read on request only: one
+that lies there unasked for may be anybody's, and is neither used nor overwritten. It goes when the
+run is complete, and when the training diverges, which it would do again.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,8 +34,8 @@ def run_spec(spec: Spec, out: str | Path, *, resume: bool = False, progress: boo
         progress: show progress bars.
 
     Raises:
-        InputError: a key is refused, the path exists or cannot be written, or the disk is too
-            small.
+        InputError: a key is refused, the path exists or cannot be written, the disk is too small,
+            a checkpoint lies there that nobody asked for, or the run diverges.
     """
     out = Path(out)
     if spec.tables.sweep is not None:
@@ -44,7 +47,18 @@ def run_spec(spec: Spec, out: str | Path, *, resume: bool = False, progress: boo
     else:
         check_new(out)
     checkpoint = out.with_name(out.name + ".training")
-    setting = build_setting(spec, checkpoint=checkpoint, progress=progress)
+    if not resume and os.path.lexists(checkpoint):
+        raise InputError(
+            "the checkpoint of an interrupted training lies here: continue that run with --resume, "
+            "or delete this file to start anew",
+            where=str(checkpoint),
+        )
+    trains = spec.tables.score.kind == "network"
+    try:
+        setting = build_setting(spec, checkpoint=checkpoint, progress=progress)
+    except FloatingPointError as error:
+        checkpoint.unlink(missing_ok=True)
+        raise InputError(f"{error}: take a smaller learning rate", where=spec.where) from error
     tables = spec.tables
     try:
         run = simulate(
@@ -72,7 +86,8 @@ def run_spec(spec: Spec, out: str | Path, *, resume: bool = False, progress: boo
         raise
     except InputError as error:
         raise InputError(str(error), where=spec.where) from error
-    checkpoint.unlink(missing_ok=True)
+    if trains:
+        checkpoint.unlink(missing_ok=True)
     return run
 
 

@@ -2,13 +2,17 @@
 
 The unit of work is (one tile of paths) x (one block of saved frames); after each the file is
 committed with all that is needed to continue bit-identically. Without a file the same numbers stay
-in memory.
+in memory. A run that diverges does so again however often it is resumed: its file is removed.
 """
 
 from __future__ import annotations
 
 import json
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +20,7 @@ import numpy as np
 import torch
 
 from thermohw.audit.rebuild import Setting, describe
-from thermohw.errors import InputError
+from thermohw.errors import InputError, StoreError
 from thermohw.integrate import tiles
 from thermohw.pipeline.channels import ledger_values
 from thermohw.pipeline.facts import run_facts
@@ -103,7 +107,8 @@ def simulate(
         progress: show a bar for what takes more than two seconds (off when not on a terminal).
 
     Raises:
-        InputError: a setting is refused, the path exists, or the disk is too small.
+        InputError: a setting is refused, the path exists, the disk is too small, or the run
+            diverges.
     """
     if paths < 1:
         raise InputError(
@@ -117,9 +122,7 @@ def simulate(
     setting = Setting(protocol, None if target is None else lift(target, protocol.process))
     every = (8 if store is not None else 0) if every is None else every
     engine = build_engine(setting, seed=seed, start=start, prior=prior, dtype=dtype, every=every)
-    previous = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with _diverging_is_a_mistake(), _one_thread():
         if store is None:
             return _in_memory(engine, setting, paths, progress=progress)
         settings = {
@@ -155,10 +158,49 @@ def simulate(
                     dtype=dtype,
                 )  # fmt: skip
                 tree |= {"twins": found} if found else {}
-        run_into_file(engine, paths, path, tree, every=every, resume=continuing, progress=progress)
-        return Run(setting, {}, LedgerSummary.read(path), path)
+        try:
+            run_into_file(
+                engine, paths, path, tree, every=every, resume=continuing, progress=progress
+            )
+            return Run(setting, {}, _finite(LedgerSummary.read(path)), path)
+        except StoreError:  # the file is another's, or damaged
+            raise
+        except (InputError, FloatingPointError):
+            path.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    previous = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
     finally:
         torch.set_num_threads(previous)
+
+
+@contextmanager
+def _diverging_is_a_mistake() -> Iterator[None]:
+    """Numbers that overflow end in one error that says so, not in warnings before it."""
+    try:
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            yield
+    except FloatingPointError as error:
+        raise InputError(str(error), where="simulate") from error
+
+
+def _finite(ledger: LedgerSummary) -> LedgerSummary:
+    """Energies that have a mean and a standard error (one path has none)."""
+    for name, (mean, error) in ledger.rows.items():
+        if not isfinite(mean) or not (isfinite(error) or ledger.paths < 2):
+            raise InputError(
+                f"{name} is too large to have a mean: the grid is too coarse or the score "
+                "diverges; use more ticks or a larger t_min",
+                where="simulate",
+            )
+    return ledger
 
 
 def _in_memory(engine: Engine, setting: Setting, paths: int, *, progress: bool) -> Run:
@@ -174,7 +216,7 @@ def _in_memory(engine: Engine, setting: Setting, paths: int, *, progress: bool) 
                 bar.update((until - before) * tile.paths)
             parts.append(ledger_values(engine, first, run.state, run.results()))
     channels = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    return Run(setting, channels, _summary(channels, setting), None)
+    return Run(setting, channels, _finite(_summary(channels, setting)), None)
 
 
 def _stops(ticks: int) -> list[int]:

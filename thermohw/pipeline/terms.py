@@ -83,11 +83,20 @@ def likelihood_tree(
             for name, term in found.terms.items()
         },
         "notes": json.dumps(found.notes),
-        "settings": json.dumps(found.settings),
+        "settings": json.dumps(_untimed(found.settings)),
         "points": dict(found.points),
         "profile": dict(found.profile),
         **({} if points is None else {"test": points.numpy()}),
     }
+
+
+def _untimed(settings: dict[str, Any]) -> dict[str, Any]:
+    """Without the seconds: what is hashed must be the same whenever and wherever it is computed."""
+    cost = {
+        name: {key: value for key, value in row.items() if key != "seconds"}
+        for name, row in settings["cost"].items()
+    }
+    return settings | {"cost": cost}
 
 
 def _silent(items: Iterable, label: str) -> Iterable:

@@ -126,7 +126,7 @@ def save_score(score: Score, path: str | Path) -> Path:
     Raises:
         InputError: the score has no weights, or the place cannot be written to.
     """
-    return outputs.write(path, score_to_bytes(score))
+    return outputs.write(path, score_to_bytes(score), what="the weights")
 
 
 def load_score(path: str | Path, process: Process | None = None) -> NetworkScore:

@@ -91,7 +91,8 @@ def fit_score(
     training = Training(target, head.inner if isinstance(head, JointHead) else head, settings)
     path = None if checkpoint is None else Path(checkpoint)
     if path is not None and path.exists():
-        training.state = TrainingState.load(path, training.plan)
+        size = len(training.state.weights)
+        training.state = TrainingState.load(path, training.plan, size=size)
     state = training.state
     with tqdm(
         total=settings["steps"],
