@@ -1,4 +1,4 @@
-"""What a run leaves: equal files for equal runs, nothing of diverged ones, no foreign checkpoint."""
+"""What a run leaves: equal files of equal runs, nothing of diverged ones; foreign checkpoints."""
 
 import hashlib
 import os

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ import thermohw as th
 from thermohw.circuit import load_device
 from thermohw.errors import InputError
 from thermohw.tolerance import Spread, board_generator, monte_carlo, yield_
+from thermohw.tolerance.measure import Metric
+from thermohw.tolerance.montecarlo import Board, _Kept
 
 
 def test_a_board_does_not_depend_on_how_many_there_are() -> None:
@@ -130,3 +133,64 @@ def test_nothing_to_vary_is_refused() -> None:
     with pytest.raises(InputError, match="0 to 1"):
         Spread(shared=2.0)
     assert not Spread().varies(unequal_nodes())
+
+
+@pytest.fixture
+def kept(tmp_path):
+    """A file of two boards, made without measuring any."""
+    file = tmp_path / "boards.jsonl"
+    keep = _Kept(file, "these")
+    for index in range(2):
+        keep.add(Board(index, None, {"resistances": [1.0, 0.99]}, {"quality.w1": Metric(0.1, 0.2)}))
+    return file
+
+
+def test_kept_boards_come_back(kept):
+    found = _Kept(kept, "these").found
+    assert found[1, None].metrics["quality.w1"].value == 0.1 and len(found) == 2
+    assert found[0, None].keys == {"resistances": [1.0, 0.99]}
+
+
+def test_a_torn_line_is_taken_off_and_the_next_board_is_whole(kept):
+    whole = kept.read_text()
+    kept.write_text(whole[:-40])
+    keep = _Kept(kept, "these")
+    assert list(keep.found) == [(0, None)]
+    keep.add(Board(1, None, {"resistances": [1.0, 0.99]}, {"quality.w1": Metric(0.1, 0.2)}))
+    assert kept.read_text() == whole
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda text: text.replace("0.99", "0.98", 1), "line 2 is damaged .*sha256"),
+        (lambda text: text.replace('{"index"', '["index"', 1), "line 2 is damaged"),
+        (lambda text: text.replace("\n", "\n[]\n", 1), "line 2 is damaged"),
+        (lambda text: text.replace("these", "those", 1), "other settings"),
+        (lambda text: "", "holds no boards"),
+        (lambda text: "[" * 99999 + "\n", "holds no boards"),
+        (lambda text: "\udcff" * 3, "holds no boards"),
+    ],
+)
+def test_foreign_boards_are_refused_on_one_line_and_kept(kept, change, words):
+    foreign = change(kept.read_text()).encode(errors="surrogateescape")
+    kept.write_bytes(foreign)
+    with pytest.raises(InputError, match=words) as caught:
+        _Kept(kept, "these")
+    assert "\n" not in str(caught.value) and kept.read_bytes() == foreign
+
+
+def test_a_full_disk_keeps_the_boards_that_were_there(kept):
+    before, size = kept.read_text(), kept.stat().st_size
+    keep = _Kept(kept, "these")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 20, limits[1]))
+    try:
+        with pytest.raises(InputError, match="boards.jsonl: cannot be written"):
+            keep.add(Board(2, None, {"resistances": [1.0]}, {}))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert kept.read_text() == before
+    (kept.parent / "link").symlink_to(kept)
+    with pytest.raises(InputError, match="link"):
+        _Kept(kept.parent / "link", "these")

@@ -12,8 +12,9 @@
     thermohw experiment list | run NAME    studies: a question each, with figures and numbers
 
 Exit codes: 0; 1 a law is violated (`spice --check`: the simulators differ; `experiment run`: a
-check of the study is violated), so that 1 always means physics; 2 a mistake of the user's or of the
-machine's, in one line; 70 anything that thermohw did not foresee, in one line with how to see
+check of the study is violated; `yield --at-least`: too few boards will do), so that 1 always means
+physics; 2 a mistake of the user's or of the machine's, or a file that cannot be trusted (`inspect
+--verify`), in one line; 70 anything that thermohw did not foresee, in one line with how to see
 where; 130 Ctrl-C, which loses nothing that was committed.
 """
 
@@ -31,6 +32,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from thermohw import outputs
+from thermohw.cli.codes import CODES, or_one
 from thermohw.cli.study import experiment
 from thermohw.cli.tolerance import register
 from thermohw.errors import InputError
@@ -47,13 +49,14 @@ _MACHINE = {  # what a full, read-only or exhausted machine says
 app = typer.Typer(
     help="Diffusion models played on noisy circuits: samples, joules, likelihoods and laws.",
     no_args_is_help=True,
+    epilog=or_one("a law is violated"),
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.add_typer(experiment, name="experiment")
 
 
-@app.command()
+@app.command(epilog=CODES)
 def devices(
     name: Annotated[
         str | None, typer.Argument(help="a shipped device or the path of a datasheet")
@@ -65,7 +68,7 @@ def devices(
     typer.echo(device_list() if name is None else device_page(name), nl=False)
 
 
-@app.command()
+@app.command(epilog=CODES)
 def run(
     spec: Annotated[str, typer.Argument(help="a TOML file, or the name of a shipped experiment")],
     set_: Annotated[
@@ -95,7 +98,7 @@ def run(
     typer.echo(f"written to {out}; next: thermohw audit {out}")
 
 
-@app.command()
+@app.command(epilog=or_one("a law or bound is violated"))
 def audit(
     path: Annotated[Path, typer.Argument(help="a run file")],
     json: Annotated[bool, typer.Option("--json", help="the whole account as JSON")] = False,
@@ -112,7 +115,7 @@ def audit(
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(epilog=CODES)
 def report(
     path: Annotated[Path, typer.Argument(help="a run file, a folder of them, or a study's folder")],
     out: Annotated[Path | None, typer.Option(help="HTML file to write")] = None,
@@ -123,7 +126,7 @@ def report(
     typer.echo(f"written to {draw(path, out)}")
 
 
-@app.command()
+@app.command(epilog=CODES)
 def inspect(
     path: Annotated[Path, typer.Argument(help="a run file")],
     verify: Annotated[
@@ -138,10 +141,12 @@ def inspect(
         text, sound = verdict(path)
         typer.echo(text)
         if not sound:
-            raise typer.Exit(1)
+            count = len(text.splitlines())
+            words = "a problem" if count == 1 else f"{count} problems"
+            raise InputError(f"is not sound: {words}, see above", where=str(path))
 
 
-@app.command()
+@app.command(epilog=or_one("with --check, the simulators differ"))
 def spice(
     spec: Annotated[str, typer.Argument(help="a TOML file, or the name of a shipped experiment")],
     set_: Annotated[

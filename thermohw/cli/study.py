@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from thermohw import outputs
+from thermohw.cli.codes import CODES, or_one
 
 if TYPE_CHECKING:
     from thermohw.study import StudyRun
@@ -28,7 +29,7 @@ experiment = typer.Typer(
 _SYMBOLS = {"holds": "✓", "explained": "≈", "violated": "✗", "not-applicable": "–"}
 
 
-@experiment.command("list")
+@experiment.command("list", epilog=CODES)
 def list_studies() -> None:
     """List the shipped studies and run SPECs."""
     from rich.console import Console
@@ -51,7 +52,7 @@ def list_studies() -> None:
         console.print(f"{name:<{wide}}{_about(name)} (SPEC of one run: thermohw run {name})")
 
 
-@experiment.command("run")
+@experiment.command("run", epilog=or_one("a check of the study is violated"))
 def run_one(
     name: Annotated[str, typer.Argument(help="a shipped study, or the path of a study's .py file")],
     quick: Annotated[bool, typer.Option("--quick", help="the study's own short version")] = False,
@@ -65,7 +66,7 @@ def run_one(
         int | None, typer.Option(help="processes; default one per usable core")
     ] = None,
 ) -> None:
-    """Run a study, or what is left of it; exit 0 done, 1 a check is violated, 2 bad input."""
+    """Run a study, or what is left of it."""
     from thermohw.study import run_study
 
     signal.signal(signal.SIGINT, lambda number, frame: _interrupted())

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from thermohw.cli.codes import CODES, or_one
+
 __all__ = ["register"]
 
 _Spec = Annotated[str, typer.Argument(help="a TOML file, or the name of a shipped experiment")]
@@ -17,8 +19,8 @@ _Set = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the two commands."""
-    app.command("sensitivity")(sensitivity)
-    app.command("yield")(yields)
+    app.command("sensitivity", epilog=CODES)(sensitivity)
+    app.command("yield", epilog=or_one("the yield is below --at-least"))(yields)
 
 
 def sensitivity(

@@ -4,13 +4,16 @@ Boards are drawn from streams of their own, so that board 17 is the same among 2
 Each is measured with noise of its own: on the same noise all would share one error of measurement,
 often larger than what the boards differ by, and pass or fail together, which no interval of a share
 knows of. How many boards are closer to a bound than two standard errors is said beside the yield:
-more paths decide them. Finished boards are kept in a file as they come, and the same call goes on
-where an earlier one stopped.
+more paths decide them. Finished boards are kept in a file as they come, each on a line with a
+digest of its own, and the same call goes on where an earlier one stopped; a line that is torn is
+measured again, any other that does not fit is refused.
 """
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from hashlib import sha256
@@ -20,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from thermohw.errors import InputError
+from thermohw.outputs import check_place, write
 from thermohw.tolerance.interval import Fraction
 from thermohw.tolerance.measure import Metric, measure
 from thermohw.tolerance.require import Requirement
@@ -32,6 +36,8 @@ if TYPE_CHECKING:
     from thermohw.target import Target
 
 __all__ = ["Board", "Yield", "monte_carlo", "yield_"]
+
+_FORMAT = "thermohw-boards/2"
 
 
 @dataclass(frozen=True)
@@ -243,27 +249,80 @@ class _Kept:
         self.found: dict[tuple[int, float | None], Board] = {}
         if self.path is None:
             return
-        if not self.path.exists():
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.write_text(json.dumps({"format": "thermohw-boards/1", "of": identity}) + "\n")
+        head = json.dumps({"format": _FORMAT, "of": identity})
+        check_place(self.path, "a file, such as boards.jsonl")
+        if not os.path.lexists(self.path):
+            write(self.path, head + "\n")
             return
-        lines = self.path.read_text(encoding="utf-8").splitlines()
-        if not lines or json.loads(lines[0]).get("of") != identity:
+        lines = self._lines()
+        if lines[0] != head:
             raise InputError(
-                "holds boards of other settings: choose another place, or delete it",
+                f"holds no boards ({_FORMAT}) or those of other settings: choose another place, or "
+                "delete it",
                 where=str(self.path),
             )
-        for line in lines[1:]:
+        for number, line in enumerate(lines[1:-1], 2):
             try:
-                row = json.loads(line)
-            except json.JSONDecodeError:
-                continue  # the last line of an interrupted run
-            metrics = {name: Metric(*values) for name, values in row.pop("metrics").items()}
-            board = Board(**row, metrics=metrics)
+                board = _board(line)
+            except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+                raise InputError(
+                    f"line {number} is damaged ({error}): delete it, or the file",
+                    where=str(self.path),
+                ) from None
             self.found[board.index, board.corner] = board
+        if lines[-1]:  # torn by a kill; the next board would be glued to it
+            write(self.path, "".join(line + "\n" for line in lines[:-1]))
+
+    def _lines(self) -> list[str]:
+        """All lines; the last is "" unless it is torn."""
+        assert self.path is not None
+        try:
+            if self.path.is_symlink():
+                raise InputError("is a link: name the file itself", where=str(self.path))
+            return self.path.read_text(encoding="utf-8").split("\n")
+        except UnicodeDecodeError:
+            return [""]
+        except OSError as error:
+            raise InputError(f"cannot be read ({error.strerror})", where=str(self.path)) from error
 
     def add(self, board: Board) -> None:
-        """Keep one more."""
-        if self.path is not None:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(_plain(board)) + "\n")
+        """Keep one more, whole or not at all.
+
+        Raises:
+            InputError: the disk refuses it; boards kept before stay.
+        """
+        if self.path is None:
+            return
+        row = _plain(board)
+        line = json.dumps(row | {"sha256": _row_digest(row)}) + "\n"
+        try:
+            handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0))
+            try:
+                before = os.fstat(handle).st_size
+                if os.write(handle, line.encode()) != len(line.encode()):
+                    os.ftruncate(handle, before)
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            finally:
+                os.close(handle)
+        except OSError as error:
+            raise InputError(
+                f"cannot be written ({error.strerror}): make room; the same command goes on",
+                where=str(self.path),
+            ) from error
+
+
+def _row_digest(row: dict[str, Any]) -> str:
+    return sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()
+
+
+def _board(line: str) -> Board:
+    """A board from its line.
+
+    Raises:
+        ValueError: it is not what was written.
+    """
+    row = json.loads(line)
+    if row.pop("sha256") != _row_digest(row):
+        raise ValueError("its sha256 does not fit")
+    metrics = {name: Metric(*values) for name, values in row.pop("metrics").items()}
+    return Board(**row, metrics=metrics)

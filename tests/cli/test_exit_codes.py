@@ -1,0 +1,78 @@
+"""Exit codes: 1 is physics, 2 a mistake or a file not to be trusted; every help page says so."""
+
+import os
+import shutil
+import signal
+import sys
+import warnings
+
+import h5py
+import pytest
+from store.toy import produce, toy_layout, toy_parameters
+
+from thermohw.cli import main
+from thermohw.store import RunWriter
+
+COMMANDS = {
+    "devices": 0, "run": 0, "report": 0, "inspect": 0, "sensitivity": 0, "experiment list": 0,
+    "audit": 1, "spice": 1, "yield": 1, "experiment run": 1,
+}  # fmt: skip
+
+
+@pytest.fixture
+def shell(capsys, monkeypatch):
+    """Run a command in this process: (status, stdout, stderr)."""
+
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", ["thermohw", *map(str, words)])
+        handler = signal.getsignal(signal.SIGINT)
+        try:
+            with pytest.raises(SystemExit) as left, warnings.catch_warnings():
+                main()
+        finally:
+            signal.signal(signal.SIGINT, handler)
+        out, err = capsys.readouterr()
+        return left.value.code or 0, out, err
+
+    return call
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_help_page_tells_how_the_command_leaves(shell, command):
+    status, out, _ = shell(*command.split(), "--help")
+    words = " ".join(out.split())
+    assert status == 0 and "Exit codes: 0 done;" in words and "70 something unforeseen" in words
+    assert (" 1 " in words.split("Exit codes:")[1]) == bool(COMMANDS[command])
+
+
+def test_an_unsound_file_is_bad_input(shell, tmp_path):
+    path = tmp_path / "run.h5"
+    layout = toy_layout()
+    with RunWriter.create(path, layout, toy_parameters()) as run:
+        produce(run)
+    assert shell("inspect", path, "--verify")[0] == 0
+    broken = shutil.copy(path, tmp_path / "broken.h5")
+    with h5py.File(broken, "r+") as file:
+        name = next(iter(file["ledger"]))
+        file[f"ledger/{name}"][0] = float("nan")
+    status, out, err = shell("inspect", broken, "--verify")
+    assert status == 2 and "problem: " in out
+    assert len(err.splitlines()) == 1 and "broken.h5: is not sound" in err
+
+
+def test_outputs_that_cannot_be_are_refused_before_the_work(shell, tmp_path):
+    (tmp_path / "file").write_text("x")
+    commands = [
+        ["sensitivity", "mixture_rc"],
+        ["yield", "mixture_rc", "--require", "quality.w1 < 1"],
+        ["spice", "mixture_rc"],
+    ]
+    places = {"no/x": "does not exist", "file/x": "not a folder", ".": "is a folder"}
+    for words in commands:
+        for place, reason in places.items():
+            status, _, err = shell(*words, "--out", tmp_path / place)
+            assert status == 2 and reason in err and len(err.splitlines()) == 1, (words, err)
+        status, _, err = shell(*words, "--out", "/dev/null")
+        assert status == 2 and len(err.splitlines()) == 1
+    assert os.listdir(tmp_path) == ["file"]
+    assert not os.path.isfile("/dev/null")
