@@ -35,6 +35,7 @@ from thermohw.store.dimensions import attach, make_placeholder
 from thermohw.store.layout import Layout
 from thermohw.store.parameters import content_hash, write_tree
 from thermohw.store.provenance import provenance, version_of
+from thermohw.store.trust import require_trusted
 
 __all__ = ["FORMAT", "H5MD", "build", "dataset", "expected", "group", "open_file", "read_layout"]
 
@@ -129,6 +130,7 @@ def open_file(path: Path, mode: str, **options: Any) -> h5py.File:
         file = h5py.File(path, mode, **options)
     except (OSError, RuntimeError) as error:
         raise StoreError(_reason(error), where=where) from error
+    require_trusted(file)  # nothing is read before
     try:
         module = file.get("h5md/modules/thermohw")
         version = (

@@ -27,8 +27,10 @@ import numpy as np
 
 from thermohw import outputs
 from thermohw.errors import StoreError
+from thermohw.intake import require_file
 from thermohw.store.dimensions import attach, is_placeholder, make_placeholder
 from thermohw.store.parameters import read_tree, write_tree
+from thermohw.store.trust import require_trusted
 
 __all__ = ["STUDY_FORMAT", "StudyResults", "read_results", "write_results"]
 
@@ -117,7 +119,9 @@ def read_results(path: str | Path) -> StudyResults:
     path = Path(path) / "results.h5" if Path(path).is_dir() else Path(path)
     where = str(path)
     try:
+        require_file(path, "results file")
         with h5py.File(path, "r") as file:
+            require_trusted(file)
             if file.attrs.get("format") != STUDY_FORMAT:
                 raise StoreError("holds no results of a study", where=where)
             wall, cpu = (np.asarray(_data(file, f"seconds/{n}")[()]) for n in ("wall", "cpu"))

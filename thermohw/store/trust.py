@@ -1,0 +1,286 @@
+r"""The one gate that every opened HDF5 file passes: a stranger's file reaches nothing but itself.
+
+HDF5 can point out of a file (external raw storage puts any file of the reader's into a dataset;
+external links and virtual datasets open other files), can point in circles (a group that contains
+itself), can ask for code (filters are plug-ins), and can promise what is not there (a dataset of a
+petabyte that takes no bytes; a chunk that unpacks without end; a text that a million entries
+share). A run file needs none of this. So the file is walked once with the low-level interface,
+which follows no link and reads no dataset, and whatever `thermohw.store` does not write is refused
+by name before anything is read:
+
+    links       hard ones only, every object under one name, names printable
+    objects     groups and datasets; at most MOST_OBJECTS, MOST_LEVELS deep
+    types       numbers, truth values, complex numbers, texts; references in dimension scales only
+    storage     inside the file and really there; what filters unpack (h5repack's gzip, shuffle and
+                checksum are let in) is at most RATIO times the file, or SMALL bytes
+    texts       at most MOST_TEXT bytes, whatever they share
+
+What the bytes *say* is another matter, of checksums and of whoever reads them. Defects of the HDF5
+library itself are out of reach here: keep it up to date.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Iterator
+from math import prod
+from typing import Any
+
+import h5py
+import numpy as np
+from h5py import h5a, h5d, h5g, h5l, h5o, h5s, h5t, h5z  # pyright: ignore
+
+from thermohw.errors import StoreError
+from thermohw.intake import size_words
+
+__all__ = ["MOST_OBJECTS", "MOST_TEXT", "require_trusted"]
+
+MOST_OBJECTS = 20_000
+"""Groups and datasets of one file."""
+MOST_LEVELS = 16
+"""Groups inside groups."""
+MOST_TEXT = 256 * 2**20
+"""Bytes of all texts of a file."""
+RATIO, SMALL = 100, 256 * 2**20
+_MOST_NAME, _MOST_ATTRIBUTES, _MOST_ENTRIES = 255, 256, 64
+_FILTERS = {h5z.FILTER_DEFLATE: "gzip", h5z.FILTER_SHUFFLE: "shuffle", h5z.FILTER_FLETCHER32: ""}
+# What dimension scales consist of: the only references a run file has.
+_SCALES = {"DIMENSION_LIST": h5t.VLEN, "REFERENCE_LIST": h5t.COMPOUND}
+
+
+def require_trusted(file: h5py.File) -> None:
+    """Refuse a file that could reach outside itself or exhaust the reader; it is then closed.
+
+    Args:
+        file: just opened, nothing read yet.
+
+    Raises:
+        StoreError: naming the object and what is wrong with it.
+    """
+    where = file.filename
+    try:
+        _Walk(file).whole()
+    except _Refused as refused:
+        file.close()
+        raise StoreError(f"is not trusted: {refused}", where=where) from None
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError, zlib.error) as error:
+        file.close()
+        reason = " ".join(str(error).split())[:200]
+        raise StoreError(f"is damaged ({reason}): copy it again", where=where) from None
+
+
+class _Refused(Exception):
+    """What is refused, object first."""
+
+
+class _Walk:
+    """One walk through a file; `whole` is all that is called."""
+
+    def __init__(self, file: h5py.File) -> None:
+        self._root = file.id
+        self._size = max(os.stat(file.filename).st_size, 1)
+        self._seen: set[tuple[int, int]] = set()
+        self._texts = self._declared = 0
+
+    def whole(self) -> None:
+        info = h5o.get_info(self._root)
+        self._seen.add((info.fileno, info.addr))
+        root = h5g.open(self._root, b"/")
+        self._attributes(root, "/")
+        groups = [("", root, 1)]
+        while groups:
+            place, group, level = groups.pop()
+            for name in self._links(group, place):
+                here = f"{place}/{name.decode()}"
+                kind = self._object(group, name, here)
+                if kind == h5o.TYPE_DATASET:
+                    data = h5d.open(group, name)
+                    self._dataset(data, here)
+                    self._attributes(data, here)
+                else:
+                    inner = h5g.open(group, name)
+                    self._attributes(inner, here)
+                    if level == MOST_LEVELS:
+                        raise _Refused(f"{here} lies more than {MOST_LEVELS} groups deep")
+                    groups.append((here, inner, level + 1))
+
+    def _links(self, group: h5g.GroupID, place: str) -> list[bytes]:
+        """Names in a group, all of hard links; nothing is followed."""
+        names: list[bytes] = []
+        problems: list[str] = []
+        kinds = {h5l.TYPE_SOFT: "a soft link", h5l.TYPE_EXTERNAL: "an external link"}
+
+        def visit(name: bytes, info: h5l.LinkInfo) -> bool | None:
+            shown = f"{place}/{ascii(name.decode('utf-8', 'replace'))[1:-1][:80]}"
+            if info.type != h5l.TYPE_HARD:
+                problems.append(f"{shown} is {kinds.get(info.type, 'a link of an unknown kind')}")
+            elif not _fair(name):
+                problems.append(f"{shown} has a name that no run file has")
+            elif len(names) + len(self._seen) > MOST_OBJECTS:
+                problems.append(f"it has more than {MOST_OBJECTS} objects")
+            names.append(name)
+            return True if problems else None  # True ends the iteration
+
+        group.links.iterate(visit, info=True)
+        if problems:
+            raise _Refused(problems[0])
+        return names
+
+    def _object(self, group: h5g.GroupID, name: bytes, here: str) -> int:
+        """Kind of an object that was not met before."""
+        info = h5o.get_info(group, name)
+        if info.type not in (h5o.TYPE_DATASET, h5o.TYPE_GROUP):
+            raise _Refused(f"{here} is a stored datatype, neither a group nor a dataset")
+        if (info.fileno, info.addr) in self._seen:
+            raise _Refused(f"{here} is another name of an object met before: a circle or an alias")
+        self._seen.add((info.fileno, info.addr))
+        if len(self._seen) > MOST_OBJECTS:
+            raise _Refused(f"it has more than {MOST_OBJECTS} objects")
+        return info.type
+
+    def _attributes(self, item: h5g.GroupID | h5d.DatasetID, here: str) -> None:
+        names: list[bytes] = []
+        # Returning anything ends the iteration: not to collect what will be refused.
+        h5a.iterate(
+            item, lambda name: names.append(name) or (len(names) > _MOST_ATTRIBUTES or None)
+        )
+        if len(names) > _MOST_ATTRIBUTES:
+            raise _Refused(f"{here} has more than {_MOST_ATTRIBUTES} attributes")
+        for name in names:
+            shown = f"attribute {ascii(name.decode('utf-8', 'replace'))[1:-1][:80]} of {here}"
+            attribute = h5a.open(item, name)
+            dtype, points = attribute.get_type(), attribute.get_space().get_simple_extent_npoints()
+            scale = isinstance(item, h5d.DatasetID) and _SCALES.get(name.decode("utf-8", "replace"))
+            if scale and dtype.get_class() == scale and not dtype.committed():
+                continue
+            if not _fair(name):
+                raise _Refused(f"{shown} has a name that no run file has")
+            _require_plain(dtype, shown)
+            if _is_text(dtype) and points > _MOST_ENTRIES:
+                raise _Refused(f"{shown} has {points} texts, more than {_MOST_ENTRIES}")
+
+    def _dataset(self, data: h5d.DatasetID, here: str) -> None:
+        plan, dtype = data.get_create_plist(), data.get_type()
+        # The layout first: asking a virtual dataset for its extent may open its sources.
+        layout = plan.get_layout()
+        if layout == h5d.VIRTUAL:
+            raise _Refused(f"{here} is a virtual dataset, put together from other files")
+        if plan.get_external_count():
+            name = ascii(os.fsdecode(plan.get_external(0)[0]))[1:-1][:80]
+            raise _Refused(f"{here} keeps its values outside, in {name}")
+        _require_plain(dtype, here)
+        filters = [plan.get_filter(i)[0] for i in range(plan.get_nfilters())]
+        for code in filters:
+            if code not in _FILTERS:
+                raise _Refused(f"{here} needs filter {code}, which no run file needs")
+        if len({*filters}) < len(filters):
+            raise _Refused(f"{here} is packed twice")
+        space = data.get_space()
+        if space.get_simple_extent_type() == h5s.NULL:
+            return
+        shape = space.get_simple_extent_dims()
+        points = prod(int(n) for n in shape)
+        declared, stored = points * dtype.get_size(), data.get_storage_size()
+        if not stored and len(shape) == 1 and _is_placeholder(data):
+            if points > max(self._size, 2**16):  # its paths would not fit into the file
+                raise _Refused(f"{here} names an axis of {points} entries, more than the file has")
+            return
+        self._declared += declared
+        if self._declared > max(RATIO * self._size, SMALL):
+            size = f"{size_words(declared)} in a file of {size_words(self._size)}"
+            raise _Refused(f"{here} declares {size}")
+        if not filters and stored < declared:
+            raise _Refused(f"{here} declares {size_words(declared)} but holds {size_words(stored)}")
+        if stored > self._size:
+            raise _Refused(f"{here} claims {size_words(stored)}, more than the file has")
+        offset = data.get_offset() if layout == h5d.CONTIGUOUS else None
+        if offset is not None and declared and offset + declared > self._size:
+            raise _Refused(f"{here} lies beyond the end of the file")
+        if layout == h5d.CHUNKED:
+            self._chunks(data, prod(plan.get_chunk()) * dtype.get_size(), filters, here)
+        if _is_text(dtype):
+            self._text(data, points, here)
+
+    def _chunks(self, data: h5d.DatasetID, size: int, filters: list[int], here: str) -> None:
+        """Refuse chunks that are, or unpack to, more than they declare."""
+        if size > SMALL:
+            raise _Refused(f"{here} has chunks of {size_words(size)}")
+        if h5z.FILTER_DEFLATE not in filters:
+            return
+        packed: list[tuple[int, ...]] = []
+        # gzip packs 1032 to 1 at best: a chunk of fewer bytes cannot grow beyond SMALL.
+        data.chunk_iter(
+            lambda chunk: packed.append(chunk.chunk_offset) if chunk.size > SMALL // 1100 else None
+        )
+        for offset in packed:
+            _, raw = data.read_direct_chunk(offset)
+            stream, total = zlib.decompressobj(), 0
+            while raw and not stream.eof and total <= size:
+                total += len(stream.decompress(raw, 2**20))
+                raw = stream.unconsumed_tail
+            if total > size:
+                raise _Refused(f"{here} has a chunk that unpacks to more than {size_words(size)}")
+
+    def _text(self, data: h5d.DatasetID, points: int, here: str) -> None:
+        """Add up texts, so few at once that entries which share one cannot fill the memory."""
+        dtype, space = h5t.special_dtype(vlen=bytes), data.get_space()
+        shape = space.get_simple_extent_dims()
+        if len(shape) > 1:
+            raise _Refused(f"{here} is a table of texts")
+        step = max(1, MOST_TEXT // self._size)
+        memory = h5t.py_create(dtype)
+        for start in range(0, points, step):
+            count = min(step, points - start)
+            found: Any = np.empty(count, dtype=dtype)
+            if shape:
+                space.select_hyperslab((start,), (count,))
+            data.read(h5s.create_simple((count,)), space if shape else h5s.ALL, found, memory)
+            self._texts += sum(len(text or b"") for text in found)
+            if self._texts > MOST_TEXT:
+                raise _Refused(f"{here} has texts of more than {size_words(MOST_TEXT)}")
+
+
+def _fair(name: bytes) -> bool:
+    """Whether a name is what a run file may have: printable, short, no path."""
+    try:
+        text = name.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    odd = text in ("", ".", "..") or "/" in text or len(name) > _MOST_NAME
+    return text.isprintable() and not odd
+
+
+def _is_text(dtype: h5t.TypeID) -> bool:
+    """Whether a type is text of variable length."""
+    return isinstance(dtype, h5t.TypeStringID) and dtype.is_variable_str()
+
+
+def _leaves(dtype: h5t.TypeID) -> Iterator[h5t.TypeID]:
+    """The type itself, or the two members of a complex number."""
+    if isinstance(dtype, h5t.TypeCompoundID):
+        members = [dtype.get_member_name(i) for i in range(dtype.get_nmembers())]
+        if members == [b"r", b"i"]:
+            yield from (dtype.get_member_type(i) for i in range(2))
+            return
+    yield dtype
+
+
+def _require_plain(dtype: h5t.TypeID, here: str) -> None:
+    """Refuse what is no number, truth value or text."""
+    if dtype.committed():
+        raise _Refused(f"{here} has a stored datatype")
+    for leaf in _leaves(dtype):
+        kind = leaf.get_class()
+        if kind == h5t.REFERENCE:
+            raise _Refused(f"{here} holds references")
+        text = kind == h5t.STRING
+        if kind not in (h5t.INTEGER, h5t.FLOAT, h5t.ENUM) and not text:
+            raise _Refused(f"{here} is of a type that no run file has")
+        if leaf.get_size() > 16 and not (text and leaf.get_size() <= MOST_TEXT):
+            raise _Refused(f"{here} has values of {leaf.get_size()} bytes each")
+
+
+def _is_placeholder(data: h5d.DatasetID) -> bool:
+    """Whether a dataset is marked as a dimension scale without values."""
+    return h5a.exists(data, b"CLASS") and h5a.exists(data, b"NAME")
