@@ -80,6 +80,7 @@ def test_sources_of_a_run_are_codes() -> None:
 
     class Watch:
         name = "watch"
+        sums = False
 
         def init(self, state: torch.Tensor) -> dict[str, torch.Tensor]:
             return {}

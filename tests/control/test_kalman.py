@@ -122,6 +122,7 @@ def test_filter_of_a_run_is_calibrated(wiring: str, latency: str | None) -> None
 
     class Watch:
         name = "watch"
+        sums = False
 
         def init(self, state: torch.Tensor) -> dict[str, torch.Tensor]:
             return {}

@@ -100,6 +100,7 @@ class Products:
     """Heat with the force taken at the left, middle or right end of every step."""
 
     name = "products"
+    sums = False
 
     def init(self, state: torch.Tensor) -> Carry:
         zeros = torch.zeros(len(state), dtype=torch.float64)

@@ -35,6 +35,8 @@ dtype = "float64"
 test = 32
 [store]
 every = 0
+[audit]
+twins = false
 """
 
 

@@ -65,15 +65,17 @@ class Engine:
             state: replaces the drawn start states, thermal units, shape (paths, n).
         """
         if state is None:
-            model = self.start.sample(self.seed, tile.blocks, tile.paths)
+            rows = tile.rows if noise is None else tile.paths
+            model = self.start.sample(self.seed, tile.blocks, rows)
             voltage = self.plan.protocol.to_thermal(model)
             state = voltage @ torch.as_tensor(self.plan.protocol.board.capacitance)
         assert state is not None
         state = state.to(self.dtype)
         self._prepare(state[:1])
         if noise is None:
-            noise = BlockNoise(self.seed, tile.blocks, tile.paths, dtype=self.dtype)
-        carries = {observer.name: observer.init(state) for observer in self.observers}
+            noise = BlockNoise(self.seed, tile.blocks, len(state), dtype=self.dtype)
+        own = state[: tile.paths]
+        carries = {o.name: o.init(own if o.sums else state) for o in self.observers}
         run = TileRun(self, tile, noise, state, carries)
         lag = self.plan.chain.lag
         if not lag.is_ideal:

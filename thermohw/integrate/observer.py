@@ -25,9 +25,12 @@ class Observer(Protocol):
 
     Attributes:
         name: key of its result.
+        sums: whether it adds over paths and so sees the tile's own alone; else it keeps a row for
+            every path that is computed.
     """
 
     name: str
+    sums: bool
 
     def init(self, state: torch.Tensor) -> Carry:
         """A fresh carry for a tile that starts in `state`, shape (paths, n)."""

@@ -43,6 +43,7 @@ class Recorder:
     """
 
     name = "recorder"
+    sums = False
 
     def __init__(
         self, plan: Plan, ticks: Sequence[int] | NDArray[Any], *, score: bool = True

@@ -10,7 +10,12 @@ from dataclasses import dataclass
 
 from thermohw.integrate.noise import BLOCK
 
-__all__ = ["Tile", "tiles"]
+__all__ = ["BATCH", "Tile", "tiles"]
+
+BATCH = 256
+"""Rows that are computed together at least: the last bits of an exponential or a matrix product
+depend on how many rows stand beside it, so that a tile is filled up to whole batches with paths
+that nobody asked for, and a path's numbers do not depend on how many follow it."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +25,11 @@ class Tile:
     first: int
     paths: int
     blocks: tuple[int, ...]
+
+    @property
+    def rows(self) -> int:
+        """Paths that are computed: whole batches."""
+        return -(-self.paths // BATCH) * BATCH
 
 
 def tiles(paths: int, tile: int = BLOCK, *, first_block: int = 0) -> list[Tile]:

@@ -13,34 +13,59 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from thermohw.control import Control
+from thermohw.control import Control, Piece
 from thermohw.errors import InputError
 from thermohw.integrate.noise import BlockNoise, NoiseSource
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from thermohw.control import Piece
     from thermohw.integrate.engine import Engine
     from thermohw.integrate.observer import Carry
+    from thermohw.integrate.step import Step
     from thermohw.integrate.tile import Tile
 
 __all__ = ["TileRun"]
 
 
+def _cut(record: Any, rows: int, paths: int) -> Any:
+    """A record of tensors of `rows` rows, those within it too, cut to the first `paths`."""
+    if isinstance(record, torch.Tensor):
+        return record[:paths] if record.ndim and len(record) == rows else record
+    if isinstance(record, Piece):
+        return record
+    if isinstance(record, tuple):
+        parts = (_cut(item, rows, paths) for item in record)
+        return type(record)(*parts) if hasattr(record, "_fields") else tuple(parts)
+    return record
+
+
 @dataclass(eq=False)
 class TileRun:
-    """One tile on its way through the timeline."""
+    """One tile on its way through the timeline.
+
+    Attributes:
+        engine: what all tiles share.
+        tile: which paths.
+        noise: their normals.
+        whole: states of all rows that are computed, the tile's paths first.
+        carries: of the observers, by name.
+    """
 
     engine: Engine
     tile: Tile
     noise: NoiseSource
-    state: torch.Tensor
+    whole: torch.Tensor
     carries: dict[str, Carry]
     position: int = 0
     pending: dict[int, Control] = field(default_factory=dict)
     predicted: torch.Tensor | None = None
     lag: torch.Tensor | None = None
+
+    @property
+    def state(self) -> torch.Tensor:
+        """States of the tile's own paths, shape (paths, n)."""
+        return self.whole[: self.tile.paths]
 
     @property
     def tick(self) -> int:
@@ -60,7 +85,7 @@ class TileRun:
         """
         plan, controller = self.engine.plan, self.engine.controller
         if controller.filter is not None and self.predicted is None:
-            self.predicted = controller.filter.start(len(self.state), self.state)
+            self.predicted = controller.filter.start(len(self.whole), self.whole)
         timeline, last = plan.timeline, len(plan.timeline) - 1
         while self.position <= last and timeline[self.position].tick < until:
             piece = timeline[self.position]
@@ -71,10 +96,11 @@ class TileRun:
             control = self.pending.get(piece.applies)
             if self.lag is not None:
                 control = self._remember(control, piece)
-            step = self.engine.stepper.step(piece, self.state, control, noise=self.noise, act=act)
+            step = self.engine.stepper.step(piece, self.whole, control, noise=self.noise, act=act)
+            own = self._own(step)
             for observer in self.engine.observers:
-                observer.update(self.carries[observer.name], step)
-            self.state, self.lag = step.end, step.lag
+                observer.update(self.carries[observer.name], own if observer.sums else step)
+            self.whole, self.lag = step.end, step.lag
             self.position += 1
             self._forget(piece.applies, step.next_control)
             if self.predicted is not None:
@@ -86,9 +112,9 @@ class TileRun:
 
     def _decide(self, tick: int) -> None:
         controller = self.engine.controller
-        width = controller.normals * self.state.shape[1]
+        width = controller.normals * self.whole.shape[1]
         noise = self.noise.normals(width) if width else None
-        voltage = self.engine.plan.protocol.board.efforts(self.state)
+        voltage = self.engine.plan.protocol.board.efforts(self.whole)
         control = controller.act(voltage, tick, noise=noise, predicted=self.predicted)
         self.pending[tick] = control
         if control.estimate is not None:
@@ -124,9 +150,23 @@ class TileRun:
                 where="simulate",
             )
 
-    def results(self) -> dict[str, Carry]:
-        """What every observer has to say at the end, by observer name."""
-        return {o.name: o.result(self.carries[o.name], self.state) for o in self.engine.observers}
+    def _own(self, step: Step) -> Step:
+        """What concerns the tile's own paths; views."""
+        if len(self.whole) == self.tile.paths:
+            return step
+        return _cut(step, len(self.whole), self.tile.paths)
+
+    def results(self, *, whole: bool = False) -> dict[str, Carry]:
+        """What every observer has to say at the end, by observer name; of the tile's own paths, or
+        with `whole` of all rows where an observer has one number a path.
+        """
+        rows, paths = len(self.whole), self.tile.paths
+        found = {}
+        for o in self.engine.observers:
+            said = o.result(self.carries[o.name], self.state if o.sums else self.whole)
+            cut = not (whole or o.sums or rows == paths)
+            found[o.name] = {k: v[:paths] for k, v in said.items()} if cut else said
+        return found
 
     def checkpoint(self) -> dict[str, Any]:
         """Everything needed to continue, as numpy arrays by name; copies, since observers add in
@@ -135,7 +175,7 @@ class TileRun:
         assert isinstance(self.noise, BlockNoise)
         saved: dict[str, Any] = {
             "position": self.position,
-            "state": self.state.numpy().copy(),
+            "state": self.whole.numpy().copy(),
             "noise": self.noise.get_state(),
         }
         for name, carry in self.carries.items():
@@ -160,7 +200,7 @@ class TileRun:
             return torch.from_numpy(value.copy())
 
         self.position = int(saved["position"])
-        self.state = tensor(saved["state"])
+        self.whole = tensor(saved["state"])
         self.pending = {}  # decisions of a later tick would be taken for the replayed ones
         self.noise.set_state(saved["noise"])
         for key, value in saved.items():

@@ -93,6 +93,7 @@ def ledger_values(
     start: torch.Tensor,
     end: torch.Tensor,
     results: dict[str, dict[str, torch.Tensor]],
+    paths: int | None = None,
 ) -> dict[str, np.ndarray]:
     """Values of every ledger channel of one tile, SI.
 
@@ -101,6 +102,7 @@ def ledger_values(
         start: start states, thermal units, shape (paths, n).
         end: end states.
         results: what the observers said.
+        paths: of the tile, where more rows were computed; None: all of them.
     """
     device, scale = engine.plan.protocol.board, engine.plan.protocol.device.scale
     protocol = engine.plan.protocol
@@ -139,7 +141,7 @@ def ledger_values(
         values[f"voltage.{when}"] = efforts[:, :n] * scale.voltage
         if device.fluxes:
             values[f"inductor_current.{when}"] = efforts[:, n:] * scale.current
-    return {name: value.numpy() for name, value in values.items()}
+    return {name: value[:paths].numpy() for name, value in values.items()}
 
 
 def series_channels(engine: Engine, dtype: str) -> tuple[Channel, ...]:

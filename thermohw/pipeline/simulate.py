@@ -209,12 +209,13 @@ def _in_memory(engine: Engine, setting: Setting, paths: int, *, progress: bool) 
     with progress_bar(progress, paths * ticks) as bar:
         for tile in tiles(paths, tile_size(engine.plan)):
             run = engine.open(tile)
-            first = run.state
+            first = run.whole
             for until in _stops(ticks):
                 before = run.tick
                 run.advance(until)
                 bar.update((until - before) * tile.paths)
-            parts.append(ledger_values(engine, first, run.state, run.results()))
+            found = run.results(whole=True)
+            parts.append(ledger_values(engine, first, run.whole, found, tile.paths))
     channels = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return Run(setting, channels, _finite(_summary(channels, setting)), None)
 

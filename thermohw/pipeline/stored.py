@@ -90,7 +90,7 @@ def run_into_file(
             first_unit = group * writer.layout.blocks
             if writer.committed < first_unit + writer.layout.blocks:
                 run = engine.open(tile)
-                start = run.state
+                start = run.whole
                 if writer.committed > first_unit:
                     run.restore(saved)
                 _finish_tile(writer, run, start, totals, bar)
@@ -115,17 +115,20 @@ def _finish_tile(
         run.advance(_last_tick(layout, region.frames, engine.plan.schedule.ticks))
         if recorder is not None:
             for name, values in series_values(engine, recorder.drain()).items():
-                writer.write_series(name, region.frames, region.paths, values)
+                writer.write_series(name, region.frames, region.paths, values[:, : run.tile.paths])
         state: dict[str, Any] = {}
         if left > 1:
             state = run.checkpoint()
         else:
-            results = run.results()
-            for name, values in ledger_values(engine, start, run.state, results).items():
+            results = run.results(whole=True)
+            paths = run.tile.paths
+            for name, values in ledger_values(engine, start, run.whole, results, paths).items():
                 writer.write_ledger(name, region.paths, values)
             totals["profile"] = totals["profile"] + results["profile"]["profile"].numpy()
             if "balance" in results:
-                totals["balance"] = totals["balance"] + _balance_sums(engine, results)
+                totals["balance"] = totals["balance"] + _balance_sums(
+                    engine, results, run.tile.paths
+                )
             if "codes" in results and (run.tile.first == 0 or run.tile.paths == layout.group):
                 # A last tile of a few paths would only blur what full ones say of the codes.
                 nats = float(results["codes"]["information.codes"])
@@ -137,13 +140,15 @@ def _finish_tile(
         bar.update(1)
 
 
-def _balance_sums(engine: Engine, results: dict[str, dict[str, torch.Tensor]]) -> np.ndarray:
+def _balance_sums(
+    engine: Engine, results: dict[str, dict[str, torch.Tensor]], paths: int
+) -> np.ndarray:
     """Per bath, and in the last row for sum_k Q_k/T_k: sums over paths of the expected heat, of
     heat less it, of that squared and cubed.
     """
     temperatures = torch.as_tensor(engine.plan.protocol.device.temperatures)
-    expected = results["balance"]["expected"]
-    gap = results["ledger"]["heat"] - expected
+    expected = results["balance"]["expected"][:paths]
+    gap = results["ledger"]["heat"][:paths] - expected
     expected, gap = (torch.cat([x, (x / temperatures).sum(1, True)], 1) for x in (expected, gap))
     sums = (expected, gap, gap.square(), gap**3)
     return torch.stack([x.sum(0) for x in sums], 1).numpy()
@@ -184,10 +189,10 @@ def _layout(engine: Engine, paths: int, every: int) -> Layout:
     group = tile_size(plan)
     series = series_channels(engine, str(engine.dtype).removeprefix("torch.")) if every else ()
     probe = engine.open(tiles(min(paths, group), group)[0])
-    probe.predicted = probe.state
+    probe.predicted = probe.whole
     shortest, ticks = float(plan.schedule.durations.min()), plan.schedule.ticks
     waiting = min(2 + int(plan.latency / shortest), ticks + 1) if plan.latency else 1
-    late = {f"pending/{i:08d}/{what}": probe.state for i in range(waiting) for what in _LATE}
+    late = {f"pending/{i:08d}/{what}": probe.whole for i in range(waiting) for what in _LATE}
     size = state_bytes(probe.checkpoint() | {name: value.numpy() for name, value in late.items()})
     size += 65536  # totals
     bins = next(o for o in engine.observers if isinstance(o, Profile)).edges

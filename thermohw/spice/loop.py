@@ -96,6 +96,7 @@ class _Energies:
     """Observer that adds up work and heat of one path and keeps them every `every` steps."""
 
     name = "energies"
+    sums = False
 
     def __init__(self, every: int) -> None:
         self.every = every

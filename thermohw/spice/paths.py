@@ -69,6 +69,7 @@ class _Tap:
     """Observer that keeps one row of every step."""
 
     name = "tap"
+    sums = False
 
     def __init__(self, row: int) -> None:
         self.row = row

@@ -77,6 +77,7 @@ class HeatBalance:
     """
 
     name = "balance"
+    sums = False
 
     def __init__(self, device: LinearDevice) -> None:
         assert device.uncoupled
@@ -156,6 +157,7 @@ class NetworkBalance:
     """
 
     name = "balance"
+    sums = False
 
     def __init__(self, device: LinearDevice, wiring: str, ticks: int) -> None:
         self.device, self.wiring = device, wiring

@@ -45,6 +45,7 @@ class CodeEntropy:
     """
 
     name = "codes"
+    sums = True
 
     def __init__(self, plan: Plan) -> None:
         assert plan.adc is not None

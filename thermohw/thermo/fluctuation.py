@@ -59,6 +59,7 @@ class PathRatio:
     """
 
     name = "fluctuation"
+    sums = False
 
     def __init__(self, device: LinearDevice, wiring: str, *, kernel: str, odd: bool = True) -> None:
         assert kernel in ("held", "euler")

@@ -72,6 +72,7 @@ class Information:
     """
 
     name = "information"
+    sums = False
 
     def __init__(self, controller: Controller) -> None:
         assert controller.filter is not None

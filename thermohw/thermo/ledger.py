@@ -46,6 +46,7 @@ class Ledger:
     """
 
     name = "ledger"
+    sums = False
 
     def __init__(self, device: LinearDevice, wiring: str, *, varying: bool = False) -> None:
         self.device, self.wiring, self.varying = device, wiring, varying

@@ -27,6 +27,7 @@ class Peaks:
     """
 
     name = "peaks"
+    sums = True
 
     def __init__(self, device: LinearDevice) -> None:
         self.device = device

@@ -39,6 +39,7 @@ class Profile:
     """
 
     name = "profile"
+    sums = True
 
     def __init__(self, schedule: Schedule, *, bins: int = 128) -> None:
         self.edges = bin_edges(schedule.ticks, bins)

@@ -30,6 +30,7 @@ class Pumping:
     """
 
     name = "pumping"
+    sums = False
 
     def init(self, state: torch.Tensor) -> Carry:
         """Nothing pumped yet."""

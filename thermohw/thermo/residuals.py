@@ -97,6 +97,7 @@ class Residuals:
     """
 
     name = "residuals"
+    sums = True
 
     def __init__(self, plan: Plan, *, bins: int = 128) -> None:
         self.plan, self.kernels = plan, Kernels(plan)
