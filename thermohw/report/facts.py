@@ -17,7 +17,7 @@ from thermohw.circuit import LinearDevice, build_device, model_units
 from thermohw.datasheet import read_datasheet
 from thermohw.errors import StoreError
 from thermohw.process import Langevin, process_from_dict
-from thermohw.target import target_from_dict
+from thermohw.target.registry import stored_target
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -179,7 +179,7 @@ def read_facts(run: RunReader) -> Facts:
 
 
 def _data(stored: dict[str, Any]) -> Target:
-    target = target_from_dict(json.loads(stored["definition"]), stored.get("arrays"))
+    target = stored_target(json.loads(stored["definition"]), stored.get("arrays"))
     return getattr(target, "base", target)
 
 

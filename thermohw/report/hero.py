@@ -14,7 +14,7 @@ from thermohw.report.clock import Clock
 from thermohw.report.energy import Bar, ledger
 from thermohw.report.excerpts import Samples, Traces, read_samples, read_traces
 from thermohw.report.facts import Facts, read_facts
-from thermohw.report.figures.canvas import INK, PALETTE, new_figure, png, tidy
+from thermohw.report.figures.canvas import INK, PALETTE, new_figure, plain_words, png, tidy
 from thermohw.report.figures.density import histogram
 from thermohw.report.figures.images import compose, levels
 from thermohw.report.figures.traces import draw_fan
@@ -59,7 +59,9 @@ def hero(path: str | Path, out: str | Path, *, audit: Any = None) -> Path:
         facts = read_facts(run)
         samples = read_samples(run, facts)
         traces = read_traces(run, facts, paths=40)
-    outputs.write(target, png(lambda: _draw(facts, samples, traces, verdicts), scale=2.0))
+    with plain_words():
+        drawn = png(lambda: _draw(facts, samples, traces, verdicts), scale=2.0)
+    outputs.write(target, drawn)
     return target
 
 

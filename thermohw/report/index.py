@@ -1,8 +1,8 @@
 """The index of a folder of runs: one compact card each.
 
-A run that cannot be read - unfinished, damaged, foreign - gets a card that says so in the error's
-own words: one bad file must not hide the others. A card leads to the run's page where that lies
-beside the index.
+A run that cannot be read - unfinished, damaged, foreign, or wrong in a way nobody thought of - gets
+a card that says so: one bad file must not hide the others. A card leads to the run's page where
+that lies beside the index.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from tqdm import tqdm
 
 from thermohw.errors import InputError
 from thermohw.report.clock import Clock
-from thermohw.report.excerpts import read_samples, read_traces
-from thermohw.report.facts import read_facts
+from thermohw.report.excerpts import Samples, Traces, read_samples, read_traces
+from thermohw.report.facts import Facts, read_facts
 from thermohw.report.figures.density import density, moments, scatter
 from thermohw.report.figures.images import grids
 from thermohw.report.figures.traces import fan
@@ -78,27 +79,36 @@ def _card(path: Path, target: Path, number: int) -> Card:
     from thermohw.audit import audit
 
     beside = path.with_suffix(".html")
-    link = os.path.relpath(beside, target.parent) if beside.is_file() else ""
+    # Quoted: the name of a file must not become an address of another kind.
+    link = quote(os.path.relpath(beside, target.parent)) if beside.is_file() else ""
     try:
         verdicts = Verdicts.of(audit(path))
         with RunReader.open(path) as run:
             facts = read_facts(run)
             samples = read_samples(run, facts, most=4096)
             traces = read_traces(run, facts, paths=_FAN_PATHS, frames=80)
+        picture = _picture(facts, samples, traces, number)
+        words = f"{wiring_words(facts)}, {score_words(facts)}"
+        return Card(
+            path.name, link, title(facts), words, headline(verdicts, facts), verdicts, picture
+        )
     except InputError as error:
         return Card(path.name, link, problem=error.problem)
+    except Exception as error:
+        problem = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        return Card(path.name, link, problem=problem)
+
+
+def _picture(facts: Facts, samples: Samples, traces: Traces | None, number: int) -> Any:
+    """Pictures, paths or samples, whichever suits the run; `number` keeps identifiers apart."""
     shape = None if facts.target is None else facts.target.image_shape
     if shape is not None:
-        picture: Any = grids(samples, shape, side=_SIDE)[0]
-    elif traces is not None:
-        picture = fan(traces, samples, Clock.of(facts), name=f"fan{number}")
-    elif samples.generated.shape[1] == 1:
-        volts = facts.units["volts_per_unit"] / (
-            1.0 if facts.target is None else facts.target.scale
-        )
-        picture = density(samples, unit_volts=volts, name=f"density{number}")[0]
-    else:
-        two = samples.generated.shape[1] == 2
-        picture = scatter(samples)[0] if two else moments(samples, facts.nodes)[0]
-    words = f"{wiring_words(facts)}, {score_words(facts)}"
-    return Card(path.name, link, title(facts), words, headline(verdicts, facts), verdicts, picture)
+        return grids(samples, shape, side=_SIDE)[0]
+    if traces is not None:
+        return fan(traces, samples, Clock.of(facts), name=f"fan{number}")
+    if samples.generated.shape[1] == 1:
+        scale = 1.0 if facts.target is None else facts.target.scale
+        volts = facts.units["volts_per_unit"] / scale
+        return density(samples, unit_volts=volts, name=f"density{number}")[0]
+    two = samples.generated.shape[1] == 2
+    return scatter(samples)[0] if two else moments(samples, facts.nodes)[0]

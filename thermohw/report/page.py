@@ -1,8 +1,9 @@
 """The page of one run: a pure function of a stored file and of the audit of it.
 
 Everything is inside the one HTML file - style, figures, pictures - so that it can be mailed, kept
-for years and opened without a network. Equal files give equal bytes: nothing depends on the clock,
-on the machine or on who looks.
+for years and opened without a network. A page runs nothing and fetches nothing, and says so to the
+browser (Content-Security-Policy), because files may come from strangers. Equal files give equal
+bytes: nothing depends on the clock, on the machine or on who looks.
 """
 
 from __future__ import annotations
@@ -38,6 +39,11 @@ if TYPE_CHECKING:
 
 __all__ = ["page", "render"]
 
+# All that a page is allowed: its own styles and the pictures inside it.
+_POLICY = (
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; "
+    "form-action 'none'"
+)
 _FAN_PATHS = 40
 _PICTURES = 4  # rows of a film strip
 _MOST_SIDE = 64  # pixels: larger pictures are shown fewer at a time
@@ -157,5 +163,6 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     style = resources.files("thermohw.report") / "templates" / "style.css"
+    made.globals["policy"] = Markup(_POLICY)
     made.globals["style"] = Markup(style.read_text(encoding="utf-8"))
     return made

@@ -1,12 +1,14 @@
 """The page of a study: a pure function of its folder, results.json and the figures beside it.
 
 Figures are put into the page as drawings whose colours follow light and dark; their files stay for
-papers. The page is self-contained, and the same folder gives the same bytes.
+papers. The page is self-contained, and the same folder gives the same bytes. The folder may be a
+stranger's: only files in it are read, and of figures only shapes and text come into the page.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,8 @@ from thermohw.report.verdicts import Verdicts, typeset
 __all__ = ["is_study", "study_page", "write_study_page"]
 
 _FORMAT = "thermohw-study/1"
+_NAME = re.compile(r"[\w+-][\w .+-]*")  # of a figure: no folder, nothing hidden
+_LARGEST = 2**26
 _WIDE = 480  # CSS pixels: a wider figure takes the whole row
 _ENLARGED = 1.25  # a figure is shown at most so many times its own size
 
@@ -47,7 +51,7 @@ def write_study_page(folder: str | Path, target: str | Path | None = None) -> Pa
         InputError: no results of a study there, or the page cannot be written.
     """
     place = Path(folder) / "index.html" if target is None else Path(target)
-    outputs.write(place, study_page(Path(folder)))
+    outputs.write(place, study_page(Path(folder)).encode(errors="replace"))
     return place
 
 
@@ -59,7 +63,7 @@ def study_page(folder: Path) -> str:
     """
     file = folder / "results.json"
     try:
-        table = json.loads(file.read_text(encoding="utf-8"))
+        table = json.loads(_text(folder, "results.json"))
         if table.get("format") != _FORMAT:
             raise InputError(f"is not of format {_FORMAT}", where=str(file))
         figures = [_figure(folder, entry) for entry in table["figures"]]
@@ -81,20 +85,42 @@ def study_page(folder: Path) -> str:
             "provenance": _origin(table["provenance"]),
             "version": table["provenance"]["thermohw"],
         }
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
+        return render("study.html.j2", **content)
+    except InputError:
+        raise
+    except Exception as error:  # a stranger's file may break any expectation
+        words = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         raise InputError(
-            f"cannot be read ({type(error).__name__}: {error}): run the study again",
-            where=str(file),
+            f"cannot be read ({words}): run the study again", where=str(file)
         ) from error
-    return render("study.html.j2", **content)
+
+
+def _text(folder: Path, *names: str) -> str:
+    """Text of a file of the folder, and of no other.
+
+    Raises:
+        InputError: it is none, leads out of the folder, or is too large to be what it should.
+    """
+    path = folder.joinpath(*names)
+    where = str(path)
+    if path.is_symlink() or not path.resolve().is_relative_to(folder.resolve()):
+        raise InputError("leads out of the study's folder", where=where)
+    if not path.is_file():
+        raise InputError("is missing: run the study again", where=where)
+    if path.stat().st_size > _LARGEST:
+        raise InputError(f"is larger than {_LARGEST} bytes", where=where)
+    return path.read_text(encoding="utf-8")
 
 
 def _figure(folder: Path, entry: dict[str, Any]) -> _Drawn:
     name, caption = entry["name"], typeset(entry["caption"])
-    document = (folder / "figures" / f"{name}.svg").read_text(encoding="utf-8")
-    drawing = inline(document, f"figure-{name}", caption)
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise InputError(f"{name!r} is no name of a figure", where=str(folder / "results.json"))
+    document = _text(folder, "figures", f"{name}.svg")
+    try:
+        drawing = inline(document, f"figure-{name}", caption)
+    except ValueError as error:
+        raise InputError(str(error), where=str(folder / "figures" / f"{name}.svg")) from error
     wide = entry["width"] > _WIDE
     return _Drawn(Picture(drawing, caption, caption), name, wide, round(_ENLARGED * entry["width"]))
 

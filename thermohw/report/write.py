@@ -47,7 +47,7 @@ def report(path: str | Path, out: str | Path | None = None, *, audit: Any = None
 
             audit = audit_run(source)
         text = page(source, audit)
-    outputs.write(target, text)
+    outputs.write(target, text.encode(errors="replace"))  # names from files may be no text
     return target
 
 

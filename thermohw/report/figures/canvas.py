@@ -22,6 +22,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from thermohw.report.figures.allowed import allowed
 from thermohw.report.numerals import plain
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ __all__ = [
     "inline",
     "name_lines",
     "new_figure",
+    "plain_words",
     "png",
     "renamed",
     "svg",
@@ -120,7 +122,8 @@ def svg(draw: Callable[[], Figure], *, name: str, alt: str) -> str:
         name: unique on the page; keeps the identifiers of figures apart.
         alt: text alternative.
     """
-    return inline(document(draw, name=name), name, alt)
+    with plain_words():
+        return inline(document(draw, name=name), name, alt)
 
 
 def document(draw: Callable[[], Figure], *, name: str) -> str:
@@ -129,6 +132,13 @@ def document(draw: Callable[[], Figure], *, name: str) -> str:
     with house_style({"svg.hashsalt": name}):
         draw().savefig(buffer, format="svg", metadata={"Date": None})
     return buffer.getvalue()
+
+
+@contextmanager
+def plain_words() -> Iterator[None]:
+    """Names come from files: a dollar sign in one is no mathematics."""
+    with matplotlib.rc_context({"text.parse_math": False}):
+        yield
 
 
 @contextmanager
@@ -233,18 +243,22 @@ def _apart(heights: np.ndarray) -> np.ndarray:
 
 
 def inline(document: str, name: str, alt: str) -> str:
-    """An SVG document as an element of an HTML page: no prologue, no namespaces, no own colours."""
-    body = document[document.index("<svg") :]
-    body = re.sub(r"<metadata>.*?</metadata>\s*", "", body, flags=re.DOTALL)
-    size = re.search(r'viewBox="([^"]*)"', body)
-    assert size is not None
-    body = re.sub(r"<svg[^>]*>", "", body, count=1)
-    body = re.sub(r'<g id="[^"]*"', "<g", body).replace("xlink:href", "href")
-    body = re.sub(r"<!--.*?-->\s*", "", body, flags=re.DOTALL)
+    """An SVG document as an element of an HTML page: no prologue, no namespaces, no own colours.
+
+    Whoever drew it, nothing comes along but shapes and text (`allowed`).
+
+    Raises:
+        ValueError: it is no drawing.
+    """
+    size, body = allowed(document)
+    body = re.sub(r'<g id="[^"]*"', "<g", body)
     for role, colour in PALETTE.items():
         body = body.replace(colour, f"var(--{role})")
     # Fonts are the page's; matplotlib's own were only there to measure the text.
     body = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font-size: \1", body)
-    label = alt.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
-    box = f'viewBox="{size.group(1)}" role="img" aria-label="{label}"'
-    return f'<svg class="figure" id="{name}" {box}>\n{body.strip()}'
+    label, own = (
+        text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+        for text in (alt, name)
+    )
+    box = f'viewBox="{size}" role="img" aria-label="{label}"'
+    return f'<svg class="figure" id="{own}" {box}>\n{body.strip()}'
