@@ -29,6 +29,7 @@ from thermohw.errors import InputError
 
 __all__ = [
     "MOST_ARRAY",
+    "MOST_MATRIX",
     "MOST_NETLIST",
     "MOST_SHEET",
     "MOST_SPEC",
@@ -57,6 +58,8 @@ MOST_WEIGHTS = 1024 * _MIB
 """Bytes of a weight file."""
 MOST_ARRAY = 4096 * _MIB
 """Bytes of the rows of a data set, as they are in memory."""
+MOST_MATRIX = 2048 * _MIB
+"""Bytes of one matrix over all coordinates, 16384 of them."""
 
 _NESTING = 64  # levels of tables and lists; ours have five
 _PARTS = 64  # of a dotted key; tomllib's time grows with the square of their number
@@ -79,7 +82,7 @@ def require_file(path: str | Path, what: str = "file") -> os.stat_result:
     try:
         status = os.stat(path)
     except FileNotFoundError:
-        raise InputError(f"no such {what}", where=where) from None
+        raise InputError(f"cannot be read: no such {what}", where=where) from None
     except (OSError, ValueError) as error:  # ValueError: a NUL, or a surrogate no system takes
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"cannot be read: {reason}", where=where) from None

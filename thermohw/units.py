@@ -33,6 +33,10 @@ K_B: float = Boltzmann
 """Boltzmann constant, 1.380649e-23 J/K."""
 
 _NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*", re.DOTALL)
+# What a unit may consist of, before pint is asked: "1 F**9**9**9" would keep it busy for ever.
+_UNIT = re.compile(r"[\w\s*/^().+%°√-]{0,48}")
+_POWER = re.compile(r"\s*(?:\*\*|\^)\s*\(?\s*[+-]?\d?(?:\.\d{1,3})?\s*\)?(?!\s*(?:\*\*|\^|[\d.]))")
+_LONG = 400  # characters of number and unit: a float written out has up to 330
 _ROOT = re.compile(r"sqrt\(\s*(\w+)\s*\)|√(\w+)|rt(Hz)")
 # SI unit -> what it measures, and how a person would write one.
 _KINDS = {
@@ -108,12 +112,18 @@ def engineering(value: float, unit: str, digits: int = 4) -> str:
 
 def _size(text: Any, unit: str) -> float:
     """The size of a quantity in `unit`; a ValueError says in words why there is none."""
+    if isinstance(text, int) and text.bit_length() > 1024:
+        raise ValueError("value is not finite")
     if isinstance(text, int | float) and not isinstance(text, bool):
         text = repr(text)
-    match = _NUMBER.fullmatch(text) if isinstance(text, str) else None
+    match = _NUMBER.fullmatch(text[: _LONG + 1]) if isinstance(text, str) else None
     if match is None:
         raise ValueError("not a finite number with a unit")
     number, name = match.groups()
+    if len(match.string) > _LONG:
+        raise ValueError("more text than a quantity has")
+    if re.search(r"[eE][+-]?\d{5}", number):
+        raise ValueError("value is not finite")
     if unit and not name:
         raise ValueError("value without unit")
     try:
@@ -129,6 +139,8 @@ def _size(text: Any, unit: str) -> float:
 
 
 def _show(text: Any) -> str:
+    if isinstance(text, int) and text.bit_length() > 1024:
+        return "a number of more than 300 digits"
     shown = repr(text)
     return shown if len(shown) <= 60 else shown[:57] + "..."
 
@@ -136,6 +148,13 @@ def _show(text: Any) -> str:
 @lru_cache(maxsize=512)
 def _factor(name: str, unit: str) -> Decimal:
     """How many `unit` one `name` is; a ValueError says in words why there is no such number."""
+    powers = _POWER.findall(name)
+    if not _UNIT.fullmatch(name) or "__" in name or re.search(r"\d{5}", name):
+        raise ValueError(f"unknown unit '{_short(name)}'")
+    # Unless powers of powers are written, six of one digit cannot make a number long.
+    rest, nested = _POWER.sub("", name), re.findall(r"\)\s*(?:\*\*|\^)", name)
+    if len(powers) > 6 or len(nested) > 1 or "^" in rest or "**" in rest:
+        raise ValueError(f"unknown unit '{_short(name)}' (one power a unit, of one digit)")
     registry = _registry()
     try:
         given = registry.parse_units(_ROOT.sub(_power, name))
@@ -151,6 +170,10 @@ def _factor(name: str, unit: str) -> Decimal:
         raise ValueError(f"unit '{name}' does not start at zero (give kelvin or degC)")
     # Prefixes are powers of ten that binary products blur in the sixteenth digit.
     return Decimal(f"{one.magnitude / wanted.magnitude:.15g}")
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 40 else name[:37] + "..."
 
 
 def _power(match: re.Match[str]) -> str:

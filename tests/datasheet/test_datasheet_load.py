@@ -97,7 +97,7 @@ def test_records_are_frozen() -> None:
         ("source = true", 'source = "yes"', "r0.source: input should be a valid boolean: 'yes'"),
         ("[[node]]", "[node]", "write double brackets"),
         ("device/1", "run/1", "format: 'thermohw-run/1' is not a device datasheet"),
-        ("[cost]", "[cost", "not TOML: "),
+        ("[cost]", "[cost", "not valid TOML: "),
     ],
 )
 def test_refusals_name_key_value_and_expectation(old: str, new: str, says: str) -> None:
@@ -190,5 +190,5 @@ def test_paths(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match="cannot be read"):
         load_datasheet(path)
-    with pytest.raises(InputError, match="Is a directory"):
+    with pytest.raises(InputError, match="is a folder"):
         load_datasheet(f"{tmp_path}/")

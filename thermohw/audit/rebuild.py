@@ -16,8 +16,9 @@ from thermohw.circuit import LinearDevice, build_device
 from thermohw.control import Protocol
 from thermohw.datasheet import read_datasheet
 from thermohw.errors import InputError
+from thermohw.intake import parse_json
 from thermohw.process import process_from_dict
-from thermohw.target import target_from_dict
+from thermohw.target.registry import stored_target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 __all__ = ["Setting", "describe", "rebuild"]
 
 _OBJECTS = ("device", "process", "score")
+# What values of a wrong kind or size raise in those who expect right ones.
+_UNREADABLE = (TypeError, ValueError, ArithmeticError, AttributeError, LookupError, AssertionError,
+               RecursionError)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +111,7 @@ def _describe_target(target: Target) -> dict[str, Any]:
 
 
 def _target(stored: Mapping[str, Any]) -> Target:
-    return target_from_dict(json.loads(stored["definition"]), stored.get("arrays"))
+    return stored_target(parse_json(stored["definition"], "target"), stored.get("arrays"))
 
 
 def rebuild(parameters: Mapping[str, Any], *, where: str = "") -> Setting:
@@ -118,24 +122,25 @@ def rebuild(parameters: Mapping[str, Any], *, where: str = "") -> Setting:
     """
     try:
         device = _device(parameters["datasheet"])
-        process = process_from_dict(json.loads(parameters["process"]))
+        process = process_from_dict(parse_json(parameters["process"], "process"))
         target = _target(parameters["target"]) if "target" in parameters else None
         scale = float(parameters["score"]["scale"])
         score = _score(parameters["score"], process, target)
-        settings = json.loads(parameters["protocol"])
+        settings = parse_json(parameters["protocol"], "protocol")
         return Setting(Protocol(device, process, score.scaled(scale), **settings), target)
     except KeyError as error:
         problem = f"lacks {error}: it was not written by a thermohw run"
         raise InputError(problem, where=where) from error
     except InputError as error:
         raise InputError(f"holds settings that are refused ({error})", where=where) from error
-    except (TypeError, ValueError) as error:
-        problem = f"holds settings that cannot be read ({error}): it is damaged or too new"
+    except _UNREADABLE as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        problem = f"holds settings that cannot be read ({reason}): it is damaged or too new"
         raise InputError(problem, where=where) from error
 
 
 def _device(stored: Mapping[str, Any]) -> LinearDevice:
-    overrides = json.loads(stored["overrides"]) or None
+    overrides = parse_json(stored["overrides"], "overrides") or None
     return build_device(read_datasheet(stored["text"], stored["name"], overrides))
 
 

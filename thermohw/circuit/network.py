@@ -23,6 +23,7 @@ from thermohw.circuit.device import LinearDevice
 from thermohw.circuit.scale import Scale
 from thermohw.datasheet import load_datasheet
 from thermohw.errors import InputError
+from thermohw.intake import MOST_MATRIX, require_room
 from thermohw.units import engineering
 
 if TYPE_CHECKING:
@@ -101,6 +102,9 @@ def assemble_network(datasheet: Datasheet) -> LinearDevice:
     """
     index = {node.name: i for i, node in enumerate(datasheet.nodes)}
     resistors, inductors = datasheet.resistors, datasheet.inductors
+    size = len(index) + len(inductors)
+    what = f"a matrix of {size} x {max(size, len(resistors))} for the circuit"
+    require_room(8.0 * size * max(size, len(resistors)), what, datasheet.name, most=MOST_MATRIX)
     lossy = [x for x in inductors if x.series_resistance is not None]
     resistances = (
         [r.resistance.value for r in resistors if r.source]

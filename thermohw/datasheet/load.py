@@ -8,7 +8,7 @@ without the file.
 
 from __future__ import annotations
 
-import tomllib
+import os
 from collections.abc import Mapping
 from importlib.resources import files
 from os import PathLike, fspath
@@ -25,6 +25,7 @@ from thermohw.datasheet.quartic import place_units
 from thermohw.datasheet.schema import did_you_mean, read_tables
 from thermohw.datasheet.sheet import Cost, Datasheet, Limits
 from thermohw.errors import InputError
+from thermohw.intake import MOST_SHEET, parse_toml, read_text
 
 __all__ = ["device_names", "load_datasheet", "read_datasheet"]
 
@@ -58,14 +59,13 @@ def load_datasheet(
         if asked not in device_names():
             raise InputError(f"unknown device '{asked}'; {did_you_mean(asked, device_names())}")
         path, stem = files("thermohw").joinpath("devices", f"{asked}.toml"), asked
-    try:
+    if not isinstance(path, Path):  # inside a zipped package
         text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    elif "\0" not in asked and not os.path.exists(path):
         raise InputError("no such datasheet; give a TOML file or a shipped device: "
                          + ", ".join(device_names()), where=asked) from None  # fmt: skip
-    except (OSError, ValueError) as error:  # ValueError: not UTF-8, or a path no system has
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"cannot be read: {reason}", where=asked) from None
+    else:
+        text = read_text(path, MOST_SHEET, "datasheet")
     return read_datasheet(text, stem, overrides, where=asked)
 
 
@@ -84,10 +84,7 @@ def read_datasheet(
         InputError: see `load_datasheet`.
     """
     place = where or name
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"not TOML: {error}", where=place) from None
+    raw = parse_toml(text, place)
     for kind, letter in (("capacitor", "c"), ("mutual", "k"), ("bilinear", "j")):
         tables = raw.get(kind)
         for position, table in enumerate(tables if isinstance(tables, list) else ()):

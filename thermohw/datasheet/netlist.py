@@ -22,7 +22,7 @@ import numpy as np
 
 from thermohw.datasheet.netlist_cards import read_cards
 from thermohw.datasheet.netlist_tables import Recognised, recognise
-from thermohw.errors import InputError
+from thermohw.intake import MOST_NETLIST, read_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -98,11 +98,7 @@ def read_netlist(path: str | PathLike[str], overrides: Mapping[str, Any] | None 
         InputError: a file that cannot be read, or whatever `parse_netlist` refuses.
     """
     name = fspath(path)
-    try:
-        text = Path(name).read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"cannot be read: {reason}", where=name) from None
+    text = read_text(name, MOST_NETLIST, "netlist")
     return parse_netlist(text, Path(name).stem, overrides, where=name)
 
 

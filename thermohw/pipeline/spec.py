@@ -10,7 +10,7 @@ spec has one canonical text, whose hash tells whether an unfinished run may be r
 from __future__ import annotations
 
 import json
-import tomllib
+import os
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import resources
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from thermohw.errors import InputError
+from thermohw.intake import MOST_SPEC, parse_toml, read_text
 from thermohw.pipeline.imperfections import ImperfectionKeys, Quantity
 
 if TYPE_CHECKING:
@@ -167,12 +168,8 @@ def load_spec(source: str | Path, overrides: Sequence[str] | Mapping[str, Any] =
     """
     path = Path(source)
     shipped = resources.files("thermohw.experiments") / f"{source}.toml"
-    if path.is_file():
-        where = str(source)
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"cannot be read: {error}", where=where) from error
+    if os.path.exists(path) and not (path.is_dir() and shipped.is_file()):
+        where, text = str(source), read_text(path, MOST_SPEC, "SPEC")
     elif shipped.is_file():
         where, text = f"experiments/{source}.toml", shipped.read_text(encoding="utf-8")
     elif (resources.files("thermohw.experiments") / f"{source}.py").is_file():
@@ -190,10 +187,7 @@ def read_spec(
     text: str, overrides: Sequence[str] | Mapping[str, Any] = (), *, where: str = "spec"
 ) -> Spec:
     """Parse and validate a SPEC's text; see `load_spec`."""
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"not valid TOML: {error}", where=where) from error
+    raw = parse_toml(text, where, most=MOST_SPEC)
     pairs = overrides.items() if hasattr(overrides, "items") else map(_parse_override, overrides)  # type: ignore[union-attr]
     for key, value in pairs:
         _put(raw, key, value)
@@ -210,8 +204,8 @@ def _parse_override(text: str) -> tuple[str, Any]:
     if not equals or not key.strip():
         raise InputError(f"{text!r}: expected key=value, e.g. protocol.ticks=1024", where="--set")
     try:
-        return key.strip(), tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+        return key.strip(), parse_toml(f"value = {value}", "--set", most=MOST_SPEC)["value"]
+    except InputError:
         return key.strip(), value.strip()
 
 

@@ -28,6 +28,7 @@ from safetensors import SafetensorError
 
 from thermohw import outputs
 from thermohw.errors import InputError
+from thermohw.intake import MOST_WEIGHTS, parse_json, read_bytes
 from thermohw.process import Process, process_from_dict
 from thermohw.score.base import Score
 from thermohw.score.network import Head, NetworkScore, build_head
@@ -35,6 +36,8 @@ from thermohw.score.network import Head, NetworkScore, build_head
 __all__ = ["load_score", "save_score", "score_from_bytes", "score_to_bytes"]
 
 _FORMAT, _KEY = "thermohw-score/1", "thermohw-score"
+_HEADER = 16 * 2**20  # bytes; the library itself reads up to 100 MB
+_MOST = {"width": 65536, "depth": 256, "bumps": 4096, "levels": 4096}
 _WEIGHT, _ARRAY = "weights.", "preconditioner."
 
 
@@ -78,6 +81,8 @@ def score_from_bytes(
     Raises:
         InputError: foreign or damaged data, or a score trained for another process.
     """
+    if int.from_bytes(data[:8], "little") > _HEADER:
+        raise InputError("not a safetensors file: its header is too long", where=where)
     try:
         tensors = safetensors.torch.load(data)
     except SafetensorError as error:
@@ -87,8 +92,9 @@ def score_from_bytes(
     if text is None:
         raise InputError("not a thermohw score: its header does not describe one", where=where)
     try:
-        stored, head, record = _described(json.loads(text), tensors)
-    except (KeyError, TypeError, ValueError) as error:
+        stored, head, record = _described(parse_json(text, where), tensors)
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, AssertionError,
+            RecursionError) as error:  # fmt: skip
         problem = f"not a whole thermohw score ({type(error).__name__}: {error})"
         raise InputError(problem, where=where) from None
     if process is not None and process != stored:
@@ -116,6 +122,9 @@ def _described(
         if name.startswith(_ARRAY)
     }
     numbers, trunk = architecture["numbers"], architecture["trunk"]
+    for name, value in {**numbers, **trunk}.items():
+        if name in _MOST and not (isinstance(value, int) and 1 <= value <= _MOST[name]):
+            raise ValueError(f"{name} = {value!r}: at most {_MOST[name]}")
     head = build_head(architecture["head"], process, arrays, numbers=numbers, trunk=trunk)
     return process, head, dict(description["record"])
 
@@ -139,10 +148,7 @@ def load_score(path: str | Path, process: Process | None = None) -> NetworkScore
     Raises:
         InputError: no such file, a foreign or damaged one, or a score for another process.
     """
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot read the weights: {error.strerror}", where=str(path)) from None
+    data = read_bytes(path, MOST_WEIGHTS, "weights file")
     return score_from_bytes(data, process, where=str(path))
 
 

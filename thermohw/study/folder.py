@@ -21,6 +21,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import thermohw
 from thermohw.errors import InputError
+from thermohw.intake import MOST_TABLE, parse_json, read_text
 from thermohw.outputs import open_lock, sweep
 from thermohw.study.cellfile import Finished, cell_hash, read_cell, replace_file
 from thermohw.study.definition import Cell, merge
@@ -186,7 +187,7 @@ def _manifest(path: Path) -> dict[str, Any] | None:
             )
         return None
     try:
-        manifest = json.loads(file.read_text(encoding="utf-8"))
+        manifest = parse_json(read_text(file, MOST_TABLE, "manifest"))
         if manifest["format"] != _FORMAT:
             raise ValueError(f"format {manifest['format']}")
         for key in ("study", "quick", "given", "parameters", "cells", "code"):

@@ -7,7 +7,7 @@ Compressed files are recognised by their first two bytes, whatever they are call
 
 from __future__ import annotations
 
-import gzip
+import io
 import tarfile
 import zlib
 from collections.abc import Callable, Iterable
@@ -16,12 +16,15 @@ from pathlib import Path
 import numpy as np
 
 from thermohw.errors import InputError
+from thermohw.intake import read_bytes, unpacked
 from thermohw.target.dataset import TEST, TRAIN, VALIDATION
 
 __all__ = ["Files", "limited_split", "open_files"]
 
 _GZIP = b"\x1f\x8b"
 _VALIDATION = 5000
+_MOST = 1024 * 2**20  # bytes of one file, unpacked: MNIST has 45 MiB, CIFAR-10 30 MiB a batch
+_MEMBERS = 10_000
 _ARCHIVES = (".tar.gz", ".tgz", ".tar")
 
 Files = dict[str, Callable[[], bytes]]  # name without folders -> reader of its bytes
@@ -66,8 +69,8 @@ def open_files(path: str | Path, wanted: Iterable[str]) -> Files:
 def _reader(file: Path) -> Callable[[], bytes]:
     def read() -> bytes:
         try:
-            return _plain(file.read_bytes())
-        except (OSError, EOFError, zlib.error) as error:
+            return _plain(read_bytes(file, _MOST, "file of images"), str(file))
+        except (EOFError, zlib.error) as error:
             raise InputError(f"cannot be read ({_line(error)})", where=str(file)) from None
 
     return read
@@ -77,12 +80,15 @@ def _members(archive: Path, names: set[str]) -> Files:
     """The wanted members of a tar archive, read at once: seeking in gzip is slow."""
     found: dict[str, bytes] = {}
     try:
-        with tarfile.open(archive) as tar:
-            for member in tar:
+        plain = _whole(archive)
+        with tarfile.open(fileobj=io.BytesIO(plain), mode="r:") as tar:
+            for count, member in enumerate(tar):
+                if count == _MEMBERS:
+                    raise InputError(f"has more than {_MEMBERS} members", where=str(archive))
                 name = member.name.rsplit("/", 1)[-1].removesuffix(".gz")
                 handle = tar.extractfile(member) if member.isfile() and name in names else None
                 if handle is not None:
-                    found.setdefault(name, _plain(handle.read()))
+                    found.setdefault(name, _plain(handle.read(_MOST), f"{archive}: {name}"))
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
         raise InputError(
             f"cannot be read as an archive ({_line(error)})", where=str(archive)
@@ -90,8 +96,13 @@ def _members(archive: Path, names: set[str]) -> Files:
     return {name: (lambda data=data: data) for name, data in found.items()}
 
 
-def _plain(data: bytes) -> bytes:
-    return gzip.decompress(data) if data.startswith(_GZIP) else data
+def _whole(archive: Path) -> bytes:
+    """A tar archive unpacked: its length is known before any member is believed."""
+    return _plain(read_bytes(archive, _MOST, "archive of images"), str(archive))
+
+
+def _plain(data: bytes, where: str) -> bytes:
+    return unpacked(data, _MOST, where) if data.startswith(_GZIP) else data
 
 
 def _line(error: Exception) -> str:

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 from thermohw.errors import InputError
+from thermohw.intake import MOST_MATRIX, require_room
 from thermohw.target.base import Target
 from thermohw.target.moments import moments
 
@@ -60,6 +61,9 @@ class DataSet(Target):
         self.rows, self.split, self.step = rows, np.asarray(split, dtype=np.int8), float(step)
         self.name, self.image_shape = name, image_shape
         self.dim = rows.shape[1]
+        size = 8.0 * self.dim**2
+        require_room(size, f"the covariance of {self.dim} coordinates", "target", most=MOST_MATRIX)
+        require_room(8.0 * rows.size, f"data of shape {rows.shape}", "target")
         kept = rows if rows.dtype == np.uint8 else rows.astype(np.float64)  # bytes stay bytes
         self._pools = {
             part: torch.as_tensor(kept[self.split == part]) for part in (TRAIN, VALIDATION, TEST)

@@ -18,7 +18,7 @@ import numpy as np
 from thermohw.errors import InputError
 from thermohw.target.gaussian import GaussianMixture
 from thermohw.target.law import MixtureLaw
-from thermohw.target.uniform import LEVELS
+from thermohw.target.uniform import LEVELS, MOST_SIDE
 
 __all__ = ["GaussianPixels", "gaussian_pixels"]
 
@@ -60,9 +60,10 @@ def gaussian_pixels(
     Raises:
         InputError: side is not a positive whole number, mean not finite, std not positive.
     """
-    if isinstance(side, bool) or not isinstance(side, int) or side < 1:
+    if isinstance(side, bool) or not isinstance(side, int) or not 1 <= side <= MOST_SIDE:
         raise InputError(
-            f"expected a whole number of pixels >= 1, got {side!r}", where="target.side"
+            f"expected a whole number of pixels from 1 to {MOST_SIDE}, got {side!r}",
+            where="target.side",
         )
     for key, value in {"mean": mean, "std": std}.items():
         number = isinstance(value, (int, float)) and not isinstance(value, bool)

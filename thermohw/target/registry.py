@@ -12,6 +12,7 @@ from thermohw.errors import InputError
 from thermohw.target.array import array
 from thermohw.target.base import Target
 from thermohw.target.cifar import cifar10
+from thermohw.target.dataset import TEST, TRAIN, VALIDATION
 from thermohw.target.digits import digits
 from thermohw.target.gaussian import gaussian, gaussian_mixture
 from thermohw.target.joint import joint
@@ -19,7 +20,7 @@ from thermohw.target.mnist import mnist
 from thermohw.target.pixels import gaussian_pixels
 from thermohw.target.uniform import uniform_pixels
 
-__all__ = ["TARGETS", "target_from_dict"]
+__all__ = ["TARGETS", "stored_target", "target_from_dict"]
 
 TARGETS: dict[str, Callable[..., Target]] = {
     "gaussian": gaussian,
@@ -32,6 +33,50 @@ TARGETS: dict[str, Callable[..., Target]] = {
     "gaussian_pixels": gaussian_pixels,
     "joint": joint,
 }
+
+
+_DATA = ("array", "mnist", "cifar10", "digits")  # made from files, or from the network
+
+
+def stored_target(mapping: Any, arrays: Any = None) -> Target:
+    """Build a target from what a stored run holds, and from nothing else.
+
+    A run file is a stranger's: it may not make its reader open a file, let alone the network, by
+    naming one. Data sets are therefore rebuilt from their arrays only.
+
+    Args:
+        mapping: `Target.to_dict()` as it was stored.
+        arrays: `Target.arrays()` as they were stored.
+
+    Raises:
+        InputError: as `target_from_dict`; also a data set without its rows and their split, or
+            arrays of the wrong kind.
+    """
+    base = mapping
+    while isinstance(base, Mapping) and base.get("kind") == "joint":
+        if base is not mapping:
+            raise InputError("a joint target inside another", where="target.base")
+        base = base.get("base")
+    if isinstance(base, Mapping) and base.get("kind") in _DATA:
+        _require_rows(arrays)
+    return target_from_dict(mapping, arrays)
+
+
+def _require_rows(arrays: Any) -> None:
+    """Refuse anything but rows of numbers with a split for each."""
+    if not isinstance(arrays, Mapping) or not {"rows", "split"} <= {*arrays}:
+        problem = "the data set is named but its rows are not stored; nothing else is looked up"
+        raise InputError(problem, where="target.arrays")
+    rows, split = arrays["rows"], arrays["split"]
+    if not isinstance(rows, np.ndarray) or rows.ndim < 2 or rows.dtype.kind not in "fiub":
+        raise InputError("expected rows of real numbers", where="target.arrays.rows")
+    if not isinstance(split, np.ndarray) or split.shape != rows.shape[:1]:
+        raise InputError(f"expected {len(rows)} numbers, one a row", where="target.arrays.split")
+    if not np.isin(split, (TRAIN, VALIDATION, TEST)).all() or (split == TRAIN).sum() < 2:
+        problem = "expected 0, 1 or 2 for every row, two training rows at least"
+        raise InputError(problem, where="target.arrays.split")
+    if not np.isfinite(rows).all():
+        raise InputError("expected finite numbers", where="target.arrays.rows")
 
 
 def target_from_dict(
@@ -49,9 +94,11 @@ def target_from_dict(
     Raises:
         InputError: unknown kind, unknown or missing key, or a value that cannot be used.
     """
+    if not isinstance(mapping, Mapping):
+        raise InputError(f"expected a table, got {type(mapping).__name__}", where="target")
     given = dict(mapping)
     kind = given.pop("kind", None)
-    if kind not in TARGETS:
+    if not isinstance(kind, str) or kind not in TARGETS:
         raise InputError(
             f"{kind!r} is not a target; choose {', '.join(TARGETS)}", where="target.kind"
         )

@@ -24,6 +24,7 @@ from thermohw.target.base import Target
 __all__ = ["UniformPixels", "uniform_pixels"]
 
 LEVELS = 256
+MOST_SIDE = 1024  # a million coordinates
 
 
 class UniformPixels(Target):
@@ -70,9 +71,10 @@ def uniform_pixels(side: int = 1, *, centred: bool = False) -> UniformPixels:
     Raises:
         InputError: side is not a positive whole number.
     """
-    if isinstance(side, bool) or not isinstance(side, int) or side < 1:
+    if isinstance(side, bool) or not isinstance(side, int) or not 1 <= side <= MOST_SIDE:
         raise InputError(
-            f"expected a whole number of pixels >= 1, got {side!r}", where="target.side"
+            f"expected a whole number of pixels from 1 to {MOST_SIDE}, got {side!r}",
+            where="target.side",
         )
     if not isinstance(centred, bool):
         raise InputError(f"expected true or false, got {centred!r}", where="target.centred")

@@ -28,6 +28,7 @@ _FEW = 4  # dimensions
 _DENSE = 256  # pixels that a dense network is given
 _SMALLEST = 4  # pixels a side of a U-Net
 _PRECISIONS = ("float32", "bfloat16")
+_MOST = {"width": 65536, "depth": 256, "bumps": 4096}
 _KEYS = {
     "head": "text",
     "trunk": "text",
@@ -182,6 +183,7 @@ def _check(given: Mapping[str, Any]) -> None:
             fine = number and 0.0 <= value < 1.0
         else:
             least = 2 if key == "bumps" else 1
-            fine = number and isinstance(value, int) and value >= least and math.isfinite(value)
+            fine = isinstance(value, int) and number and least <= value <= _MOST[key]
         if not fine:
-            raise InputError(f"expected a {_KEYS[key]}, got {value!r}", where=where)
+            most = f" up to {_MOST[key]}" if key in _MOST else ""
+            raise InputError(f"expected a {_KEYS[key]}{most}, got {value!r}", where=where)
