@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from thermohw.errors import InputError
+from thermohw.intake import parse_json, require_file, require_room
 from thermohw.outputs import replacing
 from thermohw.store import content_hash
 
@@ -121,8 +123,11 @@ def write_cell(path: Path, finished: Finished) -> None:
 def read_cell(path: Path) -> Finished | None:
     """A finished cell; None where there is no file or not a whole one."""
     try:
+        require_file(path)
+        with zipfile.ZipFile(path) as whole:
+            require_room(sum(member.file_size for member in whole.infolist()), "the cell")
         with np.load(path, allow_pickle=False) as stored:
-            meta = json.loads(stored["meta"].tobytes())
+            meta = parse_json(stored["meta"].tobytes())
             assert meta["format"] == _FORMAT
             values = {
                 name: meta["values"][name] if name in meta["values"] else stored[_ARRAY + name]
