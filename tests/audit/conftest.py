@@ -7,6 +7,7 @@ from typing import Any
 
 import h5py
 import pytest
+from store.toy import unsealed
 
 from thermohw.pipeline import load_spec, run_spec
 
@@ -65,7 +66,7 @@ def tampered(run_file, tmp_path):
     def change(name, edits, extra=()):
         path = tmp_path / "changed.h5"
         shutil.copy(run_file(name, extra), path)
-        with h5py.File(path, "r+") as file:
+        with h5py.File(unsealed(path), "r+") as file:
             for place, edit in edits.items():
                 data: Any = file[place]
                 old = data[()]

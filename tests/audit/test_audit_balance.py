@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from store.toy import unsealed
 
 import thermohw as th
 from thermohw.estimate import Estimate
@@ -77,7 +78,7 @@ def test_right_heats_hold(folder: Path, name: str, dtype: str) -> None:
 def tampered(path: Path, change: dict[str, object]) -> str:
     copy = path.with_name("tampered.h5")
     shutil.copyfile(path, copy)
-    with h5py.File(copy, "r+") as file:
+    with h5py.File(unsealed(copy), "r+") as file:
         for name, values in change.items():
             file[f"ledger/{name}"].write_direct(np.asarray(values))  # pyright: ignore[reportAttributeAccessIssue]
     return th.audit(copy).check("bath_heat").status

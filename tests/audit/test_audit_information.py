@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 import pytest
 from scipy.stats import norm
+from store.toy import unsealed
 
 from thermohw.audit import Audit, audit
 from thermohw.audit.gather import gather
@@ -90,7 +91,7 @@ def test_what_a_file_says_of_converters_is_not_trusted(one_bit: Path, tmp_path: 
     """An older file holds another bound and no entropies of codes: both are done without."""
     old = tmp_path / "old.h5"
     shutil.copy(one_bit, old)
-    with h5py.File(old, "r+") as file:
+    with h5py.File(unsealed(old), "r+") as file:
         information: Any = file["parameters/information"]
         information["acquired"][...] = 0.5
         del information["law"]

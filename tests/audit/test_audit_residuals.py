@@ -13,6 +13,7 @@ from typing import Any
 import h5py
 import pytest
 from golden.runs import KINDS
+from store.toy import unsealed
 
 from thermohw.audit import audit
 from thermohw.control import Controller
@@ -47,7 +48,7 @@ def verdict(path, name):
 
 def hide(path, key, edits: dict[str, float] | None = None):
     """Take a key out of a finished file's protocol, and scale some of its numbers."""
-    with h5py.File(path, "r+") as file:
+    with h5py.File(unsealed(path), "r+") as file:
         place: Any = file["parameters/protocol"]
         place[...] = json.dumps(json.loads(place[()]) | {key: None})
         for name, factor in (edits or {}).items():
@@ -237,7 +238,7 @@ def test_reasons(tmp_path):
 
 def test_sums_of_another_run_are_refused(tmp_path):
     path = run(tmp_path / "run.h5", *HELD, paths=64)
-    with h5py.File(path, "r+") as file:
+    with h5py.File(unsealed(path), "r+") as file:
         data: Any = file["results/residual.sums"]
         data[:, 0] += 1.0
     with pytest.raises(InputError, match="changed after the run"):

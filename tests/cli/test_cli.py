@@ -66,7 +66,12 @@ def test_report_writes_a_page(shell, run_file, tmp_path):
 
 def test_inspect_verifies(shell, run_file, tmp_path):
     status, out, _ = shell("inspect", run_file, "--verify")
-    assert status == 0 and "complete" in out and "verified" in out and "carry no checksum" in out
+    assert (
+        status == 0
+        and "complete" in out
+        and "verified" in out
+        and "every number equals its checksum" in out
+    )
     broken = tmp_path / "broken.h5"
     data = bytearray(run_file.read_bytes())
     text = b"wiring"

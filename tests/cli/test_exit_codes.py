@@ -8,7 +8,7 @@ import warnings
 
 import h5py
 import pytest
-from store.toy import produce, toy_layout, toy_parameters
+from store.toy import produce, toy_layout, toy_parameters, unsealed
 
 from thermohw.cli import main
 from thermohw.store import RunWriter
@@ -52,7 +52,7 @@ def test_an_unsound_file_is_bad_input(shell, tmp_path):
         produce(run)
     assert shell("inspect", path, "--verify")[0] == 0
     broken = shutil.copy(path, tmp_path / "broken.h5")
-    with h5py.File(broken, "r+") as file:
+    with h5py.File(unsealed(broken), "r+") as file:
         name = next(iter(file["ledger"]))
         file[f"ledger/{name}"][0] = float("nan")
     status, out, err = shell("inspect", broken, "--verify")

@@ -31,13 +31,16 @@ VARIANTS = {
 }
 
 
+_APART = ("provenance/", "checksums/manifest", "run/slot")
+
+
 def datasets(path):
-    """Every dataset a reader sees, except when the file was made and its spare resume slots."""
+    """Every dataset a reader sees, except when the file was made, what hashes that, and slots."""
     found = {}
     with h5py.File(path) as file:
 
         def visit(name, item):
-            if isinstance(item, h5py.Dataset) and not name.startswith(("provenance/", "run/slot")):
+            if isinstance(item, h5py.Dataset) and not name.startswith(_APART):
                 found[name] = item[()]
 
         file.visititems(visit)

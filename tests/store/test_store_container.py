@@ -28,7 +28,7 @@ def test_h5md_1_1(path):
         for place, version in (
             ("/h5md", [1, 1]),
             ("/h5md/modules/units", [1, 0]),
-            ("/h5md/modules/thermohw", [1, 0]),
+            ("/h5md/modules/thermohw", [1, 1]),
         ):
             attribute = file[place].attrs.get_id("version")
             assert attribute.shape == (2,) and attribute.dtype.kind == "i"
@@ -123,6 +123,7 @@ def test_filling_touches_no_metadata(tmp_path):
     with hdf5(path) as file:
         names = [place for place, *_ in expected(layout)]
         names += [f"/run/{n}" for n in ("committed", "finished", "written", "slot_0", "slot_1")]
+        names += [f"/checksums/{n}" for n in ("series", "ledger", "results", "record")]
         for name in names:
             item = file[name]
             assert isinstance(item, h5py.Dataset)

@@ -13,7 +13,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from store.toy import SPEC, hdf5, produce, toy_layout, toy_parameters
+from store.toy import SPEC, hdf5, produce, toy_layout, toy_parameters, unsealed
 
 from thermohw.errors import StoreError
 from thermohw.store import Layout, RunReader, RunWriter, content_hash, verify
@@ -164,7 +164,7 @@ def test_resume_elsewhere_warns(tmp_path):
     path = tmp_path / "run.h5"
     with RunWriter.create(path, toy_layout(), toy_parameters()):
         pass
-    with hdf5(path, "r+") as file:
+    with hdf5(unsealed(path), "r+") as file:
         file["provenance/torch"][()] = "1.0"
     with pytest.warns(UserWarning, match=r"not bit-identical \(torch 1.0 -> "):
         RunWriter.resume(path, content_hash(SPEC)).close()

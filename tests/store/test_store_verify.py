@@ -8,7 +8,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from store.toy import hdf5, produce, toy_layout, toy_parameters
+from store.toy import hdf5, produce, toy_layout, toy_parameters, unsealed
 
 from thermohw.errors import StoreError
 from thermohw.store import RunWriter, verify
@@ -64,7 +64,7 @@ def retype(place, dtype):
     return damage
 
 
-@pytest.mark.parametrize(
+DAMAGES = pytest.mark.parametrize(
     ("damage", "where", "problem"),
     [
         (put("parameters/spec", (), "x = 1"), "/parameters/spec", "sha256"),
@@ -90,13 +90,71 @@ def retype(place, dtype):
         (put("results/profile", (2, 1), np.nan), "/results/profile", r"\[2, 1\]"),
     ],
 )
-def test_every_damage_is_found_and_named(victim, damage, where, problem):
+
+
+@DAMAGES
+def test_a_checksum_refuses_every_damage_and_names_it(victim, damage, where, problem):
+    with hdf5(victim, "r+") as file:
+        damage(file)
+    with pytest.raises(StoreError, match="/run/written" if "never" in problem else where):
+        verify(victim)
+
+
+@DAMAGES
+def test_without_checksums_every_damage_is_found_and_named(victim, damage, where, problem):
+    unsealed(victim)
     with hdf5(victim, "r+") as file:
         damage(file)
     findings = verify(victim)
     assert [f.where for f in findings] == [where], findings
     with pytest.raises(AssertionError, match=problem):
         raise AssertionError(findings[0].problem)
+
+
+@pytest.mark.parametrize(
+    ("place", "where", "name"),
+    [
+        ("ledger/heat", 9, "path group 1 of /ledger/heat"),
+        ("ledger/end", (17, 2), "path group 2 of /ledger/end"),
+        ("observables/voltage/value", (5, 9, 1), "unit 4 of /observables/voltage/value"),
+        ("results/profile", (2, 1), "/results/profile"),
+        ("parameters/target/scale", (), "/parameters/target/scale"),
+        ("parameters/deep/exact", (), "/parameters/deep/exact"),
+        ("node", 0, "/node"),
+    ],
+)
+def test_a_number_that_is_wrong_but_plausible_is_named_with_its_unit(victim, place, where, name):
+    with hdf5(victim, "r+") as file:
+        old = file[place][where]
+        file[place][where] = b"x" if place == "node" else ~old if old.dtype == bool else old * 0.5
+    with pytest.raises(StoreError, match=f"{name} differs"):
+        verify(victim)
+
+
+def test_a_file_of_format_1_1_without_checksums_is_refused(victim):
+    with hdf5(victim, "r+") as file:
+        file.move("checksums", "elsewhere")
+    with pytest.raises(StoreError, match="lacks checksums"):
+        verify(victim)
+    with hdf5(victim, "r+") as file:
+        file.move("elsewhere", "checksums")
+        file["h5md/modules/thermohw"].attrs["version"] = [1, 0]
+    with pytest.raises(StoreError, match="carries checksums"):
+        verify(victim)
+
+
+def test_counters_are_not_believed_alone(unfinished):
+    for place, value in (("committed", 5), ("committed", 2), ("finished", 1), ("finished", 4)):
+        with hdf5(unfinished, "r+") as file:
+            old = file[f"run/{place}"][()]
+            file[f"run/{place}"][()] = value
+        with pytest.raises(StoreError, match=f"/run/{place} is {value}"):
+            verify(unfinished)
+        with hdf5(unfinished, "r+") as file:
+            file[f"run/{place}"][()] = old
+    with hdf5(unfinished, "r+") as file:
+        file["run/committed"][()] = 3  # as after a kill between the record and the counter
+    assert "4 of 9" in str(verify(unfinished)[0])
 
 
 def test_a_changed_layout_is_refused(victim):
@@ -140,7 +198,7 @@ def test_only_committed_values_count(unfinished):
         assert isinstance(file["run/slot_1"], h5py.Dataset)
         file["run/slot_1"][60] ^= 1  # the older slot
     assert len(verify(unfinished)) == 1
-    with hdf5(unfinished, "r+") as file:
+    with hdf5(unsealed(unfinished), "r+") as file:
         file["observables/power/value"][3, 9] = np.nan  # group 1, block 0: committed
     assert "[3, 9]" in verify(unfinished)[1].problem
 

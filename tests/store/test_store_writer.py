@@ -102,7 +102,7 @@ def test_an_interrupted_creation_leaves_nothing(tmp_path, monkeypatch):
 def test_a_run_larger_than_the_disk_is_refused(tmp_path):
     layout = Layout(paths=10**12, results=(), ledger=toy_layout().ledger[:1])
     with pytest.raises(
-        StoreError, match=r"needs 80\d+ bytes \(8e\+03 GB\), only \d+ are available"
+        StoreError, match=r"needs 8\d+ bytes \(8.01e\+03 GB\), only \d+ are available"
     ):
         RunWriter.create(tmp_path / "run.h5", layout, {"spec": ""})
     assert list(tmp_path.iterdir()) == []

@@ -7,7 +7,6 @@ that the file describes.
 
 from __future__ import annotations
 
-import json
 from math import isclose
 from pathlib import Path
 
@@ -17,7 +16,8 @@ from thermohw.audit.accounts import Accounts
 from thermohw.audit.evidence import Evidence
 from thermohw.audit.rebuild import rebuild
 from thermohw.errors import InputError
-from thermohw.store import RunReader
+from thermohw.intake import parse_json
+from thermohw.store import RunReader, required
 
 __all__ = ["gather"]
 
@@ -34,9 +34,9 @@ def gather(path: str | Path) -> Evidence:
         InputError: the file lacks what a run needs, or contradicts itself.
     """
     with RunReader.open(path) as run:
-        parameters = run.parameters
+        parameters = required(run.parameters, str(path))
         setting = rebuild(parameters, where=str(path))
-        simulate = json.loads(parameters["simulate"])
+        simulate = parse_json(parameters["simulate"], str(path))
         single = simulate["dtype"] == "float32"
         evidence = Evidence(
             path=Path(path),
@@ -55,6 +55,8 @@ def gather(path: str | Path) -> Evidence:
         )
         _require(evidence)
         size = max(1024, _CHUNK // max(len(setting.device.nodes), len(run.ledger_names)))
+        # Whole path groups: reading a part of one would read all of it once more to check it.
+        size = max(1, size // run.layout.group) * run.layout.group
         for start in range(0, run.paths, size):
             part = slice(start, min(start + size, run.paths))
             chunk = {name: run.ledger(name, part) for name in run.ledger_names}

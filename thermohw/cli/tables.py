@@ -86,10 +86,15 @@ def file_page(path: str | Path) -> str:
 def verdict(path: str | Path) -> tuple[str, bool]:
     """What `verify` found, as text, and whether the file is sound."""
     findings = verify(path)
+    with RunReader.open(path, partial=True) as run:
+        checked = run.has_checksums
+    if not findings and checked:
+        return "verified: every number equals its checksum, all values are finite", True
     if not findings:
         return (
             "verified: hashes, committed counter and shapes are sound, all values finite "
-            "(series and ledger carry no checksum: audit checks them against the first law)"
+            "(no checksums: format 1.0 has none for series, ledger and results; audit checks them "
+            "against the first law)"
         ), True
     return "\n".join(f"problem: {finding}" for finding in findings), False
 

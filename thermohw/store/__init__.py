@@ -1,12 +1,13 @@
 """Stored runs: one HDF5 file a run, valid H5MD 1.1, safe against a kill at any moment.
 
 The room knows named channels with units and no physics. `Layout` says what a file holds,
-`RunWriter` fills it unit by unit, `RunReader` reads it back, `verify` checks a file against itself.
+`RunWriter` fills it unit by unit, `RunReader` reads it back and believes it as far as its checksums
+go, `verify` checks a whole file against itself.
 The format is specified in docs/format.md.
 """
 
 from thermohw.store.layout import Channel, Layout, Result, Unit, time_block
-from thermohw.store.parameters import content_hash
+from thermohw.store.parameters import content_hash, required
 from thermohw.store.provenance import provenance
 from thermohw.store.reader import Entry, RunReader, Series
 from thermohw.store.reserve import check_new
@@ -27,6 +28,7 @@ __all__ = [
     "check_new",
     "content_hash",
     "provenance",
+    "required",
     "state_bytes",
     "time_block",
     "verify",

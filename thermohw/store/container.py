@@ -7,6 +7,7 @@
     /results/<name>              fixed shape
     /parameters, /provenance     what the run was made from, and where
     /run                         layout, committed, finished, written, slot_0, slot_1
+    /checksums                   of every unit, group and result, of the counters, and one manifest
 
 Every dataset that a run fills is allocated when the file is made (early allocation, no fill), so
 that filling it moves no object, grows no index and dirties no metadata: a write is a write of bytes
@@ -24,6 +25,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,16 +33,29 @@ import h5py
 import numpy as np
 
 from thermohw.errors import StoreError
+from thermohw.store.checksums import DIGEST, RECORD, filled, record, shapes
 from thermohw.store.dimensions import attach, make_placeholder
 from thermohw.store.layout import Layout
+from thermohw.store.manifest import manifest
 from thermohw.store.parameters import content_hash, write_tree
 from thermohw.store.provenance import provenance, version_of
 from thermohw.store.trust import require_trusted
 
-__all__ = ["FORMAT", "H5MD", "build", "dataset", "expected", "group", "open_file", "read_layout"]
+__all__ = [
+    "FORMAT",
+    "H5MD",
+    "build",
+    "checked",
+    "dataset",
+    "expected",
+    "group",
+    "one_line",
+    "open_file",
+    "read_layout",
+]
 
 H5MD = (1, 1)
-FORMAT = (1, 0)  # [major, minor]: readers refuse a larger major
+FORMAT = (1, 1)  # [major, minor]: readers refuse another major; checksums since 1.1
 
 
 def build(
@@ -92,6 +107,7 @@ def build(
     attach(_allocate(run, "written", (len(layout.results),), "uint8"), ("result",))
     for name in ("slot_0", "slot_1"):
         attach(_allocate(run, name, (layout.state_size,), "uint8"), ("state_byte",))
+    _checksums(file, layout)
 
 
 def expected(layout: Layout) -> Iterator[tuple[str, tuple[int, ...], str, str]]:
@@ -132,37 +148,54 @@ def open_file(path: Path, mode: str, **options: Any) -> h5py.File:
         raise StoreError(_reason(error), where=where) from error
     require_trusted(file)  # nothing is read before
     try:
-        module = file.get("h5md/modules/thermohw")
-        version = (
-            [int(n) for n in np.asarray(module.attrs["version"])]
-            if isinstance(module, h5py.Group)
-            else None
-        )
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
+        with one_line(path):
+            major, minor = _version(file)
+            if major != FORMAT[0]:
+                raise StoreError(
+                    f"has format {major}.{minor}, this thermohw reads {FORMAT[0]}.x: upgrade it",
+                    where=where,
+                )
+    except BaseException:
         file.close()
-        raise StoreError(f"is damaged ({error}): copy it again or run anew", where=where) from error
-    if version is None:
-        file.close()
-        raise StoreError(
-            "is an HDF5 file but not a thermohw run: give a file written by a run", where=where
-        )
-    if version[0] > FORMAT[0]:
-        file.close()
-        raise StoreError(
-            f"has format {version[0]}.{version[1]}, this thermohw reads {FORMAT[0]}.x: upgrade it",
-            where=where,
-        )
+        raise
     return file
+
+
+@contextmanager
+def one_line(path: str | Path) -> Iterator[None]:
+    """Turns whatever damaged metadata make HDF5, h5py or numpy raise into one StoreError."""
+    try:
+        yield
+    except StoreError:
+        raise
+    except Exception as error:  # damaged metadata may make anything fail anywhere
+        words = " ".join(str(error).split())[:200] or type(error).__name__
+        raise StoreError(
+            f"is damaged ({words}): copy it again or run anew", where=str(path)
+        ) from error
+
+
+def checked(file: h5py.File) -> bool:
+    """Whether the file carries checksums, as every file since format 1.1 must.
+
+    Raises:
+        StoreError: it lacks them, or is of format 1.0 and has some: then its version was changed.
+    """
+    minor, there = _version(file)[1], "checksums" in file
+    if (minor != 0) != there:
+        what = "carries" if there else "lacks"
+        raise StoreError(
+            f"{what} checksums although it says format 1.{minor}: changed or damaged after it was "
+            "written; copy it again or run anew",
+            where=file.filename,
+        )
+    return there
 
 
 def dataset(file: h5py.File, place: str) -> h5py.Dataset:
     """The dataset at `place`; StoreError where the file lost it."""
-    try:
+    with one_line(file.filename):
         item = file.get(place)
-    except (OSError, RuntimeError, KeyError) as error:
-        raise StoreError(
-            f"{place} is damaged ({error}): copy the file again", where=file.filename
-        ) from error
     if not isinstance(item, h5py.Dataset):
         raise StoreError(f"lacks {place}: damaged or made by another program", where=file.filename)
     return item
@@ -170,7 +203,8 @@ def dataset(file: h5py.File, place: str) -> h5py.Dataset:
 
 def group(file: h5py.File, place: str) -> h5py.Group:
     """The group at `place`; StoreError where the file lost it."""
-    item = file.get(place)
+    with one_line(file.filename):
+        item = file.get(place)
     if not isinstance(item, h5py.Group):
         raise StoreError(f"lacks {place}: damaged or made by another program", where=file.filename)
     return item
@@ -184,6 +218,43 @@ def read_layout(file: h5py.File) -> Layout:
             "/run/layout differs from its sha256: the file was changed", where=file.filename
         )
     return Layout.from_json(stored)
+
+
+def _version(file: h5py.File) -> tuple[int, int]:
+    module = file.get("h5md/modules/thermohw")
+    if not isinstance(module, h5py.Group):
+        raise StoreError(
+            "is an HDF5 file but not a thermohw run: give a file written by a run",
+            where=file.filename,
+        )
+    major, minor = (int(n) for n in np.asarray(module.attrs["version"]))
+    return major, minor
+
+
+def _checksums(file: h5py.File, layout: Layout) -> None:
+    """Room for the checksums, the first record of the counters, and the manifest of the rest."""
+    sums = file.create_group("checksums")
+    sizes = {
+        "unit": layout.units, "series_channel": len(layout.series),
+        "group": layout.groups, "ledger_channel": len(layout.ledger),
+        "result": len(layout.results), "sha256_byte": DIGEST, "row": 2, "record_byte": RECORD,
+    }  # fmt: skip
+    for name, size in sizes.items():
+        make_placeholder(sums, name, size)
+    axes = {
+        "series": ("unit", "series_channel", "sha256_byte"),
+        "ledger": ("group", "ledger_channel", "sha256_byte"),
+        "results": ("result", "sha256_byte"),
+        "record": ("row", "record_byte"),
+    }
+    for name, shape in shapes(layout).items():
+        data = _allocate(sums, name, shape, "uint8")
+        attach(data, axes[name])
+        data[...] = 0
+    rows = sums["record"]
+    assert isinstance(rows, h5py.Dataset)
+    rows[0] = np.frombuffer(record(0, False), np.uint8)
+    write_tree(sums, {"manifest": manifest(file, filled(layout))})
 
 
 def _reason(error: Exception) -> str:

@@ -227,6 +227,9 @@ class Layout:
     def nbytes(self) -> int:
         """Bytes of everything but parameters and bookkeeping; chunks on the rim count whole."""
         total = 2 * self.state_size
+        # Checksums: 32 bytes each, and two records of 48.
+        sums = self.units * len(self.series) + self.groups * len(self.ledger) + len(self.results)
+        total += 32 * sums + 96
         for channel in self.series:
             chunk, shape = self.chunk(channel), self.series_shape(channel)
             chunks = prod(ceil(n / c) for n, c in zip(shape, chunk, strict=True))

@@ -20,9 +20,24 @@ from typing import Any, cast
 import h5py
 import numpy as np
 
+from thermohw.errors import StoreError
 from thermohw.store.dimensions import attach, is_placeholder
 
-__all__ = ["content_hash", "read_tree", "tree_bytes", "wrong_hashes", "write_tree"]
+__all__ = ["content_hash", "read_tree", "required", "tree_bytes", "wrong_hashes", "write_tree"]
+
+# What the parameters of a thermohw run MUST hold (docs/format.md), and of which type.
+REQUIRED: dict[str, type] = {
+    "spec": str,
+    "simulate": str,
+    "process": str,
+    "protocol": str,
+    "datasheet/text": str,
+    "datasheet/name": str,
+    "datasheet/overrides": str,
+    "datasheet/content_hash": str,
+    "score/kind": str,
+    "score/scale": float,
+}
 
 Leaf = str | int | float | bool | bytes | np.ndarray
 
@@ -59,6 +74,29 @@ def read_tree(group: h5py.Group) -> dict[str, Any]:
     return tree
 
 
+def required(tree: dict[str, Any], where: str) -> dict[str, Any]:
+    """The tree, if it holds all that the parameters of a run must hold.
+
+    Raises:
+        StoreError: something is missing or of another type; the message names it.
+    """
+    problems = []
+    for place, kind in REQUIRED.items():
+        found: Any = tree
+        for name in place.split("/"):
+            found = found.get(name) if isinstance(found, Mapping) else None
+        if not isinstance(found, kind):
+            what = "is missing" if found is None else f"is {type(found).__name__}"
+            problems.append(f"/parameters/{place} {what}")
+    if problems:
+        raise StoreError(
+            f"lacks what a run is made from ({', '.join(problems)}): it was not written by a "
+            "thermohw run, or was changed",
+            where=where,
+        )
+    return tree
+
+
 def wrong_hashes(group: h5py.Group) -> Iterator[tuple[str, str]]:
     """Yields (place, problem) for every text, blob or array below `group` that its hash denies."""
     for item in group.values():
@@ -76,8 +114,9 @@ def tree_bytes(tree: Mapping[str, Any]) -> int:
     """An upper estimate of the bytes a tree takes in the file, headers included."""
     total = 0
     for name, value in tree.items():
-        # 2 KiB: object header, attributes and, for vectors, one dimension scale each.
-        total += 2048 + 4 * len(name)
+        # 2.5 KiB: object header, attributes and, for vectors, one dimension scale each, and the
+        # lines of the manifest.
+        total += 2560 + 16 * len(name)
         if isinstance(value, Mapping):
             total += tree_bytes(value)
         elif isinstance(value, str | bytes):

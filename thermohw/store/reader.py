@@ -4,6 +4,10 @@ A complete file is read whole. An unfinished one is refused, or with `partial=Tr
 path groups: a group under way has paths whose ledger is not written yet. Series are never held
 whole; `Series.units` yields one unit of work after the other (a few MB), `Series.read` any part of
 it.
+
+Nothing is believed unchecked: opening compares everything static with the manifest and the counters
+with their record, and reading compares every unit, path group or result that it touches with its
+checksum, once (files of format 1.0 have none). Whoever reads whole units reads every byte once.
 """
 
 from __future__ import annotations
@@ -18,7 +22,8 @@ import h5py
 import numpy as np
 
 from thermohw.errors import StoreError
-from thermohw.store.container import dataset, group, open_file, read_layout
+from thermohw.store.checksums import Checksums, Sealed
+from thermohw.store.container import checked, dataset, group, one_line, open_file, read_layout
 from thermohw.store.dimensions import is_placeholder
 from thermohw.store.layout import Layout, Unit
 from thermohw.store.parameters import read_tree
@@ -47,19 +52,28 @@ class Series:
         shape: (frames, readable paths[, axis]).
     """
 
-    def __init__(self, data: h5py.Dataset, layout: Layout, paths: int) -> None:
+    def __init__(self, sealed: Sealed, layout: Layout, paths: int) -> None:
+        data = sealed.data
         self.step = np.array(layout.steps, np.int64)
         self.time = np.array(layout.times, np.float64)
         self.unit = str(data.attrs["units"])
         self.shape = (data.shape[0], paths, *data.shape[2:])
-        self._data = data
+        self._sealed = sealed
         self._layout = layout
 
     def read(
         self, frames: slice | int = slice(None), paths: slice | int = slice(None)
     ) -> np.ndarray:
         """Values of some frames and paths; without arguments the whole series."""
-        return self._data[frames, _clip(paths, self.shape[1])]
+        key = (_clip(frames, self.shape[0]), _clip(paths, self.shape[1]))
+        blocks = _parts(key[0], self._layout.block)
+        units = (
+            group * self._layout.blocks + block
+            for group in _parts(key[1], self._layout.group)
+            for block in blocks
+        )
+        with one_line(self._sealed.data.file.filename):
+            return self._sealed.read(key, units)
 
     def units(self) -> Iterator[tuple[Unit, np.ndarray]]:
         """Yields (unit, its values of shape (frames, paths[, axis])) in the order of the run."""
@@ -67,7 +81,7 @@ class Series:
             unit = self._layout.unit(index)
             if unit.paths.stop > self.shape[1]:
                 return
-            yield unit, self._data[unit.frames, unit.paths]
+            yield unit, self.read(unit.frames, unit.paths)
 
 
 class RunReader:
@@ -86,7 +100,13 @@ class RunReader:
         self._file = file
         self.layout = read_layout(file)
         self.committed = int(dataset(file, "/run/committed")[()])
-        self.finished = bool(dataset(file, "/run/finished")[()])
+        finished = int(dataset(file, "/run/finished")[()])
+        self.finished = bool(finished)
+        self._sums = Checksums(file, self.layout) if checked(file) else None
+        if self._sums is not None:
+            self._sums.check_manifest()
+            self.committed, self.finished = self._sums.counters(self.committed, finished)
+        self._sealed: dict[str, Sealed] = {}
         groups = min(self.committed, self.layout.units) // self.layout.blocks
         self.paths = min(groups * self.layout.group, self.layout.paths)
 
@@ -103,37 +123,41 @@ class RunReader:
         """
         file = open_file(Path(path), "r")
         try:
-            run = cls(file)
+            with one_line(path):
+                run = cls(file)
             if not (run.finished or partial):
                 raise StoreError(
                     f"is unfinished ({run.committed} of {run.layout.units} units): "
                     "complete it with --resume",
                     where=str(path),
                 )
-        except StoreError:
+        except BaseException:
             file.close()
             raise
-        except Exception as error:  # damaged metadata may make anything fail anywhere
-            file.close()
-            raise StoreError(
-                f"is damaged ({error}): copy it again or run anew", where=str(path)
-            ) from error
         return run
 
     @cached_property
     def parameters(self) -> dict[str, Any]:
         """The tree of parameters, verbatim."""
-        return read_tree(group(self._file, "/parameters"))
+        with one_line(self.path):
+            return read_tree(group(self._file, "/parameters"))
 
     @cached_property
     def provenance(self) -> dict[str, str]:
         """Versions, platform and time of creation."""
-        return read_tree(group(self._file, "/provenance"))
+        with one_line(self.path):
+            return read_tree(group(self._file, "/provenance"))
+
+    @property
+    def has_checksums(self) -> bool:
+        """Whether the numbers carry checksums, which they do since format 1.1."""
+        return self._sums is not None
 
     @property
     def spec_hash(self) -> str:
         """sha256 of the spec the run was made from."""
-        return str(dataset(self._file, "/parameters/spec").attrs["sha256"])
+        with one_line(self.path):
+            return str(dataset(self._file, "/parameters/spec").attrs["sha256"])
 
     @property
     def series_names(self) -> tuple[str, ...]:
@@ -148,7 +172,13 @@ class RunReader:
     @property
     def result_names(self) -> tuple[str, ...]:
         """Names of the results written so far."""
-        written = dataset(self._file, "/run/written")[()]
+        with one_line(self.path):
+            written = np.asarray(dataset(self._file, "/run/written")[()])
+        if self._sums is not None and not np.isin(written, [1] if self.finished else [0, 1]).all():
+            raise StoreError(
+                "/run/written denies results of a finished run: damaged; copy the file again",
+                where=str(self.path),
+            )
         return tuple(r.name for r, done in zip(self.layout.results, written, strict=True) if done)
 
     @property
@@ -159,25 +189,49 @@ class RunReader:
 
     def series(self, name: str) -> Series:
         """A time series, read piece by piece."""
-        return Series(dataset(self._file, f"/observables/{name}/value"), self.layout, self.paths)
+        with one_line(self.path):
+            return Series(self.sealed("series", name), self.layout, self.paths)
 
     def ledger(self, name: str, paths: slice = slice(None)) -> np.ndarray:
         """A ledger channel, shape (paths[, axis]), float64."""
-        return dataset(self._file, f"/ledger/{name}")[_clip(paths, self.paths)]
+        key = _clip(paths, self.paths)
+        with one_line(self.path):
+            groups = _parts(key, self.layout.group)
+            return self.sealed("ledger", name).read((key,), groups)
 
     def result(self, name: str) -> np.ndarray:
         """A result, in its declared shape."""
         assert name in self.result_names, f"result {name} was never written"
-        return np.asarray(dataset(self._file, f"/results/{name}")[()])
+        with one_line(self.path):
+            return np.asarray(self.sealed("results", name).read((), (0,)))
+
+    def sealed(self, kind: str, name: str) -> Sealed:
+        """What a run filled, of kind "series", "ledger" or "results", with its checksums."""
+        place = f"/observables/{name}/value" if kind == "series" else f"/{kind}/{name}"
+        if place not in self._sealed:
+            layout, sums = self.layout, None
+            if self._sums is not None:
+                index = [entry.name for entry in getattr(layout, kind)].index(name)
+                stored = getattr(self._sums, kind)
+                sums = stored[index : index + 1] if kind == "results" else stored[:, index]
+            region, word = {
+                "series": (lambda n: layout.unit(n)[::-1], "unit"),
+                "ledger": (lambda n: (layout.unit(n * layout.blocks).paths,), "path group"),
+                "results": (lambda n: (), ""),
+            }[kind]
+            self._sealed[place] = Sealed(dataset(self._file, place), sums, region, word)
+        return self._sealed[place]
 
     def unit(self, place: str) -> str:
         """Unit of a dataset, such as "observables/voltage/value" or "ledger/heat"."""
-        return str(dataset(self._file, place).attrs["units"])
+        with one_line(self.path):
+            return str(dataset(self._file, place).attrs["units"])
 
     def attributes(self, place: str) -> dict[str, Any]:
         """Attributes of a dataset, without those of HDF5's own making."""
         own = {"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "unit"}
-        return {k: v for k, v in dataset(self._file, place).attrs.items() if k not in own}
+        with one_line(self.path):
+            return {k: v for k, v in dataset(self._file, place).attrs.items() if k not in own}
 
     def tree(self) -> list[Entry]:
         """Every dataset of the file, in the order of its names."""
@@ -191,7 +245,8 @@ class RunReader:
                 size = sum(map(len, np.ravel(item[()]))) if words else item.id.get_storage_size()
                 entries.append(Entry(f"/{name}", item.shape, kind, unit, item.chunks, size))
 
-        self._file.visititems(visit)
+        with one_line(self.path):
+            self._file.visititems(visit)
         return entries
 
     def close(self) -> None:
@@ -210,9 +265,17 @@ class RunReader:
         self.close()
 
 
-def _clip(paths: slice | int, readable: int) -> slice | int:
-    if isinstance(paths, slice):
-        return slice(*paths.indices(readable))
-    if not -readable <= paths < readable:
-        raise IndexError(f"path {paths} of {readable}")
-    return paths % readable
+def _clip(places: slice | int, readable: int) -> slice | int:
+    if isinstance(places, slice):
+        return slice(*places.indices(readable))
+    if not -readable <= places < readable:
+        raise IndexError(f"{places} of {readable}")
+    return places % readable
+
+
+def _parts(places: slice | int, size: int) -> range:
+    """Numbers of the parts of `size` entries that a selection touches."""
+    if not isinstance(places, slice):
+        return range(places // size, places // size + 1)
+    chosen = range(places.start, places.stop, places.step)
+    return range(min(chosen) // size, max(chosen) // size + 1) if chosen else range(0)

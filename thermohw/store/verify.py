@@ -1,10 +1,11 @@
 """Is this file what it says it is?
 
-`verify` compares a run file with its own promises: the format version, every text, blob and array
-of the parameters with its sha256, every dataset with the layout, the committed counter with the
-number of units, the resume state with its hash, and every committed number with being finite. It
-reads one unit at a time, so a file of any size needs a few MB of memory. It returns what it found,
-an empty list for a file in order; only a file that cannot be read at all raises.
+`verify` compares a run file with its own promises: every number that counts with its checksum, the
+format version, every text, blob and array of the parameters with its sha256, every dataset with the
+layout, the committed counter with the number of units, the resume state with its hash, and every
+committed number with being finite. It reads one unit at a time, so a file of any size needs a few
+MB of memory. It returns what it found, an empty list for a file in order; a file that cannot be
+read, or of which a checksum says that it was changed, raises.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import h5py
 import numpy as np
 
 from thermohw.errors import StoreError
-from thermohw.store.container import H5MD, dataset, expected
+from thermohw.store.container import H5MD, dataset, expected, one_line
 from thermohw.store.layout import Channel
 from thermohw.store.parameters import wrong_hashes
 from thermohw.store.reader import RunReader
@@ -40,15 +41,31 @@ def verify(path: str | Path) -> list[Finding]:
     """Checks a run file against itself.
 
     Raises:
-        StoreError: it cannot be opened as a run file (missing, foreign, truncated, in use).
+        StoreError: it cannot be opened as a run file (missing, foreign, truncated, in use), or
+            differs from its checksums.
     """
-    with RunReader.open(path, partial=True) as run:
+    with RunReader.open(path, partial=True) as run, one_line(path):
+        _checksums(run)
+        return [Finding(*found) for check in _CHECKS for found in check(run)]
+
+
+def _checksums(run: RunReader) -> None:
+    """Every unit, path group and result; the manifest and the counters were checked on opening."""
+    layout, units = run.layout, min(run.committed, run.layout.units)
+    counts = {"series": range(units), "ledger": range(units // layout.blocks)}
+    places = [
+        (kind, c.name, n) for kind in counts for c in getattr(layout, kind) for n in counts[kind]
+    ]
+    places += [("results", name, 0) for name in run.result_names]
+    problems = []
+    for kind, name, number in places if run.has_checksums else ():
         try:
-            return [Finding(*found) for check in _CHECKS for found in check(run)]
-        except Exception as error:  # damaged metadata may make anything fail anywhere
-            raise StoreError(
-                f"is damaged ({error}): copy it again or run anew", where=str(path)
-            ) from error
+            run.sealed(kind, name).check(number)
+        except StoreError as error:
+            problems.append(error)
+    if problems:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise StoreError(f"{problems[0].problem}{more}", where=problems[0].where)
 
 
 Found = Iterator[tuple[str, str]]

@@ -9,11 +9,12 @@
         run.write_result("nll", values)
         run.finish()
 
-`commit` writes the state into the older of two slots, flushes, then raises `committed` by one and
-flushes again. Whatever a killed process left behind, `committed` therefore counts units that are
-whole, and the slot `committed % 2` holds the state that follows them; the unit under way is simply
-done again. (The promise is against the death of the process. Against a power cut nothing is
-promised: flushing hands the bytes to the operating system, no more.)
+`commit` writes the checksums of the unit and the state into the older of two slots, flushes, writes
+a checked record of the counters, flushes, then raises `committed` by one and flushes again.
+Whatever a killed process left behind, the newest record therefore counts units that are whole, and
+the slot `committed % 2` holds the state that follows them; the unit under way is simply done again.
+(The promise is against the death of the process. Against a power cut nothing is promised: flushing
+hands the bytes to the operating system, no more.)
 
 Three measured traps shape this file. A dataset reopened per block swallows "disk full" silently, so
 every dataset stays open while writing. After a flush that failed, HDF5 crashes in the interpreter's
@@ -40,7 +41,16 @@ from numpy.typing import ArrayLike
 from thermohw import outputs
 from thermohw.errors import StoreError
 from thermohw.store import reserve
-from thermohw.store.container import build, dataset, group, open_file, read_layout
+from thermohw.store.checksums import Checksums, digest, record
+from thermohw.store.container import (
+    build,
+    checked,
+    dataset,
+    group,
+    one_line,
+    open_file,
+    read_layout,
+)
 from thermohw.store.layout import Layout
 from thermohw.store.parameters import read_tree, tree_bytes
 from thermohw.store.provenance import PACKAGES, provenance
@@ -71,8 +81,11 @@ class RunWriter:
         }
         self._ledger = {c.name: dataset(file, f"/ledger/{c.name}") for c in layout.ledger}
         self._results = {r.name: dataset(file, f"/results/{r.name}") for r in layout.results}
-        self.committed = int(self._committed[()])
-        self._filled: set[tuple[str, str, int]] = set()  # (kind, channel, unit) written so far
+        # None in a file of format 1.0, which is continued as one.
+        self._sums = Checksums(file, layout) if checked(file) else None
+        self.committed, self._done = int(self._committed[()]), bool(self._finished[()])
+        # (kind, channel, unit) written so far -> sha256; None where it came in parts.
+        self._filled: dict[tuple[str, str, int], bytes | None] = {}
 
     @classmethod
     def create(
@@ -131,19 +144,27 @@ class RunWriter:
         path = Path(path)
         file = _open(path)
         try:
-            layout = read_layout(file)
-            stored = str(dataset(file, "/parameters/spec").attrs.get("sha256"))
-            if stored != spec_hash:
-                raise StoreError(
-                    f"was made from another spec (sha256 {stored[:12]}, now {spec_hash[:12]}): "
-                    "resume it with its own spec and options, or choose another name",
-                    where=str(path),
-                )
-            run = cls(file, layout)
-            if run._finished[()]:
-                raise StoreError("is complete: there is nothing to resume", where=str(path))
-            run.state()
+            with one_line(path):
+                layout = read_layout(file)
+                run = cls(file, layout)
+                if run._sums is not None:
+                    run._sums.check_manifest()
+                    found = run._sums.counters(run.committed, int(run._finished[()]))
+                    run.committed, run._done = found
+                stored = str(dataset(file, "/parameters/spec").attrs.get("sha256"))
+                if stored != spec_hash:
+                    raise StoreError(
+                        f"was made from another spec (sha256 {stored[:12]}, now {spec_hash[:12]}): "
+                        "resume it with its own spec and options, or choose another name",
+                        where=str(path),
+                    )
+                if run._done:
+                    raise StoreError("is complete: there is nothing to resume", where=str(path))
+                run.state()
             run._warn_if_elsewhere()
+            if run.committed != run._committed[()]:  # killed between the record and the counter
+                run._guard(lambda: run._committed.__setitem__((), run.committed))
+                run._guard(file.flush)
         except BaseException:
             file.close()
             raise
@@ -164,19 +185,21 @@ class RunWriter:
         """Writes part of a series: values (frames, paths[, axis]) in the channel's unit."""
         block = frames.indices(self.layout.frames)[0] // self.layout.block
         unit = self._ahead(name, paths, block)
-        self._put(self._series[name], (frames, paths), values)
-        self._filled.add(("series", name, unit))
+        self._write(("series", name, unit), self._series[name], (frames, paths), values)
 
     def write_ledger(self, name: str, paths: slice, values: ArrayLike) -> None:
         """Writes part of a ledger channel: values (paths[, axis]) in the channel's unit."""
         unit = self._ahead(name, paths, self.layout.blocks - 1)
-        self._put(self._ledger[name], (paths,), values)
-        self._filled.add(("ledger", name, unit))
+        self._write(("ledger", name, unit), self._ledger[name], (paths,), values)
 
     def write_result(self, name: str, values: ArrayLike) -> None:
         """Writes a whole result; no part of a commit, so written again after a resume."""
-        self._put(self._results[name], (), values)
+        found = self._put(self._results[name], (), values, hashed=True)
         index = [r.name for r in self.layout.results].index(name)
+        if self._sums is not None and found is not None:
+            sums, row = self._sums.results, np.frombuffer(found, np.uint8)
+            self._guard(lambda: sums.__setitem__(index, row))
+            self._guard(self._file.flush)
         self._guard(lambda: self._written.__setitem__(index, 1))
 
     def commit(self, state: State | None = None) -> None:
@@ -187,11 +210,13 @@ class RunWriter:
         due = {("series", name, self.committed) for name in self._series}
         if number % self.layout.blocks == 0:
             due |= {("ledger", name, self.committed) for name in self._ledger}
-        assert due <= self._filled, f"never written in this unit: {sorted(due - self._filled)}"
+        missing = sorted(due - self._filled.keys())
+        assert not missing, f"never written in this unit: {missing}"
         slot = pack(state or {}, number)
         assert len(slot) <= self.layout.state_size, f"the state takes {len(slot)} bytes"
         self._guard(lambda: self._commit(slot, number))
-        self._filled -= due
+        for entry in due:
+            del self._filled[entry]
         self.committed = number
 
     def finish(self) -> None:
@@ -205,6 +230,7 @@ class RunWriter:
         assert not missing, f"results never written: {missing}"
         # Flushed before and after for the same reason as in a commit.
         self._guard(self._file.flush)
+        self._guard(lambda: self._record(finished=True))
         self._guard(lambda: self._finished.__setitem__((), 1))
         self._guard(self._file.flush)
 
@@ -226,12 +252,52 @@ class RunWriter:
 
     def _commit(self, slot: bytes, number: int) -> None:
         data = self._slots[number % 2]
+        if self._sums is not None:
+            self._sums.series[number - 1] = self._rows("series", self._series, number - 1)
+            if number % self.layout.blocks == 0:
+                group = (number - 1) // self.layout.blocks
+                self._sums.ledger[group] = self._rows("ledger", self._ledger, number - 1)
         data[: len(slot)] = np.frombuffer(slot, np.uint8)
         self._file.flush()
+        self._record(number)
         self._committed[()] = number
         self._file.flush()
 
-    def _put(self, data: h5py.Dataset, where: tuple[slice, ...], values: ArrayLike) -> None:
+    def _rows(self, kind: str, channels: dict[str, h5py.Dataset], unit: int) -> np.ndarray:
+        # The checksums of a unit, (channels, 32); what came in parts is read back.
+        paths, frames = self.layout.unit(unit)
+        region = (frames, paths) if kind == "series" else (paths,)
+        sums = [self._filled[kind, n, unit] or digest(d[region]) for n, d in channels.items()]
+        return np.frombuffer(b"".join(sums), np.uint8).reshape(-1, 32)
+
+    def _record(self, number: int | None = None, *, finished: bool = False) -> None:
+        # Flushed before the counter is raised, so that the counter is never ahead of it.
+        if self._sums is not None:
+            committed = self.committed if number is None else number
+            row = np.frombuffer(record(committed, finished), np.uint8)
+            self._sums.record[(committed + finished) % 2] = row
+            self._file.flush()
+
+    def _write(
+        self,
+        key: tuple[str, str, int],
+        data: h5py.Dataset,
+        where: tuple[slice, ...],
+        values: ArrayLike,
+    ) -> None:
+        kind, name, unit = key
+        paths, frames = self.layout.unit(unit)
+        region = (frames, paths) if kind == "series" else (paths,)
+        ends = [s.indices(n)[:2] for s, n in zip(where, data.shape, strict=False)]
+        whole = ends == [(s.start, s.stop) for s in region]
+        assert all(e[1] <= s.stop for e, s in zip(ends, region, strict=True)), (
+            f"{name}: these paths and frames reach into another unit"
+        )
+        self._filled[key] = self._put(data, where, values, hashed=whole)
+
+    def _put(
+        self, data: h5py.Dataset, where: tuple[slice, ...], values: ArrayLike, *, hashed: bool
+    ) -> bytes | None:
         # Converted here: HDF5's own conversion goes through a small buffer and is several times
         # slower.
         array = np.ascontiguousarray(values, dtype=data.dtype)
@@ -242,6 +308,9 @@ class RunWriter:
         )
         if 0 not in shape:
             self._guard(lambda: data.__setitem__(where or (), array.reshape(shape)))
+        # Of the bytes in memory, not of what a disk gives back. (Hashing them in a thread while
+        # they are written gains nothing.)
+        return digest(array) if hashed and self._sums is not None else None
 
     def _ahead(self, name: str, paths: slice, block: int) -> int:
         # The unit a write belongs to; never one that is committed.
