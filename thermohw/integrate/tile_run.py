@@ -199,6 +199,10 @@ class TileRun:
         def tensor(value: np.ndarray) -> torch.Tensor:
             return torch.from_numpy(value.copy())
 
+        rows = len(saved["state"])
+        if rows != len(self.whole):  # begun by a version that did not fill up batches
+            seed, blocks = self.engine.seed, self.tile.blocks
+            self.noise = BlockNoise(seed, blocks, rows, dtype=self.engine.dtype)
         self.position = int(saved["position"])
         self.whole = tensor(saved["state"])
         self.pending = {}  # decisions of a later tick would be taken for the replayed ones
