@@ -18,8 +18,8 @@ from thermohw.store import RunReader
 from thermohw.units import K_B
 
 CHECKS = [
-    "first_law", "bath_heat", "noise_temperature", "gain", "second_law", "fluctuation_even",
-    "fluctuation_odd",
+    "first_law", "bath_heat", "noise_temperature", "gain", "start_law", "second_law",
+    "fluctuation_even", "fluctuation_odd",
     "bound_marginal", "bound_ode", "nll_above_entropy", "information", "information_identity",
     "sample_law", "protocol_limits",
 ]  # fmt: skip
@@ -27,7 +27,7 @@ BOUNDS = {"bound_marginal", "bound_ode", "nll_above_entropy"}
 THEOREMS = {"fluctuation_even", "fluctuation_odd"}
 DEMON = {"information", "information_identity"}
 HELD = {"bath_heat"}  # clocked control
-STEPS = {"noise_temperature", "gain"}
+STEPS = {"noise_temperature", "gain", "start_law"}
 ALWAYS = {"first_law", "sample_law", "protocol_limits"} | BOUNDS | STEPS
 # What applies to each run; everything that applies holds, except what is explained.
 APPLIES = {

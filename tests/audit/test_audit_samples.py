@@ -97,3 +97,61 @@ def test_power_is_the_distance_that_is_called():
 def test_samples_beyond_every_grid_are_no_number_of_300_digits():
     check = line_distance(np.random.default_rng(0).normal(0.0, 1e6, 500), lambda v: (v > 0) * 1.0)
     assert check.z <= 40.0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_bias_in_the_mean_is_no_violation(tmp_path, seed):
+    """N(-3, 4) on 128 ticks, displaced by .1: W1 of a displaced law scatters twice as much as that
+    of a right one, and three standard errors of the latter convicted 7 of 76 seeds."""
+    check = sampled(tmp_path, "target={kind='gaussian', mean=[-3.0], std=[2.0]}",
+                    "protocol.ticks=128", f"simulate.seed={seed}")  # fmt: skip
+    assert check.status in ("holds", "explained")
+
+
+def test_one_explained_moment_hides_no_other(tmp_path, monkeypatch):
+    """Eight nodes: one narrow and biased by its ticks, as its twins say, another pushed aside
+    by an offset that nobody declared (and that its twins have, too)."""
+    from thermohw.integrate.held_network import HeldNetwork
+
+    right = HeldNetwork.step
+
+    def offset(self, piece, state, control, **options):
+        source = control.source.clone()
+        source[:, 5] += 0.1
+        step = right(self, piece, state, control._replace(source=source), **options)
+        return step._replace(control=control)
+
+    chain = ["device.name=rc8-chain", "process={kind='relaxation', duration=3.0}",
+             "target={kind='gaussian', mean=[0,0,0,0,0,0,0,0], std=[0.45,1,1,1,1,1,1,1]}",
+             "protocol.ticks=64", "simulate.dtype=float64", "simulate.paths=8192"]  # fmt: skip
+    healthy = sampled(tmp_path, *chain)
+    assert healthy.status == "explained" and "variance of n0" in healthy.detail
+    (tmp_path / "run.h5").unlink()
+    monkeypatch.setattr(HeldNetwork, "step", offset)
+    check = sampled(tmp_path, *chain)
+    assert check.status == "violated" and "mean of n5" in check.detail
+
+
+def test_a_start_that_is_not_the_stated_one(tmp_path, monkeypatch):
+    """Ten per cent too wide: the variance of 4096 starts is 1.21 +- .03 of the law's."""
+    from thermohw.integrate.start import StartLaw
+
+    right = StartLaw.sample
+
+    def wide(self, *args, **options):
+        mean = right(self, *args, **options).new_tensor(self.mean)
+        return mean + 1.1 * (right(self, *args, **options) - mean)
+
+    monkeypatch.setattr(StartLaw, "sample", wide)
+    path = tmp_path / "run.h5"
+    run_spec(load_spec("mixture_rc", [*BASE, "protocol.ticks=64"]), path, progress=False)
+    assert audit(path).check("start_law").status == "violated"
+
+
+def test_a_gain_that_could_not_show_is_no_verdict(tmp_path):
+    """Noisy readings that come late: what the law saw is not kept."""
+    path = tmp_path / "run.h5"
+    late = ["protocol.reading_noise=30 uV", "protocol.latency=5 ns", "protocol.ticks=128"]
+    run_spec(load_spec("mixture_rc", [*BASE, *late]), path, progress=False)
+    check = audit(path).check("gain")
+    assert check.status == "not-applicable" and "wrong gain of the controller" in check.detail

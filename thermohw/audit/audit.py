@@ -25,6 +25,7 @@ from thermohw.audit.recompute import recomputed
 from thermohw.audit.residuals import gain, noise_temperature
 from thermohw.audit.samples import compare, sample_law, sample_quantities
 from thermohw.audit.second_law import entropy_quantities, second_law, second_law_slack
+from thermohw.audit.start import start_states
 from thermohw.audit.twins import twin_quantities
 from thermohw.audit.verdict import Audit, Check, not_applicable
 from thermohw.estimate import FEWEST
@@ -58,6 +59,7 @@ def audit(path: str | Path, *, recompute: bool = False) -> Audit:
         "bath_heat": lambda: bath_heat(evidence),
         "noise_temperature": lambda: noise_temperature(evidence),
         "gain": lambda: gain(evidence),
+        "start_law": lambda: start_states(evidence),
         "second_law": lambda: second_law(evidence, change, slack),
         "fluctuation_even": lambda: fluctuation(evidence, "even"),
         "fluctuation_odd": lambda: fluctuation(evidence, "odd"),

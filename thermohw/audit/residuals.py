@@ -129,6 +129,9 @@ def gain(evidence: Evidence) -> Check:
     if not found:
         return not_applicable(name, "no source pushes" + also)
     check = _judged(name, found, also)
+    if law is None and check.status != VIOLATED:
+        reason = "a wrong gain of the controller would be in the recorded sources, too"
+        return not_applicable(name, f"{reason}{also}; the circuit's response: {check.detail}")
     if check.status != VIOLATED and check.power is not None and check.power > 1.0:
         reason = "the law drives the circuit so little that a gain of 0 would not show"
         detail = f"{reason} (seen if {check.power:.0%} off): {check.detail}"

@@ -146,7 +146,7 @@ def _information_bound(evidence: Evidence) -> tuple[float | None, str]:
 def second_law(evidence: Evidence, change: SystemChange, slack: Slack) -> Check:
     """The second law, and whether the books agree with recorded path ratios."""
     name, value = "second_law", slack.value
-    wrong, remark = _against_paths(evidence)
+    wrong, remark, reach = _against_paths(evidence)
     if value is None:
         if wrong:
             return Check(name, VIOLATED, None, 0.0, None, slack.law + remark, ">=")
@@ -157,39 +157,52 @@ def second_law(evidence: Evidence, change: SystemChange, slack: Slack) -> Check:
         detail += f"; dS {Estimate(change.value, change.stderr).text('+.5f')} by {change.method}"
     status = VIOLATED if wrong else judge(z, relation=">=")
     return Check(
-        name, status, value.value, 0.0, value.stderr, detail + remark, ">=", value.power(">=")
+        name,
+        status,
+        value.value,
+        0.0,
+        value.stderr,
+        detail + remark,
+        ">=",
+        max(value.power(">="), reach),
     )
 
 
-def _against_paths(evidence: Evidence) -> tuple[bool, str]:
-    """Whether the books contradict the recorded path ratios, and a remark."""
+def _against_paths(evidence: Evidence) -> tuple[bool, str, float]:
+    """Whether the books contradict the recorded path ratios, a remark, and the contradiction that
+    would have been called (0 where they are not compared: then the slack alone speaks).
+    """
     device, moments = evidence.setting.device, evidence.moments
     emf = evidence.setting.protocol.wiring == "emf"
     held = evidence.clocked and emf
     column = "even - held" if held else "even - ledger" if emf else "odd - ledger"
     if column not in moments:
-        return False, ""
+        return False, "", 0.0
     gap, hidden = moments[column], _hidden(evidence)
     books = f"these books{' and int div u' if held else ''}"
     if evidence.step > 1.0:
-        return False, (
+        remark = (
             f"; log path ratios differ from {books} by {gap.text('+.5f')}, with ticks of "
             f"{evidence.step:.2g} loop times too long to be compared"
         )
+        return False, remark, 0.0
     left, rest, source = _beyond_ticks(evidence, gap, column)
+    reach = rest + left.power()
     relation = "<=" if hidden else "="
     excess = max(left.value if hidden else abs(left.value), 0.0) - rest
     beyond = Estimate(max(excess, 0.0), left.stderr, left.freedom)
     wrong = judge(beyond.z(), relation=relation) == VIOLATED
     if hidden and not wrong:
-        return False, (
+        remark = (
             f"; log path ratios of the states differ from these books by {gap.text('+.5f')}, what "
             f"circulates between the {len(device.elements)} resistors of {device.dim} nodes unseen"
         )
-    return wrong, (
+        return False, remark, reach
+    remark = (
         f"; log path ratios differ from {books} by {gap.text('+.5f')}, "
         f"{'more than' if wrong else 'within'} {source}"
     )
+    return wrong, remark, reach
 
 
 def _beyond_ticks(evidence: Evidence, gap: Estimate, column: str) -> tuple[Estimate, float, str]:

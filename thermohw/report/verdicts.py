@@ -32,6 +32,7 @@ _TITLES = {
     "bath_heat": "Heat of every bath",
     "noise_temperature": "Noise of every resistor",
     "gain": "Gain of the sources",
+    "start_law": "Start states follow their law",
     "second_law": "Second law of this wiring",
     "fluctuation_even": "Fluctuation theorem, even control",
     "fluctuation_odd": "Fluctuation theorem, odd control",
