@@ -65,7 +65,8 @@ class Engine:
             state: replaces the drawn start states, thermal units, shape (paths, n).
         """
         if state is None:
-            rows = tile.rows if noise is None else tile.paths
+            alone = noise is not None or self.plan.stepper == "reference"  # path by path
+            rows = tile.paths if alone else tile.rows
             model = self.start.sample(self.seed, tile.blocks, rows)
             voltage = self.plan.protocol.to_thermal(model)
             state = voltage @ torch.as_tensor(self.plan.protocol.board.capacitance)

@@ -28,7 +28,7 @@ import numpy as np
 
 from thermohw.errors import StoreError
 from thermohw.store.layout import Layout
-from thermohw.store.manifest import difference, manifest
+from thermohw.store.manifest import ORIGIN, difference, manifest
 
 __all__ = ["DIGEST", "RECORD", "Checksums", "Sealed", "digest", "filled", "record", "shapes"]
 
@@ -122,6 +122,12 @@ class Checksums:
         if hashlib.sha256(found.encode()).hexdigest() != item.attrs["sha256"]:
             place = difference(item[()].decode(), found)
             raise self._damaged(f"{place} differs from /checksums/manifest")
+        stored = str(self._file["provenance"].attrs.get("manifest", ""))
+        found = manifest(self._file, groups=ORIGIN)
+        if found != stored:
+            raise self._damaged(
+                f"{difference(stored, found)} differs from the manifest of /provenance"
+            )
 
     def _part(self, name: str, shape: tuple[int, ...]) -> h5py.Dataset:
         place = f"/checksums/{name}"

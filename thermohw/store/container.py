@@ -36,7 +36,7 @@ from thermohw.errors import StoreError
 from thermohw.store.checksums import DIGEST, RECORD, filled, record, shapes
 from thermohw.store.dimensions import attach, make_placeholder
 from thermohw.store.layout import Layout
-from thermohw.store.manifest import manifest
+from thermohw.store.manifest import ORIGIN, manifest
 from thermohw.store.parameters import content_hash, write_tree
 from thermohw.store.provenance import provenance, version_of
 from thermohw.store.trust import require_trusted
@@ -255,6 +255,7 @@ def _checksums(file: h5py.File, layout: Layout) -> None:
     assert isinstance(rows, h5py.Dataset)
     rows[0] = np.frombuffer(record(0, False), np.uint8)
     write_tree(sums, {"manifest": manifest(file, filled(layout))})
+    file["provenance"].attrs["manifest"] = manifest(file, groups=ORIGIN)
 
 
 def _reason(error: Exception) -> str:

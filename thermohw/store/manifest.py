@@ -4,7 +4,9 @@ A line an object, in the order of a walk through the names: groups, datasets wit
 of their dimensions and sha256 of their content, and every attribute. Of what a run fills (series,
 ledger, results, counters, resume states) the content is left out: that has checksums of its own.
 Left out as well are the attributes in which HDF5 keeps its dimension scales, since they are
-addresses that any copy may change; the names that they stand for are counted instead. The same
+addresses that any copy may change; the names that they stand for are counted instead. Where and
+when a file was made is counted in a second text, an attribute of /provenance, so that files of
+equal runs differ there alone. The same
 text follows from a file that `h5repack` has rewritten. Specified in docs/format.md.
 """
 
@@ -21,16 +23,17 @@ from h5py import h5o  # pyright: ignore
 
 from thermohw.store.dimensions import is_placeholder
 
-__all__ = ["COUNTED", "difference", "manifest"]
+__all__ = ["COUNTED", "ORIGIN", "difference", "manifest"]
 
-COUNTED = ("h5md", "ledger", "observables", "parameters", "provenance", "results", "run")
-_INTERNAL = {"CLASS", "NAME", "DIMENSION_LIST", "DIMENSION_LABELS", "REFERENCE_LIST"}
+COUNTED = ("h5md", "ledger", "observables", "parameters", "results", "run")
+ORIGIN = ("provenance",)  # counted in a text of its own, since equal runs differ there
+_INTERNAL = {"CLASS", "NAME", "DIMENSION_LIST", "DIMENSION_LABELS", "REFERENCE_LIST", "manifest"}
 
 
 def manifest(
     file: h5py.File, filled: Collection[str] = (), groups: Collection[str] | None = COUNTED
 ) -> str:
-    """The text that counts the datasets of the root and whatever is below `groups`.
+    """The text that counts the datasets of the root (not for ORIGIN) and whatever is below `groups`.
 
     Args:
         file: the file, let in by `require_trusted`: links and giants are none of it.
@@ -43,7 +46,8 @@ def manifest(
     lines, axes = [], {}
     for name in sorted(file):
         item = file[name]
-        if groups is None or name in groups or isinstance(item, h5py.Dataset):
+        own = isinstance(item, h5py.Dataset) and groups is not ORIGIN
+        if groups is None or name in groups or own:
             lines.extend(_walk(item, f"/{name}", filled, axes))
     return "".join(f"{json.dumps(line, separators=(',', ':'))}\n" for line in lines)
 
