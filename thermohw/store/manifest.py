@@ -33,7 +33,7 @@ _INTERNAL = {"CLASS", "NAME", "DIMENSION_LIST", "DIMENSION_LABELS", "REFERENCE_L
 def manifest(
     file: h5py.File, filled: Collection[str] = (), groups: Collection[str] | None = COUNTED
 ) -> str:
-    """The text that counts the datasets of the root (not for ORIGIN) and whatever is below `groups`.
+    """The text that counts the root's datasets (not for ORIGIN) and whatever is below `groups`.
 
     Args:
         file: the file, let in by `require_trusted`: links and giants are none of it.
