@@ -47,7 +47,7 @@ def test_thirty_paths_are_judged(tmp_path, kind):
     """One audit of each kind here; over 100 seeds of 30 and of 100 paths see CHANGELOG.md."""
     result = run(tmp_path / "run.h5", kind, 30)
     assert result.check("sample_law").status != "not-applicable" and result.holds
-    assert result.check("noise_temperature").power > 0.0
+    assert (result.check("noise_temperature").power or 0.0) > 0.0
 
 
 def test_a_path_that_breaks_the_first_law_is_seen_alone(tmp_path, monkeypatch):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -32,7 +34,7 @@ def test_every_bit_of_the_first_paths(kind):
     matrices with the number of rows: 500 of 9000 paths used to differ in their last bits."""
     setting = build_setting(load_spec("mixture_rc", ["protocol.ticks=48", *KINDS[kind],
                             "protocol.allow_ringing=true"]), progress=False)  # fmt: skip
-    options = {"start": "prior"} if kind == "network" else {}
+    options: dict[str, Any] = {"start": "prior"} if kind == "network" else {}
     dtype = "float32" if kind not in ("mixture", "noisy", "coupled") else "float64"
 
     def channels(paths):
