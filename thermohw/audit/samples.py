@@ -177,8 +177,7 @@ def sample_law(evidence: Evidence, found: Comparison | None) -> Check:
     statuses = [judge(distance.z, relation="<=")]
     if statuses[0] == VIOLATED:
         within = NOT_APPLICABLE if explained is None else EXPLAINED
-        limit = cap if explained is None else room
-        statuses[0] = within if distance.excess <= limit else VIOLATED
+        statuses[0] = within if distance.excess <= room else VIOLATED
         detail += f"; off by {distance.excess * scale:.3g}, of which at most {cap * scale:.3g} "
         detail += "could be explained"
         if explained is None:
@@ -195,23 +194,24 @@ def sample_law(evidence: Evidence, found: Comparison | None) -> Check:
     status = worst(*statuses)
     if status != VIOLATED and NOT_APPLICABLE in statuses:
         status = NOT_APPLICABLE
-    power = None if status == NOT_APPLICABLE else max(distance.called, room) * scale
+    excuse = 0.0 if explained is None else room  # without twins nothing is excused
+    power = None if status == NOT_APPLICABLE else max(distance.called, excuse) * scale
     return Check(name, status, value, floor, spread, detail, "<=", power)
 
 
 def _room(distance: Distance, explained: Estimate | None, cap: float, *, learned: bool) -> float:
-    """The largest excess that is explained: what was measured and three standard errors of it and
-    of the distance itself, within the cap.
+    """The largest excess that is explained: what was measured, within the cap, and three standard
+    errors of it and of the distance itself; the cap where nothing was measured.
 
     Replacing one of n samples moves W1 by at most |x - x'|/n, so that by Efron and Stein its
     variance is at most that of the law over n, however far the law is displaced; twice that where
     the reference is sampled too.
     """
-    if explained is None:
-        return 0.0
     sampled = distance.width * sqrt((1.0 if distance.name == "w1" else 2.0) / distance.count)
-    room = explained.value + 3.0 * hypot(explained.stderr, sampled)
-    return cap if learned else min(room, cap)
+    most = cap + 3.0 * sampled
+    if explained is None or learned:
+        return most
+    return min(explained.value + 3.0 * hypot(explained.stderr, sampled), most)
 
 
 def _narrowest(evidence: Evidence) -> float:
@@ -229,7 +229,7 @@ def _corrected(
     gap: Estimate, twins: Twins | None, values: Callable[[str], np.ndarray], cap: float
 ) -> tuple[str, str]:
     """Status of a signed deviation that is too large for chance, and a remark."""
-    if abs(gap.value) > cap:
+    if abs(gap.value) > cap + 3.0 * gap.stderr:  # a cap is one on the bias, not on chance
         return VIOLATED, f", more than the {cap:.3g} that any bias may explain"
     if twins is None:
         return NOT_APPLICABLE, f": {_UNKNOWN}"
