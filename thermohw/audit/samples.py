@@ -204,10 +204,11 @@ def _room(distance: Distance, explained: Estimate | None, cap: float, *, learned
     errors of it and of the distance itself; the cap where nothing was measured.
 
     Replacing one of n samples moves W1 by at most |x - x'|/n, so that by Efron and Stein its
-    variance is at most that of the law over n, however far the law is displaced; twice that where
-    the reference is sampled too.
+    variance is at most that of the law over n, however far the law is displaced. Mean over many
+    lines, the sliced distance scatters no more than its null does.
     """
-    sampled = distance.width * sqrt((1.0 if distance.name == "w1" else 2.0) / distance.count)
+    line = distance.name == "w1"
+    sampled = distance.width / sqrt(distance.count) if line else distance.spread
     most = cap + 3.0 * sampled
     if explained is None or learned:
         return most
