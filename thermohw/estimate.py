@@ -20,7 +20,7 @@ would be acquitted, and Hall's (1992) cubic, the same to that order and monotone
 
 The variance of a sample variance is (2 + kappa)/n of its square, kappa the excess kurtosis, so that
 Student's degrees of freedom are 2 n/(2 + kappa). Heats and log densities have 2 to 12; (n - 1)/2
-degrees are taken, without which means of 30 of them pass |z| = 4 six times too often (half of that
+degrees are taken, without which means of 30 chi-squares pass |z| = 4 six times too often (twice
 with it; from 100 samples on the rate is the normal one).
 
 Below `FEWEST` samples not even that can be trusted and no verdict is given. The power of a

@@ -204,8 +204,8 @@ def _room(distance: Distance, explained: Estimate | None, cap: float, *, learned
     errors of it and of the distance itself; the cap where nothing was measured.
 
     Replacing one of n samples moves W1 by at most |x - x'|/n, so that by Efron and Stein its
-    variance is at most that of the law over n, however far the law is displaced. Mean over many
-    lines, the sliced distance scatters no more than its null does.
+    variance is at most that of the law over n, however far the law is displaced. The sliced
+    distance, a mean over many lines, is taken to scatter as its null does.
     """
     line = distance.name == "w1"
     sampled = distance.width / sqrt(distance.count) if line else distance.spread

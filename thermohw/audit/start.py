@@ -8,6 +8,10 @@ largest of as many.
 
 from __future__ import annotations
 
+from math import inf, isnan
+
+import numpy as np
+
 from thermohw.audit.evidence import Evidence
 from thermohw.audit.verdict import Check, not_applicable
 from thermohw.estimate import Estimate, judge, largest_of
@@ -32,7 +36,9 @@ def start_states(evidence: Evidence) -> Check:
     entropy = evidence.start_entropy
     if "log_prob.start" in evidence.moments and entropy is not None:
         rows.append(("-E ln q_0", -evidence.moments["log_prob.start"], entropy))
-    what, found, expected = max(rows, key=lambda row: abs(row[1].z(row[2])))
+    sizes = [abs(found.z(expected)) for _, found, expected in rows]
+    # What is no number deviates most of all.
+    what, found, expected = rows[int(np.argmax([inf if isnan(size) else size for size in sizes]))]
     z, count = largest_of(found.z(expected), len(rows)), len(rows)
     detail = (
         f"{what} deviates most of {count}: {found.text('.5g')}, expected {expected:.5g}, z = "
