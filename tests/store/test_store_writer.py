@@ -88,12 +88,12 @@ def test_a_name_taken_meanwhile_is_not_overwritten(tmp_path, monkeypatch):
 
 
 def test_an_interrupted_creation_leaves_nothing(tmp_path, monkeypatch):
-    from thermohw.store import writer
+    from thermohw.store import container
 
     def interrupt(*args: object, **options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(writer, "build", interrupt)
+    monkeypatch.setattr(container, "build", interrupt)
     with pytest.raises(KeyboardInterrupt):
         RunWriter.create(tmp_path / "run.h5", toy_layout(), toy_parameters())
     assert list(tmp_path.iterdir()) == []

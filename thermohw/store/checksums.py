@@ -88,6 +88,11 @@ class Checksums:
         self.series, self.ledger = parts["series"], parts["ledger"]
         self.results, self.record = parts["results"], parts["record"]
 
+    def put(self, part: str, row: int, *sums: bytes) -> None:
+        """Writes a row of "series", "ledger" (one sum a channel), "results" or "record" (one)."""
+        data = getattr(self, part)
+        data[row] = np.frombuffer(b"".join(sums), np.uint8).reshape(data.shape[1:])
+
     def counters(self, committed: int, finished: int) -> tuple[int, bool]:
         """What is believed of `committed` and `finished` in /run.
 

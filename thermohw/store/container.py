@@ -23,39 +23,55 @@ care.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
-from thermohw.errors import StoreError
+from thermohw import outputs
+from thermohw.store import reserve
 from thermohw.store.checksums import DIGEST, RECORD, filled, record, shapes
 from thermohw.store.dimensions import attach, make_placeholder
 from thermohw.store.layout import Layout
 from thermohw.store.manifest import ORIGIN, manifest
-from thermohw.store.parameters import content_hash, write_tree
+from thermohw.store.parameters import tree_bytes, write_tree
 from thermohw.store.provenance import provenance, version_of
-from thermohw.store.trust import require_trusted
 
-__all__ = [
-    "FORMAT",
-    "H5MD",
-    "build",
-    "checked",
-    "dataset",
-    "expected",
-    "group",
-    "one_line",
-    "open_file",
-    "read_layout",
-]
+__all__ = ["FORMAT", "H5MD", "build", "expected", "make"]
 
 H5MD = (1, 1)
 FORMAT = (1, 1)  # [major, minor]: readers refuse another major; checksums since 1.1
+
+
+def make(
+    path: Path, layout: Layout, parameters: Mapping[str, Any], *, author: str = "unknown"
+) -> None:
+    """Makes the file at its full size and gives it its name, as the last thing.
+
+    Raises:
+        StoreError: the path exists or cannot be made, or the disk is too small.
+    """
+    reserve.check_new(path)
+    datasets = 3 * len(layout.series) + len(layout.ledger) + 2 * len(layout.results) + 32
+    skeleton = 2**16 + 4096 * datasets + 2 * len(layout.to_json()) + tree_bytes(parameters)
+    temporary = reserve.claim(path, layout.nbytes + skeleton, skeleton)
+    try:
+        try:
+            # No lock of HDF5's own: the file is locked by us already.
+            with h5py.File(temporary, "w", locking=False) as file:
+                build(file, layout, parameters, author=author)
+        except (OSError, RuntimeError) as error:
+            outputs.discard(temporary)
+            reserve.leave(
+                f"{path}: the file could not be made ({reserve.cause(error)}); nothing is left "
+                "of it"
+            )
+        reserve.allocate(temporary, path)
+        reserve.publish(temporary, path)
+    finally:
+        outputs.discard(temporary)
 
 
 def build(
@@ -123,114 +139,6 @@ def expected(layout: Layout) -> Iterator[tuple[str, tuple[int, ...], str, str]]:
         yield f"/results/{result.name}", result.shape, result.dtype, result.unit
 
 
-def open_file(path: Path, mode: str, **options: Any) -> h5py.File:
-    """Opens a run file.
-
-    Raises:
-        StoreError: it is missing, in use, truncated, not HDF5, not a thermohw run, or of a newer
-            format.
-    """
-    where = str(path)
-    if not path.exists():
-        raise StoreError("no such file: give the path of a run file", where=where)
-    if not path.is_file():
-        raise StoreError("is not a regular file: give the path of a run file", where=where)
-    if not os.access(path, os.R_OK if mode == "r" else os.R_OK | os.W_OK):
-        raise StoreError("may not be read or written: change its permissions", where=where)
-    try:
-        if not h5py.is_hdf5(path):
-            raise StoreError(
-                "is not an HDF5 file (or its head is lost): give a run file, or copy it again",
-                where=where,
-            )
-        file = h5py.File(path, mode, **options)
-    except (OSError, RuntimeError) as error:
-        raise StoreError(_reason(error), where=where) from error
-    require_trusted(file)  # nothing is read before
-    try:
-        with one_line(path):
-            major, minor = _version(file)
-            if major != FORMAT[0]:
-                raise StoreError(
-                    f"has format {major}.{minor}, this thermohw reads {FORMAT[0]}.x: upgrade it",
-                    where=where,
-                )
-    except BaseException:
-        file.close()
-        raise
-    return file
-
-
-@contextmanager
-def one_line(path: str | Path) -> Iterator[None]:
-    """Turns whatever damaged metadata make HDF5, h5py or numpy raise into one StoreError."""
-    try:
-        yield
-    except StoreError:
-        raise
-    except Exception as error:  # damaged metadata may make anything fail anywhere
-        words = " ".join(str(error).split())[:200] or type(error).__name__
-        raise StoreError(
-            f"is damaged ({words}): copy it again or run anew", where=str(path)
-        ) from error
-
-
-def checked(file: h5py.File) -> bool:
-    """Whether the file carries checksums, as every file since format 1.1 must.
-
-    Raises:
-        StoreError: it lacks them, or is of format 1.0 and has some: then its version was changed.
-    """
-    minor, there = _version(file)[1], "checksums" in file
-    if (minor != 0) != there:
-        what = "carries" if there else "lacks"
-        raise StoreError(
-            f"{what} checksums although it says format 1.{minor}: changed or damaged after it was "
-            "written; copy it again or run anew",
-            where=file.filename,
-        )
-    return there
-
-
-def dataset(file: h5py.File, place: str) -> h5py.Dataset:
-    """The dataset at `place`; StoreError where the file lost it."""
-    with one_line(file.filename):
-        item = file.get(place)
-    if not isinstance(item, h5py.Dataset):
-        raise StoreError(f"lacks {place}: damaged or made by another program", where=file.filename)
-    return item
-
-
-def group(file: h5py.File, place: str) -> h5py.Group:
-    """The group at `place`; StoreError where the file lost it."""
-    with one_line(file.filename):
-        item = file.get(place)
-    if not isinstance(item, h5py.Group):
-        raise StoreError(f"lacks {place}: damaged or made by another program", where=file.filename)
-    return item
-
-
-def read_layout(file: h5py.File) -> Layout:
-    """The layout, if its text is still what was written."""
-    stored = dataset(file, "/run/layout")[()].decode()
-    if content_hash(stored) != dataset(file, "/run/layout").attrs.get("sha256"):
-        raise StoreError(
-            "/run/layout differs from its sha256: the file was changed", where=file.filename
-        )
-    return Layout.from_json(stored)
-
-
-def _version(file: h5py.File) -> tuple[int, int]:
-    module = file.get("h5md/modules/thermohw")
-    if not isinstance(module, h5py.Group):
-        raise StoreError(
-            "is an HDF5 file but not a thermohw run: give a file written by a run",
-            where=file.filename,
-        )
-    major, minor = (int(n) for n in np.asarray(module.attrs["version"]))
-    return major, minor
-
-
 def _checksums(file: h5py.File, layout: Layout) -> None:
     """Room for the checksums, the first record of the counters, and the manifest of the rest."""
     sums = file.create_group("checksums")
@@ -256,15 +164,6 @@ def _checksums(file: h5py.File, layout: Layout) -> None:
     rows[0] = np.frombuffer(record(0, False), np.uint8)
     write_tree(sums, {"manifest": manifest(file, filled(layout))})
     file["provenance"].attrs["manifest"] = manifest(file, groups=ORIGIN)
-
-
-def _reason(error: Exception) -> str:
-    message = str(error)
-    if "unable to lock file" in message or isinstance(error, BlockingIOError):
-        return "is in use by another process: wait, or stop it and continue with --resume"
-    if "truncated file" in message:
-        return "is truncated, its end is missing: copy it again or run anew"
-    return f"cannot be opened as HDF5 ({message}): damaged; copy it again or run anew"
 
 
 def _h5md(file: h5py.File, author: str) -> None:

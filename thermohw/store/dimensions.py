@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 import h5py
 import numpy as np
+from h5py import h5a, h5d  # pyright: ignore
 
 __all__ = ["attach", "is_placeholder", "make_placeholder"]
 
@@ -29,9 +30,19 @@ def make_placeholder(group: h5py.Group, name: str, size: int) -> h5py.Dataset:
 
 def is_placeholder(item: h5py.Group | h5py.Dataset | h5py.Datatype) -> bool:
     """Whether an object of the file only names a dimension."""
-    if not isinstance(item, h5py.Dataset) or item.attrs.get("CLASS") is None:
+    return isinstance(item, h5py.Dataset) and names_no_variable(item.id)
+
+
+def names_no_variable(data: h5d.DatasetID) -> bool:
+    """`is_placeholder` of a dataset opened with the low-level interface."""
+    if not (h5a.exists(data, b"CLASS") and h5a.exists(data, b"NAME")):
         return False
-    return bytes(np.bytes_(item.attrs.get("NAME", b""))).startswith(_NOT_A_VARIABLE)
+    name = h5a.open(data, b"NAME")
+    if name.shape != ():
+        return False
+    text = np.empty((), name.dtype)
+    name.read(text)
+    return bytes(np.bytes_(text[()])).startswith(_NOT_A_VARIABLE)
 
 
 def attach(data: h5py.Dataset, names: Sequence[str]) -> None:

@@ -14,41 +14,45 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import h5py
 import numpy as np
-from h5py import h5o  # pyright: ignore
+from h5py import h5a, h5d, h5ds, h5g, h5i, h5o, h5s  # pyright: ignore
 
-from thermohw.store.dimensions import is_placeholder
+from thermohw.store.dimensions import names_no_variable
 
 __all__ = ["COUNTED", "ORIGIN", "difference", "manifest"]
 
 COUNTED = ("h5md", "ledger", "observables", "parameters", "results", "run")
 ORIGIN = ("provenance",)  # counted in a text of its own, since equal runs differ there
-_INTERNAL = {"CLASS", "NAME", "DIMENSION_LIST", "DIMENSION_LABELS", "REFERENCE_LIST", "manifest"}
+_INTERNAL = {b"CLASS", b"NAME", b"DIMENSION_LIST", b"DIMENSION_LABELS", b"REFERENCE_LIST",
+             b"manifest"}  # fmt: skip
 
 
 def manifest(
-    file: h5py.File, filled: Collection[str] = (), groups: Collection[str] | None = COUNTED
+    file: h5py.File, filled: Collection[str] = (), groups: Collection[str] = COUNTED
 ) -> str:
     """The text that counts the root's datasets (not for ORIGIN) and whatever is below `groups`.
 
     Args:
         file: the file, let in by `require_trusted`: links and giants are none of it.
         filled: places of datasets whose content is not counted.
-        groups: names of groups in the root; None for all.
+        groups: names of groups in the root.
 
     Raises:
         ValueError: the file holds something that no run writes.
     """
-    lines, axes = [], {}
-    for name in sorted(file):
-        item = file[name]
-        own = isinstance(item, h5py.Dataset) and groups is not ORIGIN
-        if groups is None or name in groups or own:
-            lines.extend(_walk(item, f"/{name}", filled, axes))
+    root = h5g.open(file.id, b"/")
+    objects: list[tuple[str, Any]] = []
+    for name in sorted(root):
+        item = h5o.open(root, name)
+        if name.decode() in groups or (isinstance(item, h5d.DatasetID) and groups is not ORIGIN):
+            objects.extend(_walk(item, f"/{name.decode()}"))
+    # HDF5 would search the file for the name of what a reference leads to.
+    known = {h5o.get_info(i).addr: place for place, i in objects if isinstance(i, h5d.DatasetID)}
+    lines = (_line(item, place, filled, known) for place, item in objects)
     return "".join(f"{json.dumps(line, separators=(',', ':'))}\n" for line in lines)
 
 
@@ -67,49 +71,62 @@ def _place(line: str) -> str:
         return "/checksums/manifest"
 
 
-def _walk(
-    item: Any, place: str, filled: Collection[str], known: dict[int, str]
-) -> Iterator[list[Any]]:
-    attributes = [
-        [name, *_content(item.attrs[name], item.attrs.get_id(name).dtype)]
-        for name in sorted(set(item.attrs) - _INTERNAL)
-    ]
-    if isinstance(item, h5py.Group):
-        yield [place, "group", attributes]
+def _walk(item: Any, place: str) -> Iterator[tuple[str, Any]]:
+    yield place, item
+    if isinstance(item, h5g.GroupID):
         for name in sorted(item):
-            yield from _walk(item[name], f"{place}/{name}", filled, known)
-    elif is_placeholder(item):
-        yield [place, "dimension", list(item.shape)]
-    elif isinstance(item, h5py.Dataset):
-        axes = [[_name(scale, known) for scale in axis.values()] for axis in item.dims]
-        if place in filled:
-            content = [_type(item.dtype), list(item.shape), None]
-        else:
-            content = _content(item[()], item.dtype)
-        yield [place, "dataset", *content, axes, attributes]
-    else:
+            yield from _walk(h5o.open(item, name), f"{place}/{name.decode()}")
+
+
+def _line(item: Any, place: str, filled: Collection[str], known: dict[int, str]) -> list[Any]:
+    if not isinstance(item, h5g.GroupID | h5d.DatasetID):
         raise ValueError(f"{place} is a type")
-
-
-def _name(scale: h5py.Dataset, known: dict[int, str]) -> str:
-    # HDF5 searches the file for the name of what a reference leads to: asked once an axis.
-    address = h5o.get_info(scale.id).addr
-    if address not in known:
-        known[address] = str(scale.name)
-    return known[address]
-
-
-def _content(value: Any, dtype: np.dtype) -> list[Any]:
-    """Type, shape, and sha256 of the values."""
-    kind, shape = _type(dtype), list(np.shape(value))
-    if kind != "text":
-        array = np.asarray(value)
-        raw = array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
-    elif shape:
-        raw = b"".join(_utf8(text) + b"\0" for text in np.ravel(value))
+    names: list[bytes] = []
+    h5a.iterate(item, names.append)
+    attributes = []
+    for name in sorted({*names} - _INTERNAL):
+        attribute = h5a.open(item, name)
+        attributes.append([name.decode(), *_content(attribute, attribute.read)])
+    if isinstance(item, h5g.GroupID):
+        return [place, "group", attributes]
+    if names_no_variable(item):
+        return [place, "dimension", list(item.shape)]
+    if place in filled:
+        content = [_type(item.dtype), list(item.shape), None]
     else:
-        raw = _utf8(value)
-    return [kind, shape, hashlib.sha256(raw).hexdigest()]
+        content = _content(item, lambda array: item.read(h5s.ALL, h5s.ALL, array))
+    return [place, "dataset", *content, _axes(item, known), attributes]
+
+
+def _axes(data: h5d.DatasetID, known: dict[int, str]) -> list[list[str]]:
+    """Places of the dimension scales of every dimension."""
+    axes: list[list[str]] = [[] for _ in data.shape]
+    for dimension, places in enumerate(axes):
+
+        def visit(scale: h5d.DatasetID, places: list[str] = places) -> None:
+            address = h5o.get_info(scale).addr
+            places.append(known.get(address) or h5i.get_name(scale).decode())
+
+        if h5ds.get_num_scales(data, dimension):  # iterating over none is an error
+            h5ds.iterate(data, dimension, visit, 0)
+    return axes
+
+
+def _content(item: Any, read: Callable[[np.ndarray], object]) -> list[Any]:
+    """Type, shape, and sha256 of the values of a dataset or an attribute."""
+    dtype, shape = item.dtype, item.shape
+    if shape is None:
+        raise ValueError("an empty value is none of a run file")
+    kind, array = _type(dtype), np.empty(shape, dtype)
+    if array.size:
+        read(array)
+    if kind != "text":
+        raw: Any = array.astype(dtype.newbyteorder("<"), copy=False).tobytes()
+    elif shape:
+        raw = b"".join(_utf8(text) + b"\0" for text in np.ravel(array))
+    else:
+        raw = _utf8(array[()])
+    return [kind, list(shape), hashlib.sha256(raw).hexdigest()]
 
 
 def _utf8(text: Any) -> bytes:

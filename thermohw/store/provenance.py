@@ -8,10 +8,11 @@ distributions' metadata, so asking for them imports nothing.
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib import metadata
 
-__all__ = ["PACKAGES", "provenance", "version_of"]
+__all__ = ["PACKAGES", "changed", "provenance", "version_of"]
 
 PACKAGES = ("thermohw", "torch", "numpy", "scipy", "h5py")
 
@@ -32,3 +33,10 @@ def provenance() -> dict[str, str]:
         "platform": platform.platform(),
         **{name: version_of(name) for name in PACKAGES},
     }
+
+
+def changed(then: Mapping[str, object]) -> str:
+    """What differs from an earlier `provenance` that numbers depend on, in words."""
+    now = provenance()
+    names = [name for name in ("python", "platform", *PACKAGES) if then.get(name) != now[name]]
+    return ", ".join(f"{name} {then.get(name)} -> {now[name]}" for name in names)

@@ -23,9 +23,9 @@ import numpy as np
 
 from thermohw.errors import StoreError
 from thermohw.store.checksums import Checksums, Sealed
-from thermohw.store.container import checked, dataset, group, one_line, open_file, read_layout
 from thermohw.store.dimensions import is_placeholder
 from thermohw.store.layout import Layout, Unit
+from thermohw.store.opening import checked, dataset, group, one_line, open_file, read_layout
 from thermohw.store.parameters import read_tree
 
 __all__ = ["Entry", "RunReader", "Series"]

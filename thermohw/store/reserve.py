@@ -1,23 +1,29 @@
-"""Space before work: a disk that is too small is refused before the first tick.
+"""Room: a disk that is too small is refused before the first tick, one that fails ends the process.
 
 A run file is made under a temporary name in its final folder (`thermohw.outputs`: not to be
 guessed, locked, swept when its maker was killed), gets every byte allocated, and only then takes
 its name. So a half-made file never carries the name of a run, and running out of space
 later is impossible on file systems that keep the promise of posix_fallocate (ext4, xfs, tmpfs;
 copy-on-write and network file systems may break it).
+
+Where a write fails nevertheless, the process prints one line and leaves at once (`leave`): after a
+flush that failed, HDF5 crashes in the interpreter's normal exit.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
+import sys
 from pathlib import Path
+from typing import NoReturn
 
 from thermohw import outputs
 from thermohw.errors import StoreError
 
-__all__ = ["allocate", "check_new", "claim", "publish"]
+__all__ = ["allocate", "cause", "check_new", "claim", "leave", "publish"]
 
 _FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 
@@ -99,6 +105,22 @@ def publish(temporary: Path, path: Path) -> None:
         check_new(path)
         os.rename(temporary, path)
     outputs.discard(temporary)
+
+
+def cause(error: Exception) -> str:
+    """What the system said, without the lines of addresses and offsets that HDF5 wraps around."""
+    found = re.search(r"error message = '([^']*)'", str(error))
+    return found[1] if found else str(error).splitlines()[0]
+
+
+def leave(message: str) -> NoReturn:
+    """Prints one line and ends the process with exit code 2.
+
+    Not by sys.exit: closing the file again, which the interpreter does on its way out, crashes
+    after a failed flush.
+    """
+    print(" ".join(message.split()), file=sys.stderr, flush=True)
+    os._exit(2)
 
 
 def _fallocate(handle: int, size: int) -> None:

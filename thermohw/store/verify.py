@@ -18,8 +18,9 @@ import h5py
 import numpy as np
 
 from thermohw.errors import StoreError
-from thermohw.store.container import H5MD, dataset, expected, one_line
+from thermohw.store.container import H5MD, expected
 from thermohw.store.layout import Channel
+from thermohw.store.opening import dataset, one_line
 from thermohw.store.parameters import wrong_hashes
 from thermohw.store.reader import RunReader
 from thermohw.store.state import unpack

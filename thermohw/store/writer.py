@@ -25,35 +25,24 @@ is off: units go from the caller's array to the file in one piece.
 
 from __future__ import annotations
 
-import os
-import re
-import sys
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any
 
 import h5py
 import numpy as np
 from numpy.typing import ArrayLike
 
-from thermohw import outputs
 from thermohw.errors import StoreError
-from thermohw.store import reserve
 from thermohw.store.checksums import Checksums, digest, record
-from thermohw.store.container import (
-    build,
-    checked,
-    dataset,
-    group,
-    one_line,
-    open_file,
-    read_layout,
-)
+from thermohw.store.container import make
 from thermohw.store.layout import Layout
-from thermohw.store.parameters import read_tree, tree_bytes
-from thermohw.store.provenance import PACKAGES, provenance
+from thermohw.store.opening import checked, dataset, group, one_line, open_file, read_layout
+from thermohw.store.parameters import read_tree
+from thermohw.store.provenance import changed
+from thermohw.store.reserve import cause, leave
 from thermohw.store.state import State, pack, unpack
 
 __all__ = ["RunWriter"]
@@ -109,26 +98,8 @@ class RunWriter:
             StoreError: the path exists or cannot be made, or the disk is too small.
         """
         assert isinstance(parameters.get("spec"), str), "parameters need the text `spec`"
-        path = Path(path)
-        reserve.check_new(path)
-        datasets = 3 * len(layout.series) + len(layout.ledger) + 2 * len(layout.results) + 32
-        skeleton = 2**16 + 4096 * datasets + 2 * len(layout.to_json()) + tree_bytes(parameters)
-        temporary = reserve.claim(path, layout.nbytes + skeleton, skeleton)
-        try:
-            try:
-                # No lock of HDF5's own: the file is locked by us already.
-                with h5py.File(temporary, "w", locking=False) as file:
-                    build(file, layout, parameters, author=author)
-            except (OSError, RuntimeError) as error:
-                outputs.discard(temporary)
-                _leave(
-                    f"{path}: the file could not be made ({_cause(error)}); nothing is left of it"
-                )
-            reserve.allocate(temporary, path)
-            reserve.publish(temporary, path)
-        finally:
-            outputs.discard(temporary)
-        return cls(_open(path), layout)
+        make(Path(path), layout, parameters, author=author)
+        return cls(_open(Path(path)), layout)
 
     @classmethod
     def resume(cls, path: str | Path, spec_hash: str) -> RunWriter:
@@ -161,7 +132,10 @@ class RunWriter:
                 if run._done:
                     raise StoreError("is complete: there is nothing to resume", where=str(path))
                 run.state()
-            run._warn_if_elsewhere()
+            if what := changed(read_tree(group(file, "/provenance"))):
+                warnings.warn(
+                    f"{path}: resumed elsewhere, not bit-identical ({what})", stacklevel=2
+                )
             if run.committed != run._committed[()]:  # killed between the record and the counter
                 run._guard(lambda: run._committed.__setitem__((), run.committed))
                 run._guard(file.flush)
@@ -194,11 +168,10 @@ class RunWriter:
 
     def write_result(self, name: str, values: ArrayLike) -> None:
         """Writes a whole result; no part of a commit, so written again after a resume."""
-        found = self._put(self._results[name], (), values, hashed=True)
+        found, sums = self._put(self._results[name], (), values, hashed=True), self._sums
         index = [r.name for r in self.layout.results].index(name)
-        if self._sums is not None and found is not None:
-            sums, row = self._sums.results, np.frombuffer(found, np.uint8)
-            self._guard(lambda: sums.__setitem__(index, row))
+        if sums is not None and found is not None:
+            self._guard(lambda: sums.put("results", index, found))
             self._guard(self._file.flush)
         self._guard(lambda: self._written.__setitem__(index, 1))
 
@@ -222,15 +195,12 @@ class RunWriter:
     def finish(self) -> None:
         """Marks the run complete; every unit must be committed and every result written."""
         assert self.committed == self.layout.units, "units are missing"
-        missing = [
-            r.name
-            for r, done in zip(self.layout.results, self._written[()], strict=True)
-            if not done
-        ]
+        written = zip(self.layout.results, self._written[()], strict=True)
+        missing = [result.name for result, done in written if not done]
         assert not missing, f"results never written: {missing}"
         # Flushed before and after for the same reason as in a commit.
         self._guard(self._file.flush)
-        self._guard(lambda: self._record(finished=True))
+        self._guard(lambda: self._record(self.committed, finished=True))
         self._guard(lambda: self._finished.__setitem__((), 1))
         self._guard(self._file.flush)
 
@@ -253,29 +223,26 @@ class RunWriter:
     def _commit(self, slot: bytes, number: int) -> None:
         data = self._slots[number % 2]
         if self._sums is not None:
-            self._sums.series[number - 1] = self._rows("series", self._series, number - 1)
+            self._sums.put("series", number - 1, *self._found("series", self._series, number - 1))
             if number % self.layout.blocks == 0:
                 group = (number - 1) // self.layout.blocks
-                self._sums.ledger[group] = self._rows("ledger", self._ledger, number - 1)
+                self._sums.put("ledger", group, *self._found("ledger", self._ledger, number - 1))
         data[: len(slot)] = np.frombuffer(slot, np.uint8)
         self._file.flush()
         self._record(number)
         self._committed[()] = number
         self._file.flush()
 
-    def _rows(self, kind: str, channels: dict[str, h5py.Dataset], unit: int) -> np.ndarray:
-        # The checksums of a unit, (channels, 32); what came in parts is read back.
+    def _found(self, kind: str, channels: dict[str, h5py.Dataset], unit: int) -> list[bytes]:
+        # The checksums of a unit, one a channel; what came in parts is read back.
         paths, frames = self.layout.unit(unit)
         region = (frames, paths) if kind == "series" else (paths,)
-        sums = [self._filled[kind, n, unit] or digest(d[region]) for n, d in channels.items()]
-        return np.frombuffer(b"".join(sums), np.uint8).reshape(-1, 32)
+        return [self._filled[kind, n, unit] or digest(d[region]) for n, d in channels.items()]
 
-    def _record(self, number: int | None = None, *, finished: bool = False) -> None:
+    def _record(self, committed: int, *, finished: bool = False) -> None:
         # Flushed before the counter is raised, so that the counter is never ahead of it.
         if self._sums is not None:
-            committed = self.committed if number is None else number
-            row = np.frombuffer(record(committed, finished), np.uint8)
-            self._sums.record[(committed + finished) % 2] = row
+            self._sums.put("record", (committed + finished) % 2, record(committed, finished))
             self._file.flush()
 
     def _write(
@@ -323,33 +290,11 @@ class RunWriter:
         try:
             write()
         except (OSError, RuntimeError) as error:
-            _leave(
-                f"{self.path}: writing failed ({_cause(error)}); {self.committed} of "
+            leave(
+                f"{self.path}: writing failed ({cause(error)}); {self.committed} of "
                 f"{self.layout.units} units are safe: free some space and continue with --resume"
-            )
-
-    def _warn_if_elsewhere(self) -> None:
-        then, now = read_tree(group(self._file, "/provenance")), provenance()
-        changed = [k for k in ("python", "platform", *PACKAGES) if then.get(k) != now[k]]
-        if changed:
-            what = ", ".join(f"{k} {then.get(k)} -> {now[k]}" for k in changed)
-            warnings.warn(
-                f"{self.path}: resumed elsewhere, not bit-identical ({what})", stacklevel=3
             )
 
 
 def _open(path: Path) -> h5py.File:
     return open_file(path, "r+", rdcc_nbytes=0)
-
-
-def _cause(error: Exception) -> str:
-    # HDF5 wraps the system's message in lines of addresses and offsets.
-    found = re.search(r"error message = '([^']*)'", str(error))
-    return found[1] if found else str(error).splitlines()[0]
-
-
-def _leave(message: str) -> NoReturn:
-    # Not sys.exit: closing the file again, which the interpreter does on its way out, crashes after
-    # a failed flush.
-    print(" ".join(message.split()), file=sys.stderr, flush=True)
-    os._exit(2)

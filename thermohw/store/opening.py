@@ -1,0 +1,143 @@
+"""Opening a run file, and finding in it what must be there.
+
+A file that is opened passes the gate (`require_trusted`) and is of a format that is known before
+anything of it is used. After that its metadata may still be damaged, and damaged metadata make
+HDF5, h5py or numpy raise anything anywhere: `one_line` turns whatever they raise into one error
+that says so.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from thermohw.errors import StoreError
+from thermohw.store.container import FORMAT
+from thermohw.store.layout import Layout
+from thermohw.store.parameters import content_hash
+from thermohw.store.trust import require_trusted
+
+__all__ = ["checked", "dataset", "group", "one_line", "open_file", "read_layout"]
+
+
+def open_file(path: Path, mode: str, **options: Any) -> h5py.File:
+    """Opens a run file.
+
+    Raises:
+        StoreError: it is missing, in use, truncated, not HDF5, not a thermohw run, or of a newer
+            format.
+    """
+    where = str(path)
+    if not path.exists():
+        raise StoreError("no such file: give the path of a run file", where=where)
+    if not path.is_file():
+        raise StoreError("is not a regular file: give the path of a run file", where=where)
+    if not os.access(path, os.R_OK if mode == "r" else os.R_OK | os.W_OK):
+        raise StoreError("may not be read or written: change its permissions", where=where)
+    try:
+        if not h5py.is_hdf5(path):
+            raise StoreError(
+                "is not an HDF5 file (or its head is lost): give a run file, or copy it again",
+                where=where,
+            )
+        file = h5py.File(path, mode, **options)
+    except (OSError, RuntimeError) as error:
+        raise StoreError(_reason(error), where=where) from error
+    require_trusted(file)  # nothing is read before
+    try:
+        with one_line(path):
+            major, minor = _version(file)
+            if major != FORMAT[0]:
+                raise StoreError(
+                    f"has format {major}.{minor}, this thermohw reads {FORMAT[0]}.x: upgrade it",
+                    where=where,
+                )
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+@contextmanager
+def one_line(path: str | Path) -> Iterator[None]:
+    """Turns whatever damaged metadata make HDF5, h5py or numpy raise into one StoreError."""
+    try:
+        yield
+    except StoreError:
+        raise
+    except Exception as error:  # damaged metadata may make anything fail anywhere
+        words = " ".join(str(error).split())[:200] or type(error).__name__
+        raise StoreError(
+            f"is damaged ({words}): copy it again or run anew", where=str(path)
+        ) from error
+
+
+def checked(file: h5py.File) -> bool:
+    """Whether the file carries checksums, as every file since format 1.1 must.
+
+    Raises:
+        StoreError: it lacks them, or is of format 1.0 and has some: then its version was changed.
+    """
+    minor, there = _version(file)[1], "checksums" in file
+    if (minor != 0) != there:
+        what = "carries" if there else "lacks"
+        raise StoreError(
+            f"{what} checksums although it says format 1.{minor}: changed or damaged after it was "
+            "written; copy it again or run anew",
+            where=file.filename,
+        )
+    return there
+
+
+def dataset(file: h5py.File, place: str) -> h5py.Dataset:
+    """The dataset at `place`; StoreError where the file lost it."""
+    with one_line(file.filename):
+        item = file.get(place)
+    if not isinstance(item, h5py.Dataset):
+        raise StoreError(f"lacks {place}: damaged or made by another program", where=file.filename)
+    return item
+
+
+def group(file: h5py.File, place: str) -> h5py.Group:
+    """The group at `place`; StoreError where the file lost it."""
+    with one_line(file.filename):
+        item = file.get(place)
+    if not isinstance(item, h5py.Group):
+        raise StoreError(f"lacks {place}: damaged or made by another program", where=file.filename)
+    return item
+
+
+def read_layout(file: h5py.File) -> Layout:
+    """The layout, if its text is still what was written."""
+    stored = dataset(file, "/run/layout")[()].decode()
+    if content_hash(stored) != dataset(file, "/run/layout").attrs.get("sha256"):
+        raise StoreError(
+            "/run/layout differs from its sha256: the file was changed", where=file.filename
+        )
+    return Layout.from_json(stored)
+
+
+def _version(file: h5py.File) -> tuple[int, int]:
+    module = file.get("h5md/modules/thermohw")
+    if not isinstance(module, h5py.Group):
+        raise StoreError(
+            "is an HDF5 file but not a thermohw run: give a file written by a run",
+            where=file.filename,
+        )
+    major, minor = (int(n) for n in np.asarray(module.attrs["version"]))
+    return major, minor
+
+
+def _reason(error: Exception) -> str:
+    message = str(error)
+    if "unable to lock file" in message or isinstance(error, BlockingIOError):
+        return "is in use by another process: wait, or stop it and continue with --resume"
+    if "truncated file" in message:
+        return "is truncated, its end is missing: copy it again or run anew"
+    return f"cannot be opened as HDF5 ({message}): damaged; copy it again or run anew"
