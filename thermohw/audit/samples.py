@@ -7,8 +7,9 @@ n (null/observed)^2 and at most n.
 
 Of a Langevin process the samples are its data coordinates; its momenta are thrown away.
 
-A distance of clouds in many dimensions hardly sees one node too cold. Where the law is known its
-means, its variances, coordinate by coordinate, and
+A distance of clouds in many dimensions hardly sees one node too cold, or two that move together.
+Where the law is known its means and variances, coordinate by coordinate, the covariance of every
+two, and
 
     -E ln p(x_N) = S(t_min),
 
@@ -22,6 +23,7 @@ of second order in the tick; a distance must lie within theirs. No bias explains
     W1, sliced W2      a tenth of the law's total width, and on the line .3 of the standard
                        deviation of its narrowest mode
     means, deviations  .3 of the standard deviation of the narrowest mode
+    covariances        what such deviations of both can make of them
     -E ln p            a tenth of a nat a dimension:
 
 such samples are another law's, whatever the reason. A file without twins gives no verdict on a
@@ -53,6 +55,7 @@ from thermohw.estimate import (
     NOT_APPLICABLE,
     VIOLATED,
     Estimate,
+    called_of,
     judge,
     largest_of,
     worst,
@@ -266,48 +269,92 @@ def _typical(evidence: Evidence, twins: Twins | None) -> tuple[str, str]:
 
 
 def _moments(evidence: Evidence, twins: Twins | None, narrow: float) -> tuple[str, str]:
-    """Status of the means and variances of a known law, each judged for itself, and a remark."""
-    target, x, process = evidence.setting.target, evidence.first, evidence.setting.process
+    """Status of the means, variances and covariances of a known law, each judged for itself, and a
+    remark.
+
+    A bias whose spread is at most c = .3 of the narrowest mode in every coordinate, x_i + d_i with
+    sd(d_i) <= c, moves a covariance by cov(x_i, d_j) + cov(d_i, x_j) + cov(d_i, d_j), by Cauchy and
+    Schwarz at most (sd_i + c)(sd_j + c) - sd_i sd_j: the cap, for i = j that of a variance.
+    """
+    target, process = evidence.setting.target, evidence.setting.process
     if target is None or evidence.truth is None:
         return HOLDS, ""
     mean, covariance = process.propagate(target.mean, target.covariance, process.t_min)
-    variance = np.diag(covariance)
-    rows = [
-        (Estimate.from_paths(power(x[:, i])), column, word, power)
-        for column, i in enumerate(evidence.data)
-        for word, power in (
-            ("mean", lambda v, m=mean[i]: v - m),
-            ("variance", lambda v, m=mean[i], s=variance[i]: (v - m) ** 2 - s),
-        )
-    ]
+    data, cap = evidence.data, _NARROW * narrow
+    mean, covariance = mean[data], covariance[np.ix_(data, data)]
+    x, sd = evidence.first[:, data] - mean, np.sqrt(np.diag(covariance))
+    names = [evidence.setting.device.coordinates[i] for i in data]
+    rows: list[tuple[Estimate, str, Callable, float]] = []
+
+    def compare(gap: Estimate, word: str, i: int, j: int | None = None) -> None:
+        def moment(v: np.ndarray) -> np.ndarray:
+            v = v - mean
+            return v[:, i] if j is None else v[:, i] * v[:, j] - covariance[i, j]
+
+        room = cap if j is None else (sd[i] + cap) * (sd[j] + cap) - sd[i] * sd[j]
+        rows.append((gap, word, moment, room))
+
+    for i, name in enumerate(names):
+        compare(Estimate.from_paths(x[:, i]), f"mean of {name}", i)
+        square = Estimate.from_paths(x[:, i] ** 2 - covariance[i, i])
+        compare(square, f"variance of {name}", i, i)
+    singles, pairs = len(rows), len(names) * (len(names) - 1) // 2
+    found, called = _covariances(x, covariance, called_of(2, max(pairs, 1)))
+    for i, j, gap in found:
+        compare(gap, f"covariance of {names[i]} and {names[j]}", i, j)
     statuses, remarks = [HOLDS], []
-    for gap, column, word, power in rows:
-        z, i = largest_of(gap.z(), len(rows)), evidence.data[column]
+    for row, (gap, word, moment, room) in enumerate(rows):
+        z, count = largest_of(gap.z(), singles if row < singles else pairs), singles + pairs
+        z = largest_of(z, 2) if pairs else z
         status = judge(z)
         if status == HOLDS:
             continue
         remark = (
-            f"; {word} of {evidence.setting.device.coordinates[i]} is off by {gap.text('+.3g')} "
-            f"model units, z = {z:+.2f} as one of {len(rows)}"
+            f"; {word} is off by {gap.text('+.3g')} model units, z = {z:+.2f} as one of {count}"
         )
         if status == VIOLATED:
-            cap, sd = _NARROW * narrow, sqrt(variance[i])
-            if word == "variance":
-                cap *= 2.0 * sd + cap  # (sd + cap)^2 - sd^2
 
-            def moment(twin: str, column: int = column, power: Callable = power) -> np.ndarray:
+            def values(twin: str, moment: Callable = moment) -> np.ndarray:
                 assert twins is not None
-                return power(twins.states[twin][:, column])
+                return moment(twins.states[twin])
 
-            status, words = _corrected(gap, twins, moment, cap)
+            status, words = _corrected(gap, twins, values, room)
             remark += words
         statuses.append(status)
         remarks.append(((status != VIOLATED, -abs(z)), remark))
     most = [remark for _, remark in sorted(remarks)[:_SAID]]
+    most += [f"; and {len(remarks) - _SAID} more"] * (len(remarks) > _SAID)
+    most += [f"; a correlation {called:.2g} off would have been called"] * (pairs > 0)
     status = worst(*statuses)
     if status != VIOLATED and NOT_APPLICABLE in statuses:
         status = NOT_APPLICABLE
-    return status, "".join(most) + f"; and {len(remarks) - _SAID} more" * (len(remarks) > _SAID)
+    return status, "".join(most)
+
+
+def _covariances(
+    x: np.ndarray, covariance: np.ndarray, called: float
+) -> tuple[list[tuple[int, int, Estimate]], float]:
+    """(i, j, excess) of the covariances of centred samples (n, d) that are more than two standard
+    errors off (no others can be called: a skewed mean of 30 samples is 3 at most there), and the
+    deviation, as a correlation, that makes |z| = `called` for the least well known pair.
+    """
+    n = len(x)
+    row, column = np.triu_indices(x.shape[1], 1)
+    if not len(row):
+        return [], 0.0
+    first, second, third = ((x**k).T @ x**k for k in (1, 2, 3))
+    first, second, third = (sums[row, column] / n for sums in (first, second, third))
+    # Central moments of the products, from raw ones: sums over paths are matrix products.
+    square = n * (second - first**2)
+    cube = n * (third - 3.0 * first * second + 2.0 * first**3)
+    excess = first - covariance[row, column]
+    gaps = [Estimate.from_sums(n, *sums) for sums in np.stack([excess, square, cube], 1).tolist()]
+    sd = np.sqrt(np.diag(covariance))
+    size = np.array([gap.stderr for gap in gaps]) / (sd[row] * sd[column])
+    least = int(size.argmax())
+    reach = gaps[least].reach(called) / (sd[row[least]] * sd[column[least]])
+    far = [k for k, gap in enumerate(gaps) if not abs(gap.value) <= 2.0 * gap.stderr]
+    return [(int(row[k]), int(column[k]), gaps[k]) for k in far], float(reach)
 
 
 def sample_quantities(found: Comparison | None) -> dict[str, Quantity]:
