@@ -59,6 +59,17 @@ def test_audit_speaks_to_people_and_machines(shell, run_file):
     assert account["quantities"]["heat.total.kT"]["unit"] == "kT"
 
 
+def test_a_grid_that_no_audit_will_explain_is_noted(shell, tmp_path):
+    """Played, since .26 deviations are less than the cap; W1 is .2 of one Gaussian's width."""
+    words = ["--set", 'target={kind="gaussian", mean=2.0, std=0.3}', "--set", "audit.twins=false"]
+    words += ["--set", "likelihood.test=0", "--paths", "64"]
+    for ticks, noted in ((100, True), (500, False)):
+        more = ["--set", f"protocol.ticks={ticks}", "--out", tmp_path / f"{ticks}.h5"]
+        status, out, err = shell("run", "mixture_rc", *words, *more)
+        assert status == 0, err
+        assert ("note: the ticks bias the samples by" in out) == noted
+
+
 def test_report_writes_a_page(shell, run_file, tmp_path):
     status, out, _ = shell("report", run_file, "--out", tmp_path / "page.html")
     assert status == 0 and (tmp_path / "page.html").stat().st_size > 10_000

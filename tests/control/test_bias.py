@@ -20,12 +20,15 @@ from problems import F64, make, mixture_score, rc1, simulate, unequal_nodes
 from rlc import cell
 from scipy.linalg import sqrtm
 from scipy.special import ndtr
+from scipy.stats import norm
 
 import thermohw.control.bias as bias_module
 import thermohw.control.plan as plan_module
 from thermohw.audit.distance import line_distance
 from thermohw.circuit import LinearDevice, Scale, langevin, load_device, relaxation
 from thermohw.control import Protocol, make_plan
+from thermohw.control.bias import narrow_loop
+from thermohw.control.line import line_bias
 from thermohw.control.loop import Loop
 from thermohw.control.schedule import CAP
 from thermohw.errors import InputError
@@ -256,21 +259,101 @@ def played(p: Protocol, paths: int) -> np.ndarray:
 def test_samples_of_another_law_are_not_played(
     wiring: str, volts: float | None, ticks: int
 ) -> None:
-    """Runs that do not ring: modes 1.7, 3.6 and .55 deviations off. What is derived is at most a
-    third less, and at most twice as much.
+    """Runs that do not ring, with modes .6 to 3.6 deviations off: the derived displacement of the
+    worst is the sampled one, to four standard errors of both.
     """
     settings = {"wiring": wiring, "ticks": ticks, "volts_per_unit": volts}
     p = protocol(rc1(), OU(3.0), APART, **settings)
-    x, bias = played(p, 4096), make_plan(p).bias
-    off = abs(float(x[x > 0.0].mean()) - 3.0) / 0.6
-    assert off > 0.5
-    assert 2.0 / 3.0 * off < bias.worst < 2.0 * off
+    derived, measured, error = make_plan(p).bias, *modes(p, 8192)
+    assert measured[0].max() > 0.5
+    assert abs(derived.mean - measured[0].max()) < error
     if volts != 1e-2:  # there the search for enough ticks takes seconds
         with pytest.raises(InputError, match="ticks bias the samples by"):
             make_plan(replace(p, allow_ringing=None))
 
 
-POINTS = [(volts, ticks) for volts in (0.3, 1.0, 3.0) for ticks in (12, 24, 32, 64, 128)]
+def modes(p: Protocol, paths: int) -> tuple[np.ndarray, float]:
+    """|mean| and spread of every mode of a mixture as sampled, with responsibilities by scipy,
+    shape (2, K), narrowest deviations; and four standard errors of them, the points' own included.
+    """
+    target: Any = p.score.target
+    decay, noise = (float(part) for part in p.process.transition(p.process.t_min))
+    means, variances = decay * target.law.means[:, 0], target.law.covariances[:, 0, 0]
+    deviations = np.sqrt(decay**2 * variances + noise)
+    x = played(p, paths)[:, None]
+    shares = target.law.weights * norm.pdf(x, means, deviations)
+    shares /= shares.sum(1, keepdims=True)
+    size = shares.sum(0)
+    mean = (shares * (x - means)).sum(0) / size
+    spread = np.sqrt((shares * (x - means) ** 2).sum(0) / size) - deviations
+    few = min(size.min(), 4096 * target.law.weights.min())  # iid points would have as many
+    error = 4.0 * float((deviations + np.abs(spread)).max() / deviations.min()) / few**0.5
+    return np.abs([mean, spread]) / deviations.min(), error
+
+
+UNEQUAL = gaussian_mixture([[-1.0], [1.0]], [[1.0], [0.2]])
+FAR = gaussian_mixture([[-3.0], [3.0]], 0.3)
+
+
+@pytest.mark.parametrize("stepper", STEPPERS)
+def test_modes_of_unequal_width(stepper: str) -> None:
+    """Two Gaussians in place of the mixture gave .25 where the wide mode is .94 off."""
+    vp = VP(0.1, 20.0, t_min=1e-3)
+    p = protocol(rc1(), vp, UNEQUAL, ticks=24, grid="log-snr", **STEPPERS[stepper])
+    derived, measured, error = make_plan(p).bias, *modes(p, 16384)
+    assert abs(derived.mean - measured[0].max()) < error
+    assert abs(abs(derived.spread) - measured[1].max()) < error
+    if stepper == "held":
+        assert derived.mean > 0.9
+        with pytest.raises(InputError, match="mean of a mode"):
+            make_plan(replace(p, allow_ringing=None))
+
+
+def test_modes_far_apart_are_not_refused_for_nothing() -> None:
+    """192 log-SNR ticks move modes at +-3 by .03 deviations; two Gaussians said .36."""
+    vp = VP(0.1, 20.0, t_min=1e-3)
+    p = protocol(rc1(), vp, FAR, ticks=192, grid="log-snr", allow_ringing=None)
+    assert make_plan(p).bias.worst < 0.05
+
+
+@pytest.mark.parametrize("stepper", STEPPERS)
+@pytest.mark.parametrize("process", [OU(3.0), VE(5.0, t_min=1e-2), VP(0.1, 20.0, t_min=1e-3)])
+@pytest.mark.parametrize("realisation", ["clock", "temperature"])
+def test_points_on_a_line_are_the_closed_form(
+    process: Process, stepper: str, realisation: str
+) -> None:
+    """One Gaussian, carried as a mixture: nowhere farther off than 4096 random points would be, and
+    W1 and nats are those of the derived Gaussian.
+    """
+    settings = {"ticks": 40, "realisation": realisation, **STEPPERS[stepper]}
+    p = protocol(rc1(), process, ONE, **settings)
+    plan = make_plan(p)
+    known, loop = plan.bias, narrow_loop(p, plan.drive, plan.stepper)
+    found = line_bias(loop, plan_module._arrays(p, plan.schedule, plan.stepper), ONE.law)
+    error = 1.0 / 4096**0.5
+    assert found.deviation == pytest.approx(known.deviation, rel=1e-12)
+    for name in ("mean", "spread", "width", "nats"):
+        assert abs(getattr(found, name) - getattr(known, name)) < error, name
+
+
+def test_a_grid_that_is_played_may_not_pass() -> None:
+    """.29 deviations are less than the cap of a plan, and W1 more than a tenth of the width: the
+    plan says so, and its W1 and nats are those of the engine's own mean and covariance.
+    """
+    p = protocol(rc1(), OU(3.0), gaussian([2.0], 0.3), ticks=96)
+    found = make_plan(replace(p, allow_ringing=None)).bias
+    mean, spread = ends(p)
+    away, grown = (float(mean[0]) - 2.0) / 0.3, float(spread[0, 0]) / 0.09
+    assert found.nats == pytest.approx(0.5 * (grown - 1.0 + away**2), rel=1e-9)
+    x = np.random.default_rng(0).normal(away, grown**0.5, 2**20)
+    law = np.sort(np.random.default_rng(1).normal(size=2**20))
+    assert found.width == pytest.approx(np.abs(np.sort(x) - law).mean(), abs=4e-3)
+    assert 0.1 < found.width < found.worst < CAP
+    assert found.remark is not None and "W1 is" in found.remark
+    assert make_plan(protocol(rc1(), OU(3.0), gaussian([2.0], 0.3), ticks=500)).bias.remark is None
+
+
+POINTS = [(volts, ticks) for volts in (0.3, 1.0, 3.0) for ticks in (8, 12, 24, 48, 128)]
 
 
 @pytest.mark.parametrize("target", [APART, CLOSE], ids=["apart", "close"])
@@ -293,7 +376,7 @@ def test_what_is_played_is_the_law(target: Any) -> None:
         )
         allowed += 1
         assert found.value < 0.3 * narrow + found.floor + 4.0 * found.spread, (volts, ticks)
-    assert 4 <= allowed <= 12  # the rule refuses some and not all
+    assert 4 <= allowed <= 13  # the rule refuses some and not all
 
 
 class Learned(Score):

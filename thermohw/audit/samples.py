@@ -47,6 +47,7 @@ from thermohw.audit.entropy import law_entropy
 from thermohw.audit.evidence import Evidence
 from thermohw.audit.twins import Twins, read_twins
 from thermohw.audit.verdict import Check, Quantity, not_applicable
+from thermohw.control.schedule import CAP, NATS_CAP, WIDTH_CAP
 from thermohw.errors import InputError
 from thermohw.estimate import (
     EXPLAINED,
@@ -69,7 +70,6 @@ if TYPE_CHECKING:
 __all__ = ["Comparison", "compare", "sample_law", "sample_quantities"]
 
 _LINE, _CLOUD = 2**20, 4096  # samples compared on the line, and in a cloud
-_WIDTH, _NARROW, _NATS = 0.1, 0.3, 0.1  # what a bias explains at most, see the module
 _WORDS = {"w1": "W1", "sliced_w2": "sliced W2"}
 
 
@@ -168,8 +168,8 @@ def sample_law(evidence: Evidence, found: Comparison | None) -> Check:
     distance, scale = found.distance, found.scale
     value, floor, spread = (found.data(part) for part in ("value", "floor", "spread"))
     narrow = _narrowest(evidence)
-    cap = _WIDTH * distance.width
-    cap = min(cap, _NARROW * narrow) if distance.name == "w1" else cap
+    cap = WIDTH_CAP * distance.width
+    cap = min(cap, CAP * narrow) if distance.name == "w1" else cap
     explained = None if twins is None else twins.distance()
     detail = (
         f"{_WORDS[distance.name]} = {value:.4g} against {found.reference} ({floor:.4g} +- "
@@ -262,7 +262,7 @@ def _typical(evidence: Evidence, twins: Twins | None) -> tuple[str, str]:
             assert twins is not None
             return -twins.channels[twin]["log_prob.end"]
 
-        cap = _NATS * evidence.setting.device.dim
+        cap = NATS_CAP * evidence.setting.device.dim
         status, words = _corrected(gap, twins, surprise, cap)
         remark += words
     return status, remark
@@ -280,7 +280,7 @@ def _moments(evidence: Evidence, twins: Twins | None, narrow: float) -> tuple[st
     if target is None or evidence.truth is None:
         return HOLDS, ""
     mean, covariance = process.propagate(target.mean, target.covariance, process.t_min)
-    data, cap = evidence.data, _NARROW * narrow
+    data, cap = evidence.data, CAP * narrow
     mean, covariance = mean[data], covariance[np.ix_(data, data)]
     x, sd = evidence.first[:, data] - mean, np.sqrt(np.diag(covariance))
     names = [evidence.setting.device.coordinates[i] for i in data]

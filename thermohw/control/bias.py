@@ -15,7 +15,9 @@ question. It knows what a margin against ringing does not: far above the thermal
 lasts many RC and a held source cancels the leak at its start alone; a wide law loses spread where a
 narrow one still follows.
 
-For one Gaussian this is exact. Of other laws two Gaussians are followed, and the worse counts:
+For one Gaussian this is exact, and a mixture on the line is followed as it is
+(`thermohw.control.line`), with W1 as a third number. Of other laws two Gaussians are followed, and
+the worse counts:
 
     whole       mean and covariance of all the data. Early in a run the score is theirs. Along each
                 direction sigma is the narrowest mode's, a mixture's; data whose modes are not known
@@ -32,17 +34,21 @@ is that of the exact score and of ideal stages; what an altered score, a start f
 converter or a delay add is no part of it.
 
 A bias above `schedule.CAP` is another law than the data's, whatever the reason: such grids are
-refused.
+refused. An audit explains less where modes are as wide as the law, a tenth of the total width in
+W1 and of a nat a dimension in -E ln p: `Bias.remark` says when a grid that is played will not pass.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import erf, exp, pi, sqrt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from thermohw.control.line import MOST_MODES, MOST_STEPS, line_bias
 from thermohw.control.loop import Loop, Ticks, plain_covariance
+from thermohw.control.schedule import NATS_CAP, WIDTH_CAP
 from thermohw.process import Langevin
 from thermohw.target import GaussianMixture
 
@@ -55,6 +61,7 @@ if TYPE_CHECKING:
     from thermohw.control.protocol import Protocol
     from thermohw.process import Process
     from thermohw.score import Score
+    from thermohw.target.law import MixtureLaw
 
 __all__ = ["Bias", "bias_of", "narrow_loop"]
 
@@ -70,24 +77,47 @@ class Bias:
         spread: change of the standard deviation over `deviation`; of the direction with the largest
             change, with its sign.
         deviation: standard deviation of the narrowest mode at t_min, model units.
-        mode: which law it is: "narrowest" or "whole".
+        mode: which law it is: "narrowest" or "whole"; "every" for the worst of a mixture's modes.
+        distance: W1 to the law over `deviation`, on the line; else 0.
+        width: the same over the law's total standard deviation; 0 where it is not known.
+        nats: -E ln p of the played law less that of the right one, nats a dimension; 0 where it is
+            not known.
     """
 
     mean: float
     spread: float
     deviation: float
     mode: str
+    distance: float = 0.0
+    width: float = 0.0
+    nats: float = 0.0
 
     @property
     def worst(self) -> float:
-        """The larger of the two, in standard deviations of the narrowest mode."""
-        return max(self.mean, abs(self.spread))
+        """The largest of the three, in standard deviations of the narrowest mode."""
+        return max(self.mean, abs(self.spread), self.distance)
 
     def text(self) -> str:
         """In words."""
-        law = "narrowest mode" if self.mode == "narrowest" else "whole law"
-        kind = "mean" if self.mean >= abs(self.spread) else "spread"
-        return f"{self.worst:.3g} of the narrowest mode's standard deviation ({kind} of the {law})"
+        law = {"narrowest": "the narrowest mode", "whole": "the whole law", "every": "a mode"}
+        kind = f"{'mean' if self.mean >= abs(self.spread) else 'spread'} of {law[self.mode]}"
+        if self.distance == self.worst:
+            kind = "W1"
+        return f"{self.worst:.3g} of the narrowest mode's standard deviation ({kind})"
+
+    @property
+    def remark(self) -> str | None:
+        """What an audit of many paths would not explain, in words; None where nothing."""
+        over = []
+        if self.width > WIDTH_CAP:
+            over.append(f"W1 is {self.width:.2g} of the law's width, more than {WIDTH_CAP:g}")
+        if abs(self.nats) > NATS_CAP:
+            over.append(
+                f"-E ln p is off by {self.nats:+.2g} nats a dimension, more than {NATS_CAP:g}"
+            )
+        if not over:
+            return None
+        return f"the ticks bias the samples by {self.text()}, and {'; '.join(over)}"
 
 
 class _Law(NamedTuple):
@@ -99,6 +129,7 @@ class _Law(NamedTuple):
         places: means of the data as columns, shape (d, K); the one displaced most counts.
         width: variance of the modes that the bias is measured in; None for its own covariance.
         since: model time from which on it is followed.
+        whole: the data have this law and no other.
     """
 
     mode: str
@@ -106,19 +137,32 @@ class _Law(NamedTuple):
     places: NDArray[Any]
     width: float | None = None
     since: float = np.inf
+    whole: bool = False
 
 
 def bias_of(protocol: Protocol, drive: Drive, stepper: str) -> Callable[[Ticks], Bias]:
     """Grid -> its bias."""
     laws = _laws(protocol)
+    line = _mixture_on_the_line(protocol)
     loops = [Loop(protocol, drive, stepper, law.covariance) for law in laws]
 
     def bias(ticks: Ticks) -> Bias:
+        if line is not None and len(ticks) <= MOST_STEPS:
+            played = line_bias(loops[0], ticks, line)
+            return Bias(mode="every", **played._asdict())
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             found = [_bias(loop, ticks, law) for loop, law in zip(loops, laws, strict=True)]
         return max(found, key=lambda one: one.worst)
 
     return bias
+
+
+def _mixture_on_the_line(protocol: Protocol) -> MixtureLaw | None:
+    """The data's law where it can be followed as it is."""
+    score, target = protocol.score, protocol.score.target
+    if score.dim != 1 or not protocol.process.isotropic or not isinstance(target, GaussianMixture):
+        return None
+    return target.law if 1 < len(target.law.weights) <= MOST_MODES else None
 
 
 def narrow_loop(protocol: Protocol, drive: Drive, stepper: str) -> Loop:
@@ -139,7 +183,7 @@ def _laws(protocol: Protocol) -> list[_Law]:
         whole = process.joint(mean, covariance)[1]
     modes = score.target.law.means if isinstance(score.target, GaussianMixture) else None
     if modes is not None and len(modes) == 1:
-        return [_Law("narrowest", whole, places)]
+        return [_Law("narrowest", whole, places, whole=True)]
     narrow = plain_covariance(process, score.dim, score.narrowest)
     if modes is None:
         away = np.diag(np.sqrt(np.diag(covariance) + mean**2))
@@ -192,6 +236,7 @@ def _bias(loop: Loop, ticks: Ticks, law: _Law) -> Bias:
         change = (np.sqrt(played) - np.sqrt(wanted)) / size
         away = (missed / size)[loop.which][:, None] * (loop.axes.T @ law.places)
         widen = float(change[int(np.argmax(np.abs(change)))])
+        grown = float((played / wanted)[loop.which].mean())
     else:
         if not np.isfinite(played).all() or not np.isfinite(missed).all():
             return Bias(np.inf, np.inf, narrowest, law.mode)
@@ -200,8 +245,23 @@ def _bias(loop: Loop, ticks: Ticks, law: _Law) -> Bias:
         values = np.linalg.eigvalsh(roots[0] - roots[1])
         widen = float(values[int(np.argmax(np.abs(values)))])
         away = scale @ missed @ law.places
+        grown = float(np.trace(scale @ played @ scale)) / len(scale)
     displaced = float(np.sqrt(np.square(away).sum(0)).max())
-    return Bias(_finite(displaced), _finite(widen), narrowest, law.mode)
+    found = Bias(_finite(displaced), _finite(widen), narrowest, law.mode)
+    if not law.whole:
+        return found
+    nats = 0.5 * (grown - 1.0 + float(np.square(away).sum()) / len(away))
+    width = _folded(displaced, widen) if len(away) == 1 else 0.0
+    return replace(found, width=_finite(width), nats=_finite(nats))
+
+
+def _folded(mean: float, deviation: float) -> float:
+    """E|mean + deviation z|: W1 between two Gaussians on the line."""
+    size = abs(deviation)
+    if size == 0.0 or not np.isfinite(size):
+        return abs(mean) + size
+    x = mean / size
+    return size * sqrt(2.0 / pi) * exp(-0.5 * x * x) + mean * erf(x / sqrt(2.0))
 
 
 def _through(loop: Loop, ticks: Ticks, first: int) -> tuple[NDArray[Any], ...]:

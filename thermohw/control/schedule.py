@@ -51,10 +51,23 @@ if TYPE_CHECKING:
 
     from thermohw.process import Process
 
-__all__ = ["CAP", "Judgement", "Schedule", "make_schedule", "require_stable"]
+__all__ = [
+    "CAP",
+    "NATS_CAP",
+    "WIDTH_CAP",
+    "Judgement",
+    "Schedule",
+    "make_schedule",
+    "require_stable",
+]
 
 CAP = 0.3
 """Largest bias that a grid may have, in standard deviations of the narrowest mode."""
+
+WIDTH_CAP, NATS_CAP = 0.1, 0.1
+"""Largest bias that an audit explains beside it: of W1 over the law's total width, and of -E ln p,
+nats a dimension.
+"""
 
 _END_NOISE = (
     1e-3  # of the narrowest mode, where a log-SNR grid to t_min = 0 hands over to its last tick
