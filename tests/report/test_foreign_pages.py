@@ -159,10 +159,10 @@ def test_neither_a_pipe_nor_a_giant_is_read(
     folder = study(tmp_path / "s")
     (folder / "figures" / "f.svg").unlink()
     os.mkfifo(folder / "figures" / "f.svg")
-    with pytest.raises(InputError, match="is missing"):
+    with pytest.raises(InputError, match="not a regular file"):
         report(folder)
-    monkeypatch.setattr(study_pages, "_LARGEST", 100)
-    with pytest.raises(InputError, match="larger"):
+    monkeypatch.setattr(study_pages, "MOST_TABLE", 100)
+    with pytest.raises(InputError, match="at most 100 bytes"):
         report(folder)
 
 

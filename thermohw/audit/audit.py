@@ -29,6 +29,7 @@ from thermohw.audit.start import start_states
 from thermohw.audit.twins import twin_quantities
 from thermohw.audit.verdict import Audit, Check, not_applicable
 from thermohw.estimate import FEWEST
+from thermohw.store import one_line
 
 __all__ = ["audit"]
 
@@ -51,7 +52,11 @@ def audit(path: str | Path, *, recompute: bool = False) -> Audit:
         StoreError: no run file, a damaged one, or an unfinished one (complete it with --resume).
         InputError: the file lacks what a run needs.
     """
-    evidence = gather(path)
+    with one_line(path):  # what a stranger's file says may be anything
+        return _audit(gather(path), recompute)
+
+
+def _audit(evidence: Evidence, recompute: bool) -> Audit:
     change, samples = system_change(evidence), compare(evidence)
     slack = second_law_slack(evidence, change)
     makers: dict[str, Callable[[], Check]] = {

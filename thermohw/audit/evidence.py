@@ -6,7 +6,6 @@ what follows from both: the plan, the law of the start, the size of a tick.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import isfinite
@@ -23,6 +22,7 @@ from thermohw.control import Plan, make_plan
 from thermohw.control.chain import describe_keys
 from thermohw.errors import InputError
 from thermohw.estimate import Estimate
+from thermohw.intake import parse_json
 from thermohw.integrate import StartLaw, start_law
 from thermohw.process import Langevin
 from thermohw.score import ExactScore
@@ -199,7 +199,7 @@ class Evidence:
     @cached_property
     def notes(self) -> dict[str, str]:
         """Why likelihood terms are unknown, or what qualifies them."""
-        return json.loads(self.parameters.get("likelihood", {}).get("notes", "{}"))
+        return parse_json(self.parameters.get("likelihood", {}).get("notes", "{}"))
 
     def describe_imperfections(self) -> list[str]:
         """What keeps control from being an exact function of the present state, in words."""

@@ -16,7 +16,6 @@ it; it is a violation only if they do not.
 
 from __future__ import annotations
 
-import json
 from math import hypot
 
 import numpy as np
@@ -24,6 +23,7 @@ import numpy as np
 from thermohw.audit.evidence import Evidence
 from thermohw.audit.verdict import Check, Quantity, not_applicable
 from thermohw.estimate import EXPLAINED, FEWEST, HOLDS, VIOLATED, Estimate, judge, worst
+from thermohw.intake import parse_json
 
 __all__ = ["bound_marginal", "bound_ode", "likelihood_quantities", "nll_above_entropy"]
 
@@ -215,7 +215,7 @@ def nll_above_entropy(evidence: Evidence) -> Check:
 
 def _unsettled(evidence: Evidence, status: str, detail: str) -> tuple[str, str]:
     """A flow that missed its tolerance holds nothing: its error estimate may be far too low."""
-    settings = json.loads(evidence.parameters.get("likelihood", {}).get("settings", "{}"))
+    settings = parse_json(evidence.parameters.get("likelihood", {}).get("settings", "{}"))
     if settings.get("converged", True):
         return status, detail
     remark = "the flow solver missed its tolerance, so its error is a guess; ask for more steps"
@@ -258,7 +258,7 @@ def likelihood_quantities(evidence: Evidence) -> dict[str, Quantity]:
         for rank, value in enumerate(values[::-1][:3], start=1):
             table[f"nll.ode.worst_{rank}"] = Quantity(float(value), None, "nat")
     table |= _plug_in(stored)
-    settings = json.loads(stored.get("settings", "{}"))
+    settings = parse_json(stored.get("settings", "{}"))
     for key in ("score_evaluations", "divergence_evaluations", "points"):
         if key in settings:
             table[f"likelihood.{key}"] = Quantity(float(settings[key]), 0.0, "1")

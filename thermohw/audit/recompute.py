@@ -12,7 +12,6 @@ against each other by their standard errors instead.
 
 from __future__ import annotations
 
-import json
 from math import hypot
 
 import numpy as np
@@ -22,6 +21,7 @@ from thermohw.audit.evidence import Evidence, model_tensor
 from thermohw.audit.verdict import Check, not_applicable
 from thermohw.control import Controller
 from thermohw.estimate import HOLDS, VIOLATED, Estimate, judge
+from thermohw.intake import parse_json
 from thermohw.integrate import block_generator
 from thermohw.likelihood import Likelihood, evaluate
 from thermohw.thermo import acquired, converter_information
@@ -88,7 +88,7 @@ def _likelihood(evidence: Evidence) -> tuple[Likelihood, bool]:
     """All terms again, and whether the noise is the same."""
     stored, target = evidence.parameters["likelihood"], evidence.setting.target
     assert target is not None
-    settings = json.loads(stored["settings"])
+    settings = parse_json(stored["settings"])
     generator = block_generator(int(evidence.simulate["seed"]), 0, stream=2)
     points = model_tensor(stored["test"]) if "test" in stored else None
     drawn = None if points is None else target.held_out(len(points), generator)

@@ -18,7 +18,6 @@ the 2 from summing halves of halves. Their standard errors are those of resample
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -29,6 +28,7 @@ from numpy.typing import NDArray
 from thermohw.audit.distance import sliced_square
 from thermohw.audit.verdict import Quantity
 from thermohw.estimate import Estimate
+from thermohw.intake import parse_json
 
 __all__ = ["Twins", "read_twins", "twin_quantities"]
 
@@ -150,7 +150,7 @@ def read_twins(parameters: Mapping[str, Any], step: float, columns: Sequence[int
         columns: coordinates that carry the data.
     """
     stored = parameters.get("twins", {})
-    settings = json.loads(stored.get("settings", "{}"))
+    settings = parse_json(stored.get("settings", "{}"))
     if not settings or "refused" in settings:
         return None
     tables = {name: dict(table) for name, table in stored.items() if name != "settings"}

@@ -213,6 +213,8 @@ def main() -> None:
         # standalone_mode off: our own exit codes, one line for every mistake.
         code = app(standalone_mode=False)
     except InputError as error:
+        if os.environ.get(_TRACEBACK):  # what stands behind it may be a defect of ours
+            traceback.print_exception(error)
         _fail(str(error))
     except BrokenPipeError:
         os._exit(0)  # the reader of our output left, e.g. `| head`

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from thermohw.errors import InputError, StoreError
+from thermohw.intake import parse_json
 from thermohw.pipeline.build import build_setting, prior_kind
 from thermohw.pipeline.simulate import Run, simulate
 from thermohw.store import RunReader, check_new, content_hash
@@ -94,7 +95,7 @@ def run_spec(spec: Spec, out: str | Path, *, resume: bool = False, progress: boo
 def _require_same(out: Path, spec: Spec) -> None:
     with RunReader.open(out, partial=True) as run:
         if run.spec_hash != content_hash(spec.canonical):
-            keys = ", ".join(_differences(json.loads(run.parameters["spec"]), spec)) or "its form"
+            keys = ", ".join(_differences(parse_json(run.parameters["spec"]), spec)) or "its form"
             raise StoreError(
                 f"was made from another spec ({keys} differ): resume it with its own spec and "
                 "options, or choose another name",

@@ -6,7 +6,6 @@ rebuilt: a page needs the law of the data where that is known, never the network
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ import torch
 from thermohw.circuit import LinearDevice, build_device, model_units
 from thermohw.datasheet import read_datasheet
 from thermohw.errors import StoreError
+from thermohw.intake import parse_json
 from thermohw.process import Langevin, process_from_dict
 from thermohw.target.registry import stored_target
 
@@ -145,18 +145,18 @@ def read_facts(run: RunReader) -> Facts:
     tree = run.parameters
     try:
         sheet = tree["datasheet"]
-        overrides = json.loads(sheet["overrides"]) or None
+        overrides = parse_json(sheet["overrides"]) or None
         stored = tree.get("target")
         units = {name: float(value) for name, value in tree["units"].items()}
         return Facts(
             path=run.path,
             paths=run.paths,
             sheet=read_datasheet(sheet["text"], sheet["name"], overrides),
-            process=process_from_dict(json.loads(tree["process"])),
+            process=process_from_dict(parse_json(tree["process"])),
             target=None if stored is None else _data(stored),
-            protocol=json.loads(tree["protocol"]),
+            protocol=parse_json(tree["protocol"]),
             score={"kind": str(tree["score"]["kind"]), "scale": float(tree["score"]["scale"])},
-            simulate=json.loads(tree["simulate"]),
+            simulate=parse_json(tree["simulate"]),
             units=units,
             schedule=tree["schedule"],
             start=tree["start"],
@@ -179,7 +179,7 @@ def read_facts(run: RunReader) -> Facts:
 
 
 def _data(stored: dict[str, Any]) -> Target:
-    target = stored_target(json.loads(stored["definition"]), stored.get("arrays"))
+    target = stored_target(parse_json(stored["definition"]), stored.get("arrays"))
     return getattr(target, "base", target)
 
 
@@ -188,8 +188,8 @@ def _likelihood(tree: dict[str, Any] | None) -> dict[str, Any]:
         return {}
     return {
         "terms": {name: (float(pair[0]), float(pair[1])) for name, pair in tree["terms"].items()},
-        "notes": json.loads(tree["notes"]),
-        "settings": json.loads(tree["settings"]),
+        "notes": parse_json(tree["notes"]),
+        "settings": parse_json(tree["settings"]),
         "points": tree["points"],
         "profile": tree["profile"],
     }
@@ -199,7 +199,7 @@ def _peaks(run: RunReader, units: dict[str, float]) -> dict[str, float] | None:
     if "peaks" not in run.result_names:
         return None
     voltage, source, current, rate = (float(peak) for peak in run.result("peaks"))
-    wiring = json.loads(run.parameters["protocol"])["wiring"]
+    wiring = parse_json(run.parameters["protocol"])["wiring"]
     return {
         "voltage": voltage * units["voltage"],
         "source": source * units["current" if wiring == "current" else "voltage"],

@@ -28,7 +28,7 @@ from thermohw.report.likelihood import likelihood_groups, point_summary
 from thermohw.report.numerals import plain
 from thermohw.report.overview import headline, score_words, title, wiring_words
 from thermohw.report.verdicts import Verdicts
-from thermohw.store import RunReader
+from thermohw.store import RunReader, one_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,7 +59,11 @@ def page(path: Path, audit: Any) -> str:
     Raises:
         StoreError: not a run file, damaged, unfinished, or of another program.
     """
-    verdicts = Verdicts.of(audit)
+    with one_line(path):  # what a stranger's file says may be anything
+        return _page(path, Verdicts.of(audit))
+
+
+def _page(path: Path, verdicts: Verdicts) -> str:
     with RunReader.open(path) as run:
         facts = read_facts(run)
         samples = read_samples(run, facts)

@@ -15,6 +15,7 @@ from typing import Any
 
 from thermohw import outputs
 from thermohw.errors import InputError
+from thermohw.intake import MOST_TABLE, parse_json, read_text
 from thermohw.report.figures.canvas import Picture, inline
 from thermohw.report.numerals import measured, plain
 from thermohw.report.page import render
@@ -24,7 +25,6 @@ __all__ = ["is_study", "study_page", "write_study_page"]
 
 _FORMAT = "thermohw-study/1"
 _NAME = re.compile(r"[\w+-][\w .+-]*")  # of a figure: no folder, nothing hidden
-_LARGEST = 2**26
 _WIDE = 480  # CSS pixels: a wider figure takes the whole row
 _ENLARGED = 1.25  # a figure is shown at most so many times its own size
 
@@ -63,7 +63,7 @@ def study_page(folder: Path) -> str:
     """
     file = folder / "results.json"
     try:
-        table = json.loads(_text(folder, "results.json"))
+        table = parse_json(_text(folder, "results.json"), str(file))
         if table.get("format") != _FORMAT:
             raise InputError(f"is not of format {_FORMAT}", where=str(file))
         figures = [_figure(folder, entry) for entry in table["figures"]]
@@ -102,14 +102,11 @@ def _text(folder: Path, *names: str) -> str:
         InputError: it is none, leads out of the folder, or is too large to be what it should.
     """
     path = folder.joinpath(*names)
-    where = str(path)
     if path.is_symlink() or not path.resolve().is_relative_to(folder.resolve()):
-        raise InputError("leads out of the study's folder", where=where)
-    if not path.is_file():
-        raise InputError("is missing: run the study again", where=where)
-    if path.stat().st_size > _LARGEST:
-        raise InputError(f"is larger than {_LARGEST} bytes", where=where)
-    return path.read_text(encoding="utf-8")
+        raise InputError("leads out of the study's folder", where=str(path))
+    if not path.exists():
+        raise InputError("is missing: run the study again", where=str(path))
+    return read_text(path, MOST_TABLE)
 
 
 def _figure(folder: Path, entry: dict[str, Any]) -> _Drawn:

@@ -6,12 +6,12 @@ years ago. What an audit leaves out is shown as missing, never as zero.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from thermohw.intake import parse_json
 from thermohw.report.numerals import measured, plain, power
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class Verdicts:
         """Read an audit: its JSON as a mapping or as text, or an object that has `to_json()`."""
         if hasattr(audit, "to_json"):
             audit = audit.to_json()
-        table: Mapping[str, Any] = json.loads(audit) if isinstance(audit, str) else audit
+        table: Mapping[str, Any] = parse_json(audit) if isinstance(audit, str) else audit
         quantities = {
             name: Quantity(
                 name,

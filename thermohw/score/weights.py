@@ -155,7 +155,7 @@ def load_score(path: str | Path, process: Process | None = None) -> NetworkScore
 def _metadata(data: bytes) -> dict[str, str]:
     """The header's texts: 8 bytes of length, then JSON (already validated by the reader)."""
     length = int.from_bytes(data[:8], "little")
-    return json.loads(data[8 : 8 + length]).get("__metadata__") or {}
+    return parse_json(data[8 : 8 + length]).get("__metadata__") or {}
 
 
 def _name(process: Process) -> str:

@@ -7,6 +7,7 @@ The format is specified in docs/format.md.
 """
 
 from thermohw.store.layout import Channel, Layout, Result, Unit, time_block
+from thermohw.store.opening import one_line
 from thermohw.store.parameters import content_hash, required
 from thermohw.store.provenance import provenance
 from thermohw.store.reader import Entry, RunReader, Series
@@ -27,6 +28,7 @@ __all__ = [
     "Unit",
     "check_new",
     "content_hash",
+    "one_line",
     "provenance",
     "required",
     "state_bytes",

@@ -29,6 +29,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from thermohw.intake import parse_json
+
 __all__ = ["CHUNK_BYTES", "Channel", "Layout", "Result", "Unit", "time_block"]
 
 CHUNK_BYTES = 4 * 2**20
@@ -245,7 +247,7 @@ class Layout:
     @staticmethod
     def from_json(text: str) -> Layout:
         """Reads what `to_json` wrote."""
-        fields: dict[str, Any] = json.loads(text)
+        fields: dict[str, Any] = parse_json(text)
         for kind in ("series", "ledger"):
             fields[kind] = tuple(Channel(**entry) for entry in fields[kind])
         fields["results"] = tuple(

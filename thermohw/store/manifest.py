@@ -21,6 +21,7 @@ import h5py
 import numpy as np
 from h5py import h5a, h5d, h5ds, h5g, h5i, h5o, h5s  # pyright: ignore
 
+from thermohw.intake import parse_json
 from thermohw.store.dimensions import names_no_variable
 
 __all__ = ["COUNTED", "ORIGIN", "difference", "manifest"]
@@ -66,7 +67,7 @@ def difference(stored: str, found: str) -> str:
 
 def _place(line: str) -> str:
     try:
-        return str(json.loads(line)[0])
+        return str(parse_json(line)[0])
     except (ValueError, LookupError, TypeError):
         return "/checksums/manifest"
 

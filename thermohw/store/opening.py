@@ -17,7 +17,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from thermohw.errors import StoreError
+from thermohw.errors import InputError, StoreError
 from thermohw.store.container import FORMAT
 from thermohw.store.layout import Layout
 from thermohw.store.parameters import content_hash
@@ -66,15 +66,24 @@ def open_file(path: Path, mode: str, **options: Any) -> h5py.File:
 
 @contextmanager
 def one_line(path: str | Path) -> Iterator[None]:
-    """Turns whatever damaged metadata make HDF5, h5py or numpy raise into one StoreError."""
+    """Turns whatever a damaged or contradictory file makes its reader raise into one StoreError.
+
+    What the file says may be anything: metadata that HDF5 cannot follow, a text where an array
+    should be, arrays whose shapes do not fit each other.
+    """
     try:
         yield
-    except StoreError:
+    except (StoreError, MemoryError):
         raise
-    except Exception as error:  # damaged metadata may make anything fail anywhere
-        words = " ".join(str(error).split())[:200] or type(error).__name__
+    except Exception as error:  # anything may fail anywhere
+        if isinstance(error, InputError) and error.where:
+            raise
+        words = " ".join(str(error).split())[:200]
+        if not isinstance(error, InputError | OSError | RuntimeError):
+            words = f"{type(error).__name__}: {words}" if words else type(error).__name__
         raise StoreError(
-            f"is damaged ({words}): copy it again or run anew", where=str(path)
+            f"is damaged or contradicts itself ({words}): copy it again or run anew",
+            where=str(path),
         ) from error
 
 

@@ -27,7 +27,7 @@ import numpy as np
 
 from thermohw import outputs
 from thermohw.errors import StoreError
-from thermohw.intake import require_file
+from thermohw.intake import parse_json, require_file
 from thermohw.store.dimensions import attach, is_placeholder, make_placeholder
 from thermohw.store.parameters import read_tree, write_tree
 from thermohw.store.trust import require_trusted
@@ -223,7 +223,7 @@ def _read(item: Any, count: int) -> list[Any]:
         if not here:
             made.append(_ABSENT)
         elif kind in ("text", "json"):
-            made.append(value.decode() if kind == "text" else json.loads(value))
+            made.append(value.decode() if kind == "text" else parse_json(value))
         else:
             made.append(np.array(value) if kind == "array" else _SCALARS[kind](value))
     return made
@@ -251,7 +251,7 @@ def _unleaved(tree: Mapping[str, Any]) -> dict[str, Any]:
     made: dict[str, Any] = {}
     for name, value in tree.items():
         if isinstance(value, str) and value.startswith(_JSON):
-            value = json.loads(value.removeprefix(_JSON))
+            value = parse_json(value.removeprefix(_JSON))
             if isinstance(value, dict) and value.keys() == {"texts"}:
                 value = np.array(value["texts"], dtype=str)
         made[name] = value

@@ -22,6 +22,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from thermohw.intake import parse_json
+
 __all__ = ["State", "pack", "state_bytes", "unpack"]
 
 State = Mapping[str, "np.ndarray | bytes | int"]
@@ -64,7 +66,7 @@ def unpack(slot: bytes, commit: int) -> dict[str, np.ndarray | bytes | int] | No
     (header_length,) = struct.unpack_from("<I", payload)
     position = 4 + header_length
     state: dict[str, np.ndarray | bytes | int] = {}
-    for name, kind, dtype, shape, size in json.loads(payload[4:position]):
+    for name, kind, dtype, shape, size in parse_json(payload[4:position]):
         raw = payload[position : position + size]
         position += size
         if kind == "int":

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from thermohw.errors import InputError
+from thermohw.intake import parse_json
 
 if TYPE_CHECKING:
     from thermohw.study.results import Results
@@ -167,8 +168,8 @@ def _read(text: str, default: Any, where: str) -> Any:
     if isinstance(default, float) or (isinstance(default, int) and not isinstance(default, bool)):
         return _number(text, default, where)
     try:
-        value = json.loads(text)
-    except json.JSONDecodeError:
+        value = parse_json(text)
+    except InputError:
         raise _mismatch(text, default, where) from None
     return _conform(value, default, where)
 

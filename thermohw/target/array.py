@@ -11,10 +11,11 @@ the first part trains, the next validates and the last tests. Order in a file of
 from __future__ import annotations
 
 import io
+import itertools
 import math
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -29,6 +30,7 @@ __all__ = ["array"]
 
 MIN_ROWS = 20
 _HEADER = 4096  # bytes
+_LINE = 2**20  # characters; a row of 16384 numbers has fewer than half of them
 _HDF5 = {".h5", ".hdf5", ".hdf"}
 _SUFFIXES = ".npy, .npz[:key], .csv, .h5:/dataset"
 
@@ -175,16 +177,27 @@ def _choose(key: str, names: list[str], path: str) -> str:
 
 def _csv(file: Path) -> np.ndarray:
     """Comma-separated numbers, one row a line; a first line of column names is skipped."""
-    with file.open() as lines:
-        first = lines.readline(2**20)
-    try:
-        [float(cell) for cell in first.split(",")]
-        header = 0
-    except ValueError:
-        header = 1
-    if not file.read_text().strip():
-        raise ValueError("it is empty")
-    return np.loadtxt(file, delimiter=",", skiprows=header, ndmin=2)
+    # Two characters may be one number, in eight bytes.
+    require_room(4 * file.stat().st_size, "its numbers", str(file))
+    with file.open() as stream:
+        rows = filter(str.strip, _short_lines(stream))
+        first = next(rows, None)
+        if first is None:
+            raise ValueError("it is empty")
+        try:
+            [float(cell) for cell in first.split(",")]
+            rows = itertools.chain([first], rows)
+        except ValueError:
+            pass
+        return np.loadtxt(rows, delimiter=",", ndmin=2)
+
+
+def _short_lines(stream: IO[str]) -> Iterator[str]:
+    """Lines of a text, none of which would fill the memory."""
+    for line in iter(lambda: stream.readline(_LINE), ""):
+        if len(line) == _LINE:
+            raise ValueError(f"a line of {_LINE} characters and more")
+        yield line
 
 
 def _hdf5(file: Path, key: str, path: str) -> np.ndarray:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from thermohw.errors import InputError
+from thermohw.intake import MOST_TABLE, parse_json, read_bytes
 from thermohw.outputs import check_place, write
 from thermohw.tolerance.interval import Fraction
 from thermohw.tolerance.measure import Metric, measure
@@ -279,11 +280,9 @@ class _Kept:
         try:
             if self.path.is_symlink():
                 raise InputError("is a link: name the file itself", where=str(self.path))
-            return self.path.read_text(encoding="utf-8").split("\n")
+            return read_bytes(self.path, MOST_TABLE).decode("utf-8").split("\n")
         except UnicodeDecodeError:
             return [""]
-        except OSError as error:
-            raise InputError(f"cannot be read ({error.strerror})", where=str(self.path)) from error
 
     def add(self, board: Board) -> None:
         """Keep one more, whole or not at all.
@@ -321,7 +320,7 @@ def _board(line: str) -> Board:
     Raises:
         ValueError: it is not what was written.
     """
-    row = json.loads(line)
+    row = parse_json(line)
     if row.pop("sha256") != _row_digest(row):
         raise ValueError("its sha256 does not fit")
     metrics = {name: Metric(*values) for name, values in row.pop("metrics").items()}

@@ -33,6 +33,7 @@ from torch import Tensor
 
 from thermohw import outputs
 from thermohw.errors import InputError
+from thermohw.intake import MOST_WEIGHTS, parse_json, require_file, require_room
 
 __all__ = ["TrainingState"]
 
@@ -140,8 +141,9 @@ class TrainingState:
             InputError: not a checkpoint, damaged, or of a training with other settings.
         """
         try:
+            require_room(require_file(path).st_size, "the checkpoint", str(path), most=MOST_WEIGHTS)
             header, tensors = _read(path, plan, size)
-            facts = _facts(json.loads(header["facts"]))
+            facts = _facts(parse_json(header["facts"]))
             generator = torch.Generator()
             generator.set_state(tensors.pop("generator"))
             return cls(**tensors, generator=generator, **facts)
@@ -161,7 +163,7 @@ def _read(
         if header.get("format") != _FORMAT:
             problem = f"not a training checkpoint of this thermohw ({_FORMAT}); {_REMEDY}"
             raise InputError(problem, where=str(path))
-        _require_plan(json.loads(header["plan"]), plan, path)
+        _require_plan(parse_json(header["plan"]), plan, path)
         names = {*_VECTORS, "generator"}
         if set(file.keys()) != names:
             raise ValueError(f"its arrays are not {', '.join(sorted(names))}")
