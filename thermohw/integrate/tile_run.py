@@ -25,7 +25,12 @@ if TYPE_CHECKING:
     from thermohw.integrate.step import Step
     from thermohw.integrate.tile import Tile
 
-__all__ = ["TileRun"]
+__all__ = ["LATE", "TileRun"]
+
+LATE = ("source", "score", "reading", "predicted", "estimate")
+"""What a checkpoint keeps of a decision on its way to the sources, for those who watch it arrive.
+Each is of the size of the states.
+"""
 
 
 def _cut(record: Any, rows: int, paths: int) -> Any:
@@ -183,9 +188,9 @@ class TileRun:
             saved.update(entries)
         if not self.engine.plan.prompt:
             for tick, control in self.pending.items():
-                saved[f"pending/{tick:08d}/source"] = control.source.numpy()
-                if control.score is not None:
-                    saved[f"pending/{tick:08d}/score"] = control.score.numpy()
+                parts = {what: getattr(control, what) for what in LATE}
+                saved |= {f"pending/{tick:08d}/{what}": value.numpy()
+                          for what, value in parts.items() if value is not None}  # fmt: skip
         if self.predicted is not None:
             saved["predicted"] = self.predicted.numpy()
         if self.lag is not None:
@@ -213,9 +218,10 @@ class TileRun:
                 self.carries[name][entry] = tensor(value)
             elif key.startswith("pending/") and key.endswith("/source"):
                 tick = int(key.split("/")[1])
-                score = saved.get(f"pending/{tick:08d}/score")
-                seen = None if score is None else tensor(score)
-                self.pending[tick] = Control(tick, tensor(value), seen)
+                parts = {what: saved.get(f"pending/{tick:08d}/{what}") for what in LATE}
+                self.pending[tick] = Control(
+                    tick, **{k: tensor(part) for k, part in parts.items() if part is not None}
+                )
         if "predicted" in saved:
             self.predicted = tensor(saved["predicted"])
         if "lag" in saved:

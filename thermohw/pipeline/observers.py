@@ -3,8 +3,7 @@
 The ledger, the peaks and the profile are always there. Pumping needs div u, cheap for exact scores
 only; the path ratios of the fluctuation theorems need a Gaussian kernel, exact readings, float64
 noise and few dimensions; the information account needs readings with Gaussian noise, no converter
-and no latency; the entropy of a converter's codes no latency either, since readings under way are
-not kept by a checkpoint; the mean heat of every bath needs sources that stay between decisions.
+and no latency; the mean heat of every bath needs sources that stay between decisions.
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ from thermohw.thermo import (
     Profile,
     Pumping,
     Residuals,
+    Updates,
     heat_balance,
     without_kernel,
 )
@@ -87,10 +87,12 @@ def build_engine(
     prompt = plan.chain.lag.is_ideal  # sources that stay between decisions
     if plan.clocked and prompt:
         observers.append(heat_balance(device, protocol.wiring, plan.schedule.ticks))
-    if plan.adc is not None and plan.clocked and plan.latency == 0.0:
+    if plan.adc is not None and plan.clocked:
         observers.append(CodeEntropy(plan))
     if not without_kernel(plan):
         observers.append(Residuals(plan))
+    if engine.controller.filter is not None:
+        observers.append(Updates(plan))
     if divergence:
         observers.append(Pumping())
     if theorem:

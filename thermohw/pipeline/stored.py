@@ -13,7 +13,9 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from thermohw.errors import StoreError
 from thermohw.integrate import BLOCK, Recorder, saved_ticks, tiles
+from thermohw.integrate.tile_run import LATE
 from thermohw.pipeline.channels import (
     ledger_channels,
     ledger_values,
@@ -32,8 +34,6 @@ if TYPE_CHECKING:
     from thermohw.integrate import Engine, TileRun
 
 __all__ = ["progress_bar", "run_into_file", "tile_size"]
-
-_LATE = ("source", "score")  # what a decision under way to the sources consists of
 
 
 def progress_bar(progress: bool, total: int) -> tqdm:
@@ -75,10 +75,18 @@ def run_into_file(
     Raises:
         StoreError: the file cannot be made or continued.
     """
+    layout = _layout(engine, paths, every)
     if resume:
         writer = RunWriter.resume(path, content_hash(tree["spec"]))
+        if writer.layout.state_size < layout.state_size:
+            writer.close()
+            raise StoreError(
+                "was begun by a version whose checkpoints keep less, and has no room for what this "
+                "one keeps: run it anew",
+                where=str(path),
+            )
     else:
-        writer = RunWriter.create(path, _layout(engine, paths, every), tree)
+        writer = RunWriter.create(path, layout, tree)
     with writer, progress_bar(progress, writer.layout.units) as bar:
         bar.update(writer.committed)
         saved = dict(writer.state())
@@ -129,12 +137,15 @@ def _finish_tile(
                 totals["balance"] = totals["balance"] + _balance_sums(
                     engine, results, run.tile.paths
                 )
-            if "codes" in results and (run.tile.first == 0 or run.tile.paths == layout.group):
+            if "codes" in totals and (run.tile.first == 0 or run.tile.paths == layout.group):
                 # A last tile of a few paths would only blur what full ones say of the codes.
                 nats = float(results["codes"]["information.codes"])
                 totals["codes"] = totals["codes"] + run.tile.paths * np.array([1.0, nats])
             if "residuals" in results:
-                _add_residuals(totals, results["residuals"], first=run.tile.first == 0)
+                _add(totals, "residual", results["residuals"], ("sums", "power", "products"))
+            if run.tile.first == 0:
+                _add(totals, "residual", results.get("residuals", {}), ("states", "sources"))
+                _add(totals, "filter", results.get("filter", {}))
             totals["peaks"] = np.maximum(totals["peaks"], results["peaks"]["peaks"].numpy())
         writer.commit(state | {f"total/{name}": value for name, value in totals.items()})
         bar.update(1)
@@ -154,15 +165,17 @@ def _balance_sums(
     return torch.stack([x.sum(0) for x in sums], 1).numpy()
 
 
-def _add_residuals(
-    totals: dict[str, np.ndarray], found: dict[str, torch.Tensor], *, first: bool
+def _add(
+    totals: dict[str, np.ndarray],
+    group: str,
+    found: dict[str, torch.Tensor],
+    names: tuple[str, ...] | None = None,
 ) -> None:
-    """Sums over all tiles; the states and sources of the run's first paths."""
-    for name in ("sums", "power"):
-        totals[f"residual.{name}"] = totals[f"residual.{name}"] + found[name].numpy()
-    if first:
-        for name in ("states", "sources"):
-            totals[f"residual.{name}"] = found[name].numpy()
+    """Add what a tile found; a file begun by an older version lacks some of it."""
+    for name in names or found:
+        key = f"{group}.{name}"
+        if key in totals and name in found:
+            totals[key] = totals[key] + found[name].numpy()
 
 
 def _residual_results(probe: TileRun) -> tuple[Result, ...]:
@@ -170,8 +183,10 @@ def _residual_results(probe: TileRun) -> tuple[Result, ...]:
     plan, carry = probe.engine.plan, probe.carries["residuals"]
     kept, fluxes = ("kept_tick", "kept_path"), bool(plan.protocol.board.fluxes)
     source = "V" if plan.drive.wiring == "emf" else "A"
+    groups = ("residual_group", "other_residual_group")
     table = {
         "sums": ("1", ("coordinate", "residual_sum"), ", ".join(SUMS), ""),
+        "products": ("V+2", groups, "products on watched ticks, over T h", "V A and A^2"),
         "power": ("V+2", ("residual_bin", "coordinate"), "squares in bins of ticks", "A^2"),
         "states": ("V", (*kept, "coordinate"), "what kept ticks saw", "A"),
         "sources": (source, (*kept, "controlled"), "what they decided", "V for A, A for V"),
@@ -180,6 +195,26 @@ def _residual_results(probe: TileRun) -> tuple[Result, ...]:
         Result(f"residual.{name}", tuple(carry[name].shape), unit, dims=dims,
                attrs={"long_name": f"{about}; of inductors {other}" if fluxes and other else about})
         for name, (unit, dims, about, other) in table.items()
+        if name in carry
+    )  # fmt: skip
+
+
+def _filter_results(probe: TileRun) -> tuple[Result, ...]:
+    """What `thermohw.thermo.updates` leaves in a file."""
+    plan, carry = probe.engine.plan, probe.carries["filter"]
+    source, kept = "V" if plan.drive.wiring == "emf" else "A", ("kept_tick", "kept_path")
+    table = {
+        "reading": ("V", "coordinate", "what kept ticks read"),
+        "predicted": ("V", "coordinate", "the filter's mean before that"),
+        "estimate": ("V", "coordinate", "and after it"),
+        "before": ("V", "coordinate", "its mean after the reading before"),
+        "source": (source, "controlled", "sources in force since, piece by piece"),
+    }
+    return tuple(
+        Result(f"filter.{name}", tuple(carry[name].shape), unit,
+               dims=(*kept, *("piece_between",) * (name == "source"), last),
+               attrs={"long_name": about})
+        for name, (unit, last, about) in table.items()
     )  # fmt: skip
 
 
@@ -192,7 +227,7 @@ def _layout(engine: Engine, paths: int, every: int) -> Layout:
     probe.predicted = probe.whole
     shortest, ticks = float(plan.schedule.durations.min()), plan.schedule.ticks
     waiting = min(2 + int(plan.latency / shortest), ticks + 1) if plan.latency else 1
-    late = {f"pending/{i:08d}/{what}": probe.whole for i in range(waiting) for what in _LATE}
+    late = {f"pending/{i:08d}/{what}": probe.whole for i in range(waiting) for what in LATE}
     size = state_bytes(probe.checkpoint() | {name: value.numpy() for name, value in late.items()})
     size += 65536  # totals
     bins = next(o for o in engine.observers if isinstance(o, Profile)).edges
@@ -214,8 +249,8 @@ def _layout(engine: Engine, paths: int, every: int) -> Layout:
     if any(observer.name == "codes" for observer in engine.observers):
         about = "paths counted, and paths x entropies of their codes at most, nats"
         results += (Result("codes", (2,), "1", dims=("tally",), attrs={"long_name": about}),)
-    if "residuals" in probe.carries:
-        own = _residual_results(probe)
+    for name, make in (("residuals", _residual_results), ("filter", _filter_results)):
+        own = make(probe) if name in probe.carries else ()
         size += sum(8 * int(np.prod(result.shape)) for result in own)
         results += own
     axes = series_axes(engine)

@@ -16,6 +16,7 @@ from thermohw.thermo.peaks import Peaks
 from thermohw.thermo.profile import Profile
 from thermohw.thermo.pumping import Pumping
 from thermohw.thermo.residuals import Residuals
+from thermohw.thermo.updates import Updates
 
 __all__ = [
     "CodeEntropy",
@@ -29,6 +30,7 @@ __all__ = [
     "Profile",
     "Pumping",
     "Residuals",
+    "Updates",
     "acquired",
     "converter_bounds",
     "converter_information",

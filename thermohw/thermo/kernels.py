@@ -86,6 +86,7 @@ class Kernels:
 
     Args:
         plan: a protocol worked out, see `without_kernel`.
+        prompt: take sources to follow at once, whatever they remember: as a filter does.
 
     Attributes:
         order: coordinates of the device, part by part, shape (parts, m); one part where parts are
@@ -96,10 +97,10 @@ class Kernels:
             circuit f = u @ entry, shape (sources, n).
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, *, prompt: bool = False) -> None:
         device = plan.protocol.board
         self._method = "held" if plan.clocked else plan.stepper
-        self._lag = None if plan.chain.lag.is_ideal else plan.chain.lag.matrix
+        self._lag = None if prompt or plan.chain.lag.is_ideal else plan.chain.lag.matrix
         emf, turns = plan.drive.wiring == "emf", device.gyrating and not plan.clocked
         self.order, self.feeds, self.entry = _divide(device, emf)
         self._turn: NDArray[Any] | None = None

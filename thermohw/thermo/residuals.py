@@ -21,7 +21,8 @@ has the variance
 
 Squares are kept in SI and in bins of ticks as well, before any division: an audit works Sigma out
 from the file's own datasheet, and a run that was hotter than its datasheet says is found out even
-if its observer believed in the heat. States and sources of a few paths at a few ticks are kept as
+if its observer believed in the heat. Products of different coordinates are summed on some of the
+ticks (`thermohw.thermo.correlations`). States and sources of a few paths at a few ticks are kept as
 they were, so that an audit can ask the declared law again what it would have wanted there; where
 readings are noisy, what the law saw stands for the state.
 """
@@ -34,6 +35,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
+from thermohw.thermo.correlations import coordinate_groups, watched_ticks
 from thermohw.thermo.kernels import Kernels
 from thermohw.thermo.profile import bin_edges
 
@@ -45,7 +47,7 @@ if TYPE_CHECKING:
     from thermohw.control import Plan
     from thermohw.integrate import Carry, Step
 
-__all__ = ["SUMS", "Residuals", "kept_ticks", "source_scale"]
+__all__ = ["SUMS", "Residuals", "kept_paths", "kept_ticks", "source_scale"]
 
 SUMS = ("count", "noise", "push", "reach", "asked", "asked.cross", "pull", "pulled", "pulled.cross")
 """Columns of the sums for every coordinate: steps, r^2/S; r w/S, g w/S, w^2/S and its share in the
@@ -60,6 +62,11 @@ _TICKS, _ROWS = 16, 16  # where states and sources are kept
 def kept_ticks(ticks: int, count: int = _TICKS) -> NDArray[Any]:
     """Ticks whose decisions are kept, first and last among them, shape (count,) or fewer."""
     return np.unique(np.linspace(0, ticks - 1, min(count, ticks)).round().astype(np.int64))
+
+
+def kept_paths(paths: int, coordinates: int) -> int:
+    """How many of a tile's paths are kept there."""
+    return min(paths, max(1, min(_ROWS, _ROOM // (_TICKS * coordinates))))
 
 
 def source_scale(plan: Plan) -> NDArray[Any]:
@@ -105,28 +112,33 @@ class Residuals:
         self.edges = bin_edges(ticks, max(1, min(bins, _ROOM // n)))
         self._bin = np.searchsorted(self.edges, np.arange(ticks), side="right") - 1
         self._slot = {int(tick): slot for slot, tick in enumerate(kept_ticks(ticks))}
-        self._rows = max(1, min(_ROWS, _ROOM // (_TICKS * n)))
+        self._watched = frozenset(watched_ticks(ticks).tolist() if n > 1 else ())
+        self.groups = coordinate_groups(plan.protocol.board)
         order, feeds = self.kernels.order, self.kernels.feeds
         self._joined = feeds is None
         self._columns = [_index(column) for column in (order if feeds is None else order.T)]
         self._feeds = [None if feed is None else _index(feed) for feed in feeds or ()]
         size = 4 * n * order.shape[1]
-        # A late decision comes back from a checkpoint without its reading.
-        self._noisy = plan.reading_noise > 0.0 and plan.latency == 0.0
+        self._noisy = plan.reading_noise > 0.0
         self._filtered = plan.protocol.filter == "kalman"
         self._rooms: dict[int, torch.Tensor] = {}
+        self._gather = self._gatherer()
         self._maps = lru_cache(maxsize=max(16, min(4096, _CACHE // size)))(self._tensors)
 
     def init(self, state: torch.Tensor) -> Carry:
         """Nothing summed, nothing kept."""
         n, scale = state.shape[1], source_scale(self.plan)
-        kept = len(self._slot), min(self._rows, len(state))
-        return {
+        kept = len(self._slot), kept_paths(len(state), n)
+        carry = {
             "sums": torch.zeros(n, len(SUMS), dtype=torch.float64),
             "power": torch.zeros(len(self.edges) - 1, n, dtype=torch.float64),
             "states": torch.zeros(*kept, n, dtype=torch.float64),
             "sources": torch.zeros(*kept, len(scale), dtype=torch.float64),
         }
+        if self._watched:
+            groups = len(self.groups)
+            carry["products"] = torch.zeros(groups, groups, dtype=torch.float64)
+        return carry
 
     def update(self, carry: Carry, step: Step) -> None:
         """Add one step."""
@@ -148,6 +160,12 @@ class Residuals:
             left.append(r)
             if g is not None:
                 _add(r, *g, -1.0)
+        if piece.tick in self._watched:
+            together = left[0] if len(left) == 1 else torch.cat(left, 1)
+            if self._gather is not None:
+                together = together @ self._gather.to(together.dtype)
+            product = (together.T @ together).double()
+            carry["products"].add_(product, alpha=1.0 / (piece.temperature * piece.duration))
         sums, power = carry["sums"], carry["power"][int(self._bin[piece.tick])]
         warm = piece.temperature
         wide, tall = self._crosses(asked, maps), self._crosses(pulled, maps)
@@ -170,14 +188,20 @@ class Residuals:
             sums[index] += sums.new_tensor(rows) if one else torch.stack(rows, 1)
 
     def result(self, carry: Carry, state: torch.Tensor) -> Carry:
-        """sums (n, 6), power (bins, n) in V^2 and A^2, states and sources in V and A."""
+        """sums (n, 9), power (bins, n) in V^2 and A^2, states and sources in V and A, products
+        (groups, groups) in V^2, V A and A^2; none of a single coordinate.
+        """
         size = torch.from_numpy(self.plan.protocol.board.effort_scale)
-        return {
+        found = {
             "sums": carry["sums"],
             "power": carry["power"] * size**2,
             "states": carry["states"] * size,
             "sources": carry["sources"] * torch.from_numpy(source_scale(self.plan)),
         }
+        if "products" in carry:
+            unit = size[[int(group[0]) for group in self.groups]]
+            found["products"] = carry["products"] * torch.outer(unit, unit)
+        return found
 
     def _keep(self, carry: Carry, efforts: torch.Tensor, step: Step) -> None:
         """States where a kept tick reads, and what it decided when that arrives."""
@@ -187,10 +211,20 @@ class Residuals:
         if control is None or control.tick not in self._slot:
             return
         carry["sources"][self._slot[control.tick]] = control.source[:rows].double()
-        if self._noisy:
-            seen = control.estimate if self._filtered else control.reading
-            assert seen is not None
+        seen = control.estimate if self._filtered else control.reading
+        # A late decision of an older checkpoint comes back without what it saw.
+        if self._noisy and seen is not None:
             carry["states"][self._slot[control.tick]] = seen[:rows].double()
+
+    def _gatherer(self) -> torch.Tensor | None:
+        """Which group a column of all residuals adds to, shape (n, groups); None for the same."""
+        order = self.kernels.order.T.reshape(-1)
+        if len(self.groups) == len(order) and (order == np.arange(len(order))).all():
+            return None
+        matrix = torch.zeros(len(order), len(self.groups), dtype=torch.float64)
+        for g, group in enumerate(self.groups):
+            matrix[np.flatnonzero(np.isin(order, group)), g] = 1.0
+        return matrix
 
     def _room(self, key: int, like: torch.Tensor) -> torch.Tensor:
         """Memory of the shape of a column, used again by the next step: a fresh one would cost more

@@ -1,0 +1,90 @@
+r"""What a run's filter did at a few ticks: enough to do it again.
+
+    m+ = m- + K (r - m-)                 the update by a reading
+    m- = Phi m+ + sum of the pushes      the prediction, over the pieces of the tick before
+
+A controller that filters its readings acts on m+, and everything that is compared with what it saw
+is compared with that: a wrong filter would explain itself. So reading, prediction and estimate of a
+few paths are kept at the ticks where states and sources are (`thermohw.thermo.residuals`), with the
+estimate of the tick before and the sources in force since. An audit works K, Phi and the pushes out
+from the device in the file and does both again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from thermohw.thermo.residuals import kept_paths, kept_ticks, source_scale
+
+if TYPE_CHECKING:
+    from thermohw.control import Piece, Plan
+    from thermohw.integrate import Carry, Step
+
+__all__ = ["Updates", "pieces_before"]
+
+
+def pieces_before(plan: Plan) -> list[list[Piece]]:
+    """Pieces of the tick before every kept one, in order; none before the first."""
+    found: dict[int, list[Piece]] = {int(tick): [] for tick in kept_ticks(plan.schedule.ticks)}
+    for piece in plan.timeline:
+        if piece.tick + 1 in found:
+            found[piece.tick + 1].append(piece)
+    return list(found.values())
+
+
+class Updates:
+    """Observer of runs that filter their readings.
+
+    Args:
+        plan: with reading noise.
+    """
+
+    name = "filter"
+    sums = True
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan, self._before = plan, pieces_before(plan)
+        self._slot = {int(tick): s for s, tick in enumerate(kept_ticks(plan.schedule.ticks))}
+
+    def init(self, state: torch.Tensor) -> Carry:
+        """Nothing kept."""
+        n = state.shape[1]
+        kept = len(self._slot), kept_paths(len(state), n)
+        most = max(map(len, self._before), default=0)
+        carry = {
+            name: torch.zeros(*kept, n, dtype=torch.float64)
+            for name in ("reading", "predicted", "estimate", "before")
+        }
+        sources = max(most, 1), len(source_scale(self._plan))
+        carry["source"] = torch.zeros(*kept, *sources, dtype=torch.float64)
+        return carry
+
+    def update(self, carry: Carry, step: Step) -> None:
+        """Keep what a decision was made of, once it acts, and what acts before the next."""
+        control, rows, following = step.control, carry["reading"].shape[1], step.piece.tick + 1
+        if control is None:
+            return
+        if following in self._slot:
+            slot = self._slot[following]
+            place = self._before[slot].index(step.piece)
+            carry["source"][slot, :, place] = control.source[:rows].double()
+        if control.reading is None:  # at rest, or of an older checkpoint
+            return
+        assert control.predicted is not None and control.estimate is not None
+        if control.tick in self._slot:
+            slot = self._slot[control.tick]
+            carry["reading"][slot] = control.reading[:rows].double()
+            carry["predicted"][slot] = control.predicted[:rows].double()
+            carry["estimate"][slot] = control.estimate[:rows].double()
+        if control.tick + 1 in self._slot:
+            carry["before"][self._slot[control.tick + 1]] = control.estimate[:rows].double()
+
+    def result(self, carry: Carry, state: torch.Tensor) -> Carry:
+        """reading, predicted, estimate, before (ticks, paths, n) in V and A; source (ticks, paths,
+        pieces, sources) in V or A.
+        """
+        efforts = torch.from_numpy(self._plan.protocol.board.effort_scale)
+        source = torch.from_numpy(source_scale(self._plan))
+        return {name: x * (source if name == "source" else efforts) for name, x in carry.items()}
