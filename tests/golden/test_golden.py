@@ -14,7 +14,8 @@ from thermohw.report import report
 
 FOLDER = Path(__file__).parent.parent / "data" / "golden_0.1.0"
 VERDICTS = json.loads((FOLDER / "verdicts.json").read_text())
-NEW = {"noise_temperature", "gain"}  # checks that 0.1.0 did not have; its files lack the sums
+# checks that 0.1.0 did not have; its files lack the sums
+NEW = {"noise_temperature", "noise_correlation", "gain", "filter"}
 LIKELIHOOD = ("bound_marginal", "bound_ode", "nll_above_entropy")
 CHANGED: dict[tuple[str, str], str] = {
     # 256 paths: skewed samples of -E ln p are no longer judged as if they were normal

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from thermohw.audit.balance import bath_heat
+from thermohw.audit.correlation import noise_correlation
 from thermohw.audit.cost import cost_quantities
 from thermohw.audit.energy import energy_quantities, first_law
 from thermohw.audit.entropy import system_change
 from thermohw.audit.evidence import Evidence
+from thermohw.audit.filtering import reading_filter
 from thermohw.audit.fluctuation import fluctuation
 from thermohw.audit.gather import gather
 from thermohw.audit.information import information, information_identity, information_quantities
@@ -34,7 +36,9 @@ from thermohw.store import one_line
 __all__ = ["audit"]
 
 # What can be said of a single path, or does not depend on paths; the rest are means over them.
-_BY_PATH = ("first_law", "protocol_limits", "bound_marginal", "bound_ode", "nll_above_entropy")
+_BY_PATH = (
+    "first_law", "filter", "protocol_limits", "bound_marginal", "bound_ode", "nll_above_entropy",
+)  # fmt: skip
 
 
 def audit(path: str | Path, *, recompute: bool = False) -> Audit:
@@ -63,7 +67,9 @@ def _audit(evidence: Evidence, recompute: bool) -> Audit:
         "first_law": lambda: first_law(evidence),
         "bath_heat": lambda: bath_heat(evidence),
         "noise_temperature": lambda: noise_temperature(evidence),
+        "noise_correlation": lambda: noise_correlation(evidence),
         "gain": lambda: gain(evidence),
+        "filter": lambda: reading_filter(evidence),
         "start_law": lambda: start_states(evidence),
         "second_law": lambda: second_law(evidence, change, slack),
         "fluctuation_even": lambda: fluctuation(evidence, "even"),

@@ -52,8 +52,9 @@ class Evidence:
             (K, 3) in older files.
         codes: sum of the entropies of a converter's codes, an upper bound, nats per sample, where
             they were counted.
-        residuals: "sums", "power", "states" and "sources" of `thermohw.thermo.residuals`, SI; empty
-            where they were not recorded.
+        residuals: "sums", "power", "products", "states" and "sources" of
+            `thermohw.thermo.residuals`, SI; what was not recorded is not there.
+        filter: what `thermohw.thermo.updates` kept, SI; empty where there is no filter.
     """
 
     path: Path
@@ -71,6 +72,7 @@ class Evidence:
     log_prob: dict[str, np.ndarray] = field(default_factory=dict)
     balance: np.ndarray | None = None
     residuals: dict[str, np.ndarray] = field(default_factory=dict)
+    filter: dict[str, np.ndarray] = field(default_factory=dict)
     codes: float | None = None
 
     @property

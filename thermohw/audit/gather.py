@@ -50,7 +50,8 @@ def gather(path: str | Path) -> Evidence:
             peaks=_peaks(run),
             accounts=Accounts(setting.device, run.paths, single),
             balance=run.result("balance") if "balance" in run.result_names else None,
-            residuals=_residuals(run),
+            residuals=_tables(run, "residual."),
+            filter=_tables(run, "filter."),
             codes=_codes(run),
         )
         _require(evidence)
@@ -82,10 +83,10 @@ def _codes(run: RunReader) -> float | None:
     return float(nats / paths) if paths > 0 else None
 
 
-def _residuals(run: RunReader) -> dict[str, np.ndarray]:
-    """What the steps left, where it was recorded."""
-    names = [name for name in run.result_names if name.startswith("residual.")]
-    return {name.removeprefix("residual."): run.result(name) for name in names}
+def _tables(run: RunReader, group: str) -> dict[str, np.ndarray]:
+    """Results whose names begin with `group`, without it."""
+    names = [name for name in run.result_names if name.startswith(group)]
+    return {name.removeprefix(group): run.result(name) for name in names}
 
 
 def _require(evidence: Evidence) -> None:

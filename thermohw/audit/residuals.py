@@ -31,7 +31,7 @@ References:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import cbrt, inf, isfinite, sqrt
+from math import cbrt, copysign, inf, isfinite, sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -48,13 +48,24 @@ from thermohw.thermo.residuals import SUMS, kept_ticks, source_scale
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Deviation", "gain", "noise_deviations", "noise_temperature", "slopes"]
+__all__ = [
+    "HIDDEN",
+    "Deviation",
+    "gain",
+    "judged",
+    "noise_deviations",
+    "noise_temperature",
+    "rounding_power",
+    "slopes",
+    "unrecorded",
+]
 
 # float64: not its roundoff, but what two routes to the same matrices agree to.
 _UNIT = {"float32": 2.0**-24, "float64": 2.0**-46}
 _SAME = {"float32": 1e-4, "float64": 1e-9}  # two evaluations of one law, of the sizes it adds up
 _ROUNDED = 4.0
-_HIDDEN = 0.1
+HIDDEN = 0.1
+"""Share of a coordinate's noise that rounding may add; beyond it the coordinate is left out."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +78,9 @@ class Deviation:
         value: relative excess, or slope.
         stderr: its standard error.
         count: numbers in the family.
-        squares: whether it is a mean of squares, chi-square rather than normal.
-        freedom: degrees of freedom of a slope: its error is a sum over paths that push unequally.
+        lean: its skewness; 2 stderr for a mean of squares.
+        freedom: degrees of freedom of Student's law with tails as heavy: of a slope, whose error is
+            a sum over paths that push unequally; of a mean of products.
     """
 
     family: str
@@ -76,36 +88,37 @@ class Deviation:
     value: float
     stderr: float
     count: int = 1
-    squares: bool = False
+    lean: float = 0.0
     freedom: float = inf
 
     @property
     def z(self) -> float:
         """The deviation as a normal deviate."""
-        if not self.squares:
-            return Estimate(self.value, self.stderr, self.freedom).z()
-        spread = self.stderr**2 / 9.0  # 2/(9 n) with n = 2/stderr^2
-        return (cbrt(1.0 + self.value) - 1.0 + spread) / sqrt(spread)
+        z, lean = Estimate(self.value, self.stderr, self.freedom).z(), self.lean
+        if lean == 0.0 or not isfinite(z):
+            return z
+        spread = lean**2 / 36.0  # 2/(9 n) of the n squares whose mean leans as much, lean^2 = 8/n
+        return copysign(1.0, lean) * (cbrt(1.0 + 0.5 * lean * z) - 1.0 + spread) / sqrt(spread)
 
     def reach(self, z: float) -> float:
         """The value that has this z, on the side where it takes more."""
-        if not self.squares:
-            return Estimate(0.0, self.stderr, self.freedom).reach(z)
-        spread = self.stderr**2 / 9.0
-        return (1.0 - spread + z * sqrt(spread)) ** 3 - 1.0
+        if self.lean != 0.0:
+            spread = self.lean**2 / 36.0
+            z = ((1.0 - spread + z * sqrt(spread)) ** 3 - 1.0) / (0.5 * abs(self.lean))
+        return Estimate(0.0, self.stderr, self.freedom).reach(z)
 
 
 def noise_temperature(evidence: Evidence) -> Check:
     """Mean square of the residuals against the baths of the file."""
     name = "noise_temperature"
-    reason = _why_not(evidence)
+    reason = unrecorded(evidence)
     if reason:
         return not_applicable(name, reason)
     found, hidden = noise_deviations(evidence)
     also = f"; rounding hides the noise of {', '.join(hidden)}" if hidden else ""
     if not found:
         return not_applicable(name, also[2:])
-    return _judged(name, found, also)
+    return judged(name, found, also)
 
 
 def gain(evidence: Evidence) -> Check:
@@ -118,7 +131,7 @@ def gain(evidence: Evidence) -> Check:
             f"explains {law.allowed:.2g}"
         )
         return Check(name, VIOLATED, law.slope, 0.0, None, detail, power=law.reach)
-    reason = _why_not(evidence)
+    reason = unrecorded(evidence)
     if reason:
         return not_applicable(name, reason)
     also = "; what the law saw is not kept, so it is not asked again"
@@ -128,7 +141,7 @@ def gain(evidence: Evidence) -> Check:
     found = slopes(evidence)
     if not found:
         return not_applicable(name, "no source pushes" + also)
-    check = _judged(name, found, also)
+    check = judged(name, found, also)
     if law is None and check.status != VIOLATED:
         reason = "a wrong gain of the controller would be in the recorded sources, too"
         return not_applicable(name, f"{reason}{also}; the circuit's response: {check.detail}")
@@ -139,13 +152,14 @@ def gain(evidence: Evidence) -> Check:
     return check
 
 
-def _why_not(evidence: Evidence) -> str:
+def unrecorded(evidence: Evidence) -> str:
+    """Why there are no residuals; empty where there are."""
     if not evidence.residuals:
         return without_kernel(evidence.plan) or "the run recorded no residuals"
     return ""
 
 
-def _judged(name: str, found: list[Deviation], also: str) -> Check:
+def judged(name: str, found: list[Deviation], also: str) -> Check:
     """The most improbable of several numbers; the first is of everything together."""
     families = len({one.family for one in found})
     # What is no number is as improbable as can be.
@@ -224,8 +238,8 @@ def noise_deviations(evidence: Evidence) -> tuple[list[Deviation], list[str]]:
     kernels = Kernels(evidence.plan)
     order, names = kernels.order, device.coordinates
     variance, squares, steps = _expected(evidence, kernels, len(power))
-    rounding = _rounding(evidence) * steps[:, None, None] / variance
-    seen = np.einsum("bci,bci->ci", rounding, variance) <= _HIDDEN * variance.sum(0)
+    rounding = rounding_power(evidence) * steps[:, None, None] / variance
+    seen = np.einsum("bci,bci->ci", rounding, variance) <= HIDDEN * variance.sum(0)
     hidden = [names[i] for i in order[~seen]]
     if not seen.any():
         return [], hidden
@@ -239,8 +253,7 @@ def noise_deviations(evidence: Evidence) -> tuple[list[Deviation], list[str]]:
         total = w.sum()
         error = np.sqrt(np.einsum("bci,bcij,bcj->", w, spread, w)) / total
         slip = (w * rounding).sum() / total
-        return Deviation(family, what, float((w * excess).sum() / total),
-                         float(np.hypot(error, slip)), count, squares=True)  # fmt: skip
+        return _squares(family, what, (w * excess).sum() / total, np.hypot(error, slip), count)
 
     found = [mean("all", "noise power of all coordinates", weight)]
     visible, bins = np.argwhere(seen), len(power)
@@ -253,14 +266,19 @@ def noise_deviations(evidence: Evidence) -> tuple[list[Deviation], list[str]]:
         if count > 1:
             found.append(mean("each", what, weight * single, count))
         total, noise = sums[order[c, i], :2]
-        error = float(np.hypot(sqrt(2.0 / total), own[c, i]))
         what += " as the run itself measured it"
-        found.append(Deviation("own", what, float(noise / total - 1.0), error, count, True))
+        error = np.hypot(sqrt(2.0 / total), own[c, i])
+        found.append(_squares("own", what, noise / total - 1.0, error, count))
     for b in range(bins if bins > 1 else 0):
         first, last = edges[b], edges[b + 1] - 1
         what = f"noise power in ticks {first} to {last}"
         found.append(mean("bin", what, weight * (np.arange(bins) == b)[:, None, None], bins))
     return found, hidden
+
+
+def _squares(family: str, what: str, value: float, stderr: float, count: int) -> Deviation:
+    """A mean of squares: chi-square, 2/stderr^2 of them."""
+    return Deviation(family, what, float(value), float(stderr), count, lean=2.0 * float(stderr))
 
 
 def _expected(
@@ -290,7 +308,7 @@ def _expected(
     return variance, squares, np.bincount(home, minlength=bins).astype(float)
 
 
-def _rounding(evidence: Evidence) -> float:
+def rounding_power(evidence: Evidence) -> float:
     """What rounding adds to the square of a residual at most, thermal units."""
     peaks = evidence.peaks or {}
     largest = max(peaks.get("voltage", 0.0), peaks.get("current", 0.0))
@@ -313,7 +331,8 @@ def _against_law(evidence: Evidence) -> _Law | None:
     plan, kept = evidence.plan, evidence.residuals
     chain = plan.chain
     noisy = plan.reading_noise > 0.0  # then readings, or what a filter made of them, are kept
-    if not kept or chain.score.noise > 0.0 or noisy and plan.latency > 0.0:
+    unkept = noisy and plan.latency > 0.0 and not evidence.filter  # an older file
+    if not kept or chain.score.noise > 0.0 or unkept:
         return None
     dtype = getattr(torch, evidence.simulate["dtype"])
     states = torch.from_numpy(kept["states"] / evidence.setting.device.effort_scale).to(dtype)
