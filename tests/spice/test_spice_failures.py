@@ -47,6 +47,36 @@ def test_ngspice_fails_in_its_own_words(script, says, monkeypatch, tmp_path):
     assert (kept / "deck.cir").read_text().startswith("* rc1")  # nothing is lost
 
 
+GUEST = """
+pwd > place; stat -c %a . >> place; cp place SECRET; ln -s SECRET out.txt; exit 1
+"""
+
+
+def test_the_simulator_works_where_nobody_else_can_write(monkeypatch, tmp_path):
+    """Links that wait under the names of its files lead nowhere; its folder is new and private."""
+    import tempfile
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "scratch"))
+    (tmp_path / "scratch").mkdir()
+    fake(tmp_path, GUEST.replace("SECRET", str(tmp_path / "place")), monkeypatch)
+    kept, precious = tmp_path / "kept", tmp_path / "precious"
+    kept.mkdir()
+    precious.write_text("precious")
+    for name in ("deck.cir", "out.txt", "ngspice.log"):
+        (kept / name).symlink_to(precious)
+    with pytest.raises(InputError, match="failed"):
+        check_free(RC, duration=0.5, keep=kept)
+    assert precious.read_text() == "precious"
+    assert [(kept / n).is_symlink() for n in ("deck.cir", "ngspice.log", "out.txt")] == [0, 0, 1]
+    folder, mode = (tmp_path / "place").read_text().split()
+    assert folder.startswith(str(tmp_path / "scratch" / "thermohw-spice-")) and mode == "700"
+    assert list((tmp_path / "scratch").iterdir()) == []
+    for _ in range(2):
+        with pytest.raises(InputError, match="failed"):
+            check_free(RC, duration=0.5)  # without a place to keep it, what failed stays
+    assert len(list((tmp_path / "scratch").iterdir())) == 2
+
+
 def test_a_deck_is_written_whole_or_not_at_all(tmp_path):
     out = tmp_path / "deck.cir"
     write_deck("new\n", out)

@@ -1,4 +1,8 @@
-"""Running ngspice: a deck in, columns out, its own words where it fails."""
+"""Running ngspice: a deck in, columns out, its own words where it fails.
+
+The simulator writes where it stands, so it stands in a new folder that nobody else may enter, under
+a name that nobody can guess; what is to be kept is put in its place afterwards, whole files only.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thermohw.errors import InputError
+from thermohw.outputs import write
 from thermohw.spice.deck import OFFSET
 
 if TYPE_CHECKING:
@@ -27,6 +32,7 @@ _TROUBLE = re.compile(
 )
 
 
+_DECK, _DATA, _LOG = "deck.cir", "out.txt", "ngspice.log"
 _TRIES = ((1.0, 1.0), (0.83, 1.0), (0.71, 3.0), (0.93, 10.0))
 """Factors of the largest step and of the relative tolerance, try by try."""
 
@@ -82,8 +88,8 @@ def run_deck(deck: Deck, *, keep: Path | None = None, timeout: float = 600.0) ->
 
     Args:
         deck: what to run.
-        keep: folder for deck.cir, its data and ngspice.log; default a temporary one, which stays
-            only where the run failed.
+        keep: folder that gets deck.cir, its data and ngspice.log; default none: they stay in a
+            folder of their own only where the run failed.
         timeout: seconds.
 
     Raises:
@@ -91,20 +97,26 @@ def run_deck(deck: Deck, *, keep: Path | None = None, timeout: float = 600.0) ->
             place of the whole log.
     """
     program = find_ngspice()
-    folder = Path(tempfile.mkdtemp(prefix="thermohw-spice-")) if keep is None else keep
-    folder.mkdir(parents=True, exist_ok=True)
+    # Made with mode 700 and a random name.
+    folder = Path(tempfile.mkdtemp(prefix="thermohw-spice-"))
     for step, tolerance in _TRIES:
         text = _adjusted(deck.text, step, tolerance)
         log, code, table = _try(program, folder, text, columns=len(deck.outputs), timeout=timeout)
         if "Timestep too small" not in log:
             break
     reached = table is not None and len(table) and table[-1, 0] >= deck.duration * (1.0 - 1e-6)
-    if code != 0 or table is None or not reached or not np.isfinite(table).all():
-        raise InputError(
-            f"{_complaint(log, table)}; the log is {folder / 'ngspice.log'}", where="ngspice"
-        )
-    if keep is None:
+    failed = code != 0 or table is None or not reached or not np.isfinite(table).all()
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+        for name in (_DECK, _DATA, _LOG):
+            if _regular(folder / name):
+                write(keep / name, (folder / name).read_bytes())
+    if keep is not None or not failed:
         shutil.rmtree(folder, ignore_errors=True)
+    if failed:
+        place = (folder if keep is None else keep) / _LOG
+        raise InputError(f"{_complaint(log, table)}; the log is {place}", where="ngspice")
+    assert table is not None
     order = np.concatenate([[True], np.diff(table[:, 0]) > 0.0])
     table = table[order]
     values = table[:, 1:].reshape(len(table), deck.cells, -1)
@@ -136,10 +148,10 @@ def _try(
     program: str, folder: Path, text: str, *, columns: int, timeout: float
 ) -> tuple[str, int, NDArray[Any] | None]:
     """Log, exit status and table of one run."""
-    (folder / "deck.cir").write_text(text, encoding="utf-8")
-    data = folder / "out.txt"
-    data.unlink(missing_ok=True)
-    command = [program, "-b", "deck.cir"]
+    for name in (_DECK, _DATA, _LOG):
+        (folder / name).unlink(missing_ok=True)
+    _write_new(folder / _DECK, text)
+    command = [program, "-b", _DECK]
     try:
         done = subprocess.run(
             command, cwd=folder, capture_output=True, text=True, errors="replace", timeout=timeout,
@@ -152,8 +164,18 @@ def _try(
         log, code = log + f"\nerror: stopped after {timeout:g} s\n", 124
     except OSError as error:
         raise InputError(f"{program} cannot be started: {error}", where="ngspice") from error
-    (folder / "ngspice.log").write_text(log, encoding="utf-8")
-    return log, code, _read(data, columns) if data.is_file() else None
+    _write_new(folder / _LOG, log)
+    data = folder / _DATA
+    return log, code, _read(data, columns) if _regular(data) else None
+
+
+def _regular(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
+
+
+def _write_new(path: Path, text: str) -> None:
+    with path.open("x", encoding="utf-8", errors="replace") as file:  # O_EXCL: follows no link
+        file.write(text)
 
 
 def _read(path: Path, columns: int) -> NDArray[Any] | None:
