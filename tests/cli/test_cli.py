@@ -10,27 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from thermohw.cli import main
-
 SMALL = ["--paths", "600", "--set", "protocol.ticks=64", "--set", "likelihood.test=16"]
-
-
-@pytest.fixture
-def shell(capsys, monkeypatch):
-    """Run a command in this process: (status, stdout, stderr)."""
-
-    def call(*words):
-        monkeypatch.setattr(sys, "argv", ["thermohw", *map(str, words)])
-        handler = signal.getsignal(signal.SIGINT)
-        try:
-            with pytest.raises(SystemExit) as left:
-                main()
-        finally:
-            signal.signal(signal.SIGINT, handler)
-        out, err = capsys.readouterr()
-        return left.value.code or 0, out, err
-
-    return call
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +71,7 @@ def test_inspect_verifies(shell, run_file, tmp_path):
     data[place : place + len(text)] = b"wyring"
     broken.write_bytes(data)
     status, out, err = shell("inspect", broken, "--verify")
-    assert status in (1, 2) and ("problem" in out or err)
+    assert status == 2 and len(err.splitlines()) == 1
 
 
 @pytest.mark.parametrize(

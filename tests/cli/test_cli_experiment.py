@@ -31,7 +31,7 @@ def finish(process, seconds=120):
     return process.returncode, out, err
 
 
-def shell(*words, **environment):
+def outcome(*words, **environment):
     return finish(thermohw(*words, **environment))
 
 
@@ -60,7 +60,7 @@ def group_is_gone(leader):
 
 
 def test_list_names_studies_and_specs():
-    status, out, err = shell("experiment", "list")
+    status, out, err = outcome("experiment", "list")
     assert status == 0, err
     assert all(name in out for name in study_names())
     assert "cannot be imported" not in out and "defines no" not in out
@@ -69,7 +69,7 @@ def test_list_names_studies_and_specs():
 
 def test_a_run_tells_and_its_status_says_whether_checks_hold(tmp_path):
     words = ["experiment", "run", TOY, "--quick", "--workers", 1, "--out", tmp_path / "a"]
-    status, out, err = shell(*words)
+    status, out, err = outcome(*words)
     assert status == 0, err
     assert "rms.1024" in out and "holds" in out and "it falls" in out and "index.html" in out
     assert len(err.splitlines()) == 4 and "toy_averages: 4/4 n=1024 repeat=1" in err
@@ -77,7 +77,7 @@ def test_a_run_tells_and_its_status_says_whether_checks_hold(tmp_path):
     assert (
         origin["command"].startswith("thermohw experiment run") and "--quick" in origin["command"]
     )
-    status, out, _ = shell(*words, "--set", "factor=0.001")
+    status, out, _ = outcome(*words, "--set", "factor=0.001")
     assert status == 1 and "violated" in out
 
 
@@ -94,19 +94,9 @@ def test_a_run_tells_and_its_status_says_whether_checks_hold(tmp_path):
         ([TOY, "--quik"], "--quik"),
     ],
 )
-def test_mistakes_are_one_line_and_status_two(tmp_path, capsys, monkeypatch, words, expected):
-    from thermohw.cli import main
-
-    out = ["--out", str(tmp_path / "a")]
-    monkeypatch.setattr(sys, "argv", ["thermohw", "experiment", "run", *map(str, words), *out])
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        with pytest.raises(SystemExit) as left:
-            main()
-    finally:
-        signal.signal(signal.SIGINT, handler)
-    err = capsys.readouterr().err
-    assert left.value.code == 2 and len(err.strip().splitlines()) == 1 and expected in err
+def test_mistakes_are_one_line_and_status_two(shell, tmp_path, words, expected):
+    status, _, err = shell("experiment", "run", *words, "--out", tmp_path / "a")
+    assert status == 2 and len(err.strip().splitlines()) == 1 and expected in err
     assert not (tmp_path / "a").exists()
 
 
@@ -125,7 +115,7 @@ def test_a_stopped_study_goes_on_and_leaves_no_worker(tmp_path, blow):
         assert "the same command goes on" in err and "Traceback" not in err
     assert len(list(out.glob("cells/*.npz"))) == 4
     diary.unlink()
-    status, _, err = shell(*words[:-1], 1, TOY_DIARY=str(diary))
+    status, _, err = outcome(*words[:-1], 1, TOY_DIARY=str(diary))
     assert status == 0 and "4 of 8 cells are already there" in err
     assert sorted(computed(diary)) == [("1024", str(repeat)) for repeat in range(4)]
 
@@ -137,7 +127,7 @@ def test_two_runs_in_one_folder(tmp_path):
     first = thermohw(*words, TOY_SLEEP="60", TOY_DIARY=str(diary))
     try:
         wait_for(diary.exists)
-        status, _, err = shell(*words)
+        status, _, err = outcome(*words)
         assert status == 2 and "another run is at work here" in err
     finally:
         first.kill()
@@ -152,19 +142,10 @@ def test_two_runs_in_one_folder(tmp_path):
         (["experiment"], ""),
     ],
 )
-def test_rooms_confused_are_told_apart(tmp_path, capsys, monkeypatch, words, expected):
-    from thermohw.cli import main
-
+def test_rooms_confused_are_told_apart(shell, tmp_path, monkeypatch, words, expected):
     (tmp_path / "unfinished").mkdir()
     (tmp_path / "unfinished" / "study.json").write_text("{}")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["thermohw", *words])
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        with pytest.raises(SystemExit) as left:
-            main()
-    finally:
-        signal.signal(signal.SIGINT, handler)
-    err = capsys.readouterr().err
-    assert left.value.code == 2 and expected in err
+    status, _, err = shell(*words)
+    assert status == 2 and expected in err
     assert len(err.splitlines()) == (1 if expected else 0)  # the bare command shows its help

@@ -2,40 +2,18 @@
 
 import os
 import shutil
-import signal
-import sys
-import warnings
 from typing import Any
 
 import h5py
 import pytest
 from store.toy import produce, toy_layout, toy_parameters, unsealed
 
-from thermohw.cli import main
 from thermohw.store import RunWriter
 
 COMMANDS = {
     "devices": 0, "run": 0, "report": 0, "inspect": 0, "sensitivity": 0, "experiment list": 0,
     "audit": 1, "spice": 1, "yield": 1, "experiment run": 1,
 }  # fmt: skip
-
-
-@pytest.fixture
-def shell(capsys, monkeypatch):
-    """Run a command in this process: (status, stdout, stderr)."""
-
-    def call(*words):
-        monkeypatch.setattr(sys, "argv", ["thermohw", *map(str, words)])
-        handler = signal.getsignal(signal.SIGINT)
-        try:
-            with pytest.raises(SystemExit) as left, warnings.catch_warnings():
-                main()
-        finally:
-            signal.signal(signal.SIGINT, handler)
-        out, err = capsys.readouterr()
-        return left.value.code or 0, out, err
-
-    return call
 
 
 @pytest.mark.parametrize("command", COMMANDS)
