@@ -2,8 +2,10 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
+import h5py
 import pytest
 from report.report_runs import Page
 
@@ -64,6 +66,27 @@ def test_report_draws_the_page_again(folder, tmp_path):
     assert report(folder) == folder / "index.html"
     assert (folder / "index.html").read_bytes() == first
     assert report(folder, tmp_path / "page.html").read_bytes() == first
+
+
+def test_the_page_says_what_the_checksums_of_the_cells_say(folder, tmp_path):
+    made = shutil.copytree(folder, tmp_path / "copy")
+    said = {"sound": Page(folder / "index.html").text}
+    with h5py.File(made / "results.h5", "r+") as file:
+        file["seconds/cpu"][0] = 1e9  # type: ignore[index]
+    said["damaged"] = Page(report(made)).text
+    with h5py.File(made / "results.h5", "r+") as file:
+        del file["checksums"], file.attrs["minor"]
+    said["older"] = Page(report(made)).text
+    (made / "results.h5").unlink()
+    said["gone"] = Page(report(made)).text
+    words = {
+        "sound": "results.h5 equals its checksums",
+        "older": "results.h5 has no checksums",
+        "damaged": "results.h5 /seconds/cpu differs from",
+        "gone": "results.h5 is not here",
+    }
+    for name, text in said.items():
+        assert [word for word in words.values() if word in text] == [words[name]]
 
 
 def test_damaged_results_are_one_line(folder, tmp_path):

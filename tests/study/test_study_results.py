@@ -1,5 +1,7 @@
 """Rows, sheets and the results file."""
 
+from typing import Any
+
 import h5py
 import numpy as np
 import pytest
@@ -152,6 +154,54 @@ def test_a_results_file_explains_itself(tmp_path):
     xarray = pytest.importorskip("xarray")
     with xarray.open_dataset(path, group="cells", engine="h5netcdf") as table:
         assert table["x"].dims == ("cell",) and table["x"].attrs["units"] == "V"
+
+
+def damage(path, place):
+    """Changes one thing the way an accident would: the file stays a readable one."""
+    with h5py.File(path, "r+") as file:
+        item: Any = file["/" if place == "minor" else place.partition("@")[0]]
+        if "@title" in place:
+            item.attrs["title"] = "U"
+        elif "@units" in place:
+            item.attrs["units"] = "A"
+        elif place == "cells/ragged":
+            item["0"][1] = 7.0
+        elif place == "checksums":
+            del file["checksums"]
+        elif place == "minor":
+            del file.attrs["minor"]
+        elif place == "cells/t":
+            item[0] = "è"
+        elif place == "parameters/p":
+            item[()] = "json:[1, 3]"
+        else:
+            item[0] = 9
+
+
+@pytest.mark.parametrize(
+    ("place", "named"),
+    [
+        ("cells/i", "/cells/i "), ("cells/f", "/cells/f "), ("cells/t", "/cells/t "),
+        ("cells/ragged", "/cells/ragged/0 "), ("cells/x@units", "/cells/x "),
+        ("seconds/cpu", "/seconds/cpu "), ("/@title", "/ "), ("checksums", "lacks"),
+        ("minor", "carries"), ("parameters/p", "/parameters/p "),
+    ],
+)  # fmt: skip
+def test_a_damaged_results_file_names_the_place(tmp_path, place, named):
+    path = write_results(tmp_path / "r.h5", stored([{**row, "x": 1.0} for row in KINDS]))
+    assert read_results(path).checked
+    damage(path, place)
+    with pytest.raises(StoreError) as caught:
+        read_results(path)
+    assert f"r.h5: {named}" in str(caught.value) and "damaged" in str(caught.value)
+
+
+def test_results_of_before_there_were_checksums_are_read(tmp_path):
+    path = write_results(tmp_path / "r.h5", stored(KINDS))
+    with h5py.File(path, "r+") as file:
+        del file["checksums"], file.attrs["minor"]
+    found = read_results(path)
+    assert not found.checked and found.rows[0]["i"] == 1
 
 
 def test_other_files_are_no_results(tmp_path):

@@ -1,8 +1,9 @@
 """The page of a study: a pure function of its folder, results.json and the figures beside it.
 
 Figures are put into the page as drawings whose colours follow light and dark; their files stay for
-papers. The page is self-contained, and the same folder gives the same bytes. The folder may be a
-stranger's: only files in it are read, and of figures only shapes and text come into the page.
+papers. Of results.h5 the page says whether it equals its checksums. The page is self-contained, and
+the same folder gives the same bytes. The folder may be a stranger's: only files in it are read, and
+of figures only shapes and text come into the page.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from thermohw import outputs
-from thermohw.errors import InputError
+from thermohw.errors import InputError, StoreError
 from thermohw.intake import MOST_TABLE, parse_json, read_text
 from thermohw.report.figures.canvas import Picture, inline
 from thermohw.report.numerals import measured, plain
 from thermohw.report.page import render
 from thermohw.report.verdicts import Verdicts, typeset
+from thermohw.store.results import check_results
 
 __all__ = ["is_study", "study_page", "write_study_page"]
 
@@ -82,7 +84,7 @@ def study_page(folder: Path) -> str:
             "verdict": _sentence(verdicts),
             "stats": _stats(table),
             "parameters": [(key, _words(value)) for key, value in table["parameters"].items()],
-            "provenance": _origin(table["provenance"]),
+            "provenance": [*_origin(table["provenance"]), ("results.h5", _cells(folder))],
             "version": table["provenance"]["thermohw"],
         }
         return render("study.html.j2", **content)
@@ -187,6 +189,17 @@ def _duration(seconds: float) -> str:
     if seconds < 7200.0:
         return f"{seconds / 60.0:.0f} min"
     return f"{seconds / 3600.0:.1f} h"
+
+
+def _cells(folder: Path) -> str:
+    """What can be said of the cells' own file, in words."""
+    path = folder / "results.h5"
+    if path.is_symlink() or not path.is_file():
+        return "is not here"
+    try:
+        return "equals its checksums" if check_results(path) else "has no checksums"
+    except StoreError as error:
+        return error.problem
 
 
 def _words(value: Any) -> str:

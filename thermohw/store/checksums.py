@@ -28,7 +28,7 @@ import numpy as np
 
 from thermohw.errors import StoreError
 from thermohw.store.layout import Layout
-from thermohw.store.manifest import ORIGIN, difference, manifest
+from thermohw.store.manifest import DAMAGED, ORIGIN, difference, manifest, require_counted
 
 __all__ = ["DIGEST", "RECORD", "Checksums", "Sealed", "digest", "filled", "record", "shapes"]
 
@@ -121,12 +121,7 @@ class Checksums:
         Raises:
             StoreError: something differs; the message names the first place that does.
         """
-        item = self._file["checksums/manifest"]
-        assert isinstance(item, h5py.Dataset)
-        found = manifest(self._file, filled(self._layout))
-        if hashlib.sha256(found.encode()).hexdigest() != item.attrs["sha256"]:
-            place = difference(item[()].decode(), found)
-            raise self._damaged(f"{place} differs from /checksums/manifest")
+        require_counted(self._file, manifest(self._file, filled(self._layout)))
         stored = str(self._file["provenance"].attrs.get("manifest", ""))
         found = manifest(self._file, groups=ORIGIN)
         if found != stored:
@@ -145,10 +140,7 @@ class Checksums:
         return item
 
     def _damaged(self, what: str) -> StoreError:
-        return StoreError(
-            f"{what}: changed or damaged after it was written; copy the file again or run anew",
-            where=self._file.filename,
-        )
+        return StoreError(f"{what}: {DAMAGED}", where=self._file.filename)
 
 
 class Sealed:
@@ -197,11 +189,7 @@ class Sealed:
         if found != self._sums[number].tobytes():
             place, where = self.data.name, self.data.file.filename
             what = f"{self._word} {number} of {place}" if self._word else place
-            raise StoreError(
-                f"{what} differs from its checksum: changed or damaged after it was written; copy "
-                "the file again or run anew",
-                where=where,
-            )
+            raise StoreError(f"{what} differs from its checksum: {DAMAGED}", where=where)
         self._sound.add(number)
 
     def _whole(self, region: tuple[slice, ...]) -> bytes:

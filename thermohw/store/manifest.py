@@ -21,12 +21,14 @@ import h5py
 import numpy as np
 from h5py import h5a, h5d, h5ds, h5g, h5i, h5o, h5s  # pyright: ignore
 
+from thermohw.errors import StoreError
 from thermohw.intake import parse_json
 from thermohw.store.dimensions import names_no_variable
 
-__all__ = ["COUNTED", "ORIGIN", "difference", "manifest"]
+__all__ = ["COUNTED", "DAMAGED", "ORIGIN", "difference", "manifest", "require_counted"]
 
 COUNTED = ("h5md", "ledger", "observables", "parameters", "results", "run")
+DAMAGED = "changed or damaged after it was written; copy the file again or run anew"
 ORIGIN = ("provenance",)  # counted in a text of its own, since equal runs differ there
 _INTERNAL = {b"CLASS", b"NAME", b"DIMENSION_LIST", b"DIMENSION_LABELS", b"REFERENCE_LIST",
              b"manifest"}  # fmt: skip
@@ -40,13 +42,13 @@ def manifest(
     Args:
         file: the file, let in by `require_trusted`: links and giants are none of it.
         filled: places of datasets whose content is not counted.
-        groups: names of groups in the root.
+        groups: names of groups in the root; "/" for the attributes of the root itself.
 
     Raises:
         ValueError: the file holds something that no run writes.
     """
     root = h5g.open(file.id, b"/")
-    objects: list[tuple[str, Any]] = []
+    objects: list[tuple[str, Any]] = [("/", root)] if "/" in groups else []
     for name in sorted(root):
         item = h5o.open(root, name)
         if name.decode() in groups or (isinstance(item, h5d.DatasetID) and groups is not ORIGIN):
@@ -55,6 +57,24 @@ def manifest(
     known = {h5o.get_info(i).addr: place for place, i in objects if isinstance(i, h5d.DatasetID)}
     lines = (_line(item, place, filled, known) for place, item in objects)
     return "".join(f"{json.dumps(line, separators=(',', ':'))}\n" for line in lines)
+
+
+def require_counted(file: h5py.File, found: str) -> None:
+    """Refuses a file whose manifest, computed anew, is not the one it carries.
+
+    Args:
+        file: which carries it.
+        found: the manifest of the file as it is.
+
+    Raises:
+        StoreError: something differs; the message names the first place that does.
+    """
+    stored: Any = file["checksums/manifest"]
+    if hashlib.sha256(found.encode()).hexdigest() != stored.attrs["sha256"]:
+        raise StoreError(
+            f"{difference(stored[()].decode(), found)} differs from /checksums/manifest: {DAMAGED}",
+            where=file.filename,
+        )
 
 
 def difference(stored: str, found: str) -> str:

@@ -1,23 +1,28 @@
 """Results of a study as one HDF5 file: every cell's keys and values, by name, with units.
 
-    /                      attributes: format "thermohw-study/1", study, title, question
+    /                      attributes: format "thermohw-study/1", minor 1, study, title, question
     /parameters            the study's parameters: numbers, texts; anything else as JSON text
     /provenance            versions, platform, time
     /cells/<name>          one entry of all cells
     /seconds/{wall,cpu}    (cell) what every cell took
+    /checksums/manifest    one text that counts all of the above (docs/format.md), with its sha256
 
 Under /cells, an entry that every cell has in one type and shape is one dataset (cell, ...) with the
 attributes `unit` and `units`; `present` (0 or 1 per cell) says where a cell lacks it, and filler
 stands there. Attribute `kind` says what it was: float, int, bool, text, array, or json (lists,
 nothing, mixtures: each as JSON text). Arrays of different shapes become a group with one dataset
 per cell, named by its number; a cell that lacks the entry has none.
+
+Reading compares the file with its manifest first. Files of before there were manifests have neither
+one nor the attribute `minor`; they are read as they always were, and `checked` says so.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,12 +34,14 @@ from thermohw import outputs
 from thermohw.errors import StoreError
 from thermohw.intake import parse_json, require_file
 from thermohw.store.dimensions import attach, is_placeholder, make_placeholder
+from thermohw.store.manifest import DAMAGED, manifest, require_counted
 from thermohw.store.parameters import read_tree, write_tree
 from thermohw.store.trust import require_trusted
 
-__all__ = ["STUDY_FORMAT", "StudyResults", "read_results", "write_results"]
+__all__ = ["STUDY_FORMAT", "StudyResults", "check_results", "read_results", "write_results"]
 
 STUDY_FORMAT = "thermohw-study/1"
+_COUNTED = ("/", "cells", "parameters", "provenance", "seconds")
 _SCALARS: dict[str, type] = {"bool": bool, "int": int, "float": float, "text": str}
 
 
@@ -52,6 +59,7 @@ class StudyResults:
         wall: seconds of every cell, shape (cells,).
         cpu: seconds of processor time of every cell, shape (cells,).
         provenance: texts.
+        checked: whether everything equals its checksum; False where the file has none.
     """
 
     study: str
@@ -63,6 +71,7 @@ class StudyResults:
     wall: np.ndarray
     cpu: np.ndarray
     provenance: dict[str, Any]
+    checked: bool = True
 
 
 def write_results(path: str | Path, results: StudyResults) -> Path:
@@ -81,6 +90,7 @@ def write_results(path: str | Path, results: StudyResults) -> Path:
         with h5py.File(spare, "w", locking=False) as file:
             file.attrs.update(
                 format=STUDY_FORMAT,
+                minor=1,
                 study=results.study,
                 title=results.title,
                 question=results.question,
@@ -98,6 +108,9 @@ def write_results(path: str | Path, results: StudyResults) -> Path:
                 data = seconds.create_dataset(name, data=np.asarray(values, dtype="<f8"))
                 data.attrs.update(unit="s", units="s")
                 attach(data, ("cell",))
+            write_tree(
+                file.create_group("checksums"), {"manifest": manifest(file, groups=_COUNTED)}
+            )
         os.replace(spare, path)
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
@@ -117,6 +130,50 @@ def read_results(path: str | Path) -> StudyResults:
         StoreError: no such file, a damaged one, or one that holds something else.
     """
     path = Path(path) / "results.h5" if Path(path).is_dir() else Path(path)
+    with _opened(path) as file:
+        checked = _counted(file)
+        wall, cpu = (np.asarray(_data(file, f"seconds/{n}")[()]) for n in ("wall", "cpu"))
+        rows: list[dict[str, Any]] = [{} for _ in wall]
+        units: dict[str, str] = {}
+        cells = file["cells"]
+        assert isinstance(cells, h5py.Group)
+        entries: list[tuple[str, Any]] = [
+            (str(n), item) for n, item in cells.items() if not is_placeholder(item)
+        ]
+        for name, item in sorted(entries, key=lambda entry: int(entry[1].attrs["order"])):
+            units[name] = str(item.attrs["unit"])
+            for row, value in zip(rows, _read(item, len(rows)), strict=True):
+                if value is not _ABSENT:
+                    row[name] = value
+        parameters, origin = file["parameters"], file["provenance"]
+        assert isinstance(parameters, h5py.Group) and isinstance(origin, h5py.Group)
+        return StudyResults(
+            str(file.attrs["study"]),
+            str(file.attrs["title"]),
+            str(file.attrs["question"]),
+            _unleaved(read_tree(parameters)),
+            rows,
+            units,
+            wall,
+            cpu,
+            read_tree(origin),
+            checked,
+        )
+
+
+def check_results(path: str | Path) -> bool:
+    """Whether everything in a results file equals its checksum; False where it has none.
+
+    Raises:
+        StoreError: no results file, or one that was changed or damaged.
+    """
+    with _opened(Path(path)) as file:
+        return _counted(file)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[h5py.File]:
+    """The file, let in by the gate; whatever it makes its reader raise is one StoreError."""
     where = str(path)
     try:
         require_file(path, "results file")
@@ -124,37 +181,23 @@ def read_results(path: str | Path) -> StudyResults:
             require_trusted(file)
             if file.attrs.get("format") != STUDY_FORMAT:
                 raise StoreError("holds no results of a study", where=where)
-            wall, cpu = (np.asarray(_data(file, f"seconds/{n}")[()]) for n in ("wall", "cpu"))
-            rows: list[dict[str, Any]] = [{} for _ in wall]
-            units: dict[str, str] = {}
-            cells = file["cells"]
-            assert isinstance(cells, h5py.Group)
-            entries: list[tuple[str, Any]] = [
-                (str(n), item) for n, item in cells.items() if not is_placeholder(item)
-            ]
-            for name, item in sorted(entries, key=lambda entry: int(entry[1].attrs["order"])):
-                units[name] = str(item.attrs["unit"])
-                for row, value in zip(rows, _read(item, len(rows)), strict=True):
-                    if value is not _ABSENT:
-                        row[name] = value
-            parameters, origin = file["parameters"], file["provenance"]
-            assert isinstance(parameters, h5py.Group) and isinstance(origin, h5py.Group)
-            return StudyResults(
-                str(file.attrs["study"]),
-                str(file.attrs["title"]),
-                str(file.attrs["question"]),
-                _unleaved(read_tree(parameters)),
-                rows,
-                units,
-                wall,
-                cpu,
-                read_tree(origin),
-            )
-    except StoreError:
+            yield file
+    except (StoreError, MemoryError):
         raise
-    except (OSError, KeyError, ValueError, AssertionError) as error:
+    except Exception as error:  # a stranger's file may break any expectation
         reason = " ".join(str(error).split())
         raise StoreError(f"is no readable results file ({reason})", where=where) from None
+
+
+def _counted(file: h5py.File) -> bool:
+    """Whether the file equals its manifest; False where it has none and need not have one."""
+    minor, there = int(file.attrs.get("minor", 0)), "checksums" in file
+    if (minor > 0) != there:
+        what = "carries" if there else "lacks"
+        raise StoreError(f"{what} checksums against its version: {DAMAGED}", where=file.filename)
+    if there:
+        require_counted(file, manifest(file, groups=_COUNTED))
+    return there
 
 
 class _Absent:
