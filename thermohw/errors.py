@@ -14,16 +14,26 @@ __all__ = ["InputError", "StoreError"]
 class InputError(ValueError):
     """Something the user supplied cannot be used.
 
+    Its texts are one line that any terminal may show: what was supplied stands in them, and may
+    hold line breaks, escape sequences or characters that turn the direction of reading.
+
     Attributes:
         where: the file, key or option at fault ("" when the message says it all).
         problem: what is wrong and what was expected.
     """
 
     def __init__(self, problem: str, *, where: str = "") -> None:
-        self.where = where
-        self.problem = problem
-        super().__init__(f"{where}: {problem}" if where else problem)
+        self.where, self.problem = _shown(where), _shown(problem)
+        super().__init__(f"{self.where}: {self.problem}" if where else self.problem)
 
 
 class StoreError(InputError):
     """A run file cannot be created, read, trusted or resumed."""
+
+
+def _shown(text: str) -> str:
+    """A text on one line, with escapes for what should not reach a terminal."""
+    if text.isprintable():
+        return text
+    line = " ".join(text.split())
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)

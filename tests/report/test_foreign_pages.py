@@ -9,12 +9,15 @@ import shutil
 from pathlib import Path
 
 import h5py
+import numpy as np
 import pytest
 from report.report_runs import Page, kept_audit
+from store.toy import unsealed
 
 from thermohw.errors import InputError
 from thermohw.report import report
 from thermohw.report import study as study_pages
+from thermohw.report.figures import allowed as drawings
 from thermohw.report.figures.allowed import allowed
 from thermohw.report.figures.canvas import inline
 
@@ -83,7 +86,6 @@ def test_of_a_figure_only_shapes_and_text_come_into_a_page(name: str) -> None:
         f"{HEAD}>",
         drawing("&undeclared;"),
         drawing("<g>" * 100 + "</g>" * 100),
-        drawing("<g/>" * 400_000),
         HEAD.replace("0 0 10 10", "0 0 &quot; onload=") + "/>",
         '<!DOCTYPE svg [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>' + drawing("<text>&b;</text>"),
     ],
@@ -91,6 +93,13 @@ def test_of_a_figure_only_shapes_and_text_come_into_a_page(name: str) -> None:
 def test_what_is_no_drawing_is_refused(document: str) -> None:
     with pytest.raises(ValueError):
         allowed(document)
+
+
+def test_a_drawing_has_a_number_of_elements(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawings, "_ELEMENTS_AT_MOST", 1000)
+    allowed(drawing("<g/>" * 998))
+    with pytest.raises(ValueError, match="too many elements"):
+        allowed(drawing("<g/>" * 999))
 
 
 def study(folder: Path, **changes: object) -> Path:
@@ -208,6 +217,65 @@ def test_one_bad_file_hides_no_other(
     assert len(page.elements("article")) == 5 and page.source.count("cannot be read") == 4
     assert "KeyError" in page.text and "&lt;script&gt;a" in page.source
     assert "javascript%3Aalert%281%29.html" in page.all("href")
+    assert len(page.numbers["heat.total.kT"]) == 1
+
+
+def contradict(path: Path, place: str, value: object) -> Path:
+    """A run file of which one thing is missing (None) or another, its checksums left out."""
+    with h5py.File(unsealed(path), "r+") as file:
+        attributes = dict(file[place].attrs) if isinstance(value, str | float) else {}
+        del file[place]
+        if value is not None:
+            item = file.create_dataset(place, data=value)
+            item.attrs["kind"] = {str: "text", float: "float"}.get(type(value), "array")
+            if "units" in attributes:
+                item.attrs["units"] = attributes["units"]
+    return path
+
+
+CONTRADICTIONS = {
+    "no size of the units": ("parameters/units/energy", None),
+    "a size of nothing": ("parameters/units/theta", 0.0),
+    "a size that is a text": ("parameters/units/theta", "[]"),
+    "settings without keys": ("parameters/simulate", "{}"),
+    "settings that are a list": ("parameters/protocol", "[]"),
+    "settings that are no JSON": ("parameters/process", "{"),
+    "brackets without end": ("parameters/process", "[" * 3000),
+    "a number for a group": ("parameters/start", 0.0),
+    "a schedule of one tick": ("parameters/schedule/model_time", np.zeros(1)),
+    "a schedule of another shape": ("parameters/schedule/physical_time", np.zeros((3, 3))),
+    "a ledger of other paths": ("ledger/energy.end", np.zeros(7)),
+    "a profile of nothing": ("results/profile", np.full((64, 3), np.nan)),
+    "peaks of another shape": ("results/peaks", np.zeros((2, 2))),
+    "a datasheet that is none": ("parameters/datasheet/text", "not = [a datasheet"),
+}
+
+
+@pytest.mark.parametrize("name", CONTRADICTIONS)
+def test_a_run_that_contradicts_itself_ends_in_one_line(
+    unrecorded: Path, tmp_path: Path, name: str
+) -> None:
+    """With an audit made now as with one kept from another day."""
+    kept = kept_audit(unrecorded)
+    path = contradict(Path(shutil.copy(unrecorded, tmp_path / "run.h5")), *CONTRADICTIONS[name])
+    refusals = []
+    for n, audit in enumerate((kept, None)):
+        out = tmp_path / f"{n}.html"
+        try:
+            report(path, out, audit=audit)
+        except InputError as error:
+            assert "\n" not in str(error) and str(path) in str(error) and not out.exists()
+            refusals.append(error)
+    assert refusals
+
+
+def test_a_folder_shows_what_can_be_shown(unrecorded: Path, tmp_path: Path) -> None:
+    for name in ("no size of the units", "brackets without end", "a schedule of one tick"):
+        copy = Path(shutil.copy(unrecorded, tmp_path / f"{name}.h5"))
+        contradict(copy, *CONTRADICTIONS[name])
+    shutil.copy(unrecorded, tmp_path / "sound.h5")
+    page = Page(report(tmp_path))
+    assert len(page.elements("article")) == 4 and page.source.count("cannot be read") == 3
     assert len(page.numbers["heat.total.kT"]) == 1
 
 

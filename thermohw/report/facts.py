@@ -147,6 +147,7 @@ def read_facts(run: RunReader) -> Facts:
         sheet = tree["datasheet"]
         overrides = parse_json(sheet["overrides"]) or None
         stored = tree.get("target")
+        _require_schedule(tree["schedule"], where)
         units = {name: float(value) for name, value in tree["units"].items()}
         return Facts(
             path=run.path,
@@ -176,6 +177,16 @@ def read_facts(run: RunReader) -> Facts:
         raise StoreError(
             f"lacks {error}: it holds no run that a report can be made of", where=where
         ) from error
+
+
+def _require_schedule(schedule: dict[str, Any], where: str) -> None:
+    """The ticks of the schedule must be as many in model time, in seconds and in its profile."""
+    model, seconds, edges = (
+        np.asarray(schedule[name]) for name in ("model_time", "physical_time", "profile_edges")
+    )
+    fits = model.ndim == 1 and model.shape == seconds.shape and len(model) > 1
+    if not (fits and edges.ndim == 1 and edges[0] == 0 and edges[-1] == len(model) - 1):
+        raise StoreError("its schedule contradicts itself: run anew", where=where)
 
 
 def _data(stored: dict[str, Any]) -> Target:

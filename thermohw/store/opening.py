@@ -75,11 +75,13 @@ def one_line(path: str | Path) -> Iterator[None]:
         yield
     except (StoreError, MemoryError):
         raise
-    except Exception as error:  # anything may fail anywhere
-        if isinstance(error, InputError) and error.where:
+    except InputError as error:  # one that was foreseen, of whatever the file describes
+        if str(path) in error.where:
             raise
+        raise StoreError(str(error), where=str(path)) from error
+    except Exception as error:  # anything may fail anywhere
         words = " ".join(str(error).split())[:200]
-        if not isinstance(error, InputError | OSError | RuntimeError):
+        if not isinstance(error, OSError | RuntimeError):
             words = f"{type(error).__name__}: {words}" if words else type(error).__name__
         raise StoreError(
             f"is damaged or contradicts itself ({words}): copy it again or run anew",
