@@ -6,6 +6,7 @@ digits the one of `int`. All of these are refused here, before anything is belie
 
     read_bytes, read_text    regular files only, at most so many bytes, UTF-8
     parse_toml, parse_json   at most so many characters and so many levels of nesting
+    finite                   a number of a table that a double can hold
     require_room             an array or a table that would take more memory than a stated limit
     unpacked                 a compressed stream, up to a limit
 
@@ -35,6 +36,7 @@ __all__ = [
     "MOST_SPEC",
     "MOST_TABLE",
     "MOST_WEIGHTS",
+    "finite",
     "parse_json",
     "parse_toml",
     "read_bytes",
@@ -165,6 +167,23 @@ def parse_json(text: str | bytes, where: str = "", *, most: int = MOST_TABLE) ->
         raise InputError(f"not JSON: {_line(error)}", where=where) from None
     _require_plain(value, where)
     return value
+
+
+def finite(value: Any, where: str) -> float:
+    """A number that a table holds, as a float.
+
+    Raises:
+        InputError: no number, a truth value, none that a double can hold.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InputError(f"expected a number, got {value!r}", where=where)
+    try:
+        number = float(value)
+    except OverflowError:  # a whole number of more than 308 digits
+        number = math.inf
+    if not math.isfinite(number):
+        raise InputError(f"expected a finite number, got {str(value)[:40]}", where=where)
+    return number
 
 
 def require_room(size: float, what: str, where: str = "", *, most: int = MOST_ARRAY) -> None:

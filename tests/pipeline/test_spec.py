@@ -76,6 +76,12 @@ def test_device_overrides_may_be_written_as_tables():
         ("protocol.realisation=injected", "protocol.injected_bandwidth"),
         ('protocol.run_time="1 us"', "protocol.run_time"),
         ("colour=3", "colour: unknown key"),
+        ("protocol.stepper..=x", "protocol.stepper. is not a table"),
+        ("target.kind.x=1", "target.kind is not a table"),
+        ("score.kind.a.b=1", "score.kind.a is not a table"),
+        (f"process.duration={10**400}", "process.duration: expected a finite number"),
+        ("target.means=[1" + "0" * 400 + "]", "expected numbers"),
+        ("device=x", "[device] is missing"),
     ],
 )
 def test_mistakes_are_named(override, expected):

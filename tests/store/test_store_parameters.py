@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from store.toy import hdf5, toy_parameters
 
+from thermohw.errors import StoreError
 from thermohw.store import content_hash, provenance
 from thermohw.store.parameters import read_tree, tree_bytes, write_tree, wrong_hashes
 
@@ -70,3 +71,31 @@ def test_provenance_names_versions():
     found = provenance()
     assert found["h5py"] == h5py.__version__ and found["numpy"] == np.__version__
     assert found["created"].endswith("+00:00")
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("text", np.zeros(3)),
+        ("text", 1.0),
+        ("text", b"\xff\xfe"),
+        ("bytes", "x"),
+        ("bool", np.zeros(2, bool)),
+        ("int", "x"),
+        ("int", np.zeros(3)),
+        ("float", "x"),
+        ("float", np.zeros((2, 2))),
+        ("array", "x"),
+        (None, "x"),
+        ("array", h5py.Empty("f8")),
+        ("text", h5py.Empty("f8")),
+        ("float", h5py.Empty("f8")),
+    ],
+)
+def test_a_leaf_of_another_kind_than_it_says_is_refused(tmp_path, kind, value):
+    with hdf5(tmp_path / "t.h5", "w") as file:
+        file["x"] = value
+        if kind is not None:
+            file["x"].attrs["kind"] = kind
+        with pytest.raises(StoreError, match="/x is no"):
+            read_tree(file)

@@ -129,3 +129,24 @@ def test_cells_cannot_change_the_parameters():
     p = {"a": [1, 2]}
     of(p, cells=lambda p: [{"i": p["a"].pop()}]).work(p)
     assert p == {"a": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"title": {"a": 1}}, "STUDY.title: expected text"),
+        ({"question": None}, "STUDY.question: expected text"),
+        ({"quick": 0.5}, "STUDY.quick: expected a mapping"),
+        ({"units": ["V"]}, "STUDY.units: expected a mapping"),
+        ({"units": {"a": 1}}, "units, are texts"),
+        ({"units": {"a": "V\0"}}, "units, are texts"),
+        ({"cells": [{}]}, "STUDY.cells: expected a function"),
+        ({"compute": None}, "STUDY.compute: expected a function"),
+        ({"conclude": 3}, "STUDY.conclude: expected a function"),
+    ],
+)
+def test_a_study_of_wrong_parts_is_refused_where_it_is_made(changes, words):
+    with pytest.raises(InputError, match=words):
+        of({"a": 1}, **changes)
+    with pytest.raises(InputError, match="STUDY.parameters: expected a mapping"):
+        of(3)

@@ -84,6 +84,8 @@ def test_refusals(folder: Path) -> None:
     """Every bad file or value: one line with the file or key, the cause and what was expected."""
     broken = ROWS.copy()
     broken[7, 1] = np.nan
+    far = ROWS[:40].copy()
+    far[-1] = 1e60  # a test row
     flat = np.ones((40, 2))
     line = np.column_stack([ROWS[:, 0], ROWS[:, 0]])
     (folder / "foreign.h5").write_bytes(b"not hdf5 at all")
@@ -108,6 +110,8 @@ def test_refusals(folder: Path) -> None:
         ((save(folder / "few.npy", ROWS[:19]),), {}, "19 rows are too few"),
         ((save(folder / "flat.npy", flat),), {}, "equal"),
         ((save(folder / "line.npy", line),), {}, "dequantise"),
+        ((save(folder / "huge.npy", ROWS * 1e200),), {}, "squares are no doubles"),
+        ((save(folder / "far.npy", far),), {"shuffle": False}, "1e.50 standard deviations"),
         ((good,), {"test": 1.2}, "fractions"),
         ((good,), {"test": "10 %"}, "expected a number"),
         ((good,), {"dequantise": 0.0}, "positive"),

@@ -94,7 +94,7 @@ def langevin(
                 where="process.data",
             )
         data = quiet[0]
-    if data not in sides:
+    if not isinstance(data, str) or data not in sides:
         raise InputError(f"{data!r}: expected 'flux' or 'node'", where="process.data")
     if not momentum > 0.0:
         raise InputError(f"{momentum!r}: expected a positive number", where="process.momentum")

@@ -10,6 +10,7 @@ from thermohw.circuit import langevin, load_device, relaxation, require_linear
 from thermohw.control import Protocol
 from thermohw.control.protocol import quantity
 from thermohw.errors import InputError
+from thermohw.intake import finite
 from thermohw.process import Langevin, process_from_dict
 from thermohw.target import lift, target_from_dict
 
@@ -58,11 +59,12 @@ def _build(spec: Spec, checkpoint: Path | None, progress: bool) -> Setting:
             f"{room} {what}: they must agree"
         )
     target = lift(target, process)
+    settings: Any = tables.protocol.model_dump()
+    if tables.score.kind == "network":  # a slip in it is told before the training, not after
+        Protocol(device, process, None, **settings)  # type: ignore[arg-type]
     score = _score(tables.score, target, process, checkpoint=checkpoint, progress=progress)
-    protocol = Protocol(
-        device, process, score.scaled(tables.score.scale), **tables.protocol.model_dump()
-    )
-    return Setting(protocol, target)
+    scaled = score.scaled(finite(tables.score.scale, "score.scale"))
+    return Setting(Protocol(device, process, scaled, **settings), target)
 
 
 def prior_kind(spec: Spec) -> str:
@@ -89,16 +91,16 @@ def _process(table: dict[str, Any], device: LinearDevice, protocol: ProtocolTabl
     if kind == "langevin":
         return langevin(
             device,
-            float(given.get("duration", 10.0)),
-            t_min=float(given.get("t_min", 0.0)),
+            finite(given.get("duration", 10.0), "process.duration"),
+            t_min=finite(given.get("t_min", 0.0), "process.t_min"),
             data=given.get("data"),
-            momentum=float(given.get("momentum", 1.0)),
+            momentum=finite(given.get("momentum", 1.0), "process.momentum"),
             volts_per_unit=None if v0 is None else quantity(v0, "V", "protocol.volts_per_unit"),
         )
     return relaxation(
         device,
-        float(given.get("duration", 5.0)),
-        t_min=float(given.get("t_min", 0.0)),
+        finite(given.get("duration", 5.0), "process.duration"),
+        t_min=finite(given.get("t_min", 0.0), "process.t_min"),
         volts_per_unit=None if v0 is None else quantity(v0, "V", "protocol.volts_per_unit"),
     )
 

@@ -215,16 +215,15 @@ def _put(raw: dict[str, Any], dotted: str, value: Any) -> None:
     remove = value == "none"
     if not rest:
         raw[table] = value
-    elif table == "device":
-        raw.setdefault("device", {})[rest] = value
     else:
         node = raw.setdefault(table, {})
-        *parents, last = rest.split(".")
+        *parents, last = [rest] if table == "device" else rest.split(".")
         for parent in parents:
-            node = node.setdefault(parent, {})
+            node = node.setdefault(parent, {}) if isinstance(node, dict) else None
         if not isinstance(node, dict):
-            raise InputError(f"{dotted}: {table} is not a table", where="--set")
-        if remove:
+            place = ".".join([table, *parents])
+            raise InputError(f"{dotted}: {place} is not a table", where="--set")
+        if remove and table != "device":
             node.pop(last, None)
         else:
             node[last] = value

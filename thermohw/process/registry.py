@@ -7,6 +7,7 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from thermohw.errors import InputError
+from thermohw.intake import finite
 from thermohw.process.base import Process
 from thermohw.process.langevin import Langevin
 from thermohw.process.ou import OU
@@ -37,7 +38,7 @@ def process_from_dict(mapping: Mapping[str, Any]) -> Process:
     """
     given = dict(mapping)
     kind = given.pop("kind", None)
-    if kind not in PROCESSES:
+    if not isinstance(kind, str) or kind not in PROCESSES:
         raise InputError(
             f"{kind!r} is not a process; choose {', '.join(PROCESSES)}", where="process.kind"
         )
@@ -52,9 +53,7 @@ def process_from_dict(mapping: Mapping[str, Any]) -> Process:
             raise InputError(
                 f"unknown key for {kind}; it takes {', '.join(known)}", where=f"process.{name}"
             )
-        if name not in _ARRAYS and (isinstance(value, bool) or not isinstance(value, (int, float))):
-            raise InputError(f"expected a number, got {value!r}", where=f"process.{name}")
-        given[name] = value if name in _ARRAYS else float(value)
+        given[name] = value if name in _ARRAYS else finite(value, f"process.{name}")
     for name, field in known.items():
         if field.default is MISSING and name not in given:
             raise InputError(f"a {kind} process needs {name}", where=f"process.{name}")

@@ -162,16 +162,26 @@ def _write_leaf(group: h5py.Group, name: str, value: Leaf) -> None:
 
 
 def _read_leaf(data: h5py.Dataset) -> Leaf:
-    kind = data.attrs.get("kind")
-    value = data[()]
-    if kind == "text":
-        return value.decode()
-    if kind == "bytes":
-        return value.tobytes()
-    if kind == "bool":
-        return bool(value)
-    if kind == "int":
-        return int(value)
-    if kind == "float":
-        return float(value)
-    return np.asarray(value)
+    """What a dataset holds, of the kind that it says.
+
+    Raises:
+        StoreError: it holds something else.
+    """
+    kind, value = data.attrs.get("kind"), data[()]
+    try:
+        if kind == "text":
+            return value.decode()
+        if kind == "bytes":
+            return value.tobytes()
+        if kind == "bool":
+            return bool(value)
+        if kind == "int":
+            return int(value)
+        if kind == "float":
+            return float(value)
+        array = np.asarray(value)
+        if array.dtype.kind in "biufc" and isinstance(value, np.ndarray | np.generic):
+            return array
+    except (AttributeError, TypeError, ValueError):
+        pass
+    raise StoreError(f"{data.name} is no {kind or 'number'}, as it says", where=data.file.filename)

@@ -60,6 +60,21 @@ class Study:
     quick: Mapping[str, Any] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        kinds = {
+            "title": str, "question": str, "parameters": Mapping, "quick": Mapping,
+            "units": Mapping, "cells": Callable, "compute": Callable, "conclude": Callable,
+        }  # fmt: skip
+        for name, kind in kinds.items():
+            value = getattr(self, name)
+            if not isinstance(value, kind):
+                expected = {str: "text", Mapping: "a mapping"}.get(kind, "a function")
+                raise InputError(f"expected {expected}, got {value!r}", where=f"STUDY.{name}")
+        names = [*self.parameters, *self.quick, *self.units, *self.units.values()]
+        if not all(isinstance(name, str) and "\0" not in name for name in names):
+            problem = "names of parameters and values, and units, are texts"
+            raise InputError(problem, where=f"STUDY of {self.title!r}")
+
     def work(self, p: Mapping[str, Any]) -> list[Cell]:
         """The cells, checked: JSON-ready, each one different, at least one.
 

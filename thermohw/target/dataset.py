@@ -31,6 +31,7 @@ from thermohw.target.moments import moments
 __all__ = ["TEST", "TRAIN", "VALIDATION", "DataSet"]
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
+_FAR = 1e50  # standard deviations: beyond, what is computed of a row may be no double
 
 
 class DataSet(Target):
@@ -69,14 +70,26 @@ class DataSet(Target):
             part: torch.as_tensor(kept[self.split == part]) for part in (TRAIN, VALIDATION, TEST)
         }
         noise = self.step**2 / 12.0
-        centre, covariance = moments(self._pools[TRAIN].numpy())
-        covariance[np.diag_indices(self.dim)] += noise
+        with np.errstate(all="ignore"):
+            centre, covariance = moments(self._pools[TRAIN].numpy())
+            covariance[np.diag_indices(self.dim)] += noise
+        if not np.isfinite(covariance).all():
+            raise InputError(
+                "its values are too large: their squares are no doubles", where="target"
+            )
         self.scale = math.sqrt(float(np.trace(covariance)) / self.dim)
         if self.scale == 0.0:
             raise InputError(
                 "all training rows are equal: there is nothing to model", where="target"
             )
         self.shift = centre + 0.5 * self.step
+        ends = np.array([rows.min(0), rows.max(0)], dtype=np.float64) - self.shift
+        if not np.abs(ends).max() / self.scale < _FAR:
+            raise InputError(
+                f"a value lies more than {_FAR:g} standard deviations from the mean of the "
+                "training rows",
+                where="target",
+            )
         self.mean = np.zeros(self.dim)
         self.covariance = covariance / self.scale**2
         smallest = float(np.linalg.eigvalsh(self.covariance)[0])

@@ -135,7 +135,7 @@ def _numbers(value: Any, where: str) -> np.ndarray:
     """A finite float64 array, or one clear line."""
     try:
         array = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InputError(f"expected numbers, got {value!r}", where=where) from None
     if not np.isfinite(array).all():
         raise InputError(f"expected finite numbers, got {value!r}", where=where)

@@ -207,7 +207,7 @@ def build_head(
     Raises:
         InputError: an unknown kind of head or trunk.
     """
-    if kind not in _HEADS:
+    if not isinstance(kind, str) or kind not in _HEADS:
         raise InputError(
             f"{kind!r} is not a head; choose {', '.join(_HEADS)}", where="score.architecture.head"
         )
@@ -223,7 +223,7 @@ def build_head(
 
 def _build_trunk(inputs: int, outputs: int, *, kind: str = MLP.kind, **numbers: Any) -> Trunk:
     """A trunk from its `to_dict`."""
-    if kind not in _TRUNKS:
+    if not isinstance(kind, str) or kind not in _TRUNKS:
         raise InputError(
             f"{kind!r} is not a trunk; choose {', '.join(_TRUNKS)}",
             where="score.architecture.trunk",
