@@ -18,8 +18,8 @@ from thermohw.store import RunReader
 from thermohw.units import K_B
 
 CHECKS = [
-    "first_law", "bath_heat", "noise_temperature", "gain", "start_law", "second_law",
-    "fluctuation_even", "fluctuation_odd",
+    "first_law", "bath_heat", "noise_temperature", "noise_correlation", "gain", "filter",
+    "start_law", "second_law", "fluctuation_even", "fluctuation_odd",
     "bound_marginal", "bound_ode", "nll_above_entropy", "information", "information_identity",
     "sample_law", "protocol_limits",
 ]  # fmt: skip
@@ -37,13 +37,13 @@ APPLIES = {
     "clocked current": ALWAYS | THEOREMS | HELD,
     "scaled": ALWAYS | THEOREMS | {"second_law"},
     "float32": ALWAYS | {"second_law"},
-    "noisy": ALWAYS | HELD | DEMON | {"second_law"},
+    "noisy": ALWAYS | HELD | DEMON | {"second_law", "filter"},
     "one bit": ALWAYS | HELD | {"second_law", "information"},
     "coarse source": ALWAYS | HELD | {"second_law"},
-    "forgetful": ALWAYS | HELD | DEMON | {"second_law"},
-    "chain": ALWAYS | {"second_law"},
-    "chain current": ALWAYS | {"second_law"},
-    "chain noisy": ALWAYS | HELD | {"second_law", "information"},
+    "forgetful": ALWAYS | HELD | DEMON | {"second_law", "filter"},
+    "chain": ALWAYS | {"second_law", "noise_correlation"},
+    "chain current": ALWAYS | {"second_law", "noise_correlation"},
+    "chain noisy": ALWAYS | HELD | {"second_law", "noise_correlation", "filter", "information"},
 }
 EXPLAINED = {
     "scaled": {"bound_ode", "sample_law"},

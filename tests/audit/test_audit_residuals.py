@@ -34,7 +34,8 @@ BOTH = ("noise_temperature", "gain")
 
 def run(path, *overrides, paths=10000):
     common = ["protocol.ticks=64", f"simulate.paths={paths}", "store.every=0", "likelihood.test=0"]
-    run_spec(load_spec("mixture_rc", [*common, *overrides]), path, progress=False)
+    spec = load_spec("mixture_rc", [*common, "audit.twins=false", *overrides])
+    run_spec(spec, path, progress=False)
     return path
 
 
@@ -181,11 +182,13 @@ def strong_moments(right, *args):
 def test_a_gain_five_per_cent_too_large(tmp_path, monkeypatch, owner, name, change, kind):
     patch(monkeypatch, owner, name, change)
     path = run(tmp_path / "run.h5", *WIDE, *kind)
-    status, value = verdict(path, "gain")
+    found = audit(path)
+    status, value = found.check("gain").status, found.check("gain").value
     # Exact against the law; else a standard error of 0.36 %, and in a continuous step a bias of
     # the order of the step times the loop's rate, h/v = 3/128/0.36 = 6.5 % of the 5 %.
-    assert status == "violated" and abs(value - 0.05) < 5 * 0.0037 + 0.065 * 0.05
-    assert audit(path).check("noise_temperature").status == "holds"
+    assert status == "violated" and value is not None
+    assert abs(value - 0.05) < 5 * 0.0037 + 0.065 * 0.05
+    assert found.check("noise_temperature").status == "holds"
 
 
 def test_a_gain_that_the_file_hides(tmp_path):
@@ -219,8 +222,11 @@ def test_a_law_that_hardly_drives_says_so(tmp_path):
      "chain-clocked", "langevin", "kalman", "splitting-float32"],
 )  # fmt: skip
 def test_right_runs_of_other_kinds(tmp_path, name):
-    path = run(tmp_path / "run.h5", *KINDS[name], "likelihood.test=0", paths=256)
-    assert {audit(path).check(n).status for n in BOTH} == {"holds"}
+    found = audit(run(tmp_path / "run.h5", *KINDS[name], "likelihood.test=0", paths=256))
+    assert {found.check(n).status for n in BOTH} == {"holds"}
+    assert found.check("filter").status == ("holds" if name == "kalman" else "not-applicable")
+    several = name in ("chain-clocked", "langevin")
+    assert found.check("noise_correlation").status == ("holds" if several else "not-applicable")
 
 
 def test_reasons(tmp_path):

@@ -149,9 +149,9 @@ def test_a_start_that_is_not_the_stated_one(tmp_path, monkeypatch):
 
 
 def test_a_gain_that_could_not_show_is_no_verdict(tmp_path):
-    """Noisy readings that come late: what the law saw is not kept."""
+    """A score with noise of its own: the law cannot be asked again."""
     path = tmp_path / "run.h5"
-    late = ["protocol.reading_noise=30 uV", "protocol.latency=5 ns", "protocol.ticks=128"]
-    run_spec(load_spec("mixture_rc", [*BASE, *late]), path, progress=False)
+    noisy = ["protocol.score_noise=0.01", "protocol.ticks=128", "simulate.paths=1000"]
+    run_spec(load_spec("mixture_rc", [*BASE, *noisy]), path, progress=False)
     check = audit(path).check("gain")
     assert check.status == "not-applicable" and "wrong gain of the controller" in check.detail

@@ -1,0 +1,113 @@
+"""A filter is the Kalman filter of the file's own circuit, or the audit says that it is not."""
+
+from __future__ import annotations
+
+import pytest
+from golden.runs import CHAIN, CLOCKED
+
+from thermohw.audit import audit
+from thermohw.control import Controller, KalmanFilter
+from thermohw.pipeline import load_spec, run_spec
+
+NOISY = [*CLOCKED, "protocol.reading_noise=60 uV"]
+FILTERED = [*NOISY, "protocol.filter=kalman"]
+LATE = "protocol.latency=5 ns"
+BOARD = [*CHAIN, *FILTERED]
+SLOW = ["process={kind='ve', sigma=5.0, t_min=1e-3}", "protocol.grid=log-snr"]
+
+
+def run(path, *overrides, paths=16):
+    common = ["protocol.ticks=40", f"simulate.paths={paths}", "store.every=0"]
+    spec = load_spec("mixture_rc", [*common, "audit.twins=false", *overrides, "likelihood.test=0"])
+    run_spec(spec, path, progress=False)
+    return audit(path)
+
+
+def strong_update(right, self, predicted, reading, tick):
+    return predicted + 1.05 * (right(self, predicted, reading, tick) - predicted)
+
+
+def forgetful(right, self, mean, source, piece):
+    return right(self, mean, 0.0 * source, piece)
+
+
+def stale(right, self, mean, source, piece):
+    return mean
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "value", "kind"),
+    [
+        ("update", strong_update, 0.05, BOARD),
+        ("update", strong_update, 0.05, [*BOARD, "simulate.dtype=float32"]),
+        ("update", strong_update, 0.05, [*FILTERED, LATE]),
+        ("predict", forgetful, -1.0, BOARD),
+        ("predict", forgetful, -1.0, [*BOARD, LATE]),
+        ("predict", forgetful, -1.0, NOISY),
+        ("predict", stale, None, [*BOARD, "protocol.wiring=current"]),
+    ],
+)
+def test_a_wrong_filter(tmp_path, monkeypatch, name, change, value, kind):
+    """No noise enters, so that 16 paths are enough, and what is off is found as it was made."""
+    right = getattr(KalmanFilter, name)
+    with monkeypatch.context() as wrong:
+        wrong.setattr(KalmanFilter, name, lambda *args: change(right, *args))
+        check = run(tmp_path / "run.h5", *kind).check("filter")
+    assert check.status == "violated" and check.value is not None
+    assert value is None or check.value == pytest.approx(value, rel=1e-4)
+    assert check.power is not None and check.power < 1e-4
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        BOARD,
+        [*BOARD, LATE, "simulate.dtype=float32"],
+        [*FILTERED, *SLOW, LATE],
+        [
+            *NOISY,
+            "protocol.sense_gain=1.1",
+            "protocol.adc_bits=8",
+            "protocol.amplifier_pole=20 MHz",
+        ],
+        [*FILTERED, "protocol.realisation=resistance"],
+    ],
+    ids=["board", "late, float32", "log-snr, late", "imperfect", "resistance"],
+)
+def test_right_filters_hold(tmp_path, kind):
+    check = run(tmp_path / "run.h5", *kind).check("filter")
+    assert check.status == "holds" and check.power is not None and check.power < 1e-4
+    assert check.value is not None and abs(check.value) < 0.1 * check.power
+
+
+@pytest.mark.parametrize("kind", [NOISY, FILTERED])
+def test_a_law_that_sees_noisy_readings_late(tmp_path, monkeypatch, kind):
+    """What it saw is kept until it acts: 5 % of gain show, and none holds."""
+    right = Controller.act
+
+    def strong(self, *args, **options):
+        control = right(self, *args, **options)
+        return control._replace(source=1.05 * control.source)
+
+    # Humps at +-3, so that 200 paths know the response of the circuit to 10 %.
+    plan = [*kind, LATE, "target.means=[[-3.0], [3.0]]", "target.stds=0.6", "protocol.ticks=64"]
+    assert run(tmp_path / "right.h5", *plan, paths=200).check("gain").status == "holds"
+    monkeypatch.setattr(Controller, "act", strong)
+    check = run(tmp_path / "wrong.h5", *plan, paths=40).check("gain")
+    assert check.status == "violated" and check.value == pytest.approx(0.05, rel=1e-9)
+
+
+def test_codes_of_late_readings_are_counted(tmp_path):
+    """Six bits of a node much wider than a code: about log of 30 codes each, less than 6 ln 2."""
+    told = {}
+    for name, extra in (("prompt", []), ("late", [LATE])):
+        found = run(tmp_path / f"{name}.h5", *CLOCKED, "protocol.adc_bits=6", *extra, paths=1024)
+        note = found.quantities["information.acquired"].note
+        assert "entropy of its codes" in note
+        told[name] = found.quantities["information.acquired"].value
+    assert told["late"] == pytest.approx(told["prompt"], rel=0.05)
+
+
+def test_reasons(tmp_path):
+    check = run(tmp_path / "exact.h5", *CLOCKED).check("filter")
+    assert check.status == "not-applicable" and "no noisy readings" in check.detail
