@@ -14,7 +14,7 @@ from thermohw.control import make_plan
 from thermohw.integrate import BlockNoise, Engine, Recording, make_engine, tiles
 from thermohw.pipeline import load_spec
 from thermohw.pipeline.build import build_setting
-from thermohw.thermo import Kernels, Residuals
+from thermohw.thermo import CodeEntropy, Kernels, Residuals, Updates
 from thermohw.thermo.kernels import _relax
 from thermohw.thermo.residuals import SUMS
 
@@ -26,6 +26,7 @@ CELL = [
 RUNS: dict[str, list[str]] = {
     **{name: KINDS[name] for name in ("clocked-emf", "clocked-current", "heun", "latency")},
     **{name: KINDS[name] for name in ("temperature", "amplifier-pole", "chain", "chain-clocked")},
+    "late": [*KINDS["kalman"], "protocol.adc_bits=6", "protocol.latency=90 ns"],
     "euler": [],
     "splitting": ["protocol.stepper=splitting"],
     "cell": [*CELL, "protocol.control=clocked", "protocol.stepper=auto"],
@@ -91,21 +92,26 @@ def test_the_residual_is_the_noise_that_was_drawn(name):
     assert found["noise"][0] == pytest.approx(float(drawn.square().sum()), rel=1e-9)
 
 
-@pytest.mark.parametrize("name", ["latency", "cell", "chain"])
+@pytest.mark.parametrize("name", ["latency", "cell", "chain", "late"])
 def test_a_run_in_two_parts_is_the_run_in_one(name):
-    """Bit for bit, through a checkpoint, sums and kept sources alike."""
+    """Bit for bit, through a checkpoint: sums, kept sources, and what a decision that is on its way
+    was made of.
+    """
     parts = engine(name)
+    if name == "late":
+        parts.observers = (*parts.observers, Updates(parts.plan), CodeEntropy(parts.plan))
     whole = parts.open(tiles(40)[0])
     whole.advance(40)
     first = parts.open(tiles(40)[0])
-    first.advance(7)
+    first.advance(9)
     second = parts.open(tiles(40)[0])
     second.restore(first.checkpoint())
     second.advance(40)
-    one, other = whole.results()["residuals"], second.results()["residuals"]
-    assert one.keys() == other.keys()
-    for key, value in one.items():
-        assert torch.equal(value, other[key]), key
+    one, other = whole.results(), second.results()
+    for watcher, found in one.items():
+        assert found.keys() == other[watcher].keys()
+        for key, value in found.items():
+            assert torch.equal(value, other[watcher][key]), (watcher, key)
 
 
 def test_float32_sees_the_same_noise():
@@ -120,8 +126,8 @@ def test_float32_sees_the_same_noise():
 
 @pytest.mark.parametrize("name", RUNS)
 def test_deviations_are_as_large_as_their_errors(name):
-    """z of noise, push and pull of all coordinates over 40 seeds (16 of boards) has mean square 1, on
-    ticks however coarse.
+    """z of noise, push and pull of all coordinates over 40 seeds (16 of boards) has mean square 1,
+    however coarse the ticks.
 
     120 squares of normals have a standard error of sqrt(2/120) = 0.13 (those of one run are
     uncorrelated); 4 of them either way, so that an error 1.3 times too small or 1.5 times too large
