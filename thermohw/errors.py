@@ -8,7 +8,9 @@ leaves with 70 (THERMOHW_TRACEBACK=1 shows where).
 
 from __future__ import annotations
 
-__all__ = ["InputError", "StoreError"]
+import errno
+
+__all__ = ["InputError", "StoreError", "out_of_memory", "overtaxed"]
 
 
 class InputError(ValueError):
@@ -29,6 +31,20 @@ class InputError(ValueError):
 
 class StoreError(InputError):
     """A run file cannot be created, read, trusted or resumed."""
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out, in the words of Python, of the system or of torch."""
+    words = ("can't allocate memory", "not enough memory", "out of memory")
+    torch_says = isinstance(error, RuntimeError) and any(word in str(error) for word in words)
+    system_says = isinstance(error, OSError) and error.errno == errno.ENOMEM
+    return isinstance(error, MemoryError) or torch_says or system_says
+
+
+def overtaxed(error: BaseException) -> bool:
+    """Whether the machine has no memory or no file descriptors left: no fault of any file."""
+    no_files = isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)
+    return out_of_memory(error) or no_files
 
 
 def _shown(text: str) -> str:

@@ -30,8 +30,8 @@ try:
 except ImportError:  # Windows: no locks, hence no sweeping either
     fcntl = None
 
-__all__ = ["abandon", "begin", "check_place", "descriptor", "discard", "is_ours", "open_lock",
-           "replacing", "sweep", "write"]  # fmt: skip
+__all__ = ["abandon", "begin", "check_place", "descriptor", "discard", "is_ours", "lent",
+           "open_lock", "replacing", "sweep", "write"]  # fmt: skip
 
 _NAME = re.compile(r"\.thermohw-[0-9a-f]{16}\.tmp")
 _ATTEMPTS = 16
@@ -107,6 +107,20 @@ def begin(folder: Path, *, tidy: bool = True) -> Path:
 def descriptor(path: Path) -> int:
     """Of an unfinished file of ours."""
     return _open[path][0]
+
+
+@contextmanager
+def lent(path: Path) -> Iterator[None]:
+    """Lets another library lock an unfinished file itself, which our own lock would keep out.
+
+    Between the two locks a sweeper may take it for a leftover: `is_ours` tells.
+    """
+    if fcntl is not None:
+        fcntl.flock(descriptor(path), fcntl.LOCK_UN)
+    try:
+        yield
+    finally:
+        _lock(descriptor(path))
 
 
 def is_ours(path: Path) -> bool:

@@ -1,5 +1,6 @@
 """A killed run, resumed, is the run that was never killed: bit for bit, whatever the moment."""
 
+import multiprocessing
 import os
 import random
 import signal
@@ -13,6 +14,7 @@ import pytest
 
 from thermohw.errors import StoreError
 from thermohw.pipeline import load_spec, run_spec
+from thermohw.store import RunReader, verify
 
 # Small tiles' worth of work many times over: 3 path groups, several time blocks each.
 COMMON = [
@@ -91,6 +93,40 @@ def test_killed_and_resumed_equals_uninterrupted(name, tmp_path):
     except StoreError as error:
         assert "complete" in str(error)  # the last attempt got to the end
     assert_same(datasets(whole), datasets(broken))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["continuous", "noisy readings"])
+def test_thirty_kills_lose_nothing(name, tmp_path):
+    """What is committed stays; a new file is begun whenever one is complete."""
+    spec = load_spec("mixture_rc", [*COMMON, *VARIANTS[name]])
+    whole = tmp_path / "whole.h5"
+    began = time.monotonic()
+    run_spec(spec, whole, progress=False)
+    duration, reference = time.monotonic() - began, datasets(whole)
+    moments, kills, files, before, finished = random.Random(name), 0, 0, 0, False
+    processes = multiprocessing.get_context("fork")
+    while kills < 30 or not finished:
+        broken, options = tmp_path / f"broken_{files}.h5", {"resume": True, "progress": False}
+        process = processes.Process(target=run_spec, args=(spec, broken), kwargs=options)
+        process.start()
+        process.join(moments.uniform(0.0, 0.7 * duration) if kills < 30 else None)
+        killed = process.exitcode is None
+        process.kill()
+        process.join()
+        assert process.exitcode == (-signal.SIGKILL if killed else 0)
+        kills += killed
+        committed, finished = 0, False
+        if broken.exists():
+            with RunReader.open(broken, partial=True) as run:
+                committed, finished = run.committed, run.finished
+        assert committed >= before
+        before = committed
+        if finished:
+            assert_same(reference, datasets(broken))
+            assert verify(broken) == []
+            files, before = files + 1, 0
+    assert not list(tmp_path.glob(".thermohw-*.tmp"))
 
 
 def test_resume_of_another_spec_is_refused(tmp_path):

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import h5py
@@ -112,6 +113,35 @@ def test_every_moment_of_a_run_can_be_resumed(tmp_path, monkeypatch, reference):
         assert contents(Path(moment)) == reference
         os.unlink(moment)
     assert counts == sorted(counts) and {c for _, c in counts} == set(range(10))
+
+
+@pytest.mark.parametrize("commits", [0, 1, 4, 8])
+def test_an_unfinished_file_of_format_1_0_is_resumed_as_one(tmp_path, reference, commits):
+    """What was begun by a version without checksums ends without them, and bit by bit the same."""
+    path, done = tmp_path / "run.h5", 0
+
+    class Stop(Exception):
+        pass
+
+    def after(what: str) -> None:
+        nonlocal done
+        done += what == "commit"
+        if done == commits:
+            raise Stop
+
+    with RunWriter.create(path, toy_layout(), toy_parameters()) as run, suppress(Stop):
+        if commits:
+            produce(run, after=after)
+    with hdf5(unsealed(path), "r+") as file:
+        del file["provenance"].attrs["manifest"]
+    with RunReader.open(path, partial=True) as run:
+        assert not run.has_checksums and run.committed == commits
+    with RunWriter.resume(path, content_hash(SPEC)) as run:
+        produce(run)
+    with RunReader.open(path) as run, hdf5(path) as file:
+        assert run.finished and not run.has_checksums and "checksums" not in file
+        assert list(file["h5md/modules/thermohw"].attrs["version"]) == [1, 0]
+    assert contents(path) == reference and verify(path) == []
 
 
 def test_a_slot_torn_in_the_middle_leaves_the_other(tmp_path, reference):

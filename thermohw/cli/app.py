@@ -35,11 +35,12 @@ from thermohw import outputs
 from thermohw.cli.codes import CODES, or_one
 from thermohw.cli.study import experiment
 from thermohw.cli.tolerance import register
-from thermohw.errors import InputError
+from thermohw.errors import InputError, out_of_memory
 
 __all__ = ["app", "main"]
 
 _TRACEBACK = "THERMOHW_TRACEBACK"
+_TOO_LARGE = "out of memory: fewer paths, saved frames or dimensions need less"
 _MACHINE = {  # what a full, read-only or exhausted machine says
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE,
     errno.ENFILE, errno.ENOMEM, errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG,
@@ -220,9 +221,9 @@ def main() -> None:
         os._exit(0)  # the reader of our output left, e.g. `| head`
     except FloatingPointError as error:
         _fail(f"the numbers overflow: {error}")
-    except MemoryError:
-        _fail("out of memory: fewer paths, saved frames or dimensions need less")
     except OSError as error:
+        if out_of_memory(error):
+            _fail(_TOO_LARGE)
         if error.errno in _MACHINE:
             _fail(f"{error.filename or 'the machine'}: {error.strerror}")
         _unforeseen(error)
@@ -234,6 +235,8 @@ def main() -> None:
             if not message:  # nothing was asked for: the help is on the screen already
                 sys.exit(2)
             _fail(message)
+        if out_of_memory(error):
+            _fail(_TOO_LARGE)
         _unforeseen(error)
     sys.exit(code if isinstance(code, int) else 0)
 

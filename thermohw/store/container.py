@@ -36,13 +36,13 @@ from thermohw.store.checksums import DIGEST, RECORD, filled, record, shapes
 from thermohw.store.dimensions import attach, make_placeholder
 from thermohw.store.layout import Layout
 from thermohw.store.manifest import ORIGIN, manifest
+from thermohw.store.opening import FORMAT, new_file
 from thermohw.store.parameters import tree_bytes, write_tree
 from thermohw.store.provenance import provenance, version_of
 
-__all__ = ["FORMAT", "H5MD", "build", "expected", "make"]
+__all__ = ["H5MD", "build", "expected", "make"]
 
 H5MD = (1, 1)
-FORMAT = (1, 1)  # [major, minor]: readers refuse another major; checksums since 1.1
 
 
 def make(
@@ -59,8 +59,7 @@ def make(
     temporary = reserve.claim(path, layout.nbytes + skeleton, skeleton)
     try:
         try:
-            # No lock of HDF5's own: the file is locked by us already.
-            with h5py.File(temporary, "w", locking=False) as file:
+            with new_file(temporary) as file:
                 build(file, layout, parameters, author=author)
         except (OSError, RuntimeError) as error:
             outputs.discard(temporary)

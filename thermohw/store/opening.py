@@ -1,9 +1,14 @@
-"""Opening a run file, and finding in it what must be there.
+"""Opening an HDF5 file of ours, and finding in it what must be there.
 
 A file that is opened passes the gate (`require_trusted`) and is of a format that is known before
 anything of it is used. After that its metadata may still be damaged, and damaged metadata make
 HDF5, h5py or numpy raise anything anywhere: `one_line` turns whatever they raise into one error
 that says so.
+
+One writer at a time, whatever HDF5_USE_FILE_LOCKING says. Set to TRUE or BEST_EFFORT, HDF5 locks
+what it opens even where it is asked not to, and would be kept out by our own lock; set to FALSE it
+locks nothing. Its locks are flocks like ours, so one taken on HDF5's own descriptor (`_hold`) is
+that lock, taken once more where it is held already.
 """
 
 from __future__ import annotations
@@ -17,13 +22,30 @@ from typing import Any
 import h5py
 import numpy as np
 
-from thermohw.errors import InputError, StoreError
-from thermohw.store.container import FORMAT
+from thermohw import outputs
+from thermohw.errors import InputError, StoreError, overtaxed
 from thermohw.store.layout import Layout
 from thermohw.store.parameters import content_hash
 from thermohw.store.trust import require_trusted
 
-__all__ = ["checked", "dataset", "group", "one_line", "open_file", "read_layout"]
+try:
+    import fcntl
+except ImportError:  # Windows: HDF5's own locks must do
+    fcntl = None
+
+__all__ = [
+    "FORMAT",
+    "checked",
+    "dataset",
+    "group",
+    "new_file",
+    "one_line",
+    "open_file",
+    "read_layout",
+]
+
+FORMAT = (1, 1)  # [major, minor]: readers refuse another major; checksums since 1.1
+_BUSY = "is in use by another process: wait, or stop it and continue with --resume"
 
 
 def open_file(path: Path, mode: str, **options: Any) -> h5py.File:
@@ -51,6 +73,8 @@ def open_file(path: Path, mode: str, **options: Any) -> h5py.File:
         raise StoreError(_reason(error), where=where) from error
     require_trusted(file)  # nothing is read before
     try:
+        if mode != "r":
+            _hold(file)
         with one_line(path):
             major, minor = _version(file)
             if major != FORMAT[0]:
@@ -65,6 +89,19 @@ def open_file(path: Path, mode: str, **options: Any) -> h5py.File:
 
 
 @contextmanager
+def new_file(temporary: Path) -> Iterator[h5py.File]:
+    """An unfinished file of `thermohw.outputs`, opened for writing."""
+    try:
+        file = h5py.File(temporary, "w", locking=False)  # it is locked already, by us
+    except BlockingIOError:
+        with outputs.lent(temporary), h5py.File(temporary, "w") as file:
+            yield file
+    else:
+        with file:
+            yield file
+
+
+@contextmanager
 def one_line(path: str | Path) -> Iterator[None]:
     """Turns whatever a damaged or contradictory file makes its reader raise into one StoreError.
 
@@ -73,13 +110,15 @@ def one_line(path: str | Path) -> Iterator[None]:
     """
     try:
         yield
-    except (StoreError, MemoryError):
+    except StoreError:
         raise
     except InputError as error:  # one that was foreseen, of whatever the file describes
         if str(path) in error.where:
             raise
         raise StoreError(str(error), where=str(path)) from error
     except Exception as error:  # anything may fail anywhere
+        if overtaxed(error):
+            raise
         words = " ".join(str(error).split())[:200]
         if not isinstance(error, OSError | RuntimeError):
             words = f"{type(error).__name__}: {words}" if words else type(error).__name__
@@ -134,6 +173,17 @@ def read_layout(file: h5py.File) -> Layout:
     return Layout.from_json(stored)
 
 
+def _hold(file: h5py.File) -> None:
+    """Keeps other writers out of a file until it is closed."""
+    if fcntl is not None:
+        try:
+            fcntl.flock(file.id.get_vfd_handle(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StoreError(_BUSY, where=file.filename) from None
+        except OSError:  # a file system without locks
+            pass
+
+
 def _version(file: h5py.File) -> tuple[int, int]:
     module = file.get("h5md/modules/thermohw")
     if not isinstance(module, h5py.Group):
@@ -148,7 +198,7 @@ def _version(file: h5py.File) -> tuple[int, int]:
 def _reason(error: Exception) -> str:
     message = str(error)
     if "unable to lock file" in message or isinstance(error, BlockingIOError):
-        return "is in use by another process: wait, or stop it and continue with --resume"
+        return _BUSY
     if "truncated file" in message:
         return "is truncated, its end is missing: copy it again or run anew"
     return f"cannot be opened as HDF5 ({message}): damaged; copy it again or run anew"

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from thermohw.errors import InputError
+from thermohw.errors import InputError, overtaxed
 from thermohw.intake import parse_json, require_file, require_room
 from thermohw.outputs import replacing
 from thermohw.store import content_hash
@@ -134,7 +134,9 @@ def read_cell(path: Path) -> Finished | None:
                 for name in meta["names"]
             }
         return Finished(meta["cell"], values, meta["wall"], meta["cpu"], meta["code"])
-    except Exception:  # a torn zip raises a dozen things; all of them mean: compute it again
+    except Exception as error:  # a torn zip raises a dozen things, which mean: compute it again
+        if overtaxed(error):
+            raise
         return None
 
 

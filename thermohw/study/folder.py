@@ -70,11 +70,11 @@ class Folder:
             "seed": p.get("seed", 0),
         }
         work = {cell_hash(cell, identity): cell for cell in found.study.work(p)}
+        folder = cls(path, work, p)
         try:
             path.mkdir(parents=True, exist_ok=True)
             (path / "cells").mkdir(exist_ok=True) if not any(path.iterdir()) else None
             old = _manifest(path)
-            folder = cls(path, work, p)
             folder._claim()
             manifest = {
                 "format": _FORMAT,
@@ -98,7 +98,10 @@ class Folder:
             sweep(path)
             replace_file(path / _MANIFEST, json.dumps(manifest, indent=1).encode())
             folder._collect(old)
-        except OSError as error:
+        except BaseException as error:
+            folder.close()
+            if not isinstance(error, OSError):
+                raise
             raise InputError(
                 f"cannot be written to ({error.strerror}): choose another folder with --out",
                 where=str(path),
