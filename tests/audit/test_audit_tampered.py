@@ -5,6 +5,7 @@ check.
 from __future__ import annotations
 
 import json
+import warnings
 from typing import Any
 
 import h5py
@@ -13,6 +14,7 @@ import pytest
 
 from thermohw.audit import audit
 from thermohw.errors import InputError
+from thermohw.report import report
 
 LEDGER = "ledger/"
 TERM = "parameters/likelihood/terms/"
@@ -83,6 +85,52 @@ def test_a_nan_is_a_violation_and_no_nan_in_json(tampered):
     result = audit(tampered("emf", {LEDGER + "heat.r0": poison}))
     assert result.check("first_law").status == "violated"
     json.loads(result.to_json(), parse_constant=pytest.fail)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize(
+    "place",
+    [LEDGER + "voltage.end", LEDGER + "voltage.start", LEDGER + "pumping", LEDGER + "sigma.even",
+     LEDGER + "log_prob.end", "results/profile", "results/residual.sums", "results/peaks",
+     "parameters/twins/as_is/state", "parameters/twins/halved/heat.r0"],
+)  # fmt: skip
+def test_a_number_that_is_none_anywhere(tampered, place, bad, tmp_path):
+    """One of them is a violation that says where, never a traceback, a warning or a mean."""
+
+    def poison(old):
+        old.reshape(-1)[min(3, old.size - 1)] = bad
+        return old
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        path = tampered("emf", {place: poison})
+        result = audit(path)
+        report(path, tmp_path / "page.html")
+    found = result.check("finite_values")
+    name = place.removeprefix(LEDGER).removeprefix("parameters/")
+    assert found.status == "violated" and found.value == 1.0 and f"1 of {name}" in found.detail
+    said = {c.status for c in result.checks if c.name not in ("finite_values", "first_law")}
+    assert said == {"not-applicable"} and not result.quantities
+
+
+def test_paths_that_are_copies_of_others(tampered):
+    """The second half of the paths repeats the first: every standard error is wrong by sqrt(2)."""
+
+    def repeat(old):
+        old[len(old) // 2 :] = old[: len(old) - len(old) // 2]
+        return old
+
+    names = [LEDGER + name for name in ledger_names(tampered("emf", {}))]
+    result = audit(tampered("emf", dict.fromkeys(names, repeat)))
+    found = result.check("distinct_paths")
+    assert found.status == "violated" and found.value == result.run["paths"] // 2
+    one = {name: lambda old: np.concatenate([old[:1], old[:1], old[2:]]) for name in names}
+    assert audit(tampered("emf", one)).check("distinct_paths").value == 1.0
+
+
+def ledger_names(path):
+    with h5py.File(path) as file:
+        return list(file["ledger"])
 
 
 def test_books_of_the_wrong_calculus(tampered):

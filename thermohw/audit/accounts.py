@@ -21,6 +21,7 @@ from math import sqrt
 import numpy as np
 
 from thermohw.audit.moments import ExponentialSum, Moments
+from thermohw.audit.paths import PathTally
 from thermohw.circuit import LinearDevice
 
 __all__ = ["Accounts"]
@@ -52,6 +53,7 @@ class Accounts:
         residual: largest |residual| of a path relative to the energy it exchanged,
             E_0 + E_N + sum |W| + sum |Q|; float32 states also move the thermal energy of the nodes.
         mismatch: largest relative difference of a stored energy from that of the stored voltages.
+        tally: of values that are not finite, and of paths that agree.
     """
 
     device: LinearDevice
@@ -61,6 +63,7 @@ class Accounts:
     exponentials: dict[str, ExponentialSum] = field(default_factory=dict)
     residual: float = 0.0
     mismatch: float = 0.0
+    tally: PathTally = field(default_factory=PathTally)
 
     def columns(self, chunk: Chunk) -> Chunk:
         """Every account of some paths: channel -> values of shape (chunk,), SI, to account ->
@@ -89,6 +92,7 @@ class Accounts:
 
     def add(self, chunk: Chunk) -> None:
         """Account for some paths: channel -> values of shape (chunk,) or (chunk, nodes), SI."""
+        self.tally.add(chunk)
         columns = self.columns(chunk)
         kt = self.device.scale.energy
         begin, end = chunk["energy.start"] / kt, chunk["energy.end"] / kt

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from thermohw.audit.balance import bath_heat
 from thermohw.audit.correlation import noise_correlation
 from thermohw.audit.cost import cost_quantities
@@ -23,6 +25,7 @@ from thermohw.audit.likelihood import (
     nll_above_entropy,
 )
 from thermohw.audit.limits import protocol_limits, protocol_quantities
+from thermohw.audit.paths import distinct_paths, finite_values
 from thermohw.audit.recompute import recomputed
 from thermohw.audit.residuals import gain, noise_temperature
 from thermohw.audit.samples import compare, sample_law, sample_quantities
@@ -30,14 +33,23 @@ from thermohw.audit.second_law import entropy_quantities, second_law, second_law
 from thermohw.audit.start import start_states
 from thermohw.audit.twins import twin_quantities
 from thermohw.audit.verdict import Audit, Check, not_applicable
-from thermohw.estimate import FEWEST
+from thermohw.estimate import FEWEST, VIOLATED
 from thermohw.store import one_line
 
-__all__ = ["audit"]
+__all__ = ["NAMES", "audit"]
+
+NAMES = (
+    "finite_values", "distinct_paths", "first_law", "bath_heat", "noise_temperature",
+    "noise_correlation", "gain", "filter", "start_law", "second_law", "fluctuation_even",
+    "fluctuation_odd", "bound_marginal", "bound_ode", "nll_above_entropy", "information",
+    "information_identity", "sample_law", "protocol_limits",
+)  # fmt: skip
+"""Names of the checks, in their order."""
 
 # What can be said of a single path, or does not depend on paths; the rest are means over them.
 _BY_PATH = (
-    "first_law", "filter", "protocol_limits", "bound_marginal", "bound_ode", "nll_above_entropy",
+    "finite_values", "distinct_paths", "first_law", "filter", "protocol_limits", "bound_marginal",
+    "bound_ode", "nll_above_entropy",
 )  # fmt: skip
 
 
@@ -61,9 +73,14 @@ def audit(path: str | Path, *, recompute: bool = False) -> Audit:
 
 
 def _audit(evidence: Evidence, recompute: bool) -> Audit:
+    sound = finite_values(evidence)
+    if sound.status == VIOLATED:
+        return _unsound(evidence, sound)
     change, samples = system_change(evidence), compare(evidence)
     slack = second_law_slack(evidence, change)
     makers: dict[str, Callable[[], Check]] = {
+        "finite_values": lambda: sound,
+        "distinct_paths": lambda: distinct_paths(evidence),
         "first_law": lambda: first_law(evidence),
         "bath_heat": lambda: bath_heat(evidence),
         "noise_temperature": lambda: noise_temperature(evidence),
@@ -82,6 +99,7 @@ def _audit(evidence: Evidence, recompute: bool) -> Audit:
         "sample_law": lambda: sample_law(evidence, samples),
         "protocol_limits": lambda: protocol_limits(evidence),
     }
+    assert tuple(makers) == NAMES
     few = evidence.paths < FEWEST
     reason = f"{evidence.paths} paths: a verdict on a mean needs {FEWEST}"
     checks = [
@@ -101,6 +119,17 @@ def _audit(evidence: Evidence, recompute: bool) -> Audit:
         **twin_quantities(evidence),
     }
     return Audit(tuple(checks), quantities, _provenance(evidence))
+
+
+def _unsound(evidence: Evidence, found: Check) -> Audit:
+    """The audit of a file with numbers that are none: no mean and no comparison of it says
+    anything; the first law, path by path, says where they are.
+    """
+    with np.errstate(all="ignore"):
+        given = {"finite_values": found, "first_law": first_law(evidence)}
+    reason = "stored numbers are not finite, see finite_values"
+    checks = tuple(given.get(name) or not_applicable(name, reason) for name in NAMES)
+    return Audit(checks, {}, _provenance(evidence))
 
 
 def _provenance(evidence: Evidence) -> dict[str, Any]:

@@ -55,13 +55,16 @@ def gather(path: str | Path) -> Evidence:
             codes=_codes(run),
         )
         _require(evidence)
+        for name in run.result_names:
+            evidence.accounts.tally.count(f"results/{name}", np.atleast_1d(run.result(name)))
         size = max(1024, _CHUNK // max(len(setting.device.nodes), len(run.ledger_names)))
         # Whole path groups: reading a part of one would read all of it once more to check it.
         size = max(1, size // run.layout.group) * run.layout.group
         for start in range(0, run.paths, size):
             part = slice(start, min(start + size, run.paths))
             chunk = {name: run.ledger(name, part) for name in run.ledger_names}
-            evidence.accounts.add(chunk)
+            with np.errstate(over="ignore", invalid="ignore"):  # `finite_values` will say
+                evidence.accounts.add(chunk)
             if start == 0:
                 _keep(evidence, run, chunk)
         return evidence

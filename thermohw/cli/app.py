@@ -84,7 +84,6 @@ def run(
     on: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
 ) -> None:
     """Simulate a SPEC into a run file."""
-    from thermohw.control import make_plan
     from thermohw.pipeline import load_spec, run_spec
 
     if on != "cpu":
@@ -97,7 +96,7 @@ def run(
     ]
     result = run_spec(load_spec(spec, overrides), out, resume=resume)
     typer.echo(str(result.ledger))
-    remark = make_plan(result.setting.protocol, refuse=False).bias.remark
+    remark = result.plan.bias.remark
     if remark is not None:
         typer.echo(f"note: {remark}: an audit of many paths calls that violated")
     typer.echo(f"written to {out}; next: thermohw audit {out}")

@@ -34,7 +34,7 @@ __all__ = ["MOST_MODES", "MOST_STEPS", "LineBias", "line_bias"]
 MOST_MODES, MOST_STEPS = 64, 2**14
 """Beyond them following the points would take minutes."""
 
-_POINTS, _WORK = 4096, 2**24  # at most, and points times ticks times modes
+_POINTS, _WORK = 4096, 2**22  # at most, and points times ticks times modes
 _GOLDEN, _NEXT = 0.5 * (5.0**0.5 - 1.0), 2.0**0.5 - 1.0
 _FEW = 64  # points below which a mode says nothing of its own
 

@@ -169,8 +169,9 @@ def make_plan(protocol: Protocol, *, refuse: bool = True) -> Plan:
 
     build = _builder(protocol)
     schedule = build(_ticks(protocol, build))
+    bias = None
     if refuse and not protocol.allow_ringing:
-        require_stable(
+        bias = require_stable(
             schedule,
             _judge(protocol, drive, stepper),
             build,
@@ -191,7 +192,7 @@ def make_plan(protocol: Protocol, *, refuse: bool = True) -> Plan:
     adc = make_converter(protocol.adc_bits, protocol.adc_range, "adc", ("V", scale.voltage), widest)
     dac = make_converter(protocol.dac_bits, protocol.dac_range, "dac", source_unit, strongest)
     chain = make_chain(protocol, adc=adc, dac=dac, latency=latency)
-    return Plan(
+    plan = Plan(
         protocol=protocol,
         drive=drive,
         schedule=schedule,
@@ -205,6 +206,9 @@ def make_plan(protocol: Protocol, *, refuse: bool = True) -> Plan:
         stepper=stepper,
         chain=chain,
     )
+    if bias is not None:
+        vars(plan)["bias"] = bias  # worked out already, and a long grid's takes a second
+    return plan
 
 
 def _builder(protocol: Protocol) -> Callable[[int], Schedule]:
@@ -237,9 +241,8 @@ def _judge(protocol: Protocol, drive: Drive, stepper: str) -> Callable[[Schedule
         margins = stability_margins(narrow, ticks)
         worst = int(np.argmax(margins))
         if not margins[worst] < 1.0:
-            return Judgement(float(margins[worst]), worst, np.inf, "rings")
-        found = bias(ticks)
-        return Judgement(float(margins[worst]), worst, found.worst, found.text())
+            return Judgement(float(margins[worst]), worst, None)
+        return Judgement(float(margins[worst]), worst, bias(ticks))
 
     return judge
 

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from thermohw.control.bias import Bias
     from thermohw.process import Process
 
 __all__ = [
@@ -239,15 +240,17 @@ class Judgement(NamedTuple):
     Attributes:
         margin: below 1 where no tick rings.
         tick: the one with the largest margin.
-        bias: of the samples' law, in standard deviations of the narrowest mode; infinite where a
-            tick rings.
-        words: the same in words.
+        found: bias of the samples' law; None where a tick rings.
     """
 
     margin: float
     tick: int
-    bias: float
-    words: str
+    found: Bias | None
+
+    @property
+    def bias(self) -> float:
+        """In standard deviations of the narrowest mode; infinite where a tick rings."""
+        return np.inf if self.found is None else self.found.worst
 
     @property
     def fine(self) -> bool:
@@ -263,7 +266,7 @@ def require_stable(
     narrowest: float,
     most: int,
     unit: Callable[[], str | None],
-) -> None:
+) -> Bias | None:
     """Refuse a grid on which the held loop would ring apart, or that moves the law of the samples.
 
     Args:
@@ -275,12 +278,15 @@ def require_stable(
         most: ticks that no run may exceed.
         unit: says what is wrong with volts_per_unit where that is at fault, else None.
 
+    Returns:
+        The bias of a grid that is not refused.
+
     Raises:
         InputError: naming the first unstable tick or the bias, and the number of ticks needed.
     """
     found = judge(schedule)
     if found.fine:
-        return
+        return found.found
     enough = _enough(schedule.ticks, found, lambda ticks: judge(rebuild(ticks)), most)
     advice = f"no grid of up to {most} ticks is enough"
     if enough is not None:
@@ -290,8 +296,8 @@ def require_stable(
         f"tick {found.tick} lasts {length:.3g} RC, too long for the narrowest mode (variance "
         f"{narrowest:.3g}): a loop held that long is unstable"
     )
-    if found.margin < 1.0:
-        problem = f"its ticks bias the samples by {found.words}, more than {CAP:g}"
+    if found.found is not None:
+        problem = f"its ticks bias the samples by {found.found.text()}, more than {CAP:g}"
     fault = unit()
     raise InputError(
         f"ticks = {schedule.ticks} ({schedule.grid}): {problem}; "

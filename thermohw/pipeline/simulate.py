@@ -11,7 +11,7 @@ import json
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +33,7 @@ from thermohw.store import check_new
 from thermohw.target import lift
 
 if TYPE_CHECKING:
-    from thermohw.control import Protocol
+    from thermohw.control import Plan, Protocol
     from thermohw.integrate import Engine
     from thermohw.target import Target
 
@@ -49,12 +49,14 @@ class Run:
         channels: per-path values by channel name, SI; empty for a stored run (read the file).
         ledger: means and standard errors, in joules and k T.
         path: the run file, or None.
+        plan: the protocol worked out.
     """
 
     setting: Setting
     channels: dict[str, np.ndarray]
     ledger: LedgerSummary
     path: Path | None
+    plan: Plan = field(repr=False)
 
 
 def simulate(
@@ -153,16 +155,13 @@ def simulate(
                     progress=progress,
                 )
             if twins:
-                found = twin_tree(
-                    setting, paths=paths, seed=seed, start=engine.start.kind, prior=prior,
-                    dtype=dtype,
-                )  # fmt: skip
+                found = twin_tree(setting, engine, paths=paths, prior=prior, dtype=dtype)
                 tree |= {"twins": found} if found else {}
         try:
             run_into_file(
                 engine, paths, path, tree, every=every, resume=continuing, progress=progress
             )
-            return Run(setting, {}, _finite(LedgerSummary.read(path)), path)
+            return Run(setting, {}, _finite(LedgerSummary.read(path)), path, engine.plan)
         except StoreError:  # the file is another's, or damaged
             raise
         except (InputError, FloatingPointError):
@@ -217,7 +216,7 @@ def _in_memory(engine: Engine, setting: Setting, paths: int, *, progress: bool) 
             found = run.results(whole=True)
             parts.append(ledger_values(engine, first, run.whole, found, tile.paths))
     channels = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    return Run(setting, channels, _finite(_summary(channels, setting)), None)
+    return Run(setting, channels, _finite(_summary(channels, setting)), None, engine.plan)
 
 
 def _stops(ticks: int) -> list[int]:

@@ -47,15 +47,14 @@ _LEFT_OUT = ("voltage.", "inductor_current.", "first_law.")
 
 
 def twin_tree(
-    setting: Setting, *, paths: int, seed: int, start: str, prior: str, dtype: str
+    setting: Setting, played: Engine, *, paths: int, prior: str, dtype: str
 ) -> dict[str, Any]:
     """Run the twins of a setting.
 
     Args:
         setting: what is run.
+        played: the engine of the run: its plan, seed and start are the twins'.
         paths: of the run.
-        seed: of the run.
-        start: law of its first state, "marginal", "prior" or "state".
         prior: "schedule" or "matched".
         dtype: of its states.
 
@@ -65,16 +64,17 @@ def twin_tree(
     """
     if setting.target is None or paths < FEWEST:
         return {}
+    start = played.start.kind
     causes = _causes(setting, start)
     names = ["as_is", *(causes if len(causes) > 1 else ()), *(["ideal"] if causes else [])]
 
     def engine(without: list[str], *, half: bool = False) -> Engine:
         changed = _without(setting, without)
-        plan = make_plan(changed.protocol)
+        plan = make_plan(changed.protocol) if without else played.plan
         law = "marginal" if "marginal" in without else start
         made = build_engine(
             changed,
-            seed=seed,
+            seed=played.seed,
             start=law,
             prior=prior,
             dtype=dtype,
