@@ -69,6 +69,18 @@ def test_a_diverging_run_leaves_no_file(tmp_path, name, recwarn):
     assert not [w for w in recwarn if issubclass(w.category, RuntimeWarning)]
 
 
+def test_a_slip_in_the_protocol_is_told_before_the_training(tmp_path, monkeypatch):
+    def never(*_, **__):
+        raise AssertionError("it trained")
+
+    monkeypatch.setattr("thermohw.score.training.fit_score", never)
+    for slip in ("control=clock", "adc_range=[1, 2]", "latency=5 ns"):
+        settings = ["score={kind='network'}", f"protocol.{slip}"]
+        with pytest.raises(InputError, match="protocol."):
+            run_spec(load_spec("mixture_rc", settings), tmp_path / "d.h5", progress=False)
+    assert os.listdir(tmp_path) == []
+
+
 def test_a_diverging_command_says_one_line(tmp_path):
     words = [f"--set={text}" for text in DIVERGING["accounts"]]
     done = subprocess.run(

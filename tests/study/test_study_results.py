@@ -56,6 +56,19 @@ def test_what_a_sheet_refuses():
         sheet.number("a", 2.0)
     with pytest.raises(InputError, match="'fine' is not one of holds"):
         sheet.check("c", "fine", "")  # type: ignore[arg-type]
+    wrong: Any = {"a": 1}
+    for call in (
+        lambda: sheet.number("b", 1.0, unit=wrong),
+        lambda: sheet.number("b", 1.0, note=wrong),
+        lambda: sheet.number(wrong, 1.0),
+        lambda: sheet.table("t", [wrong], []),
+        lambda: sheet.table("t", ["a"], [], caption=wrong),
+        lambda: sheet.figure("f", Figure(), wrong),
+        lambda: sheet.check(wrong, "holds", ""),
+    ):
+        with pytest.raises(InputError, match="expected text"):
+            call()
+    assert [*sheet.numbers] == ["a"] and not sheet.tables
     with pytest.raises(AssertionError, match="2 entries under 1 headings"):
         sheet.table("t", ["a"], [(1, "b")])
     with pytest.raises(AssertionError, match="no name for a file"):

@@ -123,9 +123,13 @@ def test_another_study_and_foreign_files_are_refused(tmp_path):
     with pytest.raises(InputError, match="is no study's folder"):
         toy(tmp_path / "mine")
     assert [f.name for f in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
-    (tmp_path / "a" / "study.json").write_text("{")
-    with pytest.raises(InputError, match=r"study.json: is damaged"):
-        toy(tmp_path / "a")
+    manifest = tmp_path / "a" / "study.json"
+    whole = json.loads(manifest.read_text())
+    odd = [{"shipped": "toy"}, {"study": 1}, {"cells": [1]}, {"cells": {}}, {"parameters": []}]
+    for text in ["{", "[]", *(json.dumps(whole | change) for change in odd)]:
+        manifest.write_text(text)
+        with pytest.raises(InputError, match=r"study.json: is damaged"):
+            toy(tmp_path / "a")
     with pytest.raises(InputError, match="cannot be written to"):
         toy(tmp_path / "other.py" / "a")
 

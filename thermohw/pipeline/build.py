@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,10 +62,17 @@ def _build(spec: Spec, checkpoint: Path | None, progress: bool) -> Setting:
     target = lift(target, process)
     settings: Any = tables.protocol.model_dump()
     if tables.score.kind == "network":  # a slip in it is told before the training, not after
-        Protocol(device, process, None, **settings)  # type: ignore[arg-type]
+        Protocol(device, process, _Untrained(target.dim), **settings)  # type: ignore[arg-type]
     score = _score(tables.score, target, process, checkpoint=checkpoint, progress=progress)
     scaled = score.scaled(finite(tables.score.scale, "score.scale"))
     return Setting(Protocol(device, process, scaled, **settings), target)
+
+
+@dataclass(frozen=True)
+class _Untrained:
+    """All that is known of a score before its training."""
+
+    dim: int
 
 
 def prior_kind(spec: Spec) -> str:

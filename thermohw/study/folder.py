@@ -33,6 +33,8 @@ __all__ = ["Folder"]
 
 _FORMAT = "thermohw-study-folder/1"
 _MANIFEST = "study.json"
+_KINDS = {"study": str, "quick": bool, "given": dict, "parameters": dict, "cells": list,
+          "code": str, "shipped": bool}  # fmt: skip
 
 
 @dataclass
@@ -193,8 +195,11 @@ def _manifest(path: Path) -> dict[str, Any] | None:
         manifest = parse_json(read_text(file, MOST_TABLE, "manifest"))
         if manifest["format"] != _FORMAT:
             raise ValueError(f"format {manifest['format']}")
-        for key in ("study", "quick", "given", "parameters", "cells", "code"):
-            manifest[key]
+        for key, kind in _KINDS.items():
+            if not isinstance(manifest.get(key, True if key == "shipped" else None), kind):
+                raise ValueError(f"{key} is no {kind.__name__}")
+        if not all(isinstance(name, str) for name in manifest["cells"]):
+            raise ValueError("cells are no texts")
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"is damaged ({error}): delete the folder, or choose another with --out",

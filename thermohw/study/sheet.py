@@ -67,6 +67,7 @@ class Sheet:
             note: how it was obtained, or why it is unknown.
         """
         _unique(name, self.numbers, "number")
+        _require_texts(f"number {name}", unit, note)
         self.numbers[name] = {
             "value": _known(value),
             "stderr": _known(stderr),
@@ -88,6 +89,7 @@ class Sheet:
             caption: a sentence above it.
         """
         _unique(name, [table["name"] for table in self.tables], "table")
+        _require_texts(f"table {name}", caption, *columns)
         made = [[_entry(entry) for entry in row] for row in rows]
         wrong = [row for row in made if len(row) != len(columns)]
         assert not wrong, f"table {name}: {len(wrong[0])} entries under {len(columns)} headings"
@@ -104,6 +106,7 @@ class Sheet:
         """
         assert re.fullmatch(r"[A-Za-z0-9_-]+", name), f"{name!r} is no name for a file"
         _unique(name, self.drawn, "figure")
+        _require_texts(f"figure {name}", caption)
         width, height = (round(100 * size) for size in figure.get_size_inches())
         self.figures.append({"name": name, "caption": caption, "width": width, "height": height})
         self.drawn[name] = figure
@@ -211,6 +214,13 @@ def _entry(entry: Any) -> Any:
     return _known(entry)
 
 
+def _require_texts(what: str, *texts: object) -> None:
+    for text in texts:
+        if not isinstance(text, str):
+            raise InputError(f"{what}: expected text, got {text!r}")
+
+
 def _unique(name: str, names: Iterable[str], kind: str) -> None:
+    _require_texts(kind, name)
     if name in names:
         raise InputError(f"two {kind}s are called {name!r}: give each a name of its own")
