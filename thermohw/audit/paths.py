@@ -75,7 +75,8 @@ def finite_values(evidence: Evidence) -> Check:
     """Every number of the ledger, of the results and of the twins is finite."""
     tally = evidence.accounts.tally
     unsound, count = dict(tally.unsound), tally.numbers
-    for name, values in _numbers("", evidence.parameters):
+    # Of the parameters twins alone: an acquired information, for one, may well be infinite.
+    for name, values in _numbers("twins", evidence.parameters.get("twins", {})):
         wrong = values.size - int(np.count_nonzero(np.isfinite(values)))
         count += values.size
         if wrong:
@@ -104,7 +105,7 @@ def distinct_paths(evidence: Evidence) -> Check:
 def _numbers(place: str, tree: Mapping[str, Any]) -> Iterator[tuple[str, NDArray[np.float64]]]:
     """Arrays and numbers of a tree of parameters, with their names."""
     for key, value in tree.items():
-        name = f"{place}/{key}" if place else str(key)
+        name = f"{place}/{key}"
         if isinstance(value, dict):
             yield from _numbers(name, value)
         elif isinstance(value, (float, np.ndarray, np.floating)):

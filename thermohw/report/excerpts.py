@@ -95,6 +95,9 @@ def read_samples(run: RunReader, facts: Facts, *, most: int = 16_384) -> Samples
     if facts.inductors:
         ends.append(run.ledger("inductor_current.end", slice(0, rows)))
     generated = facts.read(*ends) if facts.inductors else facts.to_data(*ends)
+    drawable = np.isfinite(generated).all(1)
+    if drawable.any():  # the audit says how many are not
+        generated = generated[drawable]
     target = facts.target
     if target is None:
         return Samples(generated, None)
