@@ -23,14 +23,16 @@ import safetensors.torch
 import torch
 
 from thermohw import intake
+from thermohw.audit import audit
 from thermohw.audit.rebuild import rebuild
 from thermohw.datasheet import load_datasheet, read_datasheet, read_netlist
 from thermohw.errors import InputError
 from thermohw.pipeline import run_spec
 from thermohw.pipeline.build import build_setting
 from thermohw.pipeline.spec import load_spec, read_spec
-from thermohw.process import VP
+from thermohw.process import VP, process_from_dict
 from thermohw.score.weights import load_score, score_from_bytes
+from thermohw.study.cellfile import Finished, read_cell, write_cell
 from thermohw.target import target_from_dict
 from thermohw.target.registry import stored_target
 from thermohw.units import parse
@@ -217,6 +219,34 @@ def test_an_npz_that_unpacks_to_gigabytes(tmp_path):
     refused(lambda: target_from_dict({"kind": "array", "path": str(file)}), "8 GiB")
 
 
+def test_tables_of_text_that_fill_the_memory(tmp_path):
+    """A number takes two characters and eight bytes; a line is held twice while it is read."""
+    file = tmp_path / "x.csv"
+    table = {"kind": "array", "path": str(file)}
+    with file.open("wb") as made:
+        made.truncate(3 * 2**29)
+    refused(lambda: target_from_dict(table), "6 GiB")
+    file.write_text("1," * 2**20 + "1\n")
+    refused(lambda: target_from_dict(table), "a line of")
+    file.write_text("1,2\n" * 30 + "1," * 2**20 + "1\n")
+    refused(lambda: target_from_dict(table), "a line of")
+    file.write_text("\n" * 2**21)
+    refused(lambda: target_from_dict(table), "it is empty")
+
+
+def test_a_cell_of_a_study_that_unpacks_to_gigabytes(tmp_path, monkeypatch):
+    """Weighed by what its list of contents says, before anything of it is unpacked."""
+    path = tmp_path / "cell.npz"
+    write_cell(path, Finished({"n": 1}, {"v": np.zeros(2**16)}, 1.0, 1.0))
+    assert read_cell(path) is not None
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as bundle:
+        bundle.writestr("more.npy", packed((2**20, 2**10)))
+        bundle.infolist()[-1].file_size = 2**33
+    opened = []
+    monkeypatch.setattr(np, "load", lambda *_, **__: opened.append(1))
+    assert read_cell(path) is None and not opened
+
+
 def test_no_pickle_is_opened(tmp_path):
     class Evil:
         def __reduce__(self):
@@ -315,6 +345,50 @@ def test_runs_that_would_need_too_much(entry, tmp_path):
     out = tmp_path / "run.h5"
     refused(lambda: run_spec(read_spec(SPEC, [entry]), out))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("table", "word"),
+    [
+        ({"kind": "relaxation", "A": [[1.0]] * 300_000}, "square"),
+        ({"kind": "relaxation", "A": np.eye(2100, dtype=int).tolist()}, "at most 2048"),
+        ({"kind": "relaxation", "A": [[10**400]]}, "numbers"),
+        ({"kind": "relaxation", "A": "x"}, "numbers"),
+        ({"kind": "relaxation", "A": [[[[1.0]]]]}, "square"),
+        ({"kind": "relaxation", "A": [[1.0], [1.0, 2.0]]}, "numbers"),
+        ({"kind": "relaxation", "A": {"x": 1}}, "numbers"),
+        ({"kind": "langevin", "A": [[1.0]], "positions": [10**9]}, "positions"),
+        ({"kind": "langevin", "A": [[1.0]], "positions": [0.5, float("nan")]}, "finite"),
+    ],
+)
+def test_processes_of_giant_tables(table, word):
+    given = {**table, "B2": np.eye(min(len(table["A"]), 2100)).tolist(), "duration": 3.0}
+    refused(lambda: process_from_dict(given), word)
+
+
+@pytest.mark.parametrize(
+    ("process", "word"),
+    [
+        ('{kind="ou", duration=1e12}', "more or less than numbers"),
+        ('{kind="ou", duration=800.0}', "more or less than numbers"),
+        ('{kind="ou", duration=1e-300}', "more or less than numbers"),
+        ('{kind="vp", duration=1e12}', "always runs over model time 0 to 1"),
+        ('{kind="vp", beta_max=1e12}', "more or less than numbers"),
+        ('{kind="vp", beta_max=1e300}', "more or less than numbers"),
+        ('{kind="ve", sigma=1e300}', "more or less than numbers"),
+    ],
+)
+def test_processes_that_last_too_long(process, word, tmp_path):
+    out = tmp_path / "run.h5"
+    refused(lambda: run_spec(read_spec(SPEC, [f"process={process}"]), out, progress=False), word)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("process", ['{kind="ou", duration=300.0}', '{kind="vp", beta_max=600.0}'])
+def test_processes_that_just_do_not_last_too_long(process, tmp_path):
+    entries = [f"process={process}", "simulate.paths=32", "likelihood.test=0"]
+    run_spec(read_spec(SPEC, entries), tmp_path / "run.h5", progress=False)
+    assert audit(tmp_path / "run.h5").holds
 
 
 @pytest.mark.parametrize("shape", ["[1000000000]", "[1000, 1000, 1000]", "[-3]", "[0]"])

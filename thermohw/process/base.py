@@ -30,6 +30,9 @@ from thermohw.process.normal import Normal
 __all__ = ["Process", "require"]
 
 
+_FAINT, _QUIET = 1e-300, 1e-15  # the least factor, the least variance
+
+
 def require(condition: bool, where: str, problem: str) -> None:
     """Raise InputError(problem, where=where) unless the condition holds."""
     if not condition:
@@ -153,4 +156,17 @@ class Process(ABC):
         ok = 0.0 <= self.t_min < self.duration
         require(
             ok, where, f"t_min must lie in [0, duration = {self.duration:g}), got {self.t_min!r}"
+        )
+
+    def _check_ends(self) -> None:
+        """Refuse what adds no noise, or leaves nothing of the data that a double could hold."""
+        try:
+            decay, noise = (float(x) for x in self.transition(self.duration))  # type: ignore
+        except (OverflowError, ValueError, ZeroDivisionError):
+            decay, noise = 0.0, math.inf
+        require(
+            _FAINT < abs(decay) < 1.0 / _FAINT and _QUIET < noise < 1.0 / _FAINT,
+            f"process ({self.kind})",
+            f"over its duration it multiplies the data by {decay:.3g} and adds noise of variance "
+            f"{noise:.3g}: more or less than numbers of double precision can follow",
         )

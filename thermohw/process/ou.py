@@ -29,6 +29,7 @@ class OU(Process):
 
     def __post_init__(self) -> None:
         self._check_times()
+        self._check_ends()
 
     def transition(self, t: float, start: float = 0.0) -> tuple[float, float]:
         """(e^{-(t - start)}, 1 - e^{-2 (t - start)})."""

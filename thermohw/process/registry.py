@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from typing import Any
 
+import numpy as np
+
 from thermohw.errors import InputError
 from thermohw.intake import finite
 from thermohw.process.base import Process
@@ -53,8 +55,21 @@ def process_from_dict(mapping: Mapping[str, Any]) -> Process:
             raise InputError(
                 f"unknown key for {kind}; it takes {', '.join(known)}", where=f"process.{name}"
             )
-        given[name] = value if name in _ARRAYS else finite(value, f"process.{name}")
+        read = _numbers if name in _ARRAYS else finite
+        given[name] = read(value, f"process.{name}")
     for name, field in known.items():
         if field.default is MISSING and name not in given:
             raise InputError(f"a {kind} process needs {name}", where=f"process.{name}")
     return cls(**given)
+
+
+def _numbers(value: Any, where: str) -> Any:
+    """An array of numbers, as it was given."""
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        problem = f"expected an array of numbers ({' '.join(str(error).split())[:80]})"
+        raise InputError(problem, where=where) from None
+    if not np.isfinite(array).all():
+        raise InputError("expected finite numbers", where=where)
+    return value

@@ -26,7 +26,10 @@ from thermohw.errors import InputError
 from thermohw.process.base import Process, require
 from thermohw.process.linear import linear_transition
 
-__all__ = ["Relaxation"]
+__all__ = ["MOST_COUPLED", "Relaxation"]
+
+MOST_COUPLED = 2048
+"""Coordinates of a process that is given by its matrices."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +59,12 @@ class Relaxation(Process):
                 np.atleast_2d(self.A)
             )
             require(square, where, f"{name} must be a square matrix, got shape {matrix.shape}")
+            require(
+                len(matrix) <= MOST_COUPLED,
+                where,
+                f"{len(matrix)} coordinates: at most {MOST_COUPLED}, whose matrices files keep as "
+                "text",
+            )
             require(bool(np.isfinite(matrix).all()), where, f"{name} must be finite")
             object.__setattr__(self, name, matrix)
         scale = float(np.abs(self.B2).max())

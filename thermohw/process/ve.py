@@ -41,6 +41,7 @@ class VE(Process):
             "process (ve)",
             f"sigma must be larger than 1, got {self.sigma!r}",
         )
+        self._check_ends()
 
     @property
     def _rate(self) -> float:

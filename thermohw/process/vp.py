@@ -44,6 +44,7 @@ class VP(Process):
         ok = 0.0 <= self.beta_min <= self.beta_max < math.inf and self.beta_max > 0.0
         got = f"got {self.beta_min!r} and {self.beta_max!r}"
         require(ok, "process (vp)", f"needs 0 <= beta_min <= beta_max and beta_max > 0, {got}")
+        self._check_ends()
 
     def transition(self, t: float, start: float = 0.0) -> tuple[float, float]:
         """(e^{-b/2}, 1 - e^{-b}) with b = int_start^t beta."""
