@@ -155,3 +155,19 @@ def test_a_gain_that_could_not_show_is_no_verdict(tmp_path):
     run_spec(load_spec("mixture_rc", [*BASE, *noisy]), path, progress=False)
     check = audit(path).check("gain")
     assert check.status == "not-applicable" and "wrong gain of the controller" in check.detail
+
+
+def test_what_halving_says_is_what_two_runs_say(tmp_path):
+    """protocol.halving.heat against runs of n and of 2n ticks, to four standard errors of all
+    three."""
+    coarse, fine = (tmp_path / name for name in ("coarse.h5", "fine.h5"))
+    for path, ticks in ((coarse, 64), (fine, 128)):
+        spec = load_spec("mixture_rc", [*BASE, *NARROW, f"protocol.ticks={ticks}"])
+        run_spec(spec, path, progress=False)
+    account, other = audit(coarse).quantities, audit(fine).quantities
+    said = account["protocol.halving.heat.kT"]
+    heats = [table["heat.total.kT"] for table in (account, other)]
+    gap = said.value - (heats[0].value - heats[1].value)
+    error = np.sqrt(said.stderr**2 + heats[0].stderr ** 2 + heats[1].stderr ** 2)
+    assert abs(gap) < 4.0 * error
+    assert abs(said.value) > 4.0 * said.stderr  # pairs resolve it

@@ -8,6 +8,8 @@ import torch
 
 import thermohw as th
 from thermohw.control import halved, make_plan
+from thermohw.control.bias import bias_of
+from thermohw.control.plan import _arrays
 from thermohw.estimate import Estimate
 from thermohw.integrate import make_engine, play_twins
 from thermohw.integrate.twins import _merged
@@ -107,6 +109,38 @@ def _tile():
     from thermohw.integrate import tiles
 
     return tiles(4096)[0]
+
+
+@pytest.mark.parametrize("stepper", ["exact", "euler", "heun", "splitting"])
+@pytest.mark.parametrize("realisation", ["clock", "resistance", "temperature", "injected"])
+def test_halving_against_the_derived_law(realisation, stepper):
+    """R(t), T(t) and injected noise, halved: what the pairs say of mean and spread is the difference
+    of the two derived laws, and half a bias of first order is left (a quarter of second order)."""
+    target = th.targets.gaussian([1.0], [0.5])
+    process = th.OU(1.5)
+    usual = {"wiring": "emf", "ticks": 24, "allow_ringing": True, "realisation": realisation}
+    if realisation == "injected":
+        usual["injected_bandwidth"] = "10 GHz"
+    kind = {"control": "clocked"} if stepper == "exact" else {
+        "control": "continuous", "stepper": stepper}  # fmt: skip
+    p = th.Protocol(th.load_device("rc1"), process, target.score(process), **usual, **kind)
+    coarse, fine = engine(p), engine(p, half=True)
+    law = bias_of(p, coarse.plan.drive, coarse.plan.stepper)
+    known = [law(_arrays(p, made.plan.schedule, made.plan.stepper)) for made in (coarse, fine)]
+    x, y = (p.to_model(state)[:, 0] for state in ends([coarse, fine]))
+    centre, deviation = process.propagate(target.mean, target.covariance, process.t_min)
+    centre, deviation = float(centre[0]), float(deviation[0, 0]) ** 0.5
+    spread = [deviation * (1.0 + one.spread) for one in known]
+    second = [s**2 + (deviation * one.mean) ** 2 for s, one in zip(spread, known, strict=True)]
+    assert abs(Estimate.paired((x - centre) ** 2, (y - centre) ** 2).z(second[0] - second[1])) < 4.0
+    moved = Estimate.paired(x, y)
+    means = deviation * np.array([one.mean for one in known])
+    assert min(abs(moved.z(sign * (means[0] - means[1]))) for sign in (-1, 1)) < 4.0
+    share = 0.25 if stepper in ("heun", "splitting") else 0.5
+    for which in ("mean", "spread"):
+        before, after = (getattr(one, which) for one in known)
+        if abs(before) > 1e-3:
+            assert after / before == pytest.approx(share, abs=0.15), which
 
 
 def test_one_thing_ideal():
