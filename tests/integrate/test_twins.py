@@ -114,8 +114,8 @@ def _tile():
 @pytest.mark.parametrize("stepper", ["exact", "euler", "heun", "splitting"])
 @pytest.mark.parametrize("realisation", ["clock", "resistance", "temperature", "injected"])
 def test_halving_against_the_derived_law(realisation, stepper):
-    """R(t), T(t) and injected noise, halved: what the pairs say of mean and spread is the difference
-    of the two derived laws, and half a bias of first order is left (a quarter of second order)."""
+    """R(t), T(t) and injected noise, halved: what the pairs say of mean and spread is what the two
+    derived laws say, and half a bias of first order is left (a quarter of second order)."""
     target = th.targets.gaussian([1.0], [0.5])
     process = th.OU(1.5)
     usual = {"wiring": "emf", "ticks": 24, "allow_ringing": True, "realisation": realisation}
