@@ -325,7 +325,7 @@ def _moments(evidence: Evidence, twins: Twins | None, narrow: float) -> tuple[st
         remarks.append(((status != VIOLATED, -abs(z)), remark))
     most = [remark for _, remark in sorted(remarks)[:_SAID]]
     most += [f"; and {len(remarks) - _SAID} more"] * (len(remarks) > _SAID)
-    most += [f"; a correlation {called:.2g} off would have been called"] * (pairs > 0)
+    most += [f"; a correlation {called:.2g} off is called"] * (pairs > 0)
     status = worst(*statuses)
     if status != VIOLATED and NOT_APPLICABLE in statuses:
         status = NOT_APPLICABLE
@@ -337,7 +337,7 @@ def _covariances(
 ) -> tuple[list[tuple[int, int, Estimate]], float]:
     """(i, j, excess) of the covariances of centred samples (n, d) that are more than two standard
     errors off (no others can be called: a skewed mean of 30 samples is 3 at most there), and the
-    deviation, as a correlation, that makes |z| = `called` for the least well known pair.
+    deviation, as a correlation, that makes |z| = `called` for the middle one of all pairs.
 
     Student's 2 n/(2 + kappa) degrees of freedom (`thermohw.estimate`) with the excess kurtosis of a
     product of Gaussians that correlate by r, 6 (r^4 + 6 r^2 + 1)/(1 + r^2)^2: 6 to 12. Without it
@@ -363,10 +363,10 @@ def _covariances(
         return replace(found, freedom=float(freedom[k]))
 
     error = np.sqrt(np.maximum(square, 0.0) / n / (n - 1))
-    least = int((error / size).argmax())
-    reach = estimate(least).reach(called) / size[least]
+    middle = int(np.argsort(error / size)[len(size) // 2])
+    reach = Estimate(0.0, float(error[middle]), float(freedom[middle])).reach(called)
     far = np.flatnonzero(~(np.abs(excess) <= 2.0 * error)).tolist()
-    return [(int(row[k]), int(column[k]), estimate(k)) for k in far], float(reach)
+    return [(int(row[k]), int(column[k]), estimate(k)) for k in far], reach / float(size[middle])
 
 
 def sample_quantities(found: Comparison | None) -> dict[str, Quantity]:

@@ -20,17 +20,22 @@ from thermohw.integrate.noise import BlockNoise, NoiseSource
 if TYPE_CHECKING:
     import numpy as np
 
+    from thermohw.control import Plan
     from thermohw.integrate.engine import Engine
     from thermohw.integrate.observer import Carry
     from thermohw.integrate.step import Step
     from thermohw.integrate.tile import Tile
 
-__all__ = ["LATE", "TileRun"]
+__all__ = ["TileRun", "late_parts"]
 
-LATE = ("source", "score", "reading", "predicted", "estimate")
-"""What a checkpoint keeps of a decision on its way to the sources, for those who watch it arrive.
-Each is of the size of the states.
-"""
+
+def late_parts(plan: Plan) -> tuple[str, ...]:
+    """What a checkpoint keeps of a decision on its way to the sources, for those who watch it
+    arrive; each of the size of the states.
+    """
+    coded, noisy = plan.adc is not None, plan.reading_noise > 0.0
+    reading = ("reading",) if coded or noisy else ()
+    return ("source", "score", *reading, *(("predicted", "estimate") if noisy else ()))
 
 
 def _cut(record: Any, rows: int, paths: int) -> Any:
@@ -188,7 +193,7 @@ class TileRun:
             saved.update(entries)
         if not self.engine.plan.prompt:
             for tick, control in self.pending.items():
-                parts = {what: getattr(control, what) for what in LATE}
+                parts = {what: getattr(control, what) for what in late_parts(self.engine.plan)}
                 saved |= {f"pending/{tick:08d}/{what}": value.numpy()
                           for what, value in parts.items() if value is not None}  # fmt: skip
         if self.predicted is not None:
@@ -218,9 +223,11 @@ class TileRun:
                 self.carries[name][entry] = tensor(value)
             elif key.startswith("pending/") and key.endswith("/source"):
                 tick = int(key.split("/")[1])
-                parts = {what: saved.get(f"pending/{tick:08d}/{what}") for what in LATE}
+                names = {
+                    what: f"pending/{tick:08d}/{what}" for what in late_parts(self.engine.plan)
+                }
                 self.pending[tick] = Control(
-                    tick, **{k: tensor(part) for k, part in parts.items() if part is not None}
+                    tick, **{what: tensor(saved[n]) for what, n in names.items() if n in saved}
                 )
         if "predicted" in saved:
             self.predicted = tensor(saved["predicted"])

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from thermohw.errors import StoreError
 from thermohw.integrate import BLOCK, Recorder, saved_ticks, tiles
-from thermohw.integrate.tile_run import LATE
+from thermohw.integrate.tile_run import late_parts
 from thermohw.pipeline.channels import (
     ledger_channels,
     ledger_values,
@@ -227,7 +227,8 @@ def _layout(engine: Engine, paths: int, every: int) -> Layout:
     probe.predicted = probe.whole
     shortest, ticks = float(plan.schedule.durations.min()), plan.schedule.ticks
     waiting = min(2 + int(plan.latency / shortest), ticks + 1) if plan.latency else 1
-    late = {f"pending/{i:08d}/{what}": probe.whole for i in range(waiting) for what in LATE}
+    parts = [(i, what) for i in range(waiting) for what in late_parts(plan)]
+    late = {f"pending/{i:08d}/{what}": probe.whole for i, what in parts}
     size = state_bytes(probe.checkpoint() | {name: value.numpy() for name, value in late.items()})
     size += 65536  # totals
     bins = next(o for o in engine.observers if isinstance(o, Profile)).edges
