@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import errno
 
-__all__ = ["InputError", "StoreError", "out_of_memory", "overtaxed"]
+__all__ = ["InputError", "StoreError", "out_of_memory", "overtaxed", "shown"]
 
 
 class InputError(ValueError):
@@ -25,7 +25,7 @@ class InputError(ValueError):
     """
 
     def __init__(self, problem: str, *, where: str = "") -> None:
-        self.where, self.problem = _shown(where), _shown(problem)
+        self.where, self.problem = shown(where), shown(problem)
         super().__init__(f"{self.where}: {self.problem}" if where else self.problem)
 
 
@@ -47,7 +47,7 @@ def overtaxed(error: BaseException) -> bool:
     return out_of_memory(error) or no_files
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
     """A text on one line, with escapes for what should not reach a terminal."""
     if text.isprintable():
         return text

@@ -174,6 +174,7 @@ def test_normal(covariance: float | np.ndarray) -> None:
         ({"kind": "ou", "duration": 10**400}, "duration: expected a finite number"),
         ({"kind": "ou", "duration": True}, "expected a number"),
         ({"kind": ["ou"]}, "choose ou, vp, ve, relaxation"),
+        ({"kind": "ou", "duration": 1e-300}, "too short for doubles"),
         ({"kind": "ou", "t_min": -0.1}, "t_min must lie"),
         ({"kind": "vp", "t_min": 1.0}, "t_min must lie"),
         ({"kind": "vp", "duration": 2.0}, "model time 0 to 1"),

@@ -149,6 +149,16 @@ def shared_text(file, folder):
     return "/parameters/x has texts of more than 256 MiB"
 
 
+def no_extent(file, folder):
+    file["extra"] = h5py.Empty("f8")
+    return "/extra has no extent"
+
+
+def no_extent_attribute(file, folder):
+    file["ledger/heat"].attrs["long_name"] = h5py.Empty("f8")
+    return "attribute long_name of /ledger/heat has no extent"
+
+
 def opaque(file, folder):
     file["parameters"].create_dataset("x", data=np.zeros(3, "V9"))
     return "/parameters/x is of a type that no run file has"
@@ -157,7 +167,7 @@ def opaque(file, folder):
 ATTACKS = [
     outside, external_link, soft_link, virtual, circle, alias, stored_type, committed, references,
     reference_attribute, giant, unallocated, axis, foreign_filter, chunk_bomb, many, odd_name, deep,
-    shared_text, opaque,
+    shared_text, no_extent, no_extent_attribute, opaque,
 ]  # fmt: skip
 
 

@@ -35,7 +35,7 @@ from thermohw import outputs
 from thermohw.cli.codes import CODES, or_one
 from thermohw.cli.study import experiment
 from thermohw.cli.tolerance import register
-from thermohw.errors import InputError, out_of_memory
+from thermohw.errors import InputError, out_of_memory, shown
 
 __all__ = ["app", "main"]
 
@@ -209,6 +209,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, lambda number, frame: _interrupted())
     # Numbers that overflow end in a line that says so; numpy's own would come before it.
     warnings.filterwarnings("ignore", category=RuntimeWarning)
+    warnings.showwarning = _note
     try:
         # standalone_mode off: our own exit codes, one line for every mistake.
         code = app(standalone_mode=False)
@@ -241,15 +242,20 @@ def main() -> None:
 
 
 def _fail(message: str) -> NoReturn:
-    print(f"thermohw: {' '.join(message.split())}", file=sys.stderr)
+    print(f"thermohw: {shown(' '.join(message.split()))}", file=sys.stderr)
     sys.exit(2)
+
+
+def _note(message: Warning | str, *_: object, **__: object) -> None:
+    """A warning as a line of ours, without the line of code that it comes from."""
+    print(f"thermohw: note: {shown(' '.join(str(message).split()))}", file=sys.stderr)
 
 
 def _unforeseen(error: BaseException) -> NoReturn:
     """One line for what should not have happened; never the exit code of a violated law."""
     if os.environ.get(_TRACEBACK):
         traceback.print_exception(error)
-    words = " ".join(str(error).split())[:300] or "no message"
+    words = shown(" ".join(str(error).split()))[:300] or "no message"
     print(
         f"thermohw: unforeseen {type(error).__name__} ({words}): a defect of thermohw or a damaged "
         f"installation; {_TRACEBACK}=1 shows where, and docs/security.md where to report it",

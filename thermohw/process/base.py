@@ -31,6 +31,7 @@ __all__ = ["Process", "require"]
 
 
 _FAINT, _QUIET = 1e-300, 1e-15  # the least factor, the least variance
+_SHORTEST = 1e-6  # duration: the noise of its ticks is squared and inverted
 
 
 def require(condition: bool, where: str, problem: str) -> None:
@@ -153,6 +154,8 @@ class Process(ABC):
         where = f"process ({self.kind})"
         ok = math.isfinite(self.duration) and self.duration > 0.0
         require(ok, where, f"duration must be positive and finite, got {self.duration!r}")
+        words = f"duration {self.duration!r} is too short for doubles: at least {_SHORTEST:g}"
+        require(self.duration >= _SHORTEST, where, words)
         ok = 0.0 <= self.t_min < self.duration
         require(
             ok, where, f"t_min must lie in [0, duration = {self.duration:g}), got {self.t_min!r}"

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib import metadata
 
+from thermohw.errors import shown
+
 __all__ = ["PACKAGES", "changed", "provenance", "version_of"]
 
 PACKAGES = ("thermohw", "torch", "numpy", "scipy", "h5py")
@@ -39,4 +41,5 @@ def changed(then: Mapping[str, object]) -> str:
     """What differs from an earlier `provenance` that numbers depend on, in words."""
     now = provenance()
     names = [name for name in ("python", "platform", *PACKAGES) if then.get(name) != now[name]]
-    return ", ".join(f"{name} {then.get(name)} -> {now[name]}" for name in names)
+    words = {name: shown(str(then.get(name)))[:80] for name in names}
+    return ", ".join(f"{name} {words[name]} -> {now[name]}" for name in names)

@@ -150,13 +150,16 @@ class _Walk:
         for name in names:
             shown = f"attribute {ascii(name.decode('utf-8', 'replace'))[1:-1][:80]} of {here}"
             attribute = h5a.open(item, name)
-            dtype, points = attribute.get_type(), attribute.get_space().get_simple_extent_npoints()
+            dtype, space = attribute.get_type(), attribute.get_space()
+            points = space.get_simple_extent_npoints()
             scale = isinstance(item, h5d.DatasetID) and _SCALES.get(name.decode("utf-8", "replace"))
             if scale and dtype.get_class() == scale and not dtype.committed():
                 continue
             if not _fair(name):
                 raise _Refused(f"{shown} has a name that no run file has")
             _require_plain(dtype, shown)
+            if space.get_simple_extent_type() == h5s.NULL:
+                raise _Refused(f"{shown} has no extent, as nothing in a run file")
             if _is_text(dtype) and points > _MOST_ENTRIES:
                 raise _Refused(f"{shown} has {points} texts, more than {_MOST_ENTRIES}")
 
@@ -178,7 +181,7 @@ class _Walk:
             raise _Refused(f"{here} is packed twice")
         space = data.get_space()
         if space.get_simple_extent_type() == h5s.NULL:
-            return
+            raise _Refused(f"{here} has no extent, as nothing in a run file")
         shape = space.get_simple_extent_dims()
         points = prod(int(n) for n in shape)
         declared, stored = points * dtype.get_size(), data.get_storage_size()
