@@ -74,9 +74,12 @@ def test_a_slip_in_the_protocol_is_told_before_the_training(tmp_path, monkeypatc
         raise AssertionError("it trained")
 
     monkeypatch.setattr("thermohw.score.training.fit_score", never)
-    for slip in ("control=clock", "adc_range=[1, 2]", "latency=5 ns"):
-        settings = ["score={kind='network'}", f"protocol.{slip}"]
-        with pytest.raises(InputError, match="protocol."):
+    for slip in (
+        "protocol.control=clock", "protocol.adc_range=[1, 2]", "protocol.latency=5 ns",
+        "process.prior=flat", "likelihood.solver=fixed",
+    ):  # fmt: skip
+        settings = ["score={kind='network'}", slip]
+        with pytest.raises(InputError, match=slip.partition(".")[0]):
             run_spec(load_spec("mixture_rc", settings), tmp_path / "d.h5", progress=False)
     assert os.listdir(tmp_path) == []
 

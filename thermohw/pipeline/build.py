@@ -12,6 +12,7 @@ from thermohw.control import Protocol
 from thermohw.control.protocol import quantity
 from thermohw.errors import InputError
 from thermohw.intake import finite
+from thermohw.pipeline.terms import require_likelihood
 from thermohw.process import Langevin, process_from_dict
 from thermohw.target import lift, target_from_dict
 
@@ -61,7 +62,10 @@ def _build(spec: Spec, checkpoint: Path | None, progress: bool) -> Setting:
         )
     target = lift(target, process)
     settings: Any = tables.protocol.model_dump()
-    if tables.score.kind == "network":  # a slip in it is told before the training, not after
+    if tables.score.kind == "network":  # slips are told before the training, not after
+        wanted = tables.likelihood
+        require_likelihood(target, test=wanted.test, solver=wanted.solver, moments=wanted.steps)
+        prior_kind(spec)
         Protocol(device, process, _Untrained(target.dim), **settings)  # type: ignore[arg-type]
     score = _score(tables.score, target, process, checkpoint=checkpoint, progress=progress)
     scaled = score.scaled(finite(tables.score.scale, "score.scale"))

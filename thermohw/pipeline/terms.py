@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from thermohw.audit.rebuild import Setting
     from thermohw.target import Target
 
-__all__ = ["likelihood_tree"]
+__all__ = ["likelihood_tree", "require_likelihood"]
 
 
 def likelihood_tree(
@@ -55,8 +55,7 @@ def likelihood_tree(
     """
     assert setting.target is not None
     data = setting.target
-    if solver == "fixed" and moments is None:
-        raise InputError("the fixed solver needs a number of steps", where="likelihood.steps")
+    require_likelihood(data, test=test, solver=solver, moments=moments)
     generator = block_generator(seed, 0, stream=2)
     points = (
         None if data.analytic and data.dim == 1 else data.held_out(_rows(data, test), generator)
@@ -88,6 +87,19 @@ def likelihood_tree(
         "profile": dict(found.profile),
         **({} if points is None else {"test": points.numpy()}),
     }
+
+
+def require_likelihood(data: Target, *, test: int, solver: str, moments: int | None) -> None:
+    """Refuse settings of a likelihood that no score could be evaluated with; 0 points are none.
+
+    Raises:
+        InputError: naming the key.
+    """
+    if test and solver == "fixed" and moments is None:
+        raise InputError("the fixed solver needs a number of steps", where="likelihood.steps")
+    if test and not (data.analytic and data.dim == 1) and _rows(data, test) < 2:
+        problem = f"{_rows(data, test)} held-out point: expected at least 2, or test = 0"
+        raise InputError(problem, where="likelihood.test")
 
 
 def _untimed(settings: dict[str, Any]) -> dict[str, Any]:
