@@ -10,8 +10,10 @@ import pytest
 import torch
 from golden.runs import CHAIN, CLOCKED
 
-from thermohw.audit import audit
-from thermohw.audit.correlation import correlation_deviations
+from thermohw.audit.correlation import correlation_deviations, noise_correlation
+from thermohw.audit.gather import gather
+from thermohw.audit.residuals import gain, noise_temperature
+from thermohw.audit.samples import compare, sample_law
 from thermohw.errors import InputError
 from thermohw.integrate import BlockNoise, make_engine, tiles
 from thermohw.pipeline import load_spec, run_spec
@@ -43,7 +45,7 @@ def run(path, *overrides, paths=500):
     common = ["protocol.ticks=64", f"simulate.paths={paths}", "store.every=0", "likelihood.test=0"]
     spec = load_spec("mixture_rc", [*common, "audit.twins=false", *overrides])
     run_spec(spec, path, progress=False)
-    return audit(path)
+    return gather(path)
 
 
 def share(monkeypatch, covariance):
@@ -68,10 +70,10 @@ def test_a_tenth_of_the_noise_in_common(tmp_path, monkeypatch, covariance, kind)
     """
     share(monkeypatch, covariance)
     found = run(tmp_path / "run.h5", *FOUR, *kind)
-    check = found.check("noise_correlation")
+    check = noise_correlation(found)
     assert check.status == "violated" and check.power is not None and check.power < 0.07
     assert check.value is not None and abs(check.value - RHO) < 5 * 8000**-0.5
-    assert found.check("noise_temperature").status == found.check("gain").status == "holds"
+    assert noise_temperature(found).status == gain(found).status == "holds"
 
 
 def test_groups_of_many_coordinates(tmp_path, monkeypatch):
@@ -83,7 +85,7 @@ def test_groups_of_many_coordinates(tmp_path, monkeypatch):
     for name, covariance, expected in (("next", NEXT, RHO), ("all", ALL, 2.0 * RHO)):
         with monkeypatch.context() as wrong:
             share(wrong, covariance)
-            check = run(tmp_path / f"{name}.h5", *FOUR).check("noise_correlation")
+            check = noise_correlation(run(tmp_path / f"{name}.h5", *FOUR))
         assert check.status == "violated" and "n0[0,0]..n0[0,1]" in check.detail
         assert check.value is not None and abs(check.value - expected) < 5.0 * 8000**-0.5
 
@@ -95,7 +97,8 @@ def test_end_states_that_follow_each_other(tmp_path, monkeypatch):
     covariance = np.eye(4)
     covariance[1, 3] = covariance[3, 1] = 0.5
     share(monkeypatch, covariance)
-    check = run(tmp_path / "run.h5", *FOUR, "audit.twins=true", paths=1000).check("sample_law")
+    found = run(tmp_path / "run.h5", *FOUR, "audit.twins=true", paths=1000)
+    check = sample_law(found, compare(found))
     assert check.status == "violated" and "covariance of n0[0,1] and n0[0,3]" in check.detail
 
 
@@ -109,13 +112,14 @@ def test_deviations_are_as_large_as_their_errors(monkeypatch, overrides, groups)
     these either way.
     """
     monkeypatch.setattr(correlations, "_GROUPS", groups)
-    spec = load_spec("mixture_rc", [*overrides, "protocol.ticks=40", "likelihood.test=0"])
+    coarse = ["protocol.ticks=12", "protocol.allow_ringing=true", "likelihood.test=0"]
+    spec = load_spec("mixture_rc", [*overrides, *coarse])
     setting = build_setting(spec, progress=False)
     engine = make_engine(setting.protocol, target=setting.target, dtype=torch.float64)
     engine.observers, families = (Residuals(engine.plan),), {}
     for engine.seed in range(12):
         one = engine.open(tiles(60)[0])
-        one.advance(40)
+        one.advance(12)
         evidence: Any = SimpleNamespace(
             setting=SimpleNamespace(device=engine.plan.protocol.board),
             plan=engine.plan,
@@ -132,13 +136,12 @@ def test_deviations_are_as_large_as_their_errors(monkeypatch, overrides, groups)
 
 
 def test_a_single_coordinate_shares_nothing(tmp_path):
-    found = run(tmp_path / "one.h5", *CLOCKED, paths=64).check("noise_correlation")
-    assert found.status == "not-applicable" and "single coordinate" in found.detail
+    check = noise_correlation(run(tmp_path / "one.h5", *CLOCKED, paths=64))
+    assert check.status == "not-applicable" and "single coordinate" in check.detail
 
 
 def test_products_of_another_device_are_refused(tmp_path, monkeypatch):
-    path = tmp_path / "run.h5"
-    run(path, *FOUR, paths=64)
+    found = run(tmp_path / "run.h5", *FOUR, paths=64)
     monkeypatch.setattr(correlations, "_GROUPS", 2)
     with pytest.raises(InputError, match="changed after the run"):
-        audit(path)
+        noise_correlation(found)

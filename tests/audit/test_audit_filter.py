@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 from golden.runs import CHAIN, CLOCKED
 
-from thermohw.audit import audit
+from thermohw.audit.filtering import reading_filter
+from thermohw.audit.gather import gather
+from thermohw.audit.information import information_quantities
+from thermohw.audit.residuals import gain
 from thermohw.control import Controller, KalmanFilter
 from thermohw.pipeline import load_spec, run_spec
 
@@ -20,7 +23,7 @@ def run(path, *overrides, paths=16):
     common = ["protocol.ticks=40", f"simulate.paths={paths}", "store.every=0"]
     spec = load_spec("mixture_rc", [*common, "audit.twins=false", *overrides, "likelihood.test=0"])
     run_spec(spec, path, progress=False)
-    return audit(path)
+    return gather(path)
 
 
 def strong_update(right, self, predicted, reading, tick):
@@ -52,7 +55,7 @@ def test_a_wrong_filter(tmp_path, monkeypatch, name, change, value, kind):
     right = getattr(KalmanFilter, name)
     with monkeypatch.context() as wrong:
         wrong.setattr(KalmanFilter, name, lambda *args: change(right, *args))
-        check = run(tmp_path / "run.h5", *kind).check("filter")
+        check = reading_filter(run(tmp_path / "run.h5", *kind))
     assert check.status == "violated" and check.value is not None
     assert value is None or check.value == pytest.approx(value, rel=1e-4)
     assert check.power is not None and check.power < 1e-4
@@ -75,7 +78,7 @@ def test_a_wrong_filter(tmp_path, monkeypatch, name, change, value, kind):
     ids=["board", "late, float32", "log-snr, late", "imperfect", "resistance"],
 )
 def test_right_filters_hold(tmp_path, kind):
-    check = run(tmp_path / "run.h5", *kind).check("filter")
+    check = reading_filter(run(tmp_path / "run.h5", *kind))
     assert check.status == "holds" and check.power is not None and check.power < 1e-4
     assert check.value is not None and abs(check.value) < 0.1 * check.power
 
@@ -91,9 +94,9 @@ def test_a_law_that_sees_noisy_readings_late(tmp_path, monkeypatch, kind):
 
     # Humps at +-3, so that 200 paths know the response of the circuit to 10 %.
     plan = [*kind, LATE, "target.means=[[-3.0], [3.0]]", "target.stds=0.6", "protocol.ticks=64"]
-    assert run(tmp_path / "right.h5", *plan, paths=200).check("gain").status == "holds"
+    assert gain(run(tmp_path / "right.h5", *plan, paths=200)).status == "holds"
     monkeypatch.setattr(Controller, "act", strong)
-    check = run(tmp_path / "wrong.h5", *plan, paths=40).check("gain")
+    check = gain(run(tmp_path / "wrong.h5", *plan, paths=40))
     assert check.status == "violated" and check.value == pytest.approx(0.05, rel=1e-9)
 
 
@@ -102,12 +105,12 @@ def test_codes_of_late_readings_are_counted(tmp_path):
     told = {}
     for name, extra in (("prompt", []), ("late", [LATE])):
         found = run(tmp_path / f"{name}.h5", *CLOCKED, "protocol.adc_bits=6", *extra, paths=1024)
-        note = found.quantities["information.acquired"].note
-        assert "entropy of its codes" in note
-        told[name] = found.quantities["information.acquired"].value
+        acquired = information_quantities(found)["information.acquired"]
+        assert acquired.note is not None and "entropy of its codes" in acquired.note
+        told[name] = acquired.value
     assert told["late"] == pytest.approx(told["prompt"], rel=0.05)
 
 
 def test_reasons(tmp_path):
-    check = run(tmp_path / "exact.h5", *CLOCKED).check("filter")
+    check = reading_filter(run(tmp_path / "exact.h5", *CLOCKED))
     assert check.status == "not-applicable" and "no noisy readings" in check.detail

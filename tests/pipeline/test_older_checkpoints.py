@@ -6,7 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from thermohw.audit import audit
+from thermohw.audit.correlation import noise_correlation
+from thermohw.audit.filtering import reading_filter
+from thermohw.audit.gather import gather
+from thermohw.audit.residuals import gain, noise_temperature
 from thermohw.errors import StoreError
 from thermohw.integrate import TileRun
 from thermohw.pipeline import load_spec, run_spec, stored
@@ -19,8 +22,9 @@ LATE = [
     "protocol.stepper=auto",
     "protocol.reading_noise=60 uV",
     "protocol.adc_bits=6",
-    "protocol.latency=90 ns",
-    "protocol.ticks=40",
+    "protocol.latency=200 ns",
+    "protocol.ticks=16",
+    "protocol.allow_ringing=true",
     "simulate.paths=4200",
     "store.every=0",
     "likelihood.test=0",
@@ -55,14 +59,14 @@ def test_a_file_without_the_additions_is_continued(tmp_path, monkeypatch):
     path = tmp_path / "run.h5"
     begin(path, monkeypatch, without_additions)
     run_spec(load_spec("mixture_rc", LATE), path, resume=True, progress=False)
-    found = audit(path)
-    assert found.check("noise_temperature").status == "holds"
-    for name, reason in (
-        ("noise_correlation", "recorded no products"),
-        ("filter", "kept no readings"),
-        ("gain", "what the law saw is not kept"),
+    found = gather(path)
+    assert noise_temperature(found).status == "holds"
+    for judge, reason in (
+        (noise_correlation, "recorded no products"),
+        (reading_filter, "kept no readings"),
+        (gain, "what the law saw is not kept"),
     ):
-        check = found.check(name)
+        check = judge(found)
         assert check.status == "not-applicable" and reason in check.detail
 
 
