@@ -263,3 +263,21 @@ def test_a_cells_name_is_its_content():
     names = {cell_hash({"a": 1, "b": 2}, {"s": 1}), cell_hash({"b": 2, "a": 1}, {"s": 1})}
     assert len(names) == 1
     assert len(names | {cell_hash({"a": 1, "b": 2}, {"s": 2}), cell_hash({"a": 1}, {"s": 1})}) == 3
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"wall": "1"}, {"cpu": None}, {"cpu": 10**400}, {"code": 3}, {"cell": []}, {"values": []},
+        {"names": 3}, {"names": ["x", "none"]}, {"names": [["x"]]}, {"values": {"x": {"a": 1}}},
+        {"names": ["x/y"], "values": {"x/y": 1}}, {"cell": {"x": 1}}, {"format": "other"},
+    ],
+)  # fmt: skip
+def test_a_cell_of_another_form_counts_as_not_computed(tmp_path, change):
+    path = tmp_path / "c.npz"
+    write_cell(path, Finished({"n": 1}, {"x": 2.0}, 0.5, 0.25, "code"))
+    assert read_cell(path) is not None
+    with np.load(path) as stored:
+        meta = json.loads(stored["meta"].tobytes()) | change
+    np.savez(path, meta=np.frombuffer(json.dumps(meta).encode(), np.uint8))
+    assert read_cell(path) is None

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from thermohw.errors import InputError, overtaxed
-from thermohw.intake import parse_json, require_file, require_room
+from thermohw.intake import finite, parse_json, require_file, require_room
 from thermohw.outputs import replacing
 from thermohw.store import content_hash
 
@@ -128,12 +128,15 @@ def read_cell(path: Path) -> Finished | None:
             require_room(sum(member.file_size for member in whole.infolist()), "the cell")
         with np.load(path, allow_pickle=False) as stored:
             meta = parse_json(stored["meta"].tobytes())
-            assert meta["format"] == _FORMAT
+            assert meta["format"] == _FORMAT and isinstance(meta["cell"], dict)
+            assert isinstance(meta["values"], dict) and isinstance(meta["code"], str)
             values = {
                 name: meta["values"][name] if name in meta["values"] else stored[_ARRAY + name]
                 for name in meta["names"]
             }
-        return Finished(meta["cell"], values, meta["wall"], meta["cpu"], meta["code"])
+        values = plain_values(values, meta["cell"])  # as `compute` may return them
+        wall, cpu = (finite(meta[name], name) for name in ("wall", "cpu"))
+        return Finished(meta["cell"], values, wall, cpu, meta["code"])
     except Exception as error:  # a torn zip raises a dozen things, which mean: compute it again
         if overtaxed(error):
             raise
