@@ -12,6 +12,7 @@ from thermohw.errors import InputError
         ("two\n  lines\there", "two lines here"),
         ("\x1b[31mred\x07", "\\x1b[31mred\\x07"),
         ("turned \u202e round\ufeff", "turned \\u202e round\\ufeff"),
+        ("a" * 5000 + "z", "a" * 450 + " ... " + "a" * 449 + "z"),
         ("\ud800", "\\ud800"),
     ],
 )

@@ -12,6 +12,8 @@ import errno
 
 __all__ = ["InputError", "StoreError", "out_of_memory", "overtaxed", "shown"]
 
+_LONG = 900  # characters: what was supplied may be of any length
+
 
 class InputError(ValueError):
     """Something the user supplied cannot be used.
@@ -48,8 +50,8 @@ def overtaxed(error: BaseException) -> bool:
 
 
 def shown(text: str) -> str:
-    """A text on one line, with escapes for what should not reach a terminal."""
-    if text.isprintable():
-        return text
-    line = " ".join(text.split())
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
+    """A text on one line, with escapes for what should not reach a terminal, and not too long."""
+    if not text.isprintable():
+        line = " ".join(text.split())
+        text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
+    return text if len(text) <= _LONG else f"{text[: _LONG // 2]} ... {text[-_LONG // 2 :]}"

@@ -1,0 +1,58 @@
+"""Mutated inputs of nine kinds: none ends in a traceback, hangs, leaves half a file or nonsense.
+
+Each input is a valid one with one or two mutations; a third goes on into the work and is audited.
+A fixed tenth runs always, all of them with --long. Where one fails, hypothesis shrinks it to the
+smallest such input and prints the bytes that make it; `hunt.py` looks with other seeds.
+"""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from fuzz.bench import Bench
+from fuzz.court import Court
+from fuzz.hunt import CHECKS, DRAWS, play
+from fuzz.kinds import KINDS
+from hypothesis import given, settings
+
+EACH, LONG = 23, 230
+LEAST = 0.2
+"""Of the inputs, how many must be accepted and judged."""
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    return Bench(tmp_path_factory.mktemp("fuzz"))
+
+
+def look(kind: str, count: int, bench: Bench, court: Court) -> None:
+    """So many inputs of a kind, the same every time."""
+
+    @settings(max_examples=count, derandomize=True, database=None, deadline=None,
+              suppress_health_check=CHECKS)  # fmt: skip
+    @given(DRAWS)
+    def one(data: bytes) -> None:
+        play(kind, bench, court, data)
+
+    torch.set_num_threads(1)
+    one()
+
+
+def judge(count: int, bench: Bench) -> Court:
+    court = Court()
+    for kind in KINDS:
+        look(kind, count, bench, court)
+    print(court.table())
+    assert court.share() >= LEAST
+    return court
+
+
+def test_two_hundred_mutated_inputs(bench):
+    court = judge(EACH, bench)
+    assert court.inputs >= 9 * EACH * 0.9
+    assert {kind for kind, _ in court.counts} == {*KINDS}
+
+
+@pytest.mark.long
+def test_two_thousand_mutated_inputs(bench):
+    assert judge(LONG, bench).inputs >= 2000
