@@ -21,3 +21,9 @@ def test_it_bounds_the_entropy_of_any_law(rng):
     # Uniform on [0, 1): entropy 0, Gaussian bound (1/2) ln(2 pi e/12) = 0.1765.
     value, stderr = _largest_entropy(rng.uniform(size=(20_000, 1)))
     assert_z(value, 0.5 * np.log(2 * np.pi * np.e / 12), stderr=stderr)
+
+
+def test_states_without_a_volume_have_no_entropy():
+    x = np.random.default_rng(0).normal(size=(40, 1))
+    for flat in (np.ones((40, 2)), x @ np.ones((1, 2)), 1e31 + np.zeros((40, 1))):
+        assert _largest_entropy(flat) == (-np.inf, 0.0)

@@ -14,7 +14,7 @@ below, and dS again from above. Nats; model units cancel in the difference.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import hypot, log, pi, sqrt
+from math import hypot, inf, isfinite, log, pi, sqrt
 
 import numpy as np
 from scipy.special import digamma
@@ -55,6 +55,8 @@ def system_change(evidence: Evidence) -> SystemChange:
     final = _final(evidence)
     if final is None:
         return SystemChange(None, 0.0, "too few samples for the entropy of the end states")
+    if not isfinite(final[0]):
+        return SystemChange(None, 0.0, "the end states span no volume: no entropy is theirs")
     value, stderr, method, upper = final
     if lower:
         method += "; S(start) bounded from below by the entropy of its noise"
@@ -131,6 +133,8 @@ def _largest_entropy(x: np.ndarray) -> tuple[float, float]:
     n = len(x)
     centred = x - x.mean(0)
     covariance = centred.T @ centred / (n - 1)
+    if np.linalg.matrix_rank(covariance, hermitian=True) < d:
+        return -inf, 0.0
     bias = float(digamma(0.5 * (n - 1 - np.arange(d))).sum()) - d * log(0.5 * (n - 1))
     influence = 0.5 * (centred * np.linalg.solve(covariance, centred.T).T).sum(1)
     return gaussian_entropy(covariance) - 0.5 * bias, float(influence.std(ddof=1) / sqrt(n))
