@@ -133,7 +133,8 @@ def _largest_entropy(x: np.ndarray) -> tuple[float, float]:
     n = len(x)
     centred = x - x.mean(0)
     covariance = centred.T @ centred / (n - 1)
-    if np.linalg.matrix_rank(covariance, hermitian=True) < d:
+    rounding = (np.finfo(float).eps * float(np.abs(x).max())) ** 2  # of the samples, as a variance
+    if np.linalg.matrix_rank(covariance, hermitian=True) < d or covariance.max() <= 4.0 * rounding:
         return -inf, 0.0
     bias = float(digamma(0.5 * (n - 1 - np.arange(d))).sum()) - d * log(0.5 * (n - 1))
     influence = 0.5 * (centred * np.linalg.solve(covariance, centred.T).T).sum(1)
