@@ -18,8 +18,8 @@ from thermohw.store import RunReader
 from thermohw.units import K_B
 
 CHECKS = [
-    "first_law", "bath_heat", "noise_temperature", "noise_correlation", "gain", "filter",
-    "start_law", "second_law", "fluctuation_even", "fluctuation_odd",
+    "finite_values", "distinct_paths", "first_law", "bath_heat", "noise_temperature",
+    "noise_correlation", "gain", "filter", "start_law", "second_law", "fluctuation_even", "fluctuation_odd",
     "bound_marginal", "bound_ode", "nll_above_entropy", "information", "information_identity",
     "sample_law", "protocol_limits",
 ]  # fmt: skip
@@ -28,7 +28,8 @@ THEOREMS = {"fluctuation_even", "fluctuation_odd"}
 DEMON = {"information", "information_identity"}
 HELD = {"bath_heat"}  # clocked control
 STEPS = {"noise_temperature", "gain", "start_law"}
-ALWAYS = {"first_law", "sample_law", "protocol_limits"} | BOUNDS | STEPS
+SOUND = {"finite_values", "distinct_paths"}
+ALWAYS = {"first_law", "sample_law", "protocol_limits"} | BOUNDS | STEPS | SOUND
 # What applies to each run; everything that applies holds, except what is explained.
 APPLIES = {
     "emf": ALWAYS | THEOREMS | {"second_law"},
@@ -99,8 +100,9 @@ def test_quantities_are_those_of_the_file(run_file):
         total.std(ddof=1) / 512**0.5, rel=1e-9
     )
     assert q["heat.total.kT"] == pytest.approx(total.mean() / kt, rel=1e-12)
-    # r0 is the hot one: each bath counts in kT of its own temperature.
-    assert q["heat.r0.kT"] == pytest.approx(heats["heat.r0"].mean() / (2 * kt), rel=1e-12)
+    # r0 is the hot one: its line says so, and counts in the kT of all others.
+    assert q["heat.r0.kT"] == pytest.approx(heats["heat.r0"].mean() / kt, rel=1e-12)
+    assert result.quantities["heat.r0.kT"].note == "kT of 300 K; the bath is at 600 K"
     assert q["heat.r7.kT"] == pytest.approx(heats["heat.r7"].mean() / kt, rel=1e-12)
     medium = (total - 0.5 * heats["heat.r0"]) / kt
     assert q["entropy.medium"] == pytest.approx(medium.mean(), rel=1e-12)

@@ -10,6 +10,8 @@ import sys
 import numpy as np
 import pytest
 
+import thermohw
+
 SMALL = ["--paths", "600", "--set", "protocol.ticks=64", "--set", "likelihood.test=16"]
 
 
@@ -131,3 +133,54 @@ def test_full_disk_is_refused_before_the_first_tick(tmp_path):
     )
     assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1, done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_version(shell):
+    status, out, err = shell("--version")
+    assert (status, out, err) == (0, f"thermohw {thermohw.__version__}\n", "")
+
+
+def test_what_is_public():
+    assert set(dir(thermohw)) == set(thermohw.__all__) and "simulate" in dir(thermohw)
+    assert all(getattr(thermohw, name) is not None for name in dir(thermohw))
+
+
+def test_as_many_baths_as_one_asks_for(shell, tmp_path):
+    """Fifteen of them: eight and "7 more", or as many as --baths says."""
+    path = tmp_path / "chain.h5"
+    words = ["mixture_rc", "--paths", 64, "--set", "device.name=rc8-chain", "--out", path]
+    words += ["--set", "process={kind='relaxation', duration=1.0}", "--set", "protocol.ticks=32"]
+    words += ["--set", "target={kind='gaussian', mean=[0,0,0,0,0,0,0,0], std=1.0}"]
+    words += ["--set", "likelihood.test=0", "--set", "audit.twins=false", "--baths", 9]
+    status, out, err = shell("run", *words)
+    assert status == 0, err
+
+    def listed(text):
+        lines = [line.split()[0] for line in text.splitlines() if line.strip().startswith("heat.")]
+        return {line.removesuffix(".J").removesuffix(".kT") for line in lines} - {"heat.total"}
+
+    assert len(listed(out)) == 9 and "... and 6 more baths" in out
+    for count, seen in ((None, 8), (0, 0), (100, 15)):
+        status, out, err = shell("audit", path, *([] if count is None else ["--baths", count]))
+        assert len(listed(out)) == seen, err
+        assert (f"{15 - seen} more baths" in out) == (seen < 15)
+    status, _, err = shell("audit", path, "--baths", -1)
+    assert status == 2 and len(err.splitlines()) == 1
+
+
+def test_the_page_of_default_converters(shell, tmp_path):
+    """Their ends are those that were played, worked out by the audit."""
+    path = tmp_path / "run.h5"
+    words = [*SMALL, "--set", "protocol.adc_bits=8", "--set", "protocol.dac_bits=7"]
+    words += ["--set", "protocol.control=clocked", "--set", "protocol.stepper=auto"]
+    assert shell("run", "mixture_rc", *words, "--out", path)[0] == 0
+    quantities = json.loads(shell("audit", path, "--json")[1])["quantities"]
+    ends = [quantities[f"protocol.adc_range.{end}"]["value"] for end in ("low", "high")]
+    assert ends[0] == -ends[1] and ends[1] > 0.0
+    status, _, err = shell("report", path, "--out", tmp_path / "page.html")
+    assert status == 0, err
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert (
+        f"8 bits from −{ends[1] * 1e6:.0f} µV to {ends[1] * 1e6:.0f} µV, its default range" in page
+    )
+    assert "7 bits from" in page

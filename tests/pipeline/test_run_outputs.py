@@ -76,10 +76,11 @@ def test_a_slip_in_the_protocol_is_told_before_the_training(tmp_path, monkeypatc
     monkeypatch.setattr("thermohw.score.training.fit_score", never)
     for slip in (
         "protocol.control=clock", "protocol.adc_range=[1, 2]", "protocol.latency=5 ns",
-        "process.prior=flat", "likelihood.solver=fixed",
+        "process.prior=flat", "likelihood.solver=fixed", "protocol.ticks=4", "protocol.latency=1 s",
+        "protocol.dac_bits=40", "device.name=rlc1", "process={kind='langevin'}",
     ):  # fmt: skip
         settings = ["score={kind='network'}", slip]
-        with pytest.raises(InputError, match=slip.partition(".")[0]):
+        with pytest.raises(InputError, match=slip.partition(".")[0].partition("=")[0]):
             run_spec(load_spec("mixture_rc", settings), tmp_path / "d.h5", progress=False)
     assert os.listdir(tmp_path) == []
 

@@ -67,8 +67,8 @@ def test_altered_scores_and_foreign_laws_are_rebuilt(mixture, tmp_path, factor):
     assert torch.equal(setting.score(x, 0.7), score(x, 0.7))
 
 
-def test_a_bath_is_summed_up_in_its_own_kt(tmp_path):
-    """The ledger's kT of a bath is that of the audit: the bath's own, not the reference's."""
+def test_a_hot_bath_is_summed_up_in_the_same_kt(tmp_path):
+    """One kT, that of T_ref, on every line of the ledger, the audit and the page: they add up."""
     device = th.load_device("rc8-chain")
     process = th.relaxation(device, 0.5)
     score = th.targets.gaussian(mean=[0.0] * 8, std=[1.0] * 8).score(process)
@@ -78,7 +78,11 @@ def test_a_bath_is_summed_up_in_its_own_kt(tmp_path):
     audit = th.audit(tmp_path / "hot.h5").quantities["heat.r0.kT"]
     mean, _ = run.ledger.rows["heat.r0"]
     assert run.ledger.baths["heat.r0"] == pytest.approx(2.0 * run.ledger.energy)  # 600 K, 300 K
-    assert mean / run.ledger.baths["heat.r0"] == pytest.approx(audit.value)
+    assert mean / run.ledger.energy == pytest.approx(audit.value)
+    words = f"{mean / run.ledger.energy:+.5g}"
+    assert words in next(line for line in str(run.ledger).splitlines() if "heat.r0" in line)
+    page = th.report(tmp_path / "hot.h5", tmp_path / "hot.html").read_text()
+    assert f"{audit.value:.3f}".replace("-", "−") in page
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,32 @@ def test_none_takes_an_entry_out():
     assert spec.tables.protocol.ticks is None and spec.tables.protocol.clock == "50 MHz"
 
 
+NESTED = TEXT.replace('name = "rc1"', 'name = "rc1"\nr0.resistance = "2 Mohm"')
+DOTTED = TEXT.replace('name = "rc1"', 'name = "rc1"\n"r0.resistance" = "2 Mohm"')
+
+
+@pytest.mark.parametrize("text", [NESTED, DOTTED], ids=["nested", "dotted"])
+def test_none_takes_an_override_out(text):
+    """The datasheet's own value is back; what was not overridden leaves the datasheet itself."""
+    spec = read_spec(text, ["device.r0.resistance=none"])
+    assert build_setting(spec).device.scale.resistance == 1e6
+    assert spec.canonical == read_spec(TEXT).canonical
+    bare = read_spec(TEXT, ["device.limits.rail=none"])
+    sheet = build_setting(bare).device.datasheet
+    assert sheet is not None and "rail" not in sheet.limits.values()
+    with pytest.raises(InputError, match="resistance"):
+        build_setting(read_spec(TEXT, ["device.r0.resistance=none"]))
+
+
+def test_none_takes_a_table_out_and_a_slip_is_told():
+    spec = read_spec(TEXT, ["simulate=none", "audit=none", "protocol.clock=none"])
+    assert spec.tables.simulate.paths == 4096 and spec.tables.audit.twins
+    with pytest.raises(InputError, match="protocol.tick: unknown key; did you mean ticks"):
+        read_spec(TEXT, ["protocol.tick=none"])
+    with pytest.raises(InputError, match="target.kind is missing"):
+        read_spec(TEXT, ["target.kind=none"])
+
+
 def test_canonical_text_depends_on_meaning_only():
     commented = TEXT + "\n# a remark\n"
     assert read_spec(TEXT).canonical == read_spec(commented).canonical

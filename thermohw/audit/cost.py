@@ -27,7 +27,7 @@ __all__ = ["cost_quantities", "multiply_accumulates"]
 
 
 def cost_quantities(evidence: Evidence) -> dict[str, Quantity]:
-    """cost.adc, cost.dac, cost.score, cost.erasure and cost.total."""
+    """cost.adc, cost.dac, cost.score, cost.erasure and cost.total, each also as cost.X.J."""
     sheet = evidence.setting.device.datasheet
     prices = {} if sheet is None else sheet.cost.values()
     parts = {
@@ -46,7 +46,8 @@ def cost_quantities(evidence: Evidence) -> dict[str, Quantity]:
     else:
         total = sum(part.value or 0.0 for part in summed.values())
         table["cost.total"] = Quantity(total, 0.0, "J", "without erasure" if endless else "")
-    return table
+    # The plain names came first and stay; with .J each is named as every other energy is.
+    return {f"{name}{unit}": part for name, part in table.items() for unit in ("", ".J")}
 
 
 def _conversions(evidence: Evidence, price: float | None, what: str) -> Quantity:

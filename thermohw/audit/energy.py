@@ -85,26 +85,22 @@ def _steepest(evidence: Evidence, flight: float) -> tuple[str, Estimate, float]:
 
 
 def energy_quantities(evidence: Evidence) -> dict[str, Quantity]:
-    """Heat, work and energy change in joule and k T, mean per sample; the residual; what starting
-    cost.
+    """Heat, work and energy change in joule and k T_ref, mean per sample; the residual; what
+    starting cost. One kT for all, so that they add up whatever the baths' temperatures.
     """
     device, moments = evidence.setting.device, evidence.moments
     quantities: dict[str, Quantity] = {}
 
-    def put(name: str, measured: Estimate, relative: float = 1.0, note: str = "") -> None:
-        joule, kt = evidence.kt, 1.0 / relative
+    def put(name: str, measured: Estimate, note: str = "") -> None:
+        joule = evidence.kt
         quantities[f"{name}.J"] = Quantity(measured.value * joule, measured.stderr * joule, "J")
-        quantities[f"{name}.kT"] = Quantity(measured.value * kt, measured.stderr * kt, "kT", note)
+        quantities[f"{name}.kT"] = Quantity(measured.value, measured.stderr, "kT", note)
 
     put("heat.total", moments["heat.total"])
     for bath, relative in zip(evidence.baths, device.temperatures, strict=True):
-        note = f"of its own {relative * evidence.temperature:g} K"
-        put(
-            f"heat.{bath}",
-            moments[f"heat.{bath}"],
-            float(relative),
-            note if relative != 1.0 else "",
-        )
+        ref, own_kelvin = evidence.temperature, relative * evidence.temperature
+        own = f"kT of {ref:g} K; the bath is at {own_kelvin:g} K"
+        put(f"heat.{bath}", moments[f"heat.{bath}"], own if relative != 1.0 else "")
     for kind in ("emf", "current", "parameters"):
         name = f"work.{kind}"
         put(name, moments[name] if name in moments else Estimate(0.0, 0.0))
@@ -112,8 +108,8 @@ def energy_quantities(evidence: Evidence) -> dict[str, Quantity]:
     if injected is not None:
         note = "heat.total is at the effective temperature; this reaches the bath at its own"
         heat = moments["heat.total"]
-        put("work.injected", Estimate(injected, 0.0), 1.0, "mean, from bandwidth and shape")
-        put("heat.calorimetric", Estimate(heat.value + injected, heat.stderr), 1.0, note)
+        put("work.injected", Estimate(injected, 0.0), "mean, from bandwidth and shape")
+        put("heat.calorimetric", Estimate(heat.value + injected, heat.stderr), note)
     put("energy.change", moments["energy.change"])
     quantities["first_law.residual"] = Quantity(
         evidence.accounts.residual,

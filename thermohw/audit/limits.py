@@ -95,6 +95,13 @@ def protocol_quantities(evidence: Evidence) -> dict[str, Quantity]:
         ),
         "protocol.electrons_per_unit": Quantity(_electrons(evidence), 0.0, "1", "C V0/e"),
     }
+    source = "V" if plan.drive.wiring == "emf" else "A"
+    for name, converter, unit in (("adc", plan.adc, "V"), ("dac", plan.dac, source)):
+        if converter is not None:
+            scale = evidence.setting.device.scale
+            size = scale.voltage if unit == "V" else scale.current
+            table[f"protocol.{name}_range.low"] = Quantity(converter.low * size, 0.0, unit)
+            table[f"protocol.{name}_range.high"] = Quantity(converter.high * size, 0.0, unit)
     if plan.schedule.heating is not None:
         note = f"highest of the run; {describe_realisation(plan)}"
         table["protocol.noise_temperature"] = Quantity(hottest(plan), 0.0, "K", note)

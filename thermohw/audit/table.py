@@ -12,15 +12,17 @@ from thermohw.units import engineering
 if TYPE_CHECKING:
     from thermohw.audit.verdict import Audit, Check, Quantity
 
-__all__ = ["format_audit", "power_words"]
+__all__ = ["MOST_BATHS", "format_audit", "power_words"]
 
 _WIDTH = 118
-_MOST_BATHS = 8
+MOST_BATHS = 8
+"""Of an array's baths so many are listed one by one where nobody asks for more."""
+
 _WITH_PREFIX = {"J", "V", "A", "s", "V/s"}
 
 
-def format_audit(audit: Audit) -> str:
-    """The whole audit; see the module."""
+def format_audit(audit: Audit, baths: int | None = None) -> str:
+    """The whole audit, of the baths the first so many; see the module."""
     run = audit.run
     head = [
         "{file}: {target} on {device}, {process}, {wiring} {control}, {score} score".format(**run),
@@ -32,9 +34,8 @@ def format_audit(audit: Audit) -> str:
         else "VIOLATED: "
         + ", ".join(check.name for check in audit.checks if check.status == "violated")
     )
-    return "\n".join(
-        [*head, "", *_checks(audit.checks), "", *_quantities(audit.quantities), "", verdict]
-    )
+    quantities = _quantities(audit.quantities, MOST_BATHS if baths is None else baths)
+    return "\n".join([*head, "", *_checks(audit.checks), "", *quantities, "", verdict])
 
 
 def power_words(power: float | None) -> str:
@@ -64,17 +65,19 @@ def _checks(checks: Iterable[Check]) -> list[str]:
     return lines
 
 
-def _quantities(quantities: dict[str, Quantity]) -> list[str]:
+def _quantities(quantities: dict[str, Quantity], most: int) -> list[str]:
     baths = [
         n[:-3]
         for n in quantities
         if n.startswith("heat.") and n.endswith(".kT") and n != "heat.total.kT"
     ]
-    hidden = set(baths[_MOST_BATHS:])
+    hidden = set(baths[most:])
     rows = [("quantity", "value", "stderr", "unit", "")]
     for name, quantity in quantities.items():
         if name.removesuffix(".kT").removesuffix(".J") in hidden:
             continue
+        if name.startswith("cost.") and name.endswith(".J"):
+            continue  # the plain name beside it is the same number
         unit, prefixed = quantity.unit, quantity.unit in _WITH_PREFIX and quantity.value is not None
         remark = "; ".join(filter(None, (quantity.method, quantity.note)))
         if prefixed:

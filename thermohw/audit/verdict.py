@@ -134,10 +134,14 @@ class Audit:
             "run": _plain(self.run),
         }
 
-    def __str__(self) -> str:
+    def text(self, baths: int | None = None) -> str:
+        """For people; of the baths the first so many (default 8) one by one."""
         from thermohw.audit.table import format_audit
 
-        return format_audit(self)
+        return format_audit(self, baths)
+
+    def __str__(self) -> str:
+        return self.text()
 
 
 def not_applicable(

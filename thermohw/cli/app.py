@@ -31,7 +31,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from thermohw import outputs
+from thermohw import __version__, outputs
 from thermohw.cli.codes import CODES, or_one
 from thermohw.cli.study import experiment
 from thermohw.cli.tolerance import register
@@ -55,6 +55,24 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(experiment, name="experiment")
+
+
+Baths = Annotated[int | None, typer.Option(min=0, help="list so many baths one by one [8]")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"thermohw {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def whole(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="which one this is")
+    ] = False,
+) -> None:
+    """Diffusion models played on noisy circuits: samples, joules, likelihoods and laws."""
 
 
 @app.command(epilog=CODES)
@@ -82,6 +100,7 @@ def run(
         bool, typer.Option("--resume", help="continue an unfinished run file")
     ] = False,
     on: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
+    baths: Baths = None,
 ) -> None:
     """Simulate a SPEC into a run file."""
     from thermohw.pipeline import load_spec, run_spec
@@ -95,7 +114,7 @@ def run(
         if value is not None
     ]
     result = run_spec(load_spec(spec, overrides), out, resume=resume)
-    typer.echo(str(result.ledger))
+    typer.echo(result.ledger.text(baths))
     remark = result.plan.bias.remark
     if remark is not None:
         typer.echo(f"note: {remark}: an audit of many paths calls that violated")
@@ -109,12 +128,13 @@ def audit(
     recompute: Annotated[
         bool, typer.Option("--recompute", help="compute stored likelihood terms again")
     ] = False,
+    baths: Baths = None,
 ) -> None:
     """Check laws and bounds of a stored run."""
     from thermohw.audit import audit as examine
 
     account = examine(path, recompute=recompute)
-    typer.echo(account.to_json() if json else str(account))
+    typer.echo(account.to_json() if json else account.text(baths))
     if not account.holds:
         raise typer.Exit(1)
 

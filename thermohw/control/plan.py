@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 __all__ = ["Laws", "Plan", "make_plan"]
 
 
+_SEARCHED = 2**17  # ticks up to which a number that is enough is looked for: seconds, not minutes
+
+
 class Laws:
     """Control laws at a list of model times, each worked out when it is first asked for and shared
     by all tiles.
@@ -176,7 +179,7 @@ def make_plan(protocol: Protocol, *, refuse: bool = True) -> Plan:
             _judge(protocol, drive, stepper),
             build,
             narrowest=score.narrowest,
-            most=MOST_TICKS,
+            most=min(MOST_TICKS, max(_SEARCHED, 4 * schedule.ticks)),
             unit=lambda: _unit_at_fault(protocol, schedule, stepper),
         )
 

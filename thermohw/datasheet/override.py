@@ -3,8 +3,8 @@
 A key is dotted, element and entry: "r0.resistance", "limits.rail", "array.shape". A SPEC may write
 it quoted ("r0.resistance" = "2 Mohm") or as TOML nests it (r0.resistance = "2 Mohm"); both say the
 same. The entry is replaced in the parsed file and then checked like any other, so an override can
-break nothing that a file could not. In an array the cell is meant, before it is repeated. The
-tolerance, source and evidence of what was replaced do not carry over.
+break nothing that a file could not; "none" takes it out. In an array the cell is meant, before it
+is repeated. The tolerance, source and evidence of what was replaced do not carry over.
 """
 
 from __future__ import annotations
@@ -64,7 +64,10 @@ def apply_overrides(
         if entry not in allowed:
             hint = did_you_mean(entry, allowed)
             raise InputError(f"override '{key}': no entry '{entry}'; {hint}", where=where)
-        target[entry] = value
+        if value == "none":
+            target.pop(entry, None)
+        else:
+            target[entry] = value
     return changed
 
 

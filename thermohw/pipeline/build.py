@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from thermohw.audit.rebuild import Setting
 from thermohw.circuit import langevin, load_device, relaxation, require_linear
-from thermohw.control import Protocol
+from thermohw.control import Protocol, make_plan
 from thermohw.control.protocol import quantity
 from thermohw.errors import InputError
 from thermohw.intake import finite
 from thermohw.pipeline.terms import require_likelihood
 from thermohw.process import Langevin, process_from_dict
+from thermohw.score import Score
 from thermohw.target import lift, target_from_dict
 
 if TYPE_CHECKING:
     from thermohw.circuit import LinearDevice
     from thermohw.pipeline.spec import ProtocolTable, ScoreTable, Spec
     from thermohw.process import Process
-    from thermohw.score import Score
+    from thermohw.score import Field
     from thermohw.target import Target
 
 __all__ = ["build_setting", "prior_kind"]
@@ -66,17 +66,22 @@ def _build(spec: Spec, checkpoint: Path | None, progress: bool) -> Setting:
         wanted = tables.likelihood
         require_likelihood(target, test=wanted.test, solver=wanted.solver, moments=wanted.steps)
         prior_kind(spec)
-        Protocol(device, process, _Untrained(target.dim), **settings)  # type: ignore[arg-type]
+        make_plan(Protocol(device, process, _Untrained(process, target), **settings))
     score = _score(tables.score, target, process, checkpoint=checkpoint, progress=progress)
     scaled = score.scaled(finite(tables.score.scale, "score.scale"))
     return Setting(Protocol(device, process, scaled, **settings), target)
 
 
-@dataclass(frozen=True)
-class _Untrained:
-    """All that is known of a score before its training."""
+class _Untrained(Score):
+    """What is known of a score before its training: enough to work a plan out, and to refuse it."""
 
-    dim: int
+    def __init__(self, process: Process, target: Target) -> None:
+        self.process, self.dim = process, target.dim
+        self.target, self.narrowest = target, target.narrowest
+
+    def at(self, t: float) -> Field:
+        """Nothing yet."""
+        raise AssertionError(f"an untrained score was asked for its value at t = {t:g}")
 
 
 def prior_kind(spec: Spec) -> str:

@@ -210,23 +210,56 @@ def _parse_override(text: str) -> tuple[str, Any]:
 
 
 def _put(raw: dict[str, Any], dotted: str, value: Any) -> None:
-    """Set a dotted key; keys inside [device] keep their dots, which name elements."""
+    """Set a dotted key, or take it out; those in [device] keep their dots, which name elements."""
     table, _, rest = dotted.partition(".")
-    remove = value == "none"
+    if value == "none" and _take_out(raw, table, rest):
+        return
     if not rest:
         raw[table] = value
-    else:
-        node = raw.setdefault(table, {})
-        *parents, last = [rest] if table == "device" else rest.split(".")
-        for parent in parents:
-            node = node.setdefault(parent, {}) if isinstance(node, dict) else None
-        if not isinstance(node, dict):
-            place = ".".join([table, *parents])
-            raise InputError(f"{dotted}: {place} is not a table", where="--set")
-        if remove and table != "device":
-            node.pop(last, None)
-        else:
-            node[last] = value
+        return
+    node = raw.setdefault(table, {})
+    *parents, last = [rest] if table == "device" else rest.split(".")
+    for parent in parents:
+        node = node.setdefault(parent, {}) if isinstance(node, dict) else None
+    if not isinstance(node, dict):
+        place = ".".join([table, *parents])
+        raise InputError(f"{dotted}: {place} is not a table", where="--set")
+    node[last] = value
+
+
+def _take_out(raw: dict[str, Any], table: str, rest: str) -> bool:
+    """Take an entry or a whole table out of a SPEC; whether that is what "none" means here.
+
+    An entry of the datasheet that the SPEC does not override is taken out of the datasheet, by an
+    override that says so. A key that no SPEC has is left to be refused as any other.
+    """
+    if not rest:
+        known = table in SpecTable.model_fields
+        raw.pop(table, None)
+        return known
+    node: Any = raw.get(table, {})
+    if table == "device":
+        found = isinstance(node, dict) and node.pop(rest, None) is not None
+        element, _, entry = rest.partition(".")
+        nested = node.get(element) if isinstance(node, dict) else None
+        if isinstance(nested, dict):  # as TOML nests r0.resistance
+            found = nested.pop(entry, None) is not None or found
+            if not nested:
+                del node[element]
+        return found
+    *parents, last = rest.split(".")
+    for parent in parents:
+        node = node.get(parent) if isinstance(node, dict) else None
+    if isinstance(node, dict) and last in node:
+        del node[last]
+        return True
+    return not parents and last in _keys(table)
+
+
+def _keys(table: str) -> list[str]:
+    """Keys that a table of fixed shape may have."""
+    shape = SpecTable.model_fields[table].annotation if table in SpecTable.model_fields else None
+    return list(getattr(shape, "model_fields", ()))
 
 
 def _require_tables(raw: dict[str, Any], where: str) -> None:

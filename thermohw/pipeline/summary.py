@@ -7,7 +7,9 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from thermohw.audit.table import MOST_BATHS
 from thermohw.estimate import Estimate
+from thermohw.pipeline.channels import ENERGIES
 from thermohw.store import RunReader
 from thermohw.units import engineering
 
@@ -18,8 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["LedgerSummary"]
 
-_MOST_BATHS = 8  # of an array's baths, so many are printed one by one
-
 
 @dataclass(frozen=True)
 class LedgerSummary:
@@ -28,7 +28,7 @@ class LedgerSummary:
     Attributes:
         rows: name -> mean with its standard error, joule per sample.
         energy: k T_ref, joule.
-        baths: k T of every bath at its own temperature, joule; k T_ref counts for everything else.
+        baths: k T of every bath at its own temperature, joule. What is printed is in k T_ref.
         paths: number of samples.
     """
 
@@ -56,30 +56,25 @@ class LedgerSummary:
     def read(cls, path: str | Path) -> LedgerSummary:
         """Summarise a stored run."""
         with RunReader.open(path) as run:
-            names = [
-                n
-                for n in run.ledger_names
-                if n.split(".")[0] in ("heat", "work", "energy", "first_law")
-            ]
+            names = [n for n in run.ledger_names if n.split(".")[0] in ENERGIES]
             channels = {name: run.ledger(name) for name in names}
             known = run.parameters
             return cls.of(channels, float(known["units"]["energy"]), known["baths"]["energy"])
 
     def __str__(self) -> str:
-        hidden = list(self.baths)[_MOST_BATHS:]
-        own = any(energy != self.energy for energy in self.baths.values())
-        note = "; a bath's own kT on its line" if own else ""
-        lines = [
-            f"energy per sample, mean of {self.paths} (kT = {engineering(self.energy, 'J')}{note})"
-        ]
+        return self.text()
+
+    def text(self, baths: int | None = None) -> str:
+        """One line a number; of the baths the first so many (default 8)."""
+        baths = MOST_BATHS if baths is None else baths
+        hidden = list(self.baths)[baths:]
+        lines = [f"energy per sample, mean of {self.paths} (kT = {engineering(self.energy, 'J')})"]
         for name, (mean, error) in self.rows.items():
             if name in hidden:
                 continue
-            energy = self.baths.get(name, self.energy)
-            spread = f" +- {error / energy:.2g}" if isfinite(error) else ""
-            lines.append(
-                f"  {name:<22}{engineering(mean, 'J'):>14}   {mean / energy:+.5g}{spread} kT"
-            )
+            kt = self.energy
+            spread = f" +- {error / kt:.2g}" if isfinite(error) else ""
+            lines.append(f"  {name:<22}{engineering(mean, 'J'):>14}   {mean / kt:+.5g}{spread} kT")
         if hidden:
-            lines.insert(1 + _MOST_BATHS, f"  ... and {len(hidden)} more baths")
+            lines.insert(1 + baths, f"  ... and {len(hidden)} more baths")
         return "\n".join(lines)

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from thermohw.report.energy import Bar, energy_of
+from thermohw.report.energy import Bar
 from thermohw.report.numerals import joules, plain, power
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def costs(verdicts: Verdicts, facts: Facts) -> tuple[list[Bar], LogScale | None]
     The scale is None where nothing is priced.
     """
     kt = facts.units["energy"]
-    heat = energy_of(verdicts, "heat.total", kt)
+    heat = verdicts.get("heat.total.kT")
     listed = [
         (label, found) for name, label in _COSTS.items() if (found := verdicts.quantities.get(name))
     ]

@@ -10,6 +10,7 @@ from thermohw.units import K_B, parse
 
 if TYPE_CHECKING:
     from thermohw.report.facts import Facts
+    from thermohw.report.verdicts import Verdicts
 
 __all__ = ["Limit", "limits", "protocol", "provenance"]
 
@@ -19,7 +20,7 @@ _CLOCK = "clock: time is stretched at fixed R and T"
 _CONVERTERS = (("adc", "reading converter (ADC)"), ("dac", "source converter (DAC)"))
 
 
-def protocol(facts: Facts) -> Pairs:
+def protocol(facts: Facts, verdicts: Verdicts) -> Pairs:
     """What was played, on what, and how."""
     settings, schedule, units = facts.protocol, facts.schedule, facts.units
     temperatures = sorted({bath.value for bath in facts.sheet.baths.values()})
@@ -44,8 +45,7 @@ def protocol(facts: Facts) -> Pairs:
     ]
     for name, words in _CONVERTERS:
         if settings.get(f"{name}_bits"):
-            low, high = (_setting(end, facts, name) for end in settings[f"{name}_range"])
-            pairs.append((words, f"{settings[f'{name}_bits']} bits from {low} to {high}"))
+            pairs.append((words, f"{settings[f'{name}_bits']} bits{_range(name, facts, verdicts)}"))
     for name, unit in (("reading_noise", "V"), ("latency", "s")):
         if settings.get(name):
             pairs.append((name.replace("_", " "), _quantity(settings[name], unit)))
@@ -123,6 +123,17 @@ def _start(facts: Facts) -> str:
     words = kinds.get(kind, kind)
     cost = float(facts.start["preparation"])
     return f"{words}; preparing it takes at least {plain(cost, 3)} kT, not included in the heat"
+
+
+def _range(converter: str, facts: Facts, verdicts: Verdicts) -> str:
+    """Its ends, in words: those of the SPEC, else the default ones that the audit worked out."""
+    given = facts.protocol.get(f"{converter}_range")
+    if given is not None:
+        low, high = (_setting(end, facts, converter) for end in given)
+        return f" from {low} to {high}"
+    ends = [verdicts.get(f"protocol.{converter}_range.{end}") for end in ("low", "high")]
+    known = [quantity(q.value, q.unit) for q in ends if q is not None and q.value is not None]
+    return f" from {known[0]} to {known[1]}, its default range" * (len(known) == 2)
 
 
 def _setting(value: str | float, facts: Facts, converter: str) -> str:

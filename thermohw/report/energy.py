@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from thermohw.report.facts import Facts
     from thermohw.report.verdicts import Verdicts
 
-__all__ = ["Bar", "account", "cell_grid", "energy_of", "ledger"]
+__all__ = ["Bar", "account", "cell_grid", "ledger"]
 
 _MOST_BATHS = 16  # more are grouped by the cell they repeat, or the smaller ones are added up
 _WORK = {
@@ -63,28 +63,19 @@ class Bar:
     note: str = ""
 
 
-def energy_of(verdicts: Verdicts, name: str, kt: float) -> Quantity | None:
-    """An energy in k T_ref: from joules, since an audit counts each bath in kT of its own."""
-    si = verdicts.get(f"{name}.J")
-    if si is None or si.value is None:
-        return verdicts.get(f"{name}.kT")
-    stderr = None if si.stderr is None else si.stderr / kt
-    return Quantity(f"{name}.kT", si.value / kt, stderr, "kT", si.note)
-
-
 def ledger(verdicts: Verdicts, facts: Facts) -> tuple[list[Bar], float]:
     """Work, heat by bath and energy change, kT per sample; also where zero lies, percent."""
     kt = facts.units["energy"]
     rows: list[tuple[str, Quantity, str]] = []
     for name, label in _WORK.items():
-        found = energy_of(verdicts, name, kt)
+        found = verdicts.get(f"{name}.kT")
         if found is not None and (found.value or name == f"work.{facts.wiring}"):
             rows.append((label, found, "work"))
     rows += _baths(verdicts, facts)
-    total = energy_of(verdicts, "heat.total", kt)
+    total = verdicts.get("heat.total.kT")
     if total is not None and len(facts.baths) > 1:
         rows.append(("heat into all baths", total, "heat"))
-    change = energy_of(verdicts, "energy.change", kt)
+    change = verdicts.get("energy.change.kT")
     if change is not None:
         rows.append(("change of stored energy", change, "stored"))
     bars = [
@@ -133,7 +124,7 @@ def cell_grid(verdicts: Verdicts, facts: Facts) -> tuple[str, np.ndarray] | None
     shape = facts.sheet.shape
     if len(shape) != 2 or len(facts.baths) != math.prod(shape) or min(shape) < 2:
         return None
-    heat = [energy_of(verdicts, f"heat.{bath}", facts.units["energy"]) for bath in facts.baths]
+    heat = [verdicts.get(f"heat.{bath}.kT") for bath in facts.baths]
     if any(q is None for q in heat):
         return None
     values = np.array([q.value for q in heat if q is not None], dtype=np.float64)
@@ -142,15 +133,14 @@ def cell_grid(verdicts: Verdicts, facts: Facts) -> tuple[str, np.ndarray] | None
 
 def _baths(verdicts: Verdicts, facts: Facts) -> list[tuple[str, Quantity, str]]:
     """Heat of every bath; one cell's share where cells repeat; the largest where there are many."""
-    kt = facts.units["energy"]
-    found = {bath: energy_of(verdicts, f"heat.{bath}", kt) for bath in facts.baths}
+    found = {bath: verdicts.get(f"heat.{bath}.kT") for bath in facts.baths}
     known = {bath: q for bath, q in found.items() if q is not None and q.value is not None}
     cells: dict[str, list[float]] = {}
     for bath, q in known.items():
         cells.setdefault(_cell(bath), []).append(q.value or 0.0)
     if len(known) <= _MOST_BATHS:
         return [(f"heat into {bath}{_warm(facts, bath)}", q, "heat") for bath, q in known.items()]
-    total = energy_of(verdicts, "heat.total", kt)
+    total = verdicts.get("heat.total.kT")
     if len(cells) == 1 and total is not None and total.value is not None:
         # The sum follows with its standard error; here is one cell's share.
         n = len(known)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from thermohw.report.energy import energy_of
 from thermohw.report.numerals import count, measured, plain, quantity, rounded
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ def title(facts: Facts) -> str:
 def headline(verdicts: Verdicts, facts: Facts) -> Headline:
     """Heat per sample, in joules and kT."""
     kt = facts.units["energy"]
-    heat = energy_of(verdicts, "heat.total", kt)
+    heat = verdicts.get("heat.total.kT")
     if heat is None or heat.value is None:
         return Headline(
             "unknown", "", "", None, "heat per sample: the audit lacks it", _stats(verdicts, facts)
@@ -70,7 +69,7 @@ def headline(verdicts: Verdicts, facts: Facts) -> Headline:
     meaning = "heat released into the baths for each sample"
     if heat.value < 0.0:
         meaning = "heat for each sample; negative: drawn from the baths, which the run cools"
-    real = energy_of(verdicts, "heat.calorimetric", kt)
+    real = verdicts.get("heat.calorimetric.kT")
     if real is not None and real.value is not None:  # injected noise: what a calorimeter would see
         meaning = (
             "heat for each sample as if the bath had the effective temperature of the injected "
@@ -115,7 +114,7 @@ def _stats(verdicts: Verdicts, facts: Facts) -> tuple[Stat, ...]:
     stats = [
         Stat("time per sample", quantity(float(facts.schedule["duration"]), "s"), "on the device")
     ]
-    work = energy_of(verdicts, f"work.{facts.wiring}", facts.units["energy"])
+    work = verdicts.get(f"work.{facts.wiring}.kT")
     if work is not None:
         stats.append(Stat("work of the sources", f"{work.text} kT"))
     names = ("nll.data.ode.bits_per_dim", "nll.data.ode", "nll.ode.bits_per_dim", "nll.ode")

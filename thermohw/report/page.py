@@ -112,7 +112,7 @@ def _page(path: Path, verdicts: Verdicts) -> str:
         rates=[p for p in (model_rates(facts, clock), physical_rates(facts, clock)) if p],
         likelihood=likelihood_groups(verdicts, facts),
         points=point_summary(facts),
-        protocol=protocol(facts),
+        protocol=protocol(facts, verdicts),
         limits=limits(facts),
         provenance=provenance(facts),
     )

@@ -28,6 +28,8 @@ STATUSES = {
 """Status -> (symbol, words): nothing on the page says by colour alone what a check found."""
 
 _TITLES = {
+    "finite_values": "Numbers are numbers",
+    "distinct_paths": "Paths are not copies",
     "first_law": "First law",
     "bath_heat": "Heat of every bath",
     "noise_temperature": "Noise of every resistor",
