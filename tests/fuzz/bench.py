@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import h5py
 import numpy as np
 from fuzz.court import ask
 from fuzz.mutate import toml
@@ -22,7 +21,7 @@ from thermohw.pipeline import load_spec, run_spec
 from thermohw.pipeline.build import build_setting
 from thermohw.score.weights import save_score
 
-__all__ = ["NETLIST", "SHEETS", "SPECS", "STUDY", "Bench", "spec"]
+__all__ = ["DIMS", "NETLIST", "SHEETS", "SPECS", "STUDY", "Bench", "spec"]
 
 _BASE: dict[str, Any] = {
     "format": "thermohw-run/1",
@@ -108,7 +107,9 @@ SHEETS: dict[str, dict[str, Any]] = {
                       "series_resistance": "1 kohm", "temperature": "300 K", "source": True}],
     },
 }  # fmt: skip
+"""Boards."""
 DIMS = {"one": 1, "two": 2, "array": 2, "coil": 1}
+"""Coordinates of the data on each."""
 
 NETLIST = """one node of a board
 .param rv=10k cv=100f
@@ -235,10 +236,6 @@ class Bench:
         """A file or a folder of the bench, to be spoiled."""
         copy_ = shutil.copytree if path.is_dir() else shutil.copy
         return Path(copy_(path, folder / path.name))
-
-    def hdf5(self, path: Path) -> h5py.File:
-        """A copy, opened to be changed."""
-        return h5py.File(path, "r+")
 
 
 class _Stop(Exception):

@@ -126,7 +126,7 @@ class Court:
         lines = answer.err.splitlines()
         if answer.code == 2 and not (lines and lines[-1].startswith("thermohw: ")):
             raise Defect(f"does not say why: {said}: {answer.err!r}")
-        told = [line for line in lines if "note: " not in line]
+        told = [line for line in lines if "resumed elsewhere" not in line]
         if words[0] != "experiment" and len(told) != (answer.code == 2):
             raise Defect(f"says more than one line: {said}: {answer.err!r}")
         if not all(line.isprintable() for line in lines) or any(len(line) > 2000 for line in lines):
