@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from thermohw.integrate import Engine
     from thermohw.score import ExactScore
 
-__all__ = ["ledger_channels", "ledger_values", "series_axes", "series_channels", "series_values"]
+__all__ = ["ENERGIES", "ledger_channels", "ledger_values", "series_axes", "series_channels",
+           "series_values"]  # fmt: skip
+
+ENERGIES = ("heat", "work", "energy", "first_law")
+"""First words of the channels in joule whose means are the summary of a run."""
 
 _STATES = {
     "voltage.start": "node voltages at the start of the run",

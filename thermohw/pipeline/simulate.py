@@ -158,10 +158,10 @@ def simulate(
                 found = twin_tree(setting, engine, paths=paths, prior=prior, dtype=dtype)
                 tree |= {"twins": found} if found else {}
         try:
-            run_into_file(
+            channels = run_into_file(
                 engine, paths, path, tree, every=every, resume=continuing, progress=progress
             )
-            return Run(setting, {}, _finite(LedgerSummary.read(path)), path, engine.plan)
+            return Run(setting, {}, _finite(_summary(channels, setting)), path, engine.plan)
         except StoreError:  # the file is another's, or damaged
             raise
         except (InputError, FloatingPointError):

@@ -17,6 +17,7 @@ from thermohw.errors import StoreError
 from thermohw.integrate import BLOCK, Recorder, saved_ticks, tiles
 from thermohw.integrate.tile_run import late_parts
 from thermohw.pipeline.channels import (
+    ENERGIES,
     ledger_channels,
     ledger_values,
     series_axes,
@@ -60,7 +61,7 @@ def run_into_file(
     every: int,
     resume: bool,
     progress: bool,
-) -> None:
+) -> dict[str, np.ndarray]:
     """Simulate `paths` paths into the run file at `path`.
 
     Args:
@@ -71,6 +72,9 @@ def run_into_file(
         every: save every n-th tick; 0 for none.
         resume: continue the file at `path`.
         progress: show a bar.
+
+    Returns:
+        The energies of the ledger, per path, in joule.
 
     Raises:
         StoreError: the file cannot be made or continued.
@@ -105,6 +109,9 @@ def run_into_file(
         for name, values in totals.items():
             writer.write_result(name, values)
         writer.finish()
+        # Read here: opening the file again would check all of it.
+        names = (channel.name for channel in writer.layout.ledger)
+        return {n: writer.ledger(n) for n in names if n.split(".")[0] in ENERGIES}
 
 
 def _finish_tile(

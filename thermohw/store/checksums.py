@@ -30,7 +30,8 @@ from thermohw.errors import StoreError
 from thermohw.store.layout import Layout
 from thermohw.store.manifest import DAMAGED, ORIGIN, difference, manifest, require_counted
 
-__all__ = ["DIGEST", "RECORD", "Checksums", "Sealed", "digest", "filled", "record", "shapes"]
+__all__ = ["DIGEST", "RECORD", "Checksums", "Sealed", "digest", "filled", "record", "sealed",
+           "shapes"]  # fmt: skip
 
 DIGEST, RECORD = 32, 48
 _COUNTERS = struct.Struct("<QQ")
@@ -205,6 +206,23 @@ class Sealed:
             piece = self.data[(slice(start, min(start + rows, first.stop)), *others)]
             total.update(_raw(piece))
         return total.digest()
+
+
+def sealed(
+    data: h5py.Dataset, layout: Layout, kind: str, name: str, sums: Checksums | None
+) -> Sealed:
+    """What a run filled, of kind "series", "ledger" or "results", with its checksums if any."""
+    stored = None
+    if sums is not None:
+        index = [entry.name for entry in getattr(layout, kind)].index(name)
+        rows = getattr(sums, kind)
+        stored = rows[index : index + 1] if kind == "results" else rows[:, index]
+    region, word = {
+        "series": (lambda n: layout.unit(n)[::-1], "unit"),
+        "ledger": (lambda n: (layout.unit(n * layout.blocks).paths,), "path group"),
+        "results": (lambda n: (), ""),
+    }[kind]
+    return Sealed(data, stored, region, word)
 
 
 def _raw(values: np.ndarray) -> memoryview:

@@ -36,7 +36,7 @@ from thermohw.store.checksums import DIGEST, RECORD, filled, record, shapes
 from thermohw.store.dimensions import attach, make_placeholder
 from thermohw.store.layout import Layout
 from thermohw.store.manifest import ORIGIN, manifest
-from thermohw.store.opening import FORMAT, new_file
+from thermohw.store.opening import FORMAT, FileId, file_id, new_file
 from thermohw.store.parameters import tree_bytes, write_tree
 from thermohw.store.provenance import provenance, version_of
 
@@ -47,8 +47,11 @@ H5MD = (1, 1)
 
 def make(
     path: Path, layout: Layout, parameters: Mapping[str, Any], *, author: str = "unknown"
-) -> None:
+) -> FileId:
     """Makes the file at its full size and gives it its name, as the last thing.
+
+    Returns:
+        What tells it from any other file that may bear its name from now on.
 
     Raises:
         StoreError: the path exists or cannot be made, or the disk is too small.
@@ -68,7 +71,9 @@ def make(
                 "of it"
             )
         reserve.allocate(temporary, path)
+        made = file_id(outputs.descriptor(temporary))
         reserve.publish(temporary, path)
+        return made
     finally:
         outputs.discard(temporary)
 

@@ -110,13 +110,14 @@ def _line(item: Any, place: str, filled: Collection[str], known: dict[int, str])
         attributes.append([name.decode(), *_content(attribute, attribute.read)])
     if isinstance(item, h5g.GroupID):
         return [place, "group", attributes]
-    if names_no_variable(item):
+    if b"CLASS" in names and names_no_variable(item):
         return [place, "dimension", list(item.shape)]
     if place in filled:
         content = [_type(item.dtype), list(item.shape), None]
     else:
         content = _content(item, lambda array: item.read(h5s.ALL, h5s.ALL, array))
-    return [place, "dataset", *content, _axes(item, known), attributes]
+    axes = _axes(item, known) if b"DIMENSION_LIST" in names else [[] for _ in content[1]]
+    return [place, "dataset", *content, axes, attributes]
 
 
 def _axes(data: h5d.DatasetID, known: dict[int, str]) -> list[list[str]]:

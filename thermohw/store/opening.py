@@ -35,8 +35,10 @@ except ImportError:  # Windows: HDF5's own locks must do
 
 __all__ = [
     "FORMAT",
+    "FileId",
     "checked",
     "dataset",
+    "file_id",
     "group",
     "new_file",
     "one_line",
@@ -45,11 +47,18 @@ __all__ = [
 ]
 
 FORMAT = (1, 1)  # [major, minor]: readers refuse another major; checksums since 1.1
+FileId = tuple[int, int]
 _BUSY = "is in use by another process: wait, or stop it and continue with --resume"
 
 
-def open_file(path: Path, mode: str, **options: Any) -> h5py.File:
+def open_file(path: Path, mode: str, *, ours: FileId | None = None, **options: Any) -> h5py.File:
     """Opens a run file.
+
+    Args:
+        path: of the file.
+        mode: "r" or "r+".
+        ours: of a file that this process has just made: it needs to pass no gate.
+        options: of `h5py.File`.
 
     Raises:
         StoreError: it is missing, in use, truncated, not HDF5, not a thermohw run, or of a newer
@@ -71,7 +80,8 @@ def open_file(path: Path, mode: str, **options: Any) -> h5py.File:
         file = h5py.File(path, mode, **options)
     except (OSError, RuntimeError) as error:
         raise StoreError(_reason(error), where=where) from error
-    require_trusted(file)  # nothing is read before
+    if ours is None or ours != file_id(file.id.get_vfd_handle()):
+        require_trusted(file)  # nothing is read before
     try:
         if mode != "r":
             _hold(file)
@@ -86,6 +96,12 @@ def open_file(path: Path, mode: str, **options: Any) -> h5py.File:
         file.close()
         raise
     return file
+
+
+def file_id(descriptor: int) -> FileId:
+    """What tells a file from any other that bears its name: device and inode."""
+    status = os.fstat(descriptor)
+    return status.st_dev, status.st_ino
 
 
 @contextmanager

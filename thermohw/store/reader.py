@@ -22,7 +22,7 @@ import h5py
 import numpy as np
 
 from thermohw.errors import StoreError
-from thermohw.store.checksums import Checksums, Sealed
+from thermohw.store.checksums import Checksums, Sealed, sealed
 from thermohw.store.dimensions import is_placeholder
 from thermohw.store.layout import Layout, Unit
 from thermohw.store.opening import checked, dataset, group, one_line, open_file, read_layout
@@ -209,17 +209,8 @@ class RunReader:
         """What a run filled, of kind "series", "ledger" or "results", with its checksums."""
         place = f"/observables/{name}/value" if kind == "series" else f"/{kind}/{name}"
         if place not in self._sealed:
-            layout, sums = self.layout, None
-            if self._sums is not None:
-                index = [entry.name for entry in getattr(layout, kind)].index(name)
-                stored = getattr(self._sums, kind)
-                sums = stored[index : index + 1] if kind == "results" else stored[:, index]
-            region, word = {
-                "series": (lambda n: layout.unit(n)[::-1], "unit"),
-                "ledger": (lambda n: (layout.unit(n * layout.blocks).paths,), "path group"),
-                "results": (lambda n: (), ""),
-            }[kind]
-            self._sealed[place] = Sealed(dataset(self._file, place), sums, region, word)
+            data = dataset(self._file, place)
+            self._sealed[place] = sealed(data, self.layout, kind, name, self._sums)
         return self._sealed[place]
 
     def unit(self, place: str) -> str:

@@ -16,11 +16,10 @@ the slot `committed % 2` holds the state that follows them; the unit under way i
 (The promise is against the death of the process. Against a power cut nothing is promised: flushing
 hands the bytes to the operating system, no more.)
 
-Three measured traps shape this file. A dataset reopened per block swallows "disk full" silently, so
-every dataset stays open while writing. After a flush that failed, HDF5 crashes in the interpreter's
-normal exit, so the process prints one line and leaves by os._exit(2). libver "latest" marks the
-file as open for writing and does not reopen after a kill, so the default is kept. The chunk cache
-is off: units go from the caller's array to the file in one piece.
+Measured traps shape this file. A dataset reopened per block swallows "disk full" silently, so every
+dataset stays open while writing; a failed flush ends the process (`reserve.leave`). libver "latest"
+marks the file as open for writing and does not reopen after a kill, so the default is kept. The
+chunk cache is off: units go from the caller's array to the file in one piece.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from thermohw.errors import StoreError
-from thermohw.store.checksums import Checksums, digest, record
+from thermohw.store.checksums import Checksums, digest, record, sealed
 from thermohw.store.container import make
 from thermohw.store.layout import Layout
 from thermohw.store.opening import checked, dataset, group, one_line, open_file, read_layout
@@ -98,8 +97,8 @@ class RunWriter:
             StoreError: the path exists or cannot be made, or the disk is too small.
         """
         assert isinstance(parameters.get("spec"), str), "parameters need the text `spec`"
-        make(Path(path), layout, parameters, author=author)
-        return cls(_open(Path(path)), layout)
+        made = make(Path(path), layout, parameters, author=author)
+        return cls(open_file(Path(path), "r+", ours=made, rdcc_nbytes=0), layout)
 
     @classmethod
     def resume(cls, path: str | Path, spec_hash: str) -> RunWriter:
@@ -113,7 +112,7 @@ class RunWriter:
             StoreError: not a run file, in use, finished, of another spec, or its state is damaged.
         """
         path = Path(path)
-        file = _open(path)
+        file = open_file(path, "r+", rdcc_nbytes=0)
         try:
             with one_line(path):
                 layout = read_layout(file)
@@ -133,9 +132,8 @@ class RunWriter:
                     raise StoreError("is complete: there is nothing to resume", where=str(path))
                 run.state()
             if what := changed(read_tree(group(file, "/provenance"))):
-                warnings.warn(
-                    f"{path}: resumed elsewhere, not bit-identical ({what})", stacklevel=2
-                )
+                words = f"{path}: resumed elsewhere, not bit-identical ({what})"
+                warnings.warn(words, stacklevel=2)
             if run.committed != run._committed[()]:  # killed between the record and the counter
                 run._guard(lambda: run._committed.__setitem__((), run.committed))
                 run._guard(file.flush)
@@ -191,6 +189,13 @@ class RunWriter:
         for entry in due:
             del self._filled[entry]
         self.committed = number
+
+    def ledger(self, name: str) -> np.ndarray:
+        """A ledger channel of all committed groups, as it is stored, equal to its checksums."""
+        groups = self.committed // self.layout.blocks
+        whole = sealed(self._ledger[name], self.layout, "ledger", name, self._sums)
+        paths = min(groups * self.layout.group, self.layout.paths)
+        return whole.read((slice(0, paths),), range(groups))
 
     def finish(self) -> None:
         """Marks the run complete; every unit must be committed and every result written."""
@@ -294,7 +299,3 @@ class RunWriter:
                 f"{self.path}: writing failed ({cause(error)}); {self.committed} of "
                 f"{self.layout.units} units are safe: free some space and continue with --resume"
             )
-
-
-def _open(path: Path) -> h5py.File:
-    return open_file(path, "r+", rdcc_nbytes=0)
