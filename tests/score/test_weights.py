@@ -182,6 +182,22 @@ def test_incomplete_files_are_refused():
     for change in (lost, cut, bare, mute, garbled, elsewhere, newer):
         with pytest.raises(InputError):
             score_from_bytes(rewritten(data, change))
+    mean, covariance = "preconditioner.mean", "preconditioner.covariance"
+    odd = {
+        "weights.bias_1": (lambda v: v * torch.nan, lambda v: v.double(), lambda v: v.int()),
+        mean: (lambda v: v[None], lambda v: v.float(), lambda v: v[:-1], lambda v: v * torch.inf),
+        covariance: (lambda v: v[None], lambda v: v[0], lambda v: -v, lambda v: v.triu() + v),
+        "preconditioner.lowest": (lambda v: v[:1], lambda v: v.int()),
+        "preconditioner.other": (lambda v: torch.zeros(3),),
+    }
+    for name, changes in odd.items():
+        for change in changes:
+
+            def put(tensors, header, name=name, change=change):
+                tensors[name] = change(tensors.get(name)).contiguous()
+
+            with pytest.raises(InputError):
+                score_from_bytes(rewritten(data, put))
     assert score_from_bytes(rewritten(data, lambda tensors, header: None)).dim == DIM
 
 

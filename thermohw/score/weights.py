@@ -103,8 +103,10 @@ def score_from_bytes(
     weights = {name: tensors.get(_WEIGHT + name) for name in head.trunk.shapes}
     for name, shape in head.trunk.shapes.items():
         value = weights[name]
-        if value is None or tuple(value.shape) != shape:
-            raise InputError(f"{name} is missing or of the wrong shape", where=where)
+        if value is None or tuple(value.shape) != shape or value.dtype != torch.float32:
+            raise InputError(f"{name} is missing or of the wrong shape or type", where=where)
+        if not bool(torch.isfinite(value).all()):
+            raise InputError(f"{name} holds what is no number", where=where)
     return NetworkScore(head, weights, record=record)  # type: ignore[arg-type]
 
 
@@ -121,12 +123,27 @@ def _described(
         for name, value in tensors.items()
         if name.startswith(_ARRAY)
     }
+    _require_moments(arrays)
     numbers, trunk = architecture["numbers"], architecture["trunk"]
     for name, value in {**numbers, **trunk}.items():
         if name in _MOST and not (isinstance(value, int) and 1 <= value <= _MOST[name]):
             raise ValueError(f"{name} = {value!r}: at most {_MOST[name]}")
     head = build_head(architecture["head"], process, arrays, numbers=numbers, trunk=trunk)
     return process, head, dict(description["record"])
+
+
+def _require_moments(arrays: Mapping[str, np.ndarray]) -> None:
+    """Refuse a preconditioner that is not a mean, a covariance and perhaps lowest levels."""
+    dim = len(arrays["mean"])
+    shapes = {"mean": (dim,), "covariance": (dim, dim), "lowest": (dim,)}
+    for name, value in arrays.items():
+        if value.shape != shapes.get(name) or value.dtype != np.float64:
+            raise ValueError(f"{name} has shape {value.shape}, {value.dtype}")
+        if not np.isfinite(value).all():
+            raise ValueError(f"{name} holds what is no number")
+    covariance = arrays["covariance"]
+    if not np.allclose(covariance, covariance.T) or not (np.diag(covariance) > 0.0).all():
+        raise ValueError("its covariance is not symmetric with positive variances")
 
 
 def save_score(score: Score, path: str | Path) -> Path:
