@@ -30,6 +30,8 @@ __all__ = ["SECONDS", "Answer", "Court", "Defect", "ask", "judged", "numbers", "
            "run"]  # fmt: skip
 
 SECONDS = 5.0
+# What Python itself keeps from users.
+_UNSEEN = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
 _JUDGES = ("audit", "experiment")
 _FILE, _ROOM = 2**28, 2**33  # bytes that a file, and this process on top, may take
 
@@ -64,6 +66,9 @@ def ask(*words: object) -> Answer:
             contextlib.redirect_stderr(err),
             _limits(),
         ):
+            warnings.simplefilter("always")
+            for category in _UNSEEN:
+                warnings.simplefilter("ignore", category)
             main()
     except SystemExit as left:
         code = left.code
