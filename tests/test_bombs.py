@@ -371,7 +371,7 @@ def test_processes_of_giant_tables(table, word):
     [
         ('{kind="ou", duration=1e12}', "more or less than numbers"),
         ('{kind="ou", duration=800.0}', "more or less than numbers"),
-        ('{kind="ou", duration=1e-300}', "more or less than numbers"),
+        ('{kind="ou", duration=1e-300}', "too short for doubles"),
         ('{kind="vp", duration=1e12}', "always runs over model time 0 to 1"),
         ('{kind="vp", beta_max=1e12}', "more or less than numbers"),
         ('{kind="vp", beta_max=1e300}', "more or less than numbers"),

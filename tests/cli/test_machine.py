@@ -96,7 +96,7 @@ def limited(kind, value, *words):
     print("status", status, file=sys.stderr, flush=True)
 
 sets = [word for entry in small for word in ("--set", entry)]
-large = [*sets, "--set", "simulate.paths=20000", "--set", "store.every=2"]
+large = [*sets, "--set", "simulate.paths=8192", "--set", "store.every=2"]
 run, page, new = folder / "run.h5", folder / "run.html", folder / "new.h5"
 assert call("run", "mixture_rc", *sets, "--out", run) == 0 == call("report", run)
 assert call("run", "mixture_rc", *large, "--out", folder / "whole.h5") == 0
