@@ -184,3 +184,14 @@ def test_the_page_of_default_converters(shell, tmp_path):
         f"8 bits from −{ends[1] * 1e6:.0f} µV to {ends[1] * 1e6:.0f} µV, its default range" in page
     )
     assert "7 bits from" in page
+
+
+def test_what_a_table_leaves_out_is_noted(shell, tmp_path):
+    table = np.random.default_rng(0).normal(size=(60, 3))
+    lines = [f"{i},{','.join(map(str, row))}" for i, row in enumerate(table.tolist())]
+    (tmp_path / "x.csv").write_text("\n".join([",a,b,c", *lines]))
+    words = ["mixture_rc", "--set", f"target={{kind='array', path='{tmp_path / 'x.csv'}'}}"]
+    status, _, err = shell("run", *words, "--out", tmp_path / "run.h5")
+    note, problem = err.splitlines()
+    assert status == 2 and "note: " in note and "first column has no name" in note
+    assert "3 dimensions" in problem

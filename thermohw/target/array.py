@@ -2,6 +2,8 @@ r"""A data set of the user's own, from a file.
 
     data.npy     data.npz  or  data.npz:key     data.csv     data.h5:/group/dataset
 
+Tables of text (.csv, .tsv, .txt, .dat) are read by `thermohw.target.table`.
+
 The first axis counts rows; anything after it is flattened, so (n, 28, 28) images are rows of 784.
 The split is deterministic: a fixed permutation (numpy PCG64, seed 0, of the row numbers) of which
 the first part trains, the next validates and the last tests. Order in a file often means something
@@ -11,11 +13,10 @@ the first part trains, the next validates and the last tests. Order in a file of
 from __future__ import annotations
 
 import io
-import itertools
 import math
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,14 +26,15 @@ from thermohw.errors import InputError
 from thermohw.intake import require_file, require_room
 from thermohw.target.dataset import TEST, TRAIN, VALIDATION, DataSet
 from thermohw.target.lattice import refuse_gaps, refuse_levels
+from thermohw.target.table import read_table
 
 __all__ = ["array"]
 
 MIN_ROWS = 20
 _HEADER = 4096  # bytes
-_LINE = 2**20  # characters; a row of 16384 numbers has fewer than half of them
 _HDF5 = {".h5", ".hdf5", ".hdf"}
-_SUFFIXES = ".npy, .npz[:key], .csv, .h5:/dataset"
+_TABLES = {".csv", ".tsv", ".txt", ".dat"}
+_SUFFIXES = ".npy, .npz[:key], .csv (.tsv, .txt, .dat), .h5:/dataset"
 
 
 def array(
@@ -84,8 +86,10 @@ def array(
     if not (0.0 < validation < 1.0 and 0.0 < test < 1.0 and validation + test < 1.0):
         got = f"validation = {validation!r} and test = {test!r}"
         raise InputError(f"{got} are not fractions that leave training rows", where="target")
-    raw = _read(str(path)) if arrays is None else np.asarray(arrays["rows"])
+    raw, names = _read(str(path)) if arrays is None else (np.asarray(arrays["rows"]), None)
     rows = _rows(raw, str(path))
+    if dequantise is None and arrays is None:
+        _refuse_constants(rows, names, str(path))
     if dequantise is None and arrays is None:
         refuse_levels(rows, str(path))
     elif dequantise is not None and arrays is None:
@@ -108,30 +112,30 @@ class _Rows(DataSet):
         return super().arrays() | extra
 
 
-def _read(path: str) -> np.ndarray:
-    """The array as the file has it."""
+def _read(path: str) -> tuple[np.ndarray, tuple[str, ...] | None]:
+    """The array as the file has it, and the names of its columns where it tells them."""
     name, key = path, ""
     for suffix in (".npz", *_HDF5):
         head, found, tail = path.partition(f"{suffix}:")
         if found:
             name, key = head + suffix, tail
     file, suffix = Path(name), Path(name).suffix.lower()
-    if suffix not in {".npy", ".npz", ".csv", *_HDF5}:
+    if suffix not in {".npy", ".npz", *_TABLES, *_HDF5}:
         raise InputError(f"cannot read this kind of file; expected {_SUFFIXES}", where=path)
     size = require_file(name).st_size
     require_room(size, "the file", path)
     try:
         if suffix == ".npy":
             with file.open("rb") as stream:
-                return _npy(stream, path)
+                return _npy(stream, path), None
         if suffix == ".npz":
             with zipfile.ZipFile(file) as bundle:
                 names = [member.removesuffix(".npy") for member in bundle.namelist()]
                 with bundle.open(f"{_choose(key, names, path)}.npy") as stream:
-                    return _npy(stream, path)
-        if suffix == ".csv":
-            return _csv(file)
-        return _hdf5(file, key, path)
+                    return _npy(stream, path), None
+        if suffix in _TABLES:
+            return _text(file)
+        return _hdf5(file, key, path), None
     except InputError:
         raise
     # A damaged archive asks for passwords, for methods that do not exist, for keys it lacks.
@@ -175,29 +179,12 @@ def _choose(key: str, names: list[str], path: str) -> str:
     return key
 
 
-def _csv(file: Path) -> np.ndarray:
-    """Comma-separated numbers, one row a line; a first line of column names is skipped."""
+def _text(file: Path) -> tuple[np.ndarray, tuple[str, ...] | None]:
+    """A table of numbers as text, and the names of its columns."""
     # Two characters may be one number, in eight bytes.
     require_room(4 * file.stat().st_size, "its numbers", str(file))
-    with file.open() as stream:
-        rows = filter(str.strip, _short_lines(stream))
-        first = next(rows, None)
-        if first is None:
-            raise ValueError("it is empty")
-        try:
-            [float(cell) for cell in first.split(",")]
-            rows = itertools.chain([first], rows)
-        except ValueError:
-            pass
-        return np.loadtxt(rows, delimiter=",", ndmin=2)
-
-
-def _short_lines(stream: IO[str]) -> Iterator[str]:
-    """Lines of a text, none of which would fill the memory."""
-    for line in iter(lambda: stream.readline(_LINE), ""):
-        if len(line) == _LINE:
-            raise ValueError(f"a line of {_LINE} characters and more")
-        yield line
+    table = read_table(file)
+    return table.values, table.columns
 
 
 def _hdf5(file: Path, key: str, path: str) -> np.ndarray:
@@ -236,6 +223,22 @@ def _rows(raw: np.ndarray, path: str) -> np.ndarray:
         problem = f"{count} values are not finite, the first in row {row}, column {column}"
         raise InputError(problem, where=path)
     return rows
+
+
+def _refuse_constants(rows: np.ndarray, names: tuple[str, ...] | None, path: str) -> None:
+    """A coordinate that never varies has no density, nor have data with one."""
+    constant = np.flatnonzero((rows == rows[:1]).all(0))
+    if not len(constant) or len(constant) == rows.shape[1]:  # equal rows are told as such
+        return
+    said = [f"column {i + 1}" + (f" '{names[i][:40]}'" if names else "") for i in constant[:3]]
+    more = f" and {len(constant) - 3} more" if len(constant) > 3 else ""
+    verb = "is" if len(constant) == 1 else "are"
+    raise InputError(
+        f"{', '.join(said)}{more} {verb} constant ({float(rows[0, constant[0]]):g} in every row): "
+        "data with a density vary along every coordinate; delete it, or dequantise = STEP if the "
+        "data are levels STEP apart",
+        where=path,
+    )
 
 
 def _split(n: int, validation: float, test: float, shuffle: bool) -> np.ndarray:

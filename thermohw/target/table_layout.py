@@ -1,0 +1,254 @@
+"""How a table of text is written: encoding, delimiter, decimals, header, units and index.
+
+`thermohw.target.table` says what is recognised; this is told from the first rows, as the one way of
+writing that makes numbers of most cells and rows of one length. What could be read in two ways is
+`Unclear`.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NoReturn
+
+import numpy as np
+
+from thermohw.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = [
+    "DELIMITERS", "GERMAN", "HEAD", "MISSING", "NUMBER", "THOUSANDS", "Layout", "Text", "Unclear",
+    "layout_of", "split_cells",
+]  # fmt: skip
+
+HEAD = 200  # rows that tell how the table is written
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+GERMAN = re.compile(r"[+-]?(\d+,?\d*|,\d+)([eE][+-]?\d+)?")
+MISSING = {"", "na", "n/a", "#n/a", "nan", "null", "none", "nil", "-", "--", "?", ".", "inf",
+           "-inf", "+inf", "infinity", "#value!", "#div/0!", "#ref!", "#num!"}  # fmt: skip
+DELIMITERS = {";": "';'", "\t": "tab", ",": "','", "|": "'|'", None: "blanks"}
+
+THOUSANDS = re.compile(r"[+-]?\d{1,3}([., '\u00a0\u202f]\d{3})+([.,]\d+)?")
+
+_LINE = 2**20  # characters; a row of 16384 numbers has fewer than half of them
+_COUNT = re.compile(r"\d+")
+
+
+class Unclear(Exception):
+    """A table that could be read in two ways, and what would make it clear."""
+
+
+@dataclass
+class Layout:
+    """How a table is written.
+
+    Attributes:
+        delimiter: a character; None for blanks.
+        comma: decimals are written with a comma.
+        before: rows above the numbers.
+        width: fields of a row.
+        skipped: columns of the index, 0 or 1.
+        closing: every row ends with a delimiter.
+        names: of all columns.
+        notes: what was recognised and left out.
+    """
+
+    delimiter: str | None
+    comma: bool
+    before: int = 0
+    width: int = 0
+    skipped: int = 0
+    closing: bool = False
+    names: list[str] | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def title(self, column: int) -> str:
+        """A column in words; counted from 1."""
+        name = self.names[column] if self.names and column < len(self.names) else ""
+        return f"column {column + 1}" + (f" '{name[:40]}'" if name else "")
+
+    def fields(self, line: str) -> list[str]:
+        """The cells of a row."""
+        cells = split_cells(line, self.delimiter)
+        return cells[:-1] if self.closing and len(cells) == self.width + 1 else cells
+
+    def likeness(self, cell: str) -> float:
+        """How much like a number a cell is: 1 for one, a little less with thousands separators."""
+        return 1.0 if self.number(cell) else 0.9 * (THOUSANDS.fullmatch(cell) is not None)
+
+    def number(self, cell: str) -> bool:
+        """Whether a cell is a number."""
+        return bool((GERMAN if self.comma else NUMBER).fullmatch(cell))
+
+
+class Text:
+    """The lines of a file that are no comments and not blank."""
+
+    def __init__(self, file: Path) -> None:
+        self.file, self.encoding = file, _encoding(file)
+        self.delimiter: str | None = None  # of a line "sep=;"
+        first = next(self._lines(), (0, ""))[1]
+        told = re.fullmatch(r'"?sep=(.|\\t)"?', first.strip(), re.IGNORECASE)
+        if told:
+            self.delimiter = told[1].replace("\\t", "\t")
+        self._told = bool(told)
+
+    def rows(self) -> Iterator[tuple[int, str]]:
+        """(line number from 1, line) of everything that is not blank and no comment."""
+        lines = self._lines()
+        if self._told:
+            next(lines)
+        return lines
+
+    def _lines(self) -> Iterator[tuple[int, str]]:
+        with self.file.open(encoding=self.encoding, errors="replace") as stream:
+            for number, line in enumerate(iter(lambda: stream.readline(_LINE), ""), 1):
+                if len(line) == _LINE:
+                    self.refuse(f"line {number}: a line of {_LINE} characters and more")
+                bare = line.strip()
+                if not bare or bare.startswith(("#", "%", "//")):
+                    if not bare.lower().startswith(("#n/a", "#value", "#div", "#ref", "#num")):
+                        continue
+                yield number, line.rstrip("\r\n").replace("\u2212", "-").replace("\u00a0", " ")
+
+    def refuse(self, problem: str) -> NoReturn:
+        """Raise an InputError that names the file."""
+        raise InputError(problem, where=str(self.file))
+
+
+def _encoding(file: Path) -> str:
+    """UTF-8, UTF-16 with its mark, else cp1252: there the marks of a header differ, no digit."""
+    with file.open("rb") as stream:
+        head = stream.read(4)
+        if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            return "utf-16"
+        stream.seek(0)
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        try:
+            for chunk in iter(lambda: stream.read(2**20), b""):
+                decoder.decode(chunk)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return "cp1252"
+    return "utf-8-sig"
+
+
+def split_cells(line: str, delimiter: str | None) -> list[str]:
+    """The cells of a row, without blanks, quotes and a remark behind them."""
+    if delimiter is None:
+        cells = line.replace('"', " ").split()
+    else:
+        cells = [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter), [])]
+    for i, cell in enumerate(cells):
+        if "#" in cell and cell.lower() not in MISSING:
+            rest = cell.partition("#")[0].strip()
+            return [*cells[:i], *([rest] if rest else [])]
+    return cells
+
+
+def layout_of(text: Text) -> Layout:
+    """How a table is written, from its first rows."""
+    head = [row for row, _ in zip(text.rows(), range(HEAD), strict=False)]
+    if not head:
+        text.refuse("cannot be read (it is empty): expected rows of numbers")
+    layout = _delimited(text, [line for _, line in head])
+    rows = [layout.fields(line) for _, line in head]
+    header = _header(layout, rows)
+    body = rows[layout.before :]
+    if not body:
+        text.refuse("has a header and no rows of numbers")
+    if header is not None:
+        _index(layout, header, body)
+    return layout
+
+
+def _delimited(text: Text, lines: list[str]) -> Layout:
+    """The delimiter and the decimals that make numbers of most cells, and rows of one length."""
+    tried: list[tuple[float, int, Layout]] = []
+    quoted = any('"' in line for line in lines[1:])  # "1,5","2,5"
+    candidates: list[str | None] = [text.delimiter] if text.delimiter else list(DELIMITERS)
+    for delimiter in candidates:
+        for comma in (False, True) if delimiter != "," or quoted else (False,):
+            layout = Layout(delimiter, comma)
+            cut = [split_cells(line, delimiter) for line in lines]
+            body = cut[1:] or cut
+            widths = [len(cells) for cells in body]
+            layout.width = max(set(widths), key=widths.count)
+            if layout.width > 1 and all(
+                cells[-1] == "" for cells in cut if len(cells) == layout.width
+            ):
+                layout.closing, layout.width = True, layout.width - 1
+            cells = [layout.fields(line) for line in lines][1 if len(lines) > 1 else 0 :]
+            shares = [
+                sum(map(layout.likeness, row)) / layout.width if len(row) == layout.width else 0.0
+                for row in cells
+            ]
+            fit = float(np.mean(shares))
+            # A header has a name for every column; R leaves out that of the first.
+            names = len(cut[0]) - layout.closing
+            fit *= 1.0 if names == layout.width else 0.98 if names == layout.width - 1 else 0.9
+            # As well as another: more columns, then a point, then the order of the table.
+            tried.append((fit, layout.width * (2 - comma), layout))
+    best = max(range(len(tried)), key=lambda i: (round(tried[i][0], 3), tried[i][1], -i))
+    found = tried[best][2]
+    cells = [found.fields(line) for line in lines]
+    pairs = found.delimiter == "," and all(
+        len(row) == 2 and all(map(_COUNT.fullmatch, row)) for row in cells
+    )
+    alone = found.comma and found.width == 1 and ("," in lines[0] or found.number(lines[0].strip()))
+    if pairs or alone:
+        raise Unclear(
+            "rows such as 1,5 may be two integers or one number with a decimal comma: name the "
+            "columns, or write 1.5"
+        )
+    return found
+
+
+def _header(layout: Layout, rows: list[list[str]]) -> list[str] | None:
+    """Names of the columns; says how many rows are above the numbers."""
+    first = rows[0]
+    words = [cell for cell in first if not layout.number(cell) and cell.lower() not in MISSING]
+    counts = first[1:] if first and first[0] == "" else first
+    counted = counts == [str(i) for i in range(len(counts))] and len(rows) > 1
+    if counted and not words:  # pandas' names of columns without names, or a row of integers?
+        others = [cell for row in rows[1:] for cell in row[len(first) - len(counts) :]]
+        whole = [bool(_COUNT.fullmatch(cell)) for cell in others]
+        if any(whole) and first[0] != "":
+            raise Unclear("its first row counts the columns: name them, or write 0.0 for a number")
+    if not words and not counted:
+        return None
+    layout.names, layout.before = list(first), 1
+    if counted:
+        layout.notes.append("its first row counts the columns: read as their names")
+    if len(rows) > 1 and len(rows[1]) == len(first):
+        below = [cell for cell in rows[1] if cell.lower() not in MISSING]
+        if len(below) == len(rows[1]) and not any(map(layout.number, below)):
+            following = rows[2] if len(rows) > 2 else []
+            if any(map(layout.number, following)):
+                layout.before = 2
+                layout.notes.append(f"its second row, {', '.join(below)[:60]}, is read as units")
+    return first
+
+
+def _index(layout: Layout, header: list[str], body: list[list[str]]) -> None:
+    """A first column without a name: pandas' index, or the names that R gives to rows."""
+    short = len(header) == layout.width - 1
+    blank = len(header) == layout.width and (header[0] == "" or header[0].startswith("Unnamed: 0"))
+    if not (short or blank) or layout.width < 2:
+        return
+    cells = [row[0] for row in body if row]
+    counts = all(_COUNT.fullmatch(cell) for cell in cells)
+    if not counts and all(layout.number(cell) for cell in cells):
+        if short:
+            return  # `_numbers` finds a header that is too short
+        raise Unclear("column 1 has no name: name it, or delete it if it is an index")
+    if short:
+        assert layout.names is not None
+        layout.names = ["", *layout.names]
+    layout.skipped = 1
+    layout.notes.append("its first column has no name and counts or names the rows: left out")
