@@ -13,7 +13,7 @@ from fuzz.bench import Bench
 from fuzz.court import Court
 from fuzz.hunt import CHECKS, DRAWS, play
 from fuzz.kinds import KINDS
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 
 EACH, LONG = 23, 230
 LEAST = 0.2
@@ -29,7 +29,7 @@ def look(kind: str, count: int, bench: Bench, court: Court) -> None:
     """So many inputs of a kind, the same every time."""
 
     @settings(max_examples=count, derandomize=True, database=None, deadline=None,
-              suppress_health_check=CHECKS)  # fmt: skip
+              suppress_health_check=CHECKS, phases=[Phase.generate, Phase.shrink])  # fmt: skip
     @given(DRAWS)
     def one(data: bytes) -> None:
         play(kind, bench, court, data)

@@ -244,6 +244,7 @@ CONTRADICTIONS = {
     "a number for a group": ("parameters/start", 0.0),
     "a schedule of one tick": ("parameters/schedule/model_time", np.zeros(1)),
     "a schedule of another shape": ("parameters/schedule/physical_time", np.zeros((3, 3))),
+    "a schedule that stands still": ("parameters/schedule/physical_time", np.zeros(65)),
     "a ledger of other paths": ("ledger/energy.end", np.zeros(7)),
     "a profile of nothing": ("results/profile", np.full((64, 3), np.nan)),
     "peaks of another shape": ("results/peaks", np.zeros((2, 2))),

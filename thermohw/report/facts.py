@@ -180,12 +180,17 @@ def read_facts(run: RunReader) -> Facts:
 
 
 def _require_schedule(schedule: dict[str, Any], where: str) -> None:
-    """The ticks of the schedule must be as many in model time, in seconds and in its profile."""
+    """The ticks of the schedule must be as many in model time, in seconds and in its profile, and
+    time must go one way in each.
+    """
     model, seconds, edges = (
         np.asarray(schedule[name]) for name in ("model_time", "physical_time", "profile_edges")
     )
     fits = model.ndim == 1 and model.shape == seconds.shape and len(model) > 1
-    if not (fits and edges.ndim == 1 and edges[0] == 0 and edges[-1] == len(model) - 1):
+    fits = fits and edges.ndim == 1 and edges[0] == 0 and edges[-1] == len(model) - 1
+    falls = fits and (np.diff(model) < 0).all() and np.isfinite(model).all()
+    grows = fits and (np.diff(seconds) > 0).all() and np.isfinite(seconds).all()
+    if not (falls and grows and (np.diff(edges) >= 0).all()):
         raise StoreError("its schedule contradicts itself: run anew", where=where)
 
 
