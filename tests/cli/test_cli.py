@@ -52,6 +52,26 @@ def test_a_grid_that_no_audit_will_explain_is_noted(shell, tmp_path):
         assert ("note: the ticks bias the samples by" in out) == noted
 
 
+def test_what_was_rounded_is_noted(shell, tmp_path):
+    """33 MHz in 3 us are 99 ticks; 33.3 MHz are 99.9, of which 100 are played."""
+    path = tmp_path / "run.h5"
+    words = ["mixture_rc", "--paths", 64, "--set", "protocol.ticks=none", "--out", path]
+    words += ["--set", "likelihood.test=0", "--set", "audit.twins=false"]
+    words += ["--set", "protocol.control=clocked", "--set", "protocol.stepper=auto"]
+    assert "note:" not in shell("run", *words, "--set", "protocol.clock='33 MHz'")[1]
+    path.unlink()
+    out = shell("run", *words, "--set", "protocol.clock='33.3 MHz'")[1]
+    assert "note: clock = 33.3 MHz makes 99.9 ticks of this run: 100 are played" in out
+    limits = next(c for c in json.loads(shell("audit", path, "--json")[1])["checks"]
+                  if c["name"] == "protocol_limits")  # fmt: skip
+    assert "makes 99.9 ticks" in limits["detail"]
+    path.unlink()
+    words += ["--set", "protocol.ticks=64", "--set", "protocol.dac_bits=8"]
+    words += ["--set", "protocol.dac_range=['-200 mV', '200 mV']"]
+    out = shell("run", *words)[1]
+    assert "range reaches 200 mV, beyond the datasheet's dac_full_scale of 100 mV" in out
+
+
 def test_report_writes_a_page(shell, run_file, tmp_path):
     status, out, _ = shell("report", run_file, "--out", tmp_path / "page.html")
     assert status == 0 and (tmp_path / "page.html").stat().st_size > 10_000

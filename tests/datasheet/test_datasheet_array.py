@@ -5,8 +5,10 @@ from __future__ import annotations
 import tomllib
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
+from thermohw.circuit import load_device
 from thermohw.datasheet import load_datasheet, read_datasheet
 from thermohw.datasheet.override import apply_overrides
 from thermohw.errors import InputError
@@ -119,6 +121,47 @@ def test_couplings_join_each_pair_of_neighbours_once() -> None:
     one = read_datasheet(CELL + COUPLING + "axis = 1\n", "array")
     ends = [c.between for c in one.capacitors if c.name.startswith("cc")]
     assert ends == [(f"a[{i},{j}]", f"b[{i},{j + 1}]") for i in range(2) for j in range(2)]
+
+
+RING = """format = "thermohw-device/1"
+[[node]]
+name = "n0"
+capacitance = "1 pF"
+[[resistor]]
+name = "r0"
+between = ["n0", "gnd"]
+resistance = "1 Mohm"
+temperature = "300 K"
+source = true
+[array]
+cell = "n0"
+shape = [5]
+[[array.coupling]]
+name = "cc"
+between = ["n0", "n0"]
+capacitance = "0.25 pF"
+ring = true
+"""
+
+
+def test_a_ring_closes(tmp_path) -> None:
+    """C_M is a circulant: its eigenvalues are C + Cc (2 - 2 cos(2 pi k/5)), k = 0 ... 4."""
+    path = tmp_path / "ring.toml"
+    path.write_text(RING)
+    device = load_device(str(path))
+    values = np.linalg.eigvalsh(device.capacitance) * device.scale.capacitance
+    wanted = 1e-12 + 0.25e-12 * (2.0 - 2.0 * np.cos(2.0 * np.pi * np.arange(5) / 5))
+    assert np.allclose(values, np.sort(wanted), rtol=1e-12)
+    assert read_datasheet(RING, "ring").capacitors[-1].name == "cc[4|0]"
+
+
+def test_a_ring_along_one_axis_only() -> None:
+    grid = RING.replace("[5]", "[2, 3]")
+    with pytest.raises(InputError, match="cc.ring: axis 0 has 2 cells, and a ring has at least 3"):
+        read_datasheet(grid, "ring")
+    sheet = read_datasheet(grid + "axis = 1\n", "ring")
+    names = [c.name for c in sheet.capacitors]
+    assert len(names) == 6 and {"cc[0,2|0,0]", "cc[1,2|1,0]"} < set(names)
 
 
 @pytest.mark.parametrize(

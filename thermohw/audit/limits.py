@@ -13,6 +13,7 @@ from __future__ import annotations
 from thermohw.audit.evidence import Evidence
 from thermohw.audit.verdict import Check, Quantity, not_applicable
 from thermohw.control import datasheet_limits, effective_temperature
+from thermohw.control.limits import rounded_notes
 from thermohw.control.realisation import describe_realisation, hottest
 from thermohw.estimate import HOLDS, VIOLATED
 from thermohw.units import engineering
@@ -52,7 +53,7 @@ def protocol_limits(evidence: Evidence) -> Check:
 def _remarks(evidence: Evidence) -> str:
     """Clipping, and signals that no thermal circuit could carry."""
     plan, peaks = evidence.plan, evidence.peaks
-    remarks = []
+    remarks = rounded_notes(plan)
     for converter, peak, words in (
         (plan.adc, "voltage", "readings"),
         (plan.dac, "source", "sources"),

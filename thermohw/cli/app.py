@@ -103,6 +103,7 @@ def run(
     baths: Baths = None,
 ) -> None:
     """Simulate a SPEC into a run file."""
+    from thermohw.control.limits import rounded_notes
     from thermohw.pipeline import load_spec, run_spec
 
     if on != "cpu":
@@ -116,8 +117,9 @@ def run(
     result = run_spec(load_spec(spec, overrides), out, resume=resume)
     typer.echo(result.ledger.text(baths))
     remark = result.plan.bias.remark
-    if remark is not None:
-        typer.echo(f"note: {remark}: an audit of many paths calls that violated")
+    notes = [f"{remark}: an audit of many paths calls that violated"] if remark else []
+    for note in [*rounded_notes(result.plan), *notes]:
+        typer.echo(f"note: {note}")
     typer.echo(f"written to {out}; next: thermohw audit {out}")
 
 

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from thermohw.units import K_B
+from thermohw.units import K_B, engineering, parse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from thermohw.control.plan import Plan
 
-__all__ = ["Limit", "datasheet_limits", "effective_temperature"]
+__all__ = ["Limit", "datasheet_limits", "effective_temperature", "rounded_notes"]
+
+_WHOLE = 1e-6  # of a tick: what a rate in decimals may miss a whole number by
 
 
 class Limit(NamedTuple):
@@ -74,3 +76,27 @@ def effective_temperature(plan: Plan) -> float:
     C V0^2/k.
     """
     return plan.protocol.device.scale.capacitance * plan.protocol.v0**2 / K_B
+
+
+def rounded_notes(plan: Plan) -> list[str]:
+    """What was asked for and is played otherwise, or cannot be had from the datasheet's parts."""
+    protocol, notes = plan.protocol, []
+    if protocol.clock is not None:
+        asked = protocol.clock if isinstance(protocol.clock, float) else parse(protocol.clock, "Hz")
+        exact, ticks = asked * plan.seconds, plan.schedule.ticks
+        if abs(exact - ticks) > _WHOLE:
+            notes.append(
+                f"clock = {engineering(asked, 'Hz', 6)} makes {exact:.6g} ticks of this run: "
+                f"{ticks} are played, a mean rate of {engineering(ticks / plan.seconds, 'Hz', 6)}"
+            )
+    sheet = protocol.device.datasheet
+    scale = None if sheet is None else sheet.limits.values().get("dac_full_scale")
+    if plan.dac is not None and scale is not None and plan.drive.wiring == "emf":
+        size = protocol.device.scale.voltage
+        reach = max(abs(plan.dac.low), abs(plan.dac.high)) * size
+        if reach > scale:
+            notes.append(
+                f"the source converter's range reaches {engineering(reach, 'V')}, beyond the "
+                f"datasheet's dac_full_scale of {engineering(scale, 'V')}"
+            )
+    return notes

@@ -6,7 +6,8 @@ cell is copied under names with the index behind: node n0 becomes n0[0,0], n0[0,
 outside the cell, and ground, are shared by all copies. A coupling puts one element between each
 cell and the next along an axis (along every axis when none is named): rc[0,3|0,4] joins (0, 3) to
 (0, 4). It is a resistor, a capacitor or an inductor between two nodes, or a mutual inductance
-between two inductors. Borders are open.
+between two inductors. Borders are open, unless `ring = true` joins the last cell along an axis to
+the first: rc[0,4|0,0].
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ def repeat(elements: Elements, array: ArrayTable, where: str) -> Elements:
         mutuals += (_copied(m, wound, index) for m in elements.mutuals if wound & {*m.between})
     for table in array.coupling:
         _check_coupling(table, array, wound, where)
-        for here, there in _neighbours(array.shape, table.axis):
+        for here, there in _neighbours(array.shape, table.axis, ring=table.ring):
             name = f"{table.name}[{_text(here)}|{_text(there)}]"
             ends = f"{table.between[0]}[{_text(here)}]", f"{table.between[1]}[{_text(there)}]"
             if table.capacitance is not None:
@@ -123,6 +124,14 @@ def _check_coupling(
             "counted from 0",
             where=where,
         )
+    axes = range(len(array.shape)) if table.axis is None else (table.axis,)
+    short = [axis for axis in axes if array.shape[axis] < 3]
+    if table.ring and short:
+        raise InputError(
+            f"{table.name}.ring: axis {short[0]} has {array.shape[short[0]]} cells, and a ring has "
+            "at least 3; name the axis that closes with axis = N",
+            where=where,
+        )
     lossy = table.resistance is not None or table.series_resistance is not None
     alone = table.series_resistance is not None and table.inductance is None
     hot = table.temperature is not None
@@ -134,9 +143,10 @@ def _check_coupling(
         )
 
 
-def _neighbours(shape: Index, axis: int | None) -> Iterator[tuple[Index, Index]]:
+def _neighbours(shape: Index, axis: int | None, *, ring: bool) -> Iterator[tuple[Index, Index]]:
     """Pairs of cells next to each other, each pair once, row-major by the first."""
     for here in itertools.product(*map(range, shape)):
         for along in range(len(shape)) if axis is None else (axis,):
-            if here[along] + 1 < shape[along]:
-                yield here, (*here[:along], here[along] + 1, *here[along + 1 :])
+            following = here[along] + 1
+            if following < shape[along] or ring:
+                yield here, (*here[:along], following % shape[along], *here[along + 1 :])

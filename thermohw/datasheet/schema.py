@@ -99,6 +99,7 @@ class CouplingTable(Table):
     name: Name
     between: tuple[str, str]
     axis: Annotated[int, Field(strict=True, ge=0)] | None = None
+    ring: Annotated[bool, Field(strict=True)] = False
     resistance: Ohm | None = None
     temperature: Kelvin | None = None
     source: Annotated[bool, Field(strict=True)] = False
