@@ -125,6 +125,15 @@ def test_a_default_that_is_no_json_is_refused():
         merge(of({"a": object()}), {}, quick=False)
 
 
+@pytest.mark.parametrize("value", [float("nan"), [1.0, float("inf")], {"a": {1}}])
+def test_values_that_are_no_json_are_refused(value):
+    for given, quick in (({"a": value}, {}), ({}, {"a": value})):
+        with pytest.raises(InputError, match="is none of numbers|expected"):
+            merge(of({"a": None}, quick=quick), given, quick=True)
+    with pytest.raises(InputError, match="a: the default .* is none of numbers"):
+        merge(of({"a": value}), {}, quick=False)
+
+
 def test_cells_cannot_change_the_parameters():
     p = {"a": [1, 2]}
     of(p, cells=lambda p: [{"i": p["a"].pop()}]).work(p)

@@ -149,15 +149,11 @@ def merge(study: Study, given: Mapping[str, Any], *, quick: bool) -> dict[str, A
     """
     p = {}
     for key, value in study.parameters.items():
-        try:
-            p[key] = _copy(value)
-        except (TypeError, ValueError):
-            kinds = "numbers, texts, true or false, and lists of them"
-            raise InputError(f"the default {value!r} is none of {kinds}", where=key) from None
+        p[key] = _plain(value, "the default ", key)
     for source, values in (("quick", study.quick if quick else {}), ("--set", given)):
         for key, value in values.items():
             where = f"{source} {key}"
-            p[key] = _conform(_copy(value), _default(study, key, source), where)
+            p[key] = _conform(_plain(value, "", where), _default(study, key, source), where)
     return p
 
 
@@ -168,9 +164,22 @@ def _default(study: Study, key: str, source: str = "--set") -> Any:
     return study.parameters[key]
 
 
+def _plain(value: Any, what: str, where: str) -> Any:
+    """A copy of a value that JSON can hold.
+
+    Raises:
+        InputError: it is of another kind, or a number that is none.
+    """
+    try:
+        return _copy(value)
+    except (TypeError, ValueError, RecursionError):
+        kinds = "numbers, texts, true or false, and lists of them"
+        raise InputError(f"{what}{value!r} is none of {kinds}", where=where) from None
+
+
 def _copy(value: Any) -> Any:
     """Plain JSON, so that no run changes the defaults of the next, and tuples are lists."""
-    return json.loads(json.dumps(value))
+    return json.loads(json.dumps(value, allow_nan=False))
 
 
 def _read(text: str, default: Any, where: str) -> Any:
