@@ -84,6 +84,7 @@ def main(name: str) -> None:
         path = Path(folder) / Path(name).name
         path.write_bytes(raw)
         account = audit(path).to_json()
+        print("ready", flush=True)  # what comes before is the machine's time, not a flip's
         for line in sys.stdin:
             place, bit = map(int, line.split())
             with path.open("r+b") as file:

@@ -30,7 +30,7 @@ def run(tmp_path_factory):
 
 def start(path: Path) -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, str(FLIP), str(path)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -38,6 +38,8 @@ def start(path: Path) -> subprocess.Popen[str]:
         text=True,
         env=environment,
     )
+    assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    return process
 
 
 def answers(path: Path, flips: list[tuple[str, int, int]], workers: int) -> list[str]:
