@@ -182,6 +182,22 @@ def test_incomplete_files_are_refused():
     for change in (lost, cut, bare, mute, garbled, elsewhere, newer):
         with pytest.raises(InputError):
             score_from_bytes(rewritten(data, change))
+    for key in ("narrowest", "step", "levels"):
+        for value in ([], "1", None, True, 0.0, -1.0, float("nan"), 10**400):
+
+            def number(tensors, header, key=key, value=value):
+                header["architecture"]["numbers"][key] = value
+
+            with pytest.raises(InputError):
+                score_from_bytes(rewritten(data, number))
+    for key, values in {"shift": (1.0, [1.0], None, ["x"] * 3), "scale": (0.0, "1", None)}.items():
+        for value in values:
+
+            def record(tensors, header, key=key, value=value):
+                header["record"][key] = value
+
+            with pytest.raises(InputError):
+                score_from_bytes(rewritten(data, record))
     mean, covariance = "preconditioner.mean", "preconditioner.covariance"
     odd = {
         "weights.bias_1": (lambda v: v * torch.nan, lambda v: v.double(), lambda v: v.int()),

@@ -28,7 +28,7 @@ from safetensors import SafetensorError
 
 from thermohw import outputs
 from thermohw.errors import InputError
-from thermohw.intake import MOST_WEIGHTS, parse_json, read_bytes
+from thermohw.intake import MOST_WEIGHTS, finite, parse_json, read_bytes
 from thermohw.process import Process, process_from_dict
 from thermohw.score.base import Score
 from thermohw.score.network import Head, NetworkScore, build_head
@@ -125,11 +125,21 @@ def _described(
     }
     _require_moments(arrays)
     numbers, trunk = architecture["numbers"], architecture["trunk"]
+    for name, value in numbers.items():
+        if not finite(value, name) > 0.0:
+            raise ValueError(f"{name} = {value!r}: expected a positive number")
     for name, value in {**numbers, **trunk}.items():
         if name in _MOST and not (isinstance(value, int) and 1 <= value <= _MOST[name]):
             raise ValueError(f"{name} = {value!r}: at most {_MOST[name]}")
     head = build_head(architecture["head"], process, arrays, numbers=numbers, trunk=trunk)
-    return process, head, dict(description["record"])
+    record = dict(description["record"])
+    dim = len(arrays["mean"])
+    shift = np.asarray(record.get("shift", [0.0] * dim), dtype=np.float64)
+    if shift.shape != (dim,) or not np.isfinite(shift).all():
+        raise ValueError(f"its shift has shape {shift.shape}, or is no number")
+    if not finite(record.get("scale", 1.0), "scale") > 0.0:
+        raise ValueError("its scale is not positive")
+    return process, head, record
 
 
 def _require_moments(arrays: Mapping[str, np.ndarray]) -> None:
