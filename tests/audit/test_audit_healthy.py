@@ -19,7 +19,8 @@ from thermohw.units import K_B
 
 CHECKS = [
     "finite_values", "distinct_paths", "first_law", "bath_heat", "noise_temperature",
-    "noise_correlation", "gain", "filter", "start_law", "second_law", "fluctuation_even", "fluctuation_odd",
+    "noise_correlation", "gain", "filter", "start_law", "second_law", "fluctuation_even",
+    "fluctuation_odd",
     "bound_marginal", "bound_ode", "nll_above_entropy", "information", "information_identity",
     "sample_law", "protocol_limits",
 ]  # fmt: skip

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from thermohw.audit.moments import ExponentialSum, Moments
+from thermohw.audit.moments import Moments
+from thermohw.exponential import ExponentialMean
 
 
 def chunks(values, sizes):
@@ -29,14 +30,14 @@ def test_merged_chunks_equal_the_whole(rng):
 
 def test_exponential_average_merges_without_overflow(rng):
     x = rng.normal(scale=0.5, size=4000)
-    total = ExponentialSum(keep=200)
+    total = ExponentialMean(len(x))
     for part in chunks(x, [100, 3900]):
         total.add(part - 800.0)  # e^800 is no float64
     weights = np.exp(-x)
     mean, stderr = weights.mean(), weights.std(ddof=1) / len(x) ** 0.5
     assert total.average.stderr / total.average.value == pytest.approx(stderr / mean, rel=1e-10)
     assert total.effective == pytest.approx(weights.sum() ** 2 / (weights**2).sum(), rel=1e-10)
-    plain = ExponentialSum(keep=200)
+    plain = ExponentialMean(len(x))
     plain.add(x)
     assert plain.average.value == pytest.approx(mean, rel=1e-12)
     assert plain.average.stderr == pytest.approx(stderr, rel=1e-9)
@@ -47,7 +48,7 @@ def test_tail_index_of_a_pareto_law(rng, index):
     # Weights u^-k have tail index k. With m points in the tail the estimate scatters by (1 +
     # k)/sqrt(m).
     n = 100_000
-    total = ExponentialSum(keep=1000)
+    total = ExponentialMean(n)
     for part in chunks(rng.uniform(size=n), [n // 2, n // 2]):
         total.add(index * np.log(part))
     m = int(3.0 * n**0.5)
@@ -55,10 +56,10 @@ def test_tail_index_of_a_pareto_law(rng, index):
 
 
 def test_weights_without_a_tail():
-    total = ExponentialSum(keep=100)
+    total = ExponentialMean(1000)
     total.add(np.zeros(1000))
     assert total.tail == 0.0 and tuple(total.average) == (1.0, 0.0) and total.effective == 1000.0
-    assert ExponentialSum(keep=10).tail == float("inf")
+    assert ExponentialMean(10).tail == float("inf")
 
 
 @pytest.mark.filterwarnings("error")

@@ -16,13 +16,13 @@ stored voltages: an audit trusts no stored verdict.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import sqrt
 
 import numpy as np
 
-from thermohw.audit.moments import ExponentialSum, Moments
+from thermohw.audit.moments import Moments
 from thermohw.audit.paths import PathTally
 from thermohw.circuit import LinearDevice
+from thermohw.exponential import ExponentialMean
 
 __all__ = ["Accounts"]
 
@@ -60,7 +60,7 @@ class Accounts:
     paths: int
     single: bool
     moments: Moments = field(default_factory=lambda: Moments("residual"))
-    exponentials: dict[str, ExponentialSum] = field(default_factory=dict)
+    exponentials: dict[str, ExponentialMean] = field(default_factory=dict)
     residual: float = 0.0
     mismatch: float = 0.0
     tally: PathTally = field(default_factory=PathTally)
@@ -101,7 +101,7 @@ class Accounts:
         self.moments.add(columns | {"exchanged": exchanged})
         for name in _AVERAGED:
             if name in columns:
-                fresh = ExponentialSum(int(3.0 * sqrt(self.paths)) + 2)
+                fresh = ExponentialMean(self.paths)
                 self.exponentials.setdefault(name, fresh).add(columns[name])
         if self.single:
             exchanged = exchanged + 0.5 * self.device.dim * float(self.device.temperatures.max())

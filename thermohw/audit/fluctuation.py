@@ -5,11 +5,10 @@ the schedule reversed and the control re-evaluated (`thermohw.thermo.fluctuation
 a source in series, odd for an injected current. Both theorems hold for any control and any tick
 size, whichever wiring ran, as long as the kernel is Gaussian and known.
 
-The average is carried by rare paths. No verdict is given where fewer than 100 effective samples
-carry it or where the tail of the weights w = e^-Sigma has an index of 0.7 or more
-(`thermohw.audit.moments`): the paths that matter did not occur, and the error bar is too small.
-Between 0.5 and 0.7 a deviation is no violation. Jensen's inequality needs no tail: a mean Sigma
-below zero always is one.
+The average is carried by rare paths. No verdict is given where it is not to be trusted
+(`thermohw.exponential`): the paths that matter did not occur, and the error bar is too small. Where
+the error bar alone is not honest a deviation is no violation. Jensen's inequality needs no tail: a
+mean Sigma below zero always is one.
 """
 
 from __future__ import annotations
@@ -20,13 +19,8 @@ from thermohw.audit.evidence import Evidence, model_tensor
 from thermohw.audit.verdict import Check, not_applicable
 from thermohw.estimate import EXPLAINED, VIOLATED, judge, worst
 
-__all__ = ["ENOUGH", "HEAVY", "SLOW", "fluctuation"]
+__all__ = ["fluctuation"]
 
-ENOUGH, SLOW, HEAVY = (
-    100.0,
-    0.5,
-    0.7,
-)  # effective samples; tail index of a slow and of a useless average
 _THEOREM_DIM = 3
 
 
@@ -41,10 +35,10 @@ def fluctuation(evidence: Evidence, parity: str) -> Check:
     if column not in evidence.accounts.exponentials:
         return not_applicable(name, f"log path ratios were not recorded: {_why_not(evidence)}")
     total, mean = evidence.accounts.exponentials[column], evidence.moments[column]
-    average, effective, tail = total.average, total.effective, total.tail
+    average = total.average
     below = judge(mean.z(0.0), relation=">=")
-    weight = f"effective sample number {effective:.3g} of {evidence.paths}, tail index {tail:.2f}"
-    if below != VIOLATED and (effective < ENOUGH or tail >= HEAVY):
+    weight = total.weight()
+    if below != VIOLATED and not total.trusted:
         return not_applicable(
             name,
             f"{weight}, mean Sigma {mean.value:.4g} nats: the average {average.value:.4g} rests on "
@@ -52,7 +46,7 @@ def fluctuation(evidence: Evidence, parity: str) -> Check:
             value=average.value,
         )
     z, status = average.z(1.0), judge(average.z(1.0))
-    if status == VIOLATED and tail >= SLOW:
+    if status == VIOLATED and not total.honest:
         status = EXPLAINED
     status = worst(status, below)
     detail = (

@@ -47,7 +47,6 @@ from thermohw.thermo.information import converter_bounds
 
 __all__ = ["Learned", "information", "information_identity", "information_quantities", "learned"]
 
-_ENOUGH = 100.0  # effective samples that an exponential average needs
 _BIAS = 0.1  # standard errors by which a comparison may be off at most
 _READINGS = 1024  # whose joint covariance is still diagonalised
 
@@ -145,13 +144,12 @@ def _sagawa_ueda(evidence: Evidence) -> tuple[str, str]:
             NOT_APPLICABLE,
             "Sagawa-Ueda average not taken: pathwise information or end densities not recorded",
         )
-    average, effective, kappa = total.average, total.effective, _kappa(evidence)
-    weight = f"effective sample number {effective:.3g} of {evidence.paths}"
+    average, weight, kappa = total.average, total.weight(), _kappa(evidence)
     if kappa is None:
         reason = f"of more than {_READINGS} readings ({weight})"
         return NOT_APPLICABLE, f"Sagawa-Ueda average not applicable: {reason}"
     weight = f"kappa {kappa:.3g}, {weight}"
-    if kappa >= 1.0 or effective < _ENOUGH:
+    if kappa >= 1.0 or not total.trusted:
         return NOT_APPLICABLE, f"Sagawa-Ueda average not applicable at {weight}"
     z = average.z(1.0)
     return (

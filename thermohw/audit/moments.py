@@ -1,4 +1,4 @@
-"""Means and exponential averages over paths, a chunk at a time.
+"""Means over paths, a chunk at a time.
 
 Ledgers may hold 1e7 paths, so nothing here keeps them. Means and variances of chunks are merged
 exactly (Chan, Golub and LeVeque 1979):
@@ -6,27 +6,19 @@ exactly (Chan, Golub and LeVeque 1979):
     delta = m_b - m_a,   m = m_a + delta n_b/n,   M2 = M2_a + M2_b + delta^2 n_a n_b/n
     M3 = M3_a + M3_b + delta^3 n_a n_b (n_a - n_b)/n^2 + 3 delta (n_a M2_b - n_b M2_a)/n
 
-and <e^{-x}> is summed relative to the largest exponent seen so far, so that it neither overflows
-nor depends on the order of chunks beyond rounding.
-
-Whether such an average can be trusted is read off its weights w = e^{-x}. The effective sample
-number (sum w)^2/sum w^2 counts the paths that carry it, but cannot see paths that should have
-occurred and did not. The tail can: a generalised Pareto law is fitted to the 3 sqrt(n) largest
-weights. Its index k below 1/2 means a finite variance and an honest error bar, up to 0.7 a slow but
-usable average, beyond that none (Vehtari, Simpson, Gelman, Yao and Gabry, "Pareto smoothed
-importance sampling", 2015; fit of Zhang and Stephens 2009).
+Averages of exponentials are `thermohw.exponential`'s.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import exp, sqrt
+from math import sqrt
 
 import numpy as np
 
 from thermohw.estimate import Estimate
 
-__all__ = ["ExponentialSum", "Moments"]
+__all__ = ["Moments"]
 
 
 @dataclass
@@ -100,77 +92,3 @@ class Moments:
         slope = self.mixed[name] / square
         left = max(self.square[self.reference] - slope * self.mixed[name], 0.0)
         return Estimate(slope, sqrt(left / (n - 2) / square))
-
-
-@dataclass
-class ExponentialSum:
-    """Running <e^{-x}>.
-
-    Attributes:
-        keep: how many of the largest exponents to keep for the tail.
-    """
-
-    keep: int
-    top: np.ndarray = field(default_factory=lambda: np.empty(0))
-    count: int = 0
-    shift: float = -float("inf")
-    first: float = 0.0
-    second: float = 0.0
-
-    def add(self, values: np.ndarray) -> None:
-        """Merge a chunk of x, shape (chunk,)."""
-        top = max(self.shift, float((-values).max()))
-        fade = exp(self.shift - top) if self.count else 0.0
-        weights = np.exp(-values - top)
-        self.first = self.first * fade + float(weights.sum())
-        self.second = self.second * fade**2 + float((weights**2).sum())
-        self.shift, self.count = top, self.count + len(values)
-        pool = np.concatenate([self.top, -values])
-        self.top = (
-            np.partition(pool, len(pool) - self.keep)[-self.keep :]
-            if len(pool) > self.keep
-            else pool
-        )
-
-    @property
-    def average(self) -> Estimate:
-        """<e^{-x}> with the jackknife's standard error, which for a mean is the usual one."""
-        n = self.count
-        scale = exp(min(self.shift, 700.0))
-        mean = self.first / n
-        variance = max(self.second / n - mean**2, 0.0) / (n - 1) if n > 1 else float("nan")
-        return Estimate(mean * scale, sqrt(variance) * scale)
-
-    @property
-    def effective(self) -> float:
-        """(sum w)^2 / sum w^2, w = e^{-x}: how many paths carry the average."""
-        return self.first**2 / self.second if self.second > 0.0 else 0.0
-
-    @property
-    def tail(self) -> float:
-        """Index k of the tail of the weights; infinite with too few paths to tell."""
-        count = min(self.count // 5, int(3.0 * sqrt(self.count)), self.keep - 1)
-        if count < 10:
-            return float("inf")
-        ordered = np.sort(self.top)[-count - 1 :] - self.shift
-        return _pareto_index(np.exp(ordered[1:]) - np.exp(ordered[0]))
-
-
-def _pareto_index(excess: np.ndarray) -> float:
-    """Index of a generalised Pareto law fitted to excesses over a threshold, ascending; drawn
-    towards 1/2 with the weight of ten points.
-    """
-    n = len(excess)
-    if not excess[0] < excess[-1]:
-        return 0.0  # all weights alike: no tail
-    excess = np.maximum(excess, 1e-300)
-    grid = np.arange(1, 31 + int(sqrt(n))) - 0.5
-    slopes = (
-        1.0 / excess[-1]
-        + (1.0 - np.sqrt((30 + int(sqrt(n))) / grid)) / 3.0 / excess[int(n / 4 + 0.5) - 1]
-    )
-    shapes = np.log1p(-slopes[:, None] * excess).mean(1)
-    score = n * (np.log(-slopes / shapes) - shapes - 1.0)
-    weights = np.exp(score - score.max())
-    slope = float((slopes * weights).sum() / weights.sum())
-    return (float(np.log1p(-slope * excess).mean()) * n + 5.0) / (n + 10.0)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["Laws", "Plan", "make_plan"]
 
 
-_SEARCHED = 2**17  # ticks up to which a number that is enough is looked for: seconds, not minutes
+_SEARCHED = 2**17  # ticks times nodes among which a number that is enough is looked for
 
 
 class Laws:
@@ -179,7 +179,7 @@ def make_plan(protocol: Protocol, *, refuse: bool = True) -> Plan:
             _judge(protocol, drive, stepper),
             build,
             narrowest=score.narrowest,
-            most=min(MOST_TICKS, max(_SEARCHED, 4 * schedule.ticks)),
+            most=min(MOST_TICKS, max(_SEARCHED // score.dim, 4 * schedule.ticks)),
             unit=lambda: _unit_at_fault(protocol, schedule, stepper),
         )
 

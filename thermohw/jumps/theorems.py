@@ -22,6 +22,7 @@ import numpy as np
 
 from thermohw.errors import InputError
 from thermohw.estimate import Estimate
+from thermohw.exponential import ExponentialMean
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FluctuationTheorem", "entropy_production", "fluctuation_theorem"]
 
-_SAMPLES = 25.0  # effective samples below which an average of exp(-Sigma) says nothing
+_SAMPLES = 25.0  # effective samples of a bin, whose weights differ by its width alone
 _ROUND_OFF = 1e-9  # of Sigma, nats: thousands of float64 additions and to spare
 _EVENTS = 5.0  # expected paths of negative Sigma in a bin, likewise
 
@@ -44,6 +45,7 @@ class FluctuationTheorem:
         mean: <exp(-Sigma)>, 1 in theory.
         stderr: its standard error.
         samples: effective number of samples, (sum w)^2 / sum w^2 with w = exp(-Sigma).
+        applicable: enough of them carry the average (`thermohw.exponential`).
         production: mean of Sigma, nats.
         edges: of the bins of Sigma, shape (b + 1,), all positive.
         log_ratio: ln P(B)/P(-B) of every bin, shape (b,); nan where a bin is empty.
@@ -55,16 +57,12 @@ class FluctuationTheorem:
     mean: float
     stderr: float
     samples: float
+    applicable: bool
     production: float
     edges: NDArray[Any]
     log_ratio: NDArray[Any]
     expected: NDArray[Any]
     z: NDArray[Any]
-
-    @property
-    def applicable(self) -> bool:
-        """Enough paths weigh in for the average and its error to mean anything."""
-        return self.samples >= _SAMPLES
 
     def __str__(self) -> str:
         if not self.applicable:
@@ -134,24 +132,21 @@ def fluctuation_theorem(run: JumpRun, law: MasterEquation, *, bins: int = 8) -> 
         up, down = size & (sigma > 0.0), size & (sigma < 0.0)
         tilted = np.where(up, weight, 0.0)
         difference = Estimate.paired(down, tilted)
-        known = float(tilted.sum()) >= _EVENTS and _effective(tilted[up]) >= _SAMPLES
+        carried = ExponentialMean.of(sigma[up]).effective if up.any() else 0.0
+        known = float(tilted.sum()) >= _EVENTS and carried >= _SAMPLES
         if known and difference.stderr > 0.0:
             expected[i] = np.log(up.mean() / tilted.mean())
             z[i] = difference.z()
             ratio[i] = np.log(up.mean() / down.mean()) if down.any() else np.nan
-    mean, stderr = Estimate.from_paths(weight)
+    total = ExponentialMean.of(sigma)
     return FluctuationTheorem(
-        mean=mean,
-        stderr=stderr,
-        samples=_effective(weight),
+        mean=total.average.value,
+        stderr=total.average.stderr,
+        samples=total.effective,
+        applicable=total.trusted,
         production=float(sigma.mean()),
         edges=edges,
         log_ratio=ratio,
         expected=expected,
         z=z,
     )
-
-
-def _effective(weight: NDArray[Any]) -> float:
-    """(sum w)^2 / sum w^2."""
-    return float(weight.sum() ** 2 / (weight**2).sum()) if len(weight) else 0.0

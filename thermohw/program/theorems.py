@@ -13,8 +13,8 @@ temperature that changes the exponent is A and no longer the work over one tempe
 average < exp(-W / T_0) > of the work alone misses int H d_t beta: while T(t) moves it depends on
 the speed and equals no ratio of partition functions.
 
-Averages of exponentials are carried by rare paths. Every estimate comes with its standard error and
-with the effective number of paths, (sum w)^2 / sum w^2; where that is small the error lies too.
+Averages of exponentials are carried by rare paths: `trusted` says whether enough of them were seen
+(`thermohw.exponential`).
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ import numpy as np
 
 from thermohw.errors import InputError
 from thermohw.estimate import Estimate
+from thermohw.exponential import ExponentialMean
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,6 +48,7 @@ class Jarzynski:
         expected: Z_1/Z_0.
         z: of the average against `expected`, as a normal deviate.
         effective: number of paths that carry the average.
+        trusted: enough of them, and no tail of weights too heavy for an error bar.
         naive: <exp(-W/T_0)> of the work alone.
         naive_stderr: its standard error.
         naive_z: of the naive average likewise; large where T moves.
@@ -59,6 +61,7 @@ class Jarzynski:
     expected: float
     z: float
     effective: float
+    trusted: bool
     naive: float
     naive_stderr: float
     naive_z: float
@@ -66,7 +69,7 @@ class Jarzynski:
     dissipated_stderr: float
 
     def __str__(self) -> str:
-        few = "; too few to mean anything" if self.effective < 100.0 else ""
+        few = "" if self.trusted else "; too few to mean anything"
         return (
             f"<exp(-A)> = {self.average:.6g} +- {self.stderr:.2g}, Z1/Z0 = {self.expected:.6g} "
             f"(z {self.z:+.2f}, {self.effective:.3g} effective paths{few})\n"
@@ -125,17 +128,19 @@ def jarzynski(run: Driven) -> Jarzynski:
         raise InputError("Z at the last parameters is not known: more than two coupled quartic "
                          "units", where="jarzynski")  # fmt: skip
     expected = exp(run.log_partition_change)
-    average, effective = _average(-exponent)
+    carried = ExponentialMean.of(exponent)
+    average = carried.average
     first = run.ends[0].temperature
     assert first is not None
-    naive, _ = _average(-run.kt(run.work.sum(1)) / first)
+    naive = ExponentialMean.of(run.kt(run.work.sum(1)) / first).average
     dissipated = Estimate.from_paths(exponent)
     return Jarzynski(
         average=average.value,
         stderr=average.stderr,
         expected=expected,
         z=_score(average, expected),
-        effective=effective,
+        effective=carried.effective,
+        trusted=carried.trusted,
         naive=naive.value,
         naive_stderr=naive.stderr,
         naive_z=_score(naive, expected),
@@ -257,12 +262,3 @@ def _score(average: Estimate, expected: float) -> float:
     """As a normal deviate; a constant (no work at all) is right to round-off or infinitely far."""
     off = average - expected
     return 0.0 if off.stderr == 0.0 and abs(off.value) < 1e-12 else off.z()
-
-
-def _average(values: NDArray[np.float64]) -> tuple[Estimate, float]:
-    """<exp(values)> and the effective number of paths."""
-    top = float(values.max())
-    weights = np.exp(values - top)
-    scale = exp(top) if top < log(1e300) else float("inf")
-    effective = float(weights.sum() ** 2 / (weights**2).sum())
-    return Estimate.from_paths(weights) * scale, effective

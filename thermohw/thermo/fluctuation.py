@@ -36,7 +36,7 @@ import torch
 
 from thermohw.circuit import mirror, tick_moments
 from thermohw.circuit.tick import augmented_system, square_root_covariance
-from thermohw.estimate import Estimate
+from thermohw.exponential import ExponentialMean
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -145,11 +145,7 @@ def _rows(*matrices: NDArray[Any]) -> tuple[torch.Tensor, ...]:
 
 
 def exponential_average(sigma: NDArray[Any]) -> tuple[float, float, float]:
-    """<e^{-Sigma}> with its standard error and effective sample number.
-
-    The standard error is the jackknife's, which for a mean is the usual one. The effective sample
-    number is (sum w)^2 / sum w^2 with w = e^{-Sigma}: when it is small, a few paths carry the
-    average and its error bar lies.
+    """<e^{-Sigma}> with its standard error and effective sample number (`thermohw.exponential`).
 
     Args:
         sigma: Sigma of every path, shape (paths,).
@@ -157,8 +153,5 @@ def exponential_average(sigma: NDArray[Any]) -> tuple[float, float, float]:
     Returns:
         (average, standard error, effective sample number).
     """
-    shift = float((-sigma).max())
-    weights = np.exp(-sigma - shift)
-    mean, error = Estimate.from_paths(weights) * float(np.exp(shift))
-    effective = float(weights.sum() ** 2 / (weights**2).sum())
-    return mean, error, effective
+    mean = ExponentialMean.of(sigma)
+    return mean.average.value, mean.average.stderr, mean.effective

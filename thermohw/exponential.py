@@ -1,0 +1,139 @@
+"""<e^{-x}> over paths, and whether it may be trusted: one mean and one rule for every theorem.
+
+Jarzynski's equality, integral and detailed fluctuation theorems and Sagawa and Ueda's are averages
+of exponentials, carried by rare paths. The mean is summed a chunk at a time relative to the largest
+exponent seen so far, so that it neither overflows nor depends on the order of chunks beyond
+rounding.
+
+Whether it can be trusted is read off its weights w = e^{-x}. The effective sample number
+(sum w)^2/sum w^2 counts the paths that carry it, but cannot see paths that should have occurred and
+did not. The tail can: a generalised Pareto law is fitted to the 3 sqrt(n) largest weights. Its
+index k below 1/2 means a finite variance and an honest error bar, up to 0.7 a slow but usable
+average, beyond that none (Vehtari, Simpson, Gelman, Yao and Gabry, "Pareto smoothed importance
+sampling", 2015; fit of Zhang and Stephens 2009). Trusted is an average that at least 100 effective
+samples carry and whose index is below 0.7; `honest` is the error bar of one whose index is below
+1/2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import exp, sqrt
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from thermohw.estimate import Estimate
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["ENOUGH", "ExponentialMean"]
+
+ENOUGH = 100.0
+"""Effective samples that an average of exponentials needs."""
+
+_SLOW, _HEAVY = 0.5, 0.7  # tail index of a slow and of a useless average
+
+
+@dataclass
+class ExponentialMean:
+    """Running <e^{-x}>.
+
+    Attributes:
+        paths: how many there will be; a tail index looks at the largest 3 sqrt(paths) weights.
+    """
+
+    paths: int
+    top: np.ndarray = field(default_factory=lambda: np.empty(0))
+    count: int = 0
+    shift: float = -float("inf")
+    first: float = 0.0
+    second: float = 0.0
+
+    @classmethod
+    def of(cls, exponents: NDArray[np.float64]) -> ExponentialMean:
+        """<e^{-x}> of all paths at once, shape (paths,)."""
+        made = cls(len(exponents))
+        made.add(exponents)
+        return made
+
+    @property
+    def keep(self) -> int:
+        """So many of the largest exponents are kept for the tail."""
+        return int(3.0 * sqrt(self.paths)) + 2
+
+    def add(self, values: np.ndarray) -> None:
+        """Merge a chunk of x, shape (chunk,)."""
+        top = max(self.shift, float((-values).max()))
+        fade = exp(self.shift - top) if self.count else 0.0
+        weights = np.exp(-values - top)
+        self.first = self.first * fade + float(weights.sum())
+        self.second = self.second * fade**2 + float((weights**2).sum())
+        self.shift, self.count = top, self.count + len(values)
+        pool = np.concatenate([self.top, -values])
+        self.top = (
+            np.partition(pool, len(pool) - self.keep)[-self.keep :]
+            if len(pool) > self.keep
+            else pool
+        )
+
+    @property
+    def average(self) -> Estimate:
+        """<e^{-x}> with the jackknife's standard error, which for a mean is the usual one."""
+        n = self.count
+        scale = exp(min(self.shift, 700.0))
+        mean = self.first / n
+        variance = max(self.second / n - mean**2, 0.0) / (n - 1) if n > 1 else float("nan")
+        return Estimate(mean * scale, sqrt(variance) * scale)
+
+    @property
+    def effective(self) -> float:
+        """(sum w)^2 / sum w^2, w = e^{-x}: how many paths carry the average."""
+        return self.first**2 / self.second if self.second > 0.0 else 0.0
+
+    @property
+    def trusted(self) -> bool:
+        """Whether enough paths carry the average for it to say anything; see the module."""
+        return self.effective >= ENOUGH and self.tail < _HEAVY
+
+    @property
+    def honest(self) -> bool:
+        """Whether its weights have a variance, so that a deviation is one."""
+        return self.tail < _SLOW
+
+    def weight(self) -> str:
+        """What carries it, in words."""
+        return (
+            f"effective sample number {self.effective:.3g} of {self.count}, tail index "
+            f"{self.tail:.2f}"
+        )
+
+    @property
+    def tail(self) -> float:
+        """Index k of the tail of the weights; infinite with too few paths to tell."""
+        count = min(self.count // 5, int(3.0 * sqrt(self.count)), self.keep - 1)
+        if count < 10:
+            return float("inf")
+        ordered = np.sort(self.top)[-count - 1 :] - self.shift
+        return _pareto_index(np.exp(ordered[1:]) - np.exp(ordered[0]))
+
+
+def _pareto_index(excess: np.ndarray) -> float:
+    """Index of a generalised Pareto law fitted to excesses over a threshold, ascending; drawn
+    towards 1/2 with the weight of ten points.
+    """
+    n = len(excess)
+    if not excess[0] < excess[-1]:
+        return 0.0  # all weights alike: no tail
+    excess = np.maximum(excess, 1e-300)
+    grid = np.arange(1, 31 + int(sqrt(n))) - 0.5
+    slopes = (
+        1.0 / excess[-1]
+        + (1.0 - np.sqrt((30 + int(sqrt(n))) / grid)) / 3.0 / excess[int(n / 4 + 0.5) - 1]
+    )
+    shapes = np.log1p(-slopes[:, None] * excess).mean(1)
+    score = n * (np.log(-slopes / shapes) - shapes - 1.0)
+    weights = np.exp(score - score.max())
+    slope = float((slopes * weights).sum() / weights.sum())
+    return (float(np.log1p(-slope * excess).mean()) * n + 5.0) / (n + 10.0)
