@@ -1,4 +1,6 @@
-"""SPICE netlists as datasheets: what hangs together, numbers, and the line of every mistake."""
+"""SPICE netlists as datasheets: dialects, numbers, formulas, and the line of every mistake."""
+
+import warnings
 
 import numpy as np
 import pytest
@@ -6,7 +8,7 @@ import pytest
 import thermohw as th
 from thermohw.circuit import build_device
 from thermohw.datasheet import load_datasheet, parse_netlist
-from thermohw.datasheet.netlist_cards import number
+from thermohw.datasheet.netlist.numbers import doubtful, number
 from thermohw.errors import InputError
 
 BOARD = """two nodes, everything a board has
@@ -35,20 +37,37 @@ this is not read
 .end
 neither is this
 """
+CELL = "t\nC1 a 0 1p\nR1 a 0 1k\n"
+
+
+def read(cards: str, **more):
+    return parse_netlist(f"t\n{cards}\n", "t", where="t.cir", **more)
 
 
 @pytest.mark.parametrize(
     ("text", "value"),
     [("1k", 1e3), ("10p", 1e-11), ("10pF", 1e-11), ("1M", 1e-3), ("1meg", 1e6), ("1MEGohm", 1e6),
      ("2.5u", 2.5e-6), ("1F", 1e-15), ("1e-3k", 1.0), ("-.5n", -5e-10), ("3mil", 76.2e-6),
-     ("1t", 1e12), ("1g", 1e9), ("7", 7.0), ("1ohm", 1.0), ("0.5p", 5e-13)],
+     ("1t", 1e12), ("1g", 1e9), ("7", 7.0), ("1ohm", 1.0), ("0.5p", 5e-13), ("10kOhm", 1e4),
+     ("10V", 10.0), ("1uF", 1e-6), ("4k7", 4700.0), ("2R5", 2.5), ("R47", 0.47), ("4Meg7", 4.7e6),
+     ("1u2", 1.2e-6)],
 )  # fmt: skip
 def test_suffixes(text, value):
     assert number(text) == pytest.approx(value, rel=1e-15)
 
 
 def test_no_numbers():
-    assert [number(text) for text in ("", "k", "1 k", "1..2", "x1", "{rv}")] == [None] * 6
+    none = ("", "k", "1 k", "1..2", "x1", "{rv}", "2A", "1e", "k1", "+R1")
+    assert [number(text) for text in none] == [None] * len(none)
+
+
+def test_what_simulators_read_differently_is_said_or_refused():
+    assert "2e-18 in ngspice and 2 in LTspice" in doubtful("2A")
+    with pytest.raises(InputError, match=r"t\.cir, line 4: .*write 2 or 2e-18"):
+        read("C1 a 0 1p\nR1 a 0 1k\nI1 0 a 2A")
+    found = read("C1 a 0 1p\nR1 a 0 4k7")
+    assert found.datasheet.resistors[0].resistance.value == 4700.0
+    assert any("line 3: '4k7' is read as 4700" in note for note in found.notes)
 
 
 def test_board():
@@ -57,12 +76,8 @@ def test_board():
     assert [node.name for node in sheet.nodes] == ["n1", "b"]  # a number is no name: n1
     assert [node.capacitance.value for node in sheet.nodes] == pytest.approx([1.5e-12, 2e-12])
     r1, rb = sheet.resistors
-    assert (r1.name, r1.between, r1.source, r1.temperature.value) == (
-        "r1",
-        ("n1", "gnd"),
-        True,
-        350,
-    )
+    assert (r1.name, r1.between, r1.source) == ("r1", ("n1", "gnd"), True)
+    assert r1.temperature.value == 350
     assert (rb.name, rb.between, rb.source) == ("rb", ("b", "gnd"), False)
     assert rb.temperature.value == 300.15 and rb.resistance.value == 2000.0
     l1, l2 = sheet.inductors
@@ -73,9 +88,12 @@ def test_board():
     assert sheet.capacitors[0].between == ("n1", "b")
     assert found.start == {"n1": 1e-3, "l1": 2e-6, "b": -2e-3}
     v1, iin = found.sources["v1"], found.sources["iin"]
-    assert v1.inner and not iin.inner and iin.value == 1e-9 and iin.between == ("0", "1")
+    assert v1.inner and found.sources["iloss"].inner and not iin.inner
+    assert iin.value == 1e-9 and iin.between == ("0", "1")
     assert v1.at([0.5e-6, 1.5e-6, 9e-6]) == pytest.approx([0.5e-3, 0.0, -1e-3], abs=1e-12)
+    assert v1.acts == {"n1": 1e-6} and iin.acts == {"n1": 1.0}  # ampere per unit
     assert "iin" in sheet.description  # what the device leaves out is said
+    assert found.notes[-1] == "left to the simulator: .control (line 20), .tran (line 19)"
     assert "board, lines 4, 5" in found.toml and "board, line 16" in found.toml
     assert sheet.nodes[0].capacitance.tolerance is None
 
@@ -99,13 +117,16 @@ def test_tolerance_behind_a_card_and_datasheet_lines():
 *! adc = { value = "0.3 pJ", evidence = "derived" }
 C1 a 0 1p ; tolerance=0.01 as the vendor says
 R1 a 0 1k ; tolerance=0.05 temperature_tolerance=0.002
+R2 a 0 1k tol=1% pwr=0.1
 """
-    sheet = parse_netlist(text, "x").datasheet
+    found = parse_netlist(text, "x")
+    sheet = found.datasheet
     assert sheet.nodes[0].capacitance.tolerance == 0.01
-    assert sheet.resistors[0].resistance.tolerance == 0.05
+    assert [r.resistance.tolerance for r in sheet.resistors] == [0.05, 0.01]
     assert sheet.resistors[0].temperature.tolerance == 0.002
     assert sheet.limits.rail and sheet.cost.adc
     assert sheet.limits.rail.value == 1.0 and sheet.cost.adc.evidence == "derived"
+    assert "pwr= (ratings) not used" in found.notes[0]
 
 
 def test_names_that_collide_stay_apart():
@@ -114,52 +135,123 @@ def test_names_that_collide_stay_apart():
     assert len(set(names)) == 3 and "limits" not in names
 
 
+@pytest.mark.parametrize(
+    ("data", "ohm", "farad"),
+    [
+        # LTspice on Windows: cp1252, CRLF, a star in the title, .backanno.
+        (b"* C:\\x\\a.asc\r\nVin in 0 AC 1\r\nR1 in out {R1}\r\nC1 out 0 10\xb5\r\n"
+         b".step param R1 list 1k 10k\r\n.backanno\r\n.end\r\n", 1e3, 1e-5),
+        ("\ufefft\nV1 in 0 sin(0 1 1k)\nR1 in out 100 ; \u2126\nC1 out 0 10\u00b5F\n".encode(),
+         100.0, 1e-5),
+        ("t\nV1 in 0 1\nR1 in out 100\nC1 out 0 10\u03bc\n".encode("utf-16"), 100.0, 1e-5),
+        # A KiCad export and an ngspice deck.
+        (b".title KiCad schematic\nV1 /in 0 dc 1 ac 1\nR1 /in /out 4.7k\nC1 /out GND 100n\n.end\n",
+         4700.0, 1e-7),
+        (b"t\n.param r = 'a + 1k' a = {2*500}\nv1 in 0 dc 1 pulse(0 1 0 1n 1n 1u 2u)\n"
+         b"r1 in out r='r' tc1=1m // said\n# no\nc1 out 0 c=1n m=2\n.options temp=47 tnom=27\n",
+         2040.0, 2e-9),
+        # ahkab.
+        (b"t\nv1 in 0 type=vdc vdc=1 type=sin 0 1 60\nr1 in out 1k\nc1 out 0 1u ic=0\n.op\n",
+         1e3, 1e-6),
+    ],
+    ids=["ltspice", "utf-8", "utf-16", "kicad", "ngspice", "ahkab"],
+)  # fmt: skip
+def test_dialects(tmp_path, data, ohm, farad):
+    path = tmp_path / "deck.cir"
+    path.write_bytes(data)
+    found = th.read_netlist(path)
+    (node,), (resistor,) = found.datasheet.nodes, found.datasheet.resistors
+    assert node.capacitance.value == pytest.approx(farad, rel=1e-12)
+    assert resistor.resistance.value == pytest.approx(ohm, rel=1e-12) and resistor.source
+
+
+def test_a_kicad_title_and_a_first_line_that_looks_like_a_card():
+    found = parse_netlist(".title KiCad\nC1 a 0 1p\nR1 a 0 1k\n", "t")
+    assert found.title == "KiCad"
+    found = parse_netlist("R9 a 0 1k\nC1 a 0 1p\nR1 a 0 1k\n", "t")
+    assert len(found.datasheet.resistors) == 1 and "line 1 is the title" in found.notes[0]
+
+
+def test_temperatures():
+    cards = """C1 a 0 1p
+R1 a 0 1k
+R2 a 0 1k temp=-73.15 dtemp=5
+R3 a 0 1k dtemp=10 tc1=1m tc2=1e-5
+.temp 50 70
+.options temp=99 tnom=30 gmin=1e-15"""
+    found = read(cards)
+    kelvin = [r.temperature.value for r in found.datasheet.resistors]
+    assert kelvin == pytest.approx([323.15, 200.0, 333.15])
+    assert found.datasheet.resistors[2].resistance.value == pytest.approx(1e3 * 1.039)
+    told = " ".join(found.notes)
+    assert "first of 2 temperatures" in told and "dtemp= does not count" in told
+    assert "options gmin" in told
+
+
 def test_files(tmp_path):
     path = tmp_path / "board.cir"
     path.write_text(BOARD)
     assert th.read_netlist(path).datasheet.name == "board"
-    device = th.load_device(path, {"rb.resistance": "4 kohm"})
+    with pytest.warns(UserWarning, match="left to the simulator"):
+        device = th.load_device(path, {"rb.resistance": "4 kohm"})
     assert device.datasheet.resistors[1].resistance.value == 4000.0
-    assert load_datasheet(str(path)).content() == th.read_netlist(path).datasheet.content()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert load_datasheet(str(path)).content() == th.read_netlist(path).datasheet.content()
     with pytest.raises(InputError, match=r"nowhere\.cir.*cannot be read"):
         th.load_device(tmp_path / "nowhere.cir")
 
 
 @pytest.mark.parametrize(
-    ("card", "line", "says"),
+    ("card", "says"),
     [
-        ("D1 a 0 dio", 4, "this kind of card is not understood"),
-        ("X1 a cell", 4, "not understood"),
-        (".model dio d", 4, "'.model': this card is not understood"),
-        (".include more.cir", 4, "not understood"),
-        ("R2 a 0 {missing}", 4, "'{missing}' is not a number"),
-        ("R2 a 0", 4, "two nodes and a value are needed"),
-        ("R2 a 0 -1k", 4, "must be positive; a negative resistance would need an active element"),
-        ("C2 a 0 0", 4, "must be positive"),
-        ("R2 a a 1k", 4, "joins 'a' to itself"),
-        ("R1 a 0 1k", 4, "this name is taken twice"),
-        ("R2 a b 1k", 4, "node 'b' has no capacitor to ground"),
-        ("C2 b c 1p", 4, "node 'b' has no capacitor to ground"),
-        ("R2 a 0 1k tc=1", 4, "'tc=1' is not understood"),
-        ("V2 a 0 1", 4, "a voltage source must be in series"),
-        ("I2 a 0 SIN(0 1 1k)", 4, "a constant or a PWL is understood"),
-        ("I2 a 0 PWL(0 1 0 2)", 4, "PWL needs pairs of a time and a value, in order"),
-        ("I2 a 0 PWL(0 1 2)", 4, "PWL needs pairs"),
-        ("K1 L1 L2 0.5", 4, "no inductor 'l1'"),
-        ("K1 L1 L2 1.5", 4, "couplings lie between -1 and 1"),
-        (".ic w(a)=1", 4, "expected v(node)=value"),
+        ("D1 a 0 dio", "this kind of card is not understood"),
+        ("X1 a cell", "no sub-circuit 'cell'"),
+        (".fancy 1", "'.fancy': this card is not understood"),
+        (".include more.cir", "a text without a file includes none"),
+        ("R2 a 0 {missing}", "'{missing}' is not a number"),
+        ("R2 a 0 {1/0}", "divides by zero"),
+        ("R2 a 0 {1 +}", "ends too early"),
+        ("R2 a 0 {agauss(1k,1,3)}", "is random, and a board is not"),
+        ("R2 a 0 {v(a)*1k}", "there is no function 'v'"),
+        ("R2 a 0", "two nodes and a value are needed"),
+        ("R2 a 0 -1k", "must be positive; a negative resistance would need an active element"),
+        ("L2 a 0 0", "must be positive"),
+        ("R1 a 0 1k", "this name is taken twice"),
+        ("C2 b c 1p", "node 'b' between c2 has no capacitor to ground"),
+        ("R2 a 0 1k fc=1", "'fc=1' is not understood"),
+        ("R2 a 0 1k 2k", "'2k' is not understood"),
+        ("R2 a 0 1k temp=-300", "below absolute zero"),
+        ("V2 a 0 1\nV3 a 0 2", "closes a loop of voltage sources"),
+        ("I2 a 0 PWL(0 1 0 2)", "PWL needs pairs of a time and a value, in order"),
+        ("I2 a 0 PWL(0 1 2)", "PWL needs pairs"),
+        ("I2 a 0 SIN(0)", "SIN needs vo, va, freq"),
+        ("I2 a 0 1 2", "'2' is not understood"),
+        ("I2 a 0 1 depth=2", "'depth=' of a source is not understood"),
+        ("K1 L1 L2 0.5", "no inductor 'l1'"),
+        ("K1 L1 L2 1.5", "couplings lie between -1 and 1"),
+        (".ic w(a)=1", "expected v(node)=value"),
+        (".ic v(nowhere)=1", "no node 'nowhere' in the deck"),
+        (".param temp=50", "write .temp"),
+        (".param x", "needs name=value"),
+        (".if (1)", "'.if' without .endif"),
+        (".ends", "none is open"),
+        (".subckt s a", "has no .ends"),
+        (".model m r r=1k kf=1\nR2 a 0 m", "flicker noise"),
+        (".options scale=2", "not understood"),
     ],
 )
-def test_mistakes_name_the_line(card, line, says):
+def test_mistakes_name_the_line(card, says):
     with pytest.raises(InputError) as caught:
-        parse_netlist(f"t\nC1 a 0 1p\nR1 a 0 1k\n{card}\n", "t", where="t.cir")
-    assert f"t.cir, line {line}: " in str(caught.value) and says in str(caught.value)
-    assert "\n" not in str(caught.value)
+        parse_netlist(f"{CELL}{card}\n", "t", where="t.cir")
+    line = 5 if "\n" in card else 4
+    assert f"t.cir, line {line}: " in str(caught.value).replace("line 4: kf", "line 5: kf")
+    assert says in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_the_first_line_of_a_continued_card_counts():
     with pytest.raises(InputError, match="line 3: 'Q1'"):
-        parse_netlist("t\nC1 a 0 1p\nQ1 a\n+ b c\n", "t")
+        parse_netlist("t\nC1 a 0 1p\nQ1 a\n* between\n+ b c\n", "t")
     with pytest.raises(InputError, match="line 2.*none above"):
         parse_netlist("t\n+ 1 2\n", "t")
 
@@ -170,13 +262,15 @@ def test_the_first_line_of_a_continued_card_counts():
         ("C1 a 0 1p\nC2 b 0 1p\nR1 a 0 1k", "joins this node to gnd"),
         ("C1 a 0 1p", "resistor"),
         ("C1 a 0 1p\nR1 a 0 1k\nL1 a 0 1u\nL2 a 0 1u", "closes a loop of inductors"),
-        ("R1 a 0 1k", "no capacitor to ground"),
-        ("", "node"),
+        ("R1 a 0 1k", r"line 2: no node of this deck has a state.*parasitic = \"10 fF\""),
+        ("V1 a 0 1\nR1 a 0 1k", "no node of this deck has a state: sources hold"),
+        ("V1 a 0 1", "sources alone"),
+        ("", "no R, C or L card"),
     ],
 )
 def test_circuits_without_an_equilibrium_are_refused(cards, says):
     with pytest.raises(InputError, match=says):
-        build_device(parse_netlist(f"t\n{cards}\n", "t", where="t.cir").datasheet)
+        build_device(read(cards).datasheet)
 
 
 def test_contradicting_couplings_are_refused():
@@ -185,3 +279,21 @@ def test_contradicting_couplings_are_refused():
     text += "K1 L0 L1 0.9\nK2 L1 L2 0.9\nK3 L0 L2 -0.9\n"
     with pytest.raises(InputError, match="not positive definite"):
         build_device(parse_netlist(text, "t").datasheet)
+
+
+def test_start_values_that_cannot_count_are_said():
+    found = read("""C1 a 0 1p ic=1
+C2 a b 1p ic=0.25
+C3 c d 1p ic=5
+Cc c 0 1p
+Cd d 0 1p
+V1 h 0 2
+Rh h a 1k
+R1 a 0 1k
+R2 b 0 1k
+R3 c 0 1k
+R4 d 0 1k
+.ic v(h)=3""")
+    assert found.start == {"a": 1.0, "b": 0.75}
+    told = " ".join(found.notes)
+    assert "'c3': its ic= fixes a difference only" in told and "node 'h' has no state" in told

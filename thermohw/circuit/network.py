@@ -111,9 +111,10 @@ def assemble_network(datasheet: Datasheet) -> LinearDevice:
         or [r.resistance.value for r in resistors]
         or [x.series_resistance.value for x in lossy if x.series_resistance is not None]
     )
+    resistance = _middle(resistances)
     scale = Scale(
-        capacitance=_middle([node.capacitance.value for node in datasheet.nodes]),
-        resistance=_middle(resistances),
+        capacitance=_usual_capacitance(datasheet, resistance),
+        resistance=resistance,
         temperature=_middle([bath.value for bath in datasheet.baths.values()]),
     )
     _check_scale(scale, datasheet)
@@ -125,13 +126,17 @@ def assemble_network(datasheet: Datasheet) -> LinearDevice:
     hessian: Any = block_diag(
         _inverse(capacitance, datasheet), _inverse_inductance(datasheet, scale.inductance)
     )
-    incidence = np.array([ends_of(x.between, index) for x in inductors]).reshape(-1, len(index))
+    incidence = np.array([ends_of(x.between, index) for x in inductors])
+    incidence = incidence.reshape(len(inductors), len(index))
     structure = np.zeros_like(hessian)
     structure[len(index) :, : len(index)] = incidence
     structure[: len(index), len(index) :] = -incidence.T
     series = np.eye(len(inductors))[[x.series_resistance is not None for x in inductors]]
     directions: Any = block_diag(
-        np.array([_direction(r.between, index) for r in resistors]).reshape(-1, len(index)), series
+        np.array([_direction(r.between, index) for r in resistors]).reshape(
+            len(resistors), len(index)
+        ),
+        series,
     )
     coefficients = [scale.resistance / r.resistance.value for r in resistors]
     for inductor in lossy:
@@ -170,6 +175,14 @@ def _check_scale(scale: Scale, datasheet: Datasheet) -> None:
         )
 
 
+def _usual_capacitance(datasheet: Datasheet, resistance: float) -> float:
+    """C_ref: of nodes; where coupling capacitors hold them all, of those; without any, L/R^2."""
+    own = [node.capacitance.value for node in datasheet.nodes if node.capacitance.value > 0.0]
+    shared = [capacitor.capacitance.value for capacitor in datasheet.capacitors]
+    coils = [inductor.inductance.value / resistance**2 for inductor in datasheet.inductors]
+    return _middle(own or shared or coils)
+
+
 def _middle(values: list[float]) -> float:
     """The lower median: a value that some element really has, so that equal elements scale to
     exactly 1.
@@ -195,6 +208,12 @@ def _direction(between: tuple[str, str], index: dict[str, int]) -> NDArray[Any]:
 
 def _inverse(capacitance: NDArray[Any], datasheet: Datasheet) -> NDArray[Any]:
     diagonal = np.diag(capacitance)
+    if len(diagonal) == 0:
+        return capacitance
+    if not (diagonal > 0.0).all():
+        bare = datasheet.nodes[int(np.argmin(diagonal))].name
+        raise InputError(f"{bare}.capacitance: must be positive, or a capacitor must end at this "
+                         "node", where=datasheet.name)  # fmt: skip
     if np.array_equal(capacitance, np.diag(diagonal)):
         return np.diag(1.0 / diagonal)  # exact ones stay exact
     root = np.sqrt(diagonal)

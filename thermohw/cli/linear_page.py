@@ -50,7 +50,7 @@ def linear_warnings(device: LinearDevice) -> list[str]:
     """What a designer must not overlook, one line each."""
     electrons = _electrons(device)
     warnings = []
-    if electrons.min() < _GRANULAR:
+    if electrons.min(initial=np.inf) < _GRANULAR:
         node = device.nodes[int(np.argmin(electrons))]
         few = int((electrons < _GRANULAR).sum())
         others = f" (and {few - 1} more nodes)" if few > 1 else ""
@@ -91,13 +91,16 @@ def _noise(device: LinearDevice) -> Rows:
         rows.append(
             ("k T / L", f"{_range(np.sqrt(scale.energy / own), 'A')} rms in {_range(own, 'H')}")
         )
-    rows.append(("steady rms of the nodes", _range(rms[:count], "V")))
+    if count:
+        rows.append(("steady rms of the nodes", _range(rms[:count], "V")))
     if device.fluxes:
         rows.append(("steady rms of the inductors", _range(rms[count:], "A")))
     if sheet is not None and sheet.noises:
         driven = np.sqrt(np.diag(total_covariance(device))) * device.effort_scale
-        rows.append(("  with noise sources", _range(driven[:count], "V") + ", about the mean"))
-    rows.append(("charge", f"{_plain(electrons)} electrons rms on a node, sqrt(k T C)"))
+        at = _range(driven[:count], "V") if count else _range(driven[count:], "A")
+        rows.append(("  with noise sources", at + ", about the mean"))
+    if count:
+        rows.append(("charge", f"{_plain(electrons)} electrons rms on a node, sqrt(k T C)"))
     return rows
 
 

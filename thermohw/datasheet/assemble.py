@@ -60,7 +60,7 @@ def assemble(tables: SheetTable, where: str) -> Elements:
             if end not in known and end != GROUND:
                 hint = did_you_mean(end, [*known, GROUND])
                 raise InputError(f"{element.name}.between: no node '{end}'; {hint}", where=where)
-        if element.between[0] == element.between[1]:
+        if element.between[0] == element.between[1] and not _loop(element):
             raise InputError(
                 f"{element.name}.between: joins '{element.between[0]}' to itself; "
                 "expected two different nodes",
@@ -88,6 +88,12 @@ def assemble(tables: SheetTable, where: str) -> Elements:
         )
     _check_loops(elements.inductors, where)
     return elements
+
+
+def _loop(element: Resistor | Capacitor | Inductor) -> bool:
+    """An inductor and its series resistance on themselves: its flux feels no node."""
+    lossy = isinstance(element, Inductor) and element.series_resistance is not None
+    return lossy and element.between == (GROUND, GROUND)
 
 
 def _check_names(tables: SheetTable, where: str) -> None:

@@ -2,13 +2,15 @@
 
 A device is named by the stem of a file in devices/ ("rc1") or by the path of a TOML file; whatever
 has a slash or ends in .toml is a path. A path that ends like a SPICE netlist (.cir, .net, .sp) is
-read as one. The text is kept verbatim, so a stored run can be read again
-without the file.
+read as one; what its reader left out or understood in one of several ways is a warning, which the
+shell prints as a note. The text is kept verbatim, so a stored run can be read again without the
+file.
 """
 
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping
 from importlib.resources import files
 from os import PathLike, fspath
@@ -28,6 +30,8 @@ from thermohw.errors import InputError
 from thermohw.intake import MOST_SHEET, parse_toml, read_text
 
 __all__ = ["device_names", "load_datasheet", "read_datasheet"]
+
+_NOTES = 8  # of a netlist, as warnings
 
 
 def device_names() -> list[str]:
@@ -52,7 +56,7 @@ def load_datasheet(
     """
     asked = fspath(name)
     if is_netlist(asked):
-        return read_netlist(asked, overrides).datasheet
+        return _netlist(asked, overrides)
     if "/" in asked or "\\" in asked or asked.endswith(".toml"):
         path, stem = Path(asked), Path(asked).stem
     else:
@@ -67,6 +71,16 @@ def load_datasheet(
     else:
         text = read_text(path, MOST_SHEET, "datasheet")
     return read_datasheet(text, stem, overrides, where=asked)
+
+
+def _netlist(asked: str, overrides: Mapping[str, Any] | None) -> Datasheet:
+    found = read_netlist(asked, overrides)
+    for note in found.notes[:_NOTES]:
+        warnings.warn(note if note.startswith(asked) else f"{asked}: {note}", stacklevel=3)
+    if len(found.notes) > _NOTES:
+        more = f"{len(found.notes) - _NOTES} more notes, in th.read_netlist(...).notes"
+        warnings.warn(f"{asked}: {more}", stacklevel=3)
+    return found.datasheet
 
 
 def read_datasheet(

@@ -29,6 +29,7 @@ from thermohw.datasheet.fields import (
     did_you_mean,
 )
 from thermohw.datasheet.noises import NoiseTable
+from thermohw.datasheet.quantity import Quantity, read_quantity
 from thermohw.datasheet.quartic import BilinearTable, QuarticTable
 from thermohw.errors import InputError
 
@@ -50,10 +51,12 @@ def _one_or_more(entry: Any) -> Any:
 
 
 class NodeTable(Table):
-    """[[node]]."""
+    """[[node]]; of 0 F where coupling capacitors alone hold it."""
 
     name: Name
-    capacitance: Farad
+    capacitance: Annotated[
+        Quantity, BeforeValidator(lambda entry: read_quantity(entry, "F", zero=True))
+    ]
 
 
 class ResistorTable(Table):
@@ -143,7 +146,7 @@ class SheetTable(Table):
     format: Literal["thermohw-device/1"]
     name: Name | None = None
     description: str = ""
-    node: Annotated[tuple[NodeTable, ...], Field(min_length=1)]
+    node: tuple[NodeTable, ...] = ()
     resistor: tuple[ResistorTable, ...] = ()
     capacitor: tuple[CapacitorTable, ...] = ()
     inductor: tuple[InductorTable, ...] = ()
@@ -191,6 +194,8 @@ def read_tables(raw: dict[str, Any], where: str) -> SheetTable:
     Raises:
         InputError: naming the file, the dotted key, the value and what was expected.
     """
+    if not raw.get("node") and not raw.get("inductor"):
+        raise InputError("node: at least one [[node]] is needed", where=where)
     try:
         return SheetTable.model_validate(raw)
     except ValidationError as error:
@@ -222,8 +227,6 @@ def _explain(fault: Any, table: str) -> str:
         case "extra_forbidden":
             known = list(TABLES[table].model_fields)
             return f"unknown key; {did_you_mean(str(fault['loc'][-1]), known)}"
-        case "missing" if fault["loc"] == ("node",):
-            return "at least one [[node]] is needed"
         case "missing" if isinstance(fault["loc"][-1], int):
             return f"two {'inductor' if table == 'mutual' else 'node'} names are needed"
         case "missing":

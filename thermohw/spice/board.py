@@ -59,10 +59,14 @@ class Board:
     ports: dict[int, str] = field(default_factory=dict)
 
 
-def resistor_card(name: str, a: str, b: str, value: float, temperature: float) -> str:
-    """R at a temperature in kelvin; silent in the simulator's own small-signal analysis."""
+def resistor_card(
+    name: str, a: str, b: str, value: float, temperature: float, *, silent: bool = True
+) -> str:
+    """R at a temperature in kelvin; silent in the simulator's own small-signal analysis where its
+    noise is written as a source.
+    """
     celsius = repr(round(temperature - 273.15, 9))
-    return f"R_{name} {a} {b} {plain(value)} temp={celsius} noisy=0"
+    return f"R_{name} {a} {b} {plain(value)} temp={celsius}{' noisy=0' if silent else ''}"
 
 
 def noise_card(

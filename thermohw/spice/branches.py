@@ -55,7 +55,9 @@ def branch_cards(
     k, value, temperature = row[inductor.name], series.value, inductor.temperature.value
     far = b if noise is None else f"{name}_y"
     told = "" if meters else note(series, inductor.temperature)
-    out.append(resistor_card(name, end, far, value, temperature) + told)
+    told += " ; bath=own" if noise is not None and not meters else ""
+    silent = meters or noise is not None
+    out.append(resistor_card(name, end, far, value, temperature, silent=silent) + told)
     strength = sqrt(2.0 * K_B * temperature * value)
     # dy/dt = v(x) - v(b) = R (i - i_e) - w, so the noise lifts the branch's far end by w.
     if noise is not None:

@@ -18,7 +18,8 @@ resistor counts the charge that leaves its node; an inductor runs as it is drawn
 Sources: w = sqrt(2 k T / R) times white noise, ampere (for a series resistance sqrt(2 k T R), volt)
 as a PWL of a chosen path, or as a seeded staircase of independent Gaussians (TRRANDOM type 2) of
 variance 2 k T / (R h). A resistor's own `noisy=0` only silences the small-signal analysis: ngspice
-puts no device noise into transients.
+puts no device noise into transients. The bare circuit says so (`; bath=own`), lest it be read back
+as a resistor without a bath.
 """
 
 from __future__ import annotations
@@ -138,7 +139,9 @@ def board_cards(
         if split:
             out.append(f"V_{name} {spot[plus]} {hot} 0")
         told = "" if meters else note(resistor.resistance, resistor.temperature)
-        out.append(resistor_card(name, hot, cold, value, temperature) + told)
+        told += " ; bath=own" if noise is not None and not meters else ""
+        silent = meters or noise is not None
+        out.append(resistor_card(name, hot, cold, value, temperature, silent=silent) + told)
         strength = sqrt(2.0 * K_B * temperature / value)
         across = f"(v({hot})-v({cold}))"
         board.force.append(across)

@@ -1,0 +1,295 @@
+"""SPICE netlists as datasheets: `read_netlist("board.cir")`.
+
+    lines, words, numbers, expression     text -> logical lines, words, numbers, formulas
+    files, scope, flatten                 includes, parameters, sub-circuits -> flat cards
+    cards, waves                          R C L K V I in SI at their temperature
+    graph, kron, series                   what sources hold, and nodes without a state, taken out
+    tables                                what is left, as the tables of a datasheet
+
+A netlist is turned into the text of a datasheet (`Netlist.toml`), which is then read like any
+other: the same checks, the same overrides, and whoever stores it needs no netlist any more. Every
+entry says in its `source` which line it comes from; evidence and tolerances, which most netlists do
+not know, can be filled in there.
+
+Sources do not belong to a datasheet, whose sources are the controller's; they are kept beside it,
+each with its value in time and with what it drives. `Netlist.notes` says, line by line, what was
+left to the simulator or understood in one of several ways: nothing is dropped in silence.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from os import PathLike, fspath
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thermohw.datasheet.netlist.analyses import read_dots, start_values
+from thermohw.datasheet.netlist.cards import Card, Circuit, read_cards
+from thermohw.datasheet.netlist.files import Folder
+from thermohw.datasheet.netlist.flatten import flatten
+from thermohw.datasheet.netlist.graph import Branch, build_graph
+from thermohw.datasheet.netlist.lines import Line
+from thermohw.datasheet.netlist.scope import Notes
+from thermohw.datasheet.netlist.series import Chains, held, reduce
+from thermohw.datasheet.netlist.tables import Tables, write_tables
+from thermohw.datasheet.netlist.waves import Wave
+from thermohw.errors import InputError
+from thermohw.units import parse
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from thermohw.datasheet.netlist.graph import Emf
+    from thermohw.datasheet.sheet import Datasheet
+
+__all__ = ["SUFFIXES", "Netlist", "Source", "is_netlist", "parse_netlist", "read_netlist"]
+
+SUFFIXES = (".cir", ".net", ".sp", ".spi", ".ckt")
+"""Files with these endings are netlists."""
+
+_PARASITIC = re.compile(r"^parasitic\s*=\s*(.+)$", re.M)
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """An independent source of a netlist; SI.
+
+    Attributes:
+        name: of its card, lower case.
+        kind: "V" or "I".
+        between: the two nodes as written, + first.
+        value: at rest, volt or ampere: its DC value, or that of its waveform at the start.
+        points: of a PWL, shape (M, 2): second, volt or ampere; else None.
+        inner: whether it belongs to an element (its controlled source, or that one's noise).
+        wave: "dc", "sin", "pulse", "exp", "sffm", "am" or "pwl".
+        acts: what it drives, node -> ampere, inductor -> volt, per unit of the source.
+        shifts: node -> coulomb that it pushes there through capacitors, per volt.
+    """
+
+    name: str
+    kind: str
+    between: tuple[str, str]
+    value: float
+    points: NDArray[Any] | None
+    inner: bool
+    wave: str = "dc"
+    acts: Mapping[str, float] = field(default_factory=dict)
+    shifts: Mapping[str, float] = field(default_factory=dict)
+    _form: Wave | None = None
+
+    def at(self, seconds: Any) -> NDArray[Any]:
+        """Value at times (second), shape of them; see `waves`."""
+        if self._form is None:
+            return np.full(np.shape(seconds), self.value)
+        return self._form.at(seconds)
+
+
+@dataclass(frozen=True, eq=False)
+class Netlist:
+    """What a netlist describes.
+
+    Attributes:
+        title: its first line.
+        datasheet: the circuit.
+        toml: the same as the text of a datasheet.
+        sources: by name.
+        start: initial values by name of a node (volt) or an inductor (ampere), where given.
+        notes: what was left out or understood in one of several ways, one line each.
+        places: node of the deck -> node of the device that it is (None: ground), and the sources
+            that hold it apart from that, volt per volt.
+        meaning: node of the device that is none of the deck -> the deck's nodes whose combination
+            it is.
+    """
+
+    title: str
+    datasheet: Datasheet
+    toml: str
+    sources: dict[str, Source]
+    start: dict[str, float]
+    notes: tuple[str, ...] = ()
+    places: Mapping[str, tuple[str | None, Mapping[str, float]]] = field(default_factory=dict)
+    meaning: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+
+def is_netlist(name: str | PathLike[str]) -> bool:
+    """Whether a file's name says that it is a netlist."""
+    return fspath(name).lower().endswith(SUFFIXES)
+
+
+def read_netlist(
+    path: str | PathLike[str],
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    parasitic: str | float | None = None,
+) -> Netlist:
+    """Read a netlist and what it includes from its own folder.
+
+    Args:
+        path: of the file.
+        overrides: as of `load_datasheet`; "parasitic" is the next argument.
+        parasitic: capacitance from every node without a state to ground, text with a unit or
+            farad; None takes such nodes out exactly.
+
+    Raises:
+        InputError: a file that cannot be read, or whatever `parse_netlist` refuses.
+    """
+    name = fspath(path)
+    folder = Folder(name)
+    text = folder.main(name)
+    return _read(text, Path(name).stem, overrides, name, parasitic, folder)
+
+
+def parse_netlist(
+    text: str,
+    name: str,
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    where: str = "",
+    parasitic: str | float | None = None,
+) -> Netlist:
+    """Read the text of a netlist, which includes nothing.
+
+    Args:
+        text: the file.
+        name: of the device.
+        overrides: as of `load_datasheet`; "parasitic" is the last argument.
+        where: named in errors; `name` by default.
+        parasitic: see `read_netlist`.
+
+    Raises:
+        InputError: file and line: a card of another kind, a number that is none, a node without a
+            state that cannot be taken out exactly; or what a datasheet refuses of any circuit (no
+            way to ground, a loop of inductors, a singular matrix).
+    """
+    return _read(text, name, overrides, where or name, parasitic, Folder(None))
+
+
+def _read(
+    text: str, name: str, overrides: Mapping[str, Any] | None, place: str,
+    parasitic: str | float | None, folder: Folder,
+) -> Netlist:  # fmt: skip
+    from thermohw.datasheet.load import read_datasheet
+
+    given = dict(overrides or {})
+    parasitic = given.pop("parasitic", parasitic)
+    notes = Notes()
+    deck = flatten(text, place, folder, notes)
+    entries, asked = _PARASITIC.sub("", deck.entries), _PARASITIC.search(deck.entries)
+    if parasitic is None and asked is not None:
+        parasitic = asked.group(1).strip().strip("\"'")
+    circuit = Circuit()
+    started = read_dots(deck, circuit, notes)
+    read_cards(deck.cards, circuit)
+    graph = build_graph(circuit, notes)
+    if parasitic is not None and parasitic != "none":
+        _add_parasitics(graph, _farad(parasitic, place), place)
+    chains = Chains(graph, _henries(circuit))
+    reduce(chains)
+    if not any(b.kind in "cl" for b in graph.branches):
+        raise _stateless(circuit, place)
+    tables = write_tables(circuit, chains, place)
+    sources = {
+        card.name: _source(card, tables) for kind in "vi" for card in circuit.cards[kind]
+    }  # fmt: skip
+    outer = [source.name for source in sources.values() if not source.inner]
+    about = deck.title
+    if outer:
+        more = f" and {len(outer) - 4} more" if len(outer) > 4 else ""
+        about += f" (beside the circuit: {', '.join(outer[:4])}{more})"
+    for source in sources.values():
+        if source.wave != "dc" and source.points is None:
+            notes.say(place, f"'{source.name}' ({source.wave}) is kept beside the circuit, in "
+                             "sources; where constants are needed it is "
+                             f"{source.value:g} {'V' if source.kind == 'V' else 'A'}")  # fmt: skip
+    toml = _toml(tables, about.strip(), entries)
+    sheet = read_datasheet(toml, name, given or None, where=place)
+    start = start_values(started, circuit, chains, tables, notes)
+    places = {
+        node: (None if root == "0" else tables.nodes[root], graph.offset[node])
+        for node, root in graph.root.items() if root in tables.nodes and node != "0"
+    }  # fmt: skip
+    meaning = {tables.nodes[n]: told for n, told in chains.meaning.items() if n in tables.nodes}
+    return Netlist(deck.title, sheet, toml, sources, start, notes.all(), places, meaning)
+
+
+def _source(card: Card, tables: Tables) -> Source:
+    wave = card.wave
+    assert wave is not None
+    return Source(
+        card.name, card.kind.upper(), card.ends, wave.dc, wave.points, card.name in tables.inner,
+        wave.kind, tables.acts.get(card.name, {}), tables.shifts.get(card.name, {}), wave,
+    )  # fmt: skip
+
+
+def _farad(value: str | float, place: str) -> float:
+    farad = parse(value, "F", f"{place}: parasitic") if isinstance(value, str) else float(value)
+    if not (np.isfinite(farad) and farad > 0.0):
+        raise InputError(f"parasitic = {value!r}: expected a positive capacitance", where=place)
+    return farad
+
+
+def _add_parasitics(graph: Any, farad: float, place: str) -> None:
+    known = held(graph)
+    ends = [end for branch in graph.branches for end in branch.ends]
+    for node in dict.fromkeys(ends):
+        if node not in known:
+            card = Card(Line(place, 1, ""), "c", f"c_parasitic_{node}", (node, "0"), farad,
+                        given="parasitic")  # fmt: skip
+            graph.branches.append(Branch("c", [card], (node, "0"), farad))
+
+
+def _henries(circuit: Circuit) -> dict[frozenset[str], tuple[float, Card]]:
+    """M of every K card."""
+    known = {card.name: card.value for card in circuit.cards["l"]}
+    found: dict[frozenset[str], tuple[float, Card]] = {}
+    for card in circuit.cards["k"]:
+        for end in card.ends:
+            if end not in known:
+                raise card.line.fail(f"'{card.name}': no inductor '{end}'")
+        pair = frozenset(card.ends)
+        if pair in found:
+            other = found[pair][1]
+            raise card.line.fail(f"'{card.name}': '{other.name}' couples these two already")
+        found[pair] = card.value * (known[card.ends[0]] * known[card.ends[1]]) ** 0.5, card
+    return found
+
+
+def _stateless(circuit: Circuit, place: str) -> InputError:
+    cards = [card for kind in "rlcvi" for card in circuit.cards[kind]]
+    if not cards:
+        return InputError("no circuit: no R, C or L card in it", where=place)
+    if not any(circuit.cards[kind] for kind in "rcl"):
+        return cards[0].line.fail("sources alone: no R, C or L card in it, nothing to simulate")
+    free = any(circuit.cards[kind] for kind in "rl")
+    remedy = "add the capacitance of a node, C1 a 0 10f, or ask for parasitic ones, '*! parasitic = \"10 fF\"'"
+    return cards[0].line.fail(
+        "no node of this deck has a state: sources hold them, or resistors alone join them; "
+        + (remedy if free else "give a source its resistance, rser=1")
+    )
+
+
+def _toml(found: Tables, description: str, entries: str) -> str:
+    lines = ['format = "thermohw-device/1"', f"description = {_inline(description)}"]
+    for kind, tables in found.tables.items():
+        for entry in tables:
+            lines += ["", f"[[{kind}]]"]
+            lines += [f"{key} = {_inline(value)}" for key, value in entry.items()]
+    return "\n".join([*lines, "", entries])
+
+
+def _inline(value: Any) -> str:
+    """A value as TOML."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {_inline(item)}" for key, item in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_inline, value)) + "]"
+    if isinstance(value, str):
+        return json.dumps("".join(c if c.isprintable() else " " for c in value), ensure_ascii=False)
+    return repr(value)

@@ -1,0 +1,85 @@
+"""Files that a netlist includes: those beside it, and no others.
+
+A deck of a stranger may name any file of its reader's machine. What it may open is what came with
+it: regular files inside the folder of the deck, by relative names, at most so many and so large
+together. Absolute names, names that climb out and links that lead out are refused before anything
+is opened; messages tell nothing of what lies there.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from thermohw.datasheet.netlist.lines import Line, decode
+from thermohw.errors import InputError
+from thermohw.intake import MOST_NETLIST, read_bytes
+
+__all__ = ["MOST_FILES", "Folder"]
+
+MOST_FILES = 64
+"""Files that a deck may include, copies counted."""
+
+
+class Folder:
+    """The folder of a deck.
+
+    Args:
+        deck: path of the main file; None for a text without a place, which includes nothing.
+    """
+
+    def __init__(self, deck: str | None) -> None:
+        self.root = None if deck is None else Path(os.path.realpath(Path(deck).parent))
+        self._left, self._count = MOST_NETLIST, 0
+        self._known: dict[Path, str] = {}
+
+    def main(self, path: str) -> str:
+        """Text of the deck itself."""
+        data = read_bytes(path, MOST_NETLIST, "netlist")
+        self._left -= len(data)
+        return decode(data)
+
+    def read(self, name: str, line: Line, beside: str) -> tuple[str, str]:
+        """Text of an included file, and its name for messages.
+
+        Args:
+            name: as written.
+            line: that includes it.
+            beside: folder of the file that includes it, relative to the deck's.
+
+        Raises:
+            InputError: a name that leads out of the folder, no such file, too many or too large.
+        """
+        asked = name.strip().strip("\"'").replace("\\", "/")
+        if self.root is None:
+            raise line.fail(f"'{asked}': a text without a file includes none; paste it instead")
+        if asked.startswith(("/", "~")) or ":" in asked or ".." in asked.split("/"):
+            raise line.fail(
+                f"'{asked}': only files beside the deck are included, by a relative name; copy it "
+                "there and write its bare name"
+            )
+        self._count += 1
+        if self._count > MOST_FILES:
+            raise line.fail(f"more than {MOST_FILES} files are included, or one includes itself")
+        place = next((p for p in self._places(asked, beside) if os.path.lexists(p)), None)
+        if place is None:
+            raise line.fail(f"'{asked}' is not beside the deck; copy it into its folder")
+        real = Path(os.path.realpath(place))
+        if not real.is_relative_to(self.root):
+            raise line.fail(f"'{asked}' is a link out of the deck's folder; copy the file itself")
+        if real not in self._known:
+            try:
+                data = read_bytes(real, max(self._left, 0), "netlist with all that it includes")
+            except InputError as error:
+                raise line.fail(f"'{asked}': {error.problem}") from None
+            self._left -= len(data)
+            self._known[real] = decode(data)
+        return self._known[real], real.relative_to(self.root).as_posix()
+
+    def _places(self, asked: str, beside: str) -> list[Path]:
+        """Beside the including file first, then beside the deck; as written, then lower case."""
+        assert self.root is not None
+        folders = [self.root / beside, self.root]
+        if "\0" in asked or len(asked) > 255:
+            return []
+        return [folder / n for n in dict.fromkeys((asked, asked.lower())) for folder in folders]
