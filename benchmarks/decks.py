@@ -44,6 +44,7 @@ __all__ = ["Verdict", "against_ngspice", "judge"]
 
 ENDINGS = (".cir", ".net", ".sp", ".spi", ".ckt")
 PARASITIC = "1 pF"
+_STEP = re.compile(r"\s*\.step\s+(?:dec\s+)?param\s+(\w+)\s+(?:list\s+)?(\S+)", re.I)
 PIECES = 4000  # of a course, at least
 _SKIPPED = (
     ".op", ".ac", ".dc", ".tran", ".noise", ".meas", ".measure", ".pz", ".four", ".fft", ".print",
@@ -207,7 +208,7 @@ def _places(found: Netlist) -> Iterator[tuple[str, tuple[str, str]]]:
             own = [n for n, (root, held) in found.places.items() if root == name and not held]
             yield name, (own[0], "0")
         elif sorted(told.values()) == [-1.0, 1.0]:
-            yield name, (max(told, key=lambda n: told[n]), min(told, key=lambda n: told[n]))
+            yield name, (max(told, key=told.__getitem__), min(told, key=told.__getitem__))
         elif list(told.values()) == [1.0]:
             yield name, (next(iter(told)), "0")
 
@@ -347,9 +348,7 @@ def _bare_deck(path: Path) -> list[str]:
             skipping = word in _SKIPPED
             if not skipping:
                 lines.append(_spoken(line))
-            elif match := re.match(
-                r"\s*\.step\s+(?:dec\s+)?param\s+(\w+)\s+(?:list\s+)?(\S+)", line, re.I
-            ):
+            elif match := _STEP.match(line):
                 if not re.search(rf"(?mi)^\.param.*\b{match.group(1)}\s*=", "\n".join(raw)):
                     lines.append(f".param {match.group(1)}={match.group(2)}")
         if word == ".endc":

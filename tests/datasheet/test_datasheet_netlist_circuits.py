@@ -122,8 +122,8 @@ I1 0 x 1m"""
     for one in "ab":
         for other in "ab":
             assert ours[one][other] == pytest.approx(theirs[one][other], rel=1e-5, abs=1e-14)
-    rates = [np.sort(np.real(build_device(f.datasheet).rates / build_device(f.datasheet).scale.time))
-             for f in (found, small)]  # fmt: skip
+    devices = [build_device(f.datasheet) for f in (found, small)]
+    rates = [np.sort(np.real(device.rates / device.scale.time)) for device in devices]
     assert rates[0] == pytest.approx(rates[1][:2], rel=1e-4)
     # Kirchhoff by hand for the drive of a source and of a current.
     g = np.array([[1 + 0.5 + 0.25 + 1 / 6, -0.5], [-0.5, 0.5 + 1 / 3 + 0.2]]) * 1e-3
@@ -154,7 +154,7 @@ def test_a_resistor_without_noise_is_a_transconductor():
     assert active.conductance.value == pytest.approx(1 / 3e3)
     assert [bath for bath in found.datasheet.baths] == ["r1"]
     device = build_device(found.datasheet)
-    law = ActiveLaw(device)
+    law = ActiveLaw(device)  # pyright: ignore[reportArgumentType]
     variance = law.effort_covariance[0, 0] * device.scale.voltage**2
     assert variance == pytest.approx(0.75 * KT / 1e-12, rel=1e-9)
     assert found.sources["v1"].acts == {"a": pytest.approx(1 / 3e3)}
@@ -201,7 +201,11 @@ K2 L2 L3 0.25""")
     whole, other = found.datasheet.inductors
     # L2 runs against L1: M12 = 0.5 sqrt(4) counts negative.
     assert whole.inductance.value == pytest.approx(5e-6 - 2e-6)
-    assert whole.series_resistance.value == 5.0 and whole.between == ("a", "b")
+    assert (
+        whole.series_resistance
+        and whole.series_resistance.value == 5.0
+        and whole.between == ("a", "b")
+    )
     (mutual,) = found.datasheet.mutuals
     assert mutual.k.value == pytest.approx(-0.25 * 6 / np.sqrt(3 * 9))
     # Closed loops of an inductor and a resistor have currents and no node.
@@ -215,6 +219,9 @@ def test_what_cannot_be_joined_exactly_says_the_remedy():
     with pytest.raises(InputError, match=r"line 5: node 'x' between r1, r2, l1.*C_x x 0 10f"):
         read(cards)
     assert len(read(cards, parasitic=1e-15).datasheet.nodes) == 3
+    cards = "C1 a 0 1p\nR1 a 0 1k\nL1 a b 1u\nI1 0 b 1"
+    with pytest.raises(InputError, match="forces the current of inductor 'l1'.*rpar=1meg"):
+        read(cards)
 
 
 def test_parasitics_of_a_card_are_real_elements():
@@ -223,7 +230,7 @@ def test_parasitics_of_a_card_are_real_elements():
     )
     sheet = found.datasheet
     coil = sheet.inductors[0]
-    assert coil.series_resistance.value == 5.0
+    assert coil.series_resistance and coil.series_resistance.value == 5.0
     values = {r.name: (r.resistance.value, r.between) for r in sheet.resistors}
     assert values["l1_rpar"] == (1e3, ("a", "gnd"))
     assert values["v1_rser_r1"][0] == pytest.approx(100.0) or values["r1_v1_rser"][0] == 100.0
@@ -287,6 +294,11 @@ HOSTILE = {
     "digits": "R1 a 0 " + "9" * 100_000 + "\n",
     "mesh": "C1 a 0 1p\n" + "".join(f"R{i} n{i} n{i + 1} 1\nRg{i} n{i} 0 1\n" for i in range(3000))
     + "Rx n0 a 1\n",
+    "sources": "C1 n0 0 1p\n" + "".join(f"V{i} n{i} n{i + 1} 1\n" for i in range(30_000)),
+    "islands": "".join(f"R{i} a{i} 0 1\nS{i} a{i} 0 1\n".replace("S", "Rx") for i in range(8_000)),
+    "one key": ".param " + "a" * 60_000 + "\nC1 a 0 1p\n",
+    "remarks": "C1 a 0 1p\n" + "".join(f"R{i} b b 1k\n" for i in range(30_000)),
+    "names alike": "C1 a 0 1p\n" + "".join(f"R{chr(0x4E00 + i)} a 0 -1\n" for i in range(5000)),
     "comment": "R1 a 0 {" + "'" * 30_000 + "}\n",
 }  # fmt: skip
 
@@ -308,6 +320,14 @@ def test_a_deck_of_the_largest_size_is_answered_at_once(tmp_path):
     with pytest.raises(InputError):
         read_netlist(path)
     assert time.process_time() - begun < 4.0
+
+
+def test_long_chains_are_taken_out_fast():
+    chain = "".join(f"L{i} n{i} n{i + 1} 1\n" for i in range(6_000))
+    begun = time.process_time()
+    found = read(f"C1 n0 0 1p\n{chain}R1 n6000 0 1")
+    assert found.datasheet.inductors[0].inductance.value == pytest.approx(6000.0)
+    assert time.process_time() - begun < 3.0
 
 
 def test_long_waveforms_are_read_fast():

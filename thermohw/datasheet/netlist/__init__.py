@@ -44,7 +44,6 @@ from thermohw.units import parse
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from thermohw.datasheet.netlist.graph import Emf
     from thermohw.datasheet.sheet import Datasheet
 
 __all__ = ["SUFFIXES", "Netlist", "Source", "is_netlist", "parse_netlist", "read_netlist"]
@@ -266,7 +265,10 @@ def _stateless(circuit: Circuit, place: str) -> InputError:
     if not any(circuit.cards[kind] for kind in "rcl"):
         return cards[0].line.fail("sources alone: no R, C or L card in it, nothing to simulate")
     free = any(circuit.cards[kind] for kind in "rl")
-    remedy = "add the capacitance of a node, C1 a 0 10f, or ask for parasitic ones, '*! parasitic = \"10 fF\"'"
+    remedy = (
+        "add the capacitance of a node, C1 a 0 10f, or ask for parasitic ones, "
+        "'*! parasitic = \"10 fF\"'"
+    )
     return cards[0].line.fail(
         "no node of this deck has a state: sources hold them, or resistors alone join them; "
         + (remedy if free else "give a source its resistance, rser=1")

@@ -44,13 +44,15 @@ def _sign(x: float) -> float:
 
 
 _FUNCTIONS: dict[str, tuple[int, Callable[..., float]]] = {
-    "abs": (1, abs), "sqrt": (1, math.sqrt), "exp": (1, math.exp), "ln": (1, math.log),
+    "abs": (1, lambda a: abs(a)), "sqrt": (1, math.sqrt), "exp": (1, math.exp), "ln": (1, math.log),
     "log": (1, math.log), "log10": (1, math.log10), "pow": (2, lambda a, b: _power(a, b)),
-    "pwr": (2, lambda a, b: abs(a) ** b), "min": (0, lambda *a: min(a)), "max": (0, lambda *a: max(a)),
+    "pwr": (2, lambda a, b: abs(a) ** b), "min": (0, lambda *a: min(a)),
+    "max": (0, lambda *a: max(a)),
     "if": (3, lambda c, a, b: a if c else b), "ternary_fcn": (3, lambda c, a, b: a if c else b),
     "int": (1, lambda a: float(math.trunc(a))), "nint": (1, lambda a: float(math.floor(a + 0.5))),
     "floor": (1, lambda a: float(math.floor(a))), "ceil": (1, lambda a: float(math.ceil(a))),
-    "sqr": (1, lambda a: a * a), "sgn": (1, _sign), "sign": (1, _sign), "uramp": (1, lambda a: max(a, 0.0)),
+    "sqr": (1, lambda a: a * a), "sgn": (1, _sign), "sign": (1, _sign),
+    "uramp": (1, lambda a: max(a, 0.0)),
     "u": (1, lambda a: float(a > 0.0)), "hypot": (2, math.hypot), "sin": (1, math.sin),
     "cos": (1, math.cos), "tan": (1, math.tan), "asin": (1, math.asin), "acos": (1, math.acos),
     "atan": (1, math.atan), "arctan": (1, math.atan), "atan2": (2, math.atan2),
@@ -60,7 +62,8 @@ _FUNCTIONS: dict[str, tuple[int, Callable[..., float]]] = {
 _BINARY: tuple[dict[str, Callable[[float, float], float]], ...] = (
     {"||": lambda a, b: float(bool(a) or bool(b))},
     {"&&": lambda a, b: float(bool(a) and bool(b))},
-    {"==": lambda a, b: float(a == b), "=": lambda a, b: float(a == b), "!=": lambda a, b: float(a != b),
+    {"==": lambda a, b: float(a == b), "=": lambda a, b: float(a == b),
+     "!=": lambda a, b: float(a != b),
      "<": lambda a, b: float(a < b), ">": lambda a, b: float(a > b),
      "<=": lambda a, b: float(a <= b), ">=": lambda a, b: float(a >= b)},
     {"+": lambda a, b: a + b, "-": lambda a, b: a - b},

@@ -217,8 +217,8 @@ class _Writer:
         words = [w for w in plain if w.lower() not in ("params:", "params")]
         if depth >= _DEEPEST:
             raise line.fail(
-                f"'{line.text.split()[0]}': sub-circuits inside each other more than {_DEEPEST} levels deep, "
-                "or one that holds itself"
+                f"'{line.text.split()[0]}': sub-circuits inside each other more than "
+                f"{_DEEPEST} levels deep, or one that holds itself"
             )
         if len(words) < 2:
             raise line.fail(f"'{line.text[:80]}': nodes and the name of a sub-circuit are needed")

@@ -6,9 +6,10 @@ join are one node up to offsets that are sums of emfs,
     v_p = v_root + sum_j c_pj e_j,
 
 and the root is ground wherever ground is among them (a node that a source drives is ground behind
-an emf). A branch from a to b then feels v_a - v_b + E with roots a, b and E = sum (c_a - c_b) e. 0 V
-sources and 0 ohm resistors are wires. A branch between nodes of one root feels sources alone: it
-does nothing to the rest and is left out, with a remark. Sources that close a loop are refused.
+an emf). A branch from a to b then feels v_a - v_b + E with roots a, b and E = sum (c_a - c_b) e.
+Sources of 0 V and resistors of 0 ohm are wires. A branch between nodes of one root feels sources
+alone: it does nothing to the rest and is left out, with a remark. Sources that close a loop are
+refused.
 
 Current sources are injections into roots, ampere per ampere.
 """
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from thermohw.datasheet.netlist.scope import Notes
 
 __all__ = ["Branch", "Emf", "Graph", "added", "build_graph", "across"]
+
+_MOST_BEHIND = 200  # voltage sources between two nodes
 
 Emf = dict[str, float]
 """Volts per volt of every source."""
@@ -92,6 +95,7 @@ class Graph:
         offset: node of the deck -> its volts above the root.
         injected: current source -> ampere per ampere into every root.
         notes: of the deck.
+        left: branches that may still be looked at while nodes are taken out.
     """
 
     branches: list[Branch]
@@ -99,9 +103,28 @@ class Graph:
     offset: dict[str, Emf]
     injected: dict[str, Emf]
     notes: Notes
+    left: int = 20_000_000
+
+    def spend(self) -> None:
+        """One look at every branch.
+
+        Raises:
+            InputError: too many of them for the number of nodes without capacitance.
+        """
+        self.left -= len(self.branches)
+        if self.left < 0:
+            raise (
+                self.branches[0]
+                .cards[0]
+                .line.fail(
+                    "too many nodes without capacitance to take out one by one; give them "
+                    "theirs, or ask for parasitic ones, '*! parasitic = \"10 fF\"'"
+                )
+            )
 
     def touching(self) -> dict[str, list[Branch]]:
         """Branches at every root but ground."""
+        self.spend()
         found: dict[str, list[Branch]] = defaultdict(list)
         for branch in self.branches:
             for end in branch.ends:
@@ -113,19 +136,20 @@ class Graph:
         """Roots that current sources feed."""
         return {root for shares in self.injected.values() for root in shares}
 
-    def swap(self, old: list[Branch], new: list[Branch]) -> None:
-        """Replace branches; the new ones stand where the first old one of their kind did."""
-        gone = {id(branch) for branch in old}
-        kind = new[0].kind if new else old[0].kind
-        at = next(i for i, b in enumerate(self.branches) if id(b) in gone and b.kind == kind)
-        head = [b for b in self.branches[:at] if id(b) not in gone]
-        tail = [b for b in self.branches[at:] if id(b) not in gone]
-        self.branches = [*head, *new, *tail]
-
-    def exchange(self, pairs: list[tuple[Branch, Branch]]) -> None:
-        """Replace branches one by one, each in its place."""
-        made = {id(old): new for old, new in pairs}
-        self.branches = [made.get(id(b), b) for b in self.branches]
+    def swap(self, changes: list[tuple[list[Branch], list[Branch]]]) -> None:
+        """Replace branches; new ones stand where the first old one of their kind did."""
+        self.spend()
+        gone = {id(branch) for old, _ in changes for branch in old}
+        made: dict[int, list[Branch]] = {}
+        for old, new in changes:
+            kind = new[0].kind if new else old[0].kind
+            at = next((b for b in old if b.kind == kind), old[0])
+            made[id(at)] = new
+        self.branches = [
+            b
+            for old in self.branches
+            for b in (made.get(id(old), []) if id(old) in gone else [old])
+        ]
 
 
 def across(branch: Branch) -> str:
@@ -141,6 +165,7 @@ def build_graph(circuit: Circuit, notes: Notes) -> Graph:
     """
     root, offset = _joined(circuit, notes)
     graph = Graph([], root, offset, {}, notes)
+    coils = {end for card in circuit.cards["k"] for end in card.ends}
     for kind in "rcl":
         for card in circuit.cards[kind]:
             if card.value == 0.0:
@@ -149,11 +174,10 @@ def build_graph(circuit: Circuit, notes: Notes) -> Graph:
             emf = added(offset[p], offset[q], -1.0)
             parts = {card.name: 1.0} if kind == "l" else {}
             branch = Branch(kind, [card], (root[p], root[q]), card.value, emf, parts=parts)
-            coupled = any(card.name in k.ends for k in circuit.cards["k"])
             if branch.ends[0] != branch.ends[1]:
                 # Ground second: what a datasheet's signs are easiest in.
                 graph.branches.append(branch.turned() if branch.ends[0] == "0" else branch)
-            elif coupled:
+            elif card.name in coils:
                 raise card.line.fail(
                     f"'{card.name}': a source holds both ends of an inductor that is coupled to "
                     "others; give the source its resistance, rser=1"
@@ -198,6 +222,8 @@ def _joined(circuit: Circuit, notes: Notes) -> tuple[dict[str, str], dict[str, E
                 f"'{card.name}' closes a loop of voltage sources, whose current nothing limits; "
                 "give one of them its resistance, rser=1"
             )
+        if len(gap) > _MOST_BEHIND:
+            raise card.line.fail(f"more than {_MOST_BEHIND} voltage sources in a row")
         # The root is ground, or else a node with a capacitor: it is called as it was.
         worth = [(o == "0", o in stored, len(members[o])) for o in (one, other)]
         gone, kept, shift = (one, other, gap) if worth[1] >= worth[0] else (

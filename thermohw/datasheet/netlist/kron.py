@@ -38,7 +38,8 @@ def eliminate_resistive(graph: Graph) -> bool:
     """
     touching = graph.touching()
     inner = [n for n, at in touching.items() if all(b.kind == "r" for b in at)]
-    left, done = dict.fromkeys(inner), False
+    left = dict.fromkeys(inner)
+    changes: list[tuple[list[Branch], list[Branch]]] = []
     while left:
         first = next(iter(left))
         part, frontier = {first: 0}, [first]
@@ -50,9 +51,10 @@ def eliminate_resistive(graph: Graph) -> bool:
                         frontier.append(end)
         for node in part:
             left.pop(node)
-        _eliminate(graph, part, touching)
-        done = True
-    return done
+        changes.append(_eliminate(graph, part, touching))
+    if changes:
+        graph.swap(changes)
+    return bool(changes)
 
 
 def one_bath(branches: list[Branch], node: str) -> None:
@@ -73,15 +75,18 @@ def one_bath(branches: list[Branch], node: str) -> None:
                 )
 
 
-def _eliminate(graph: Graph, part: dict[str, int], touching: dict[str, list[Branch]]) -> None:
+def _eliminate(
+    graph: Graph, part: dict[str, int], touching: dict[str, list[Branch]]
+) -> tuple[list[Branch], list[Branch]]:
+    """Branches that go, and those that come."""
     branches = list({id(b): b for node in part for b in touching[node]}.values())
     if len(part) > _MOST:
         raise (
             branches[0]
             .cards[0]
             .line.fail(
-                f"{len(part)} nodes without capacitance hang together; at most {_MOST} are eliminated: "
-                "give some of them their capacitance"
+                f"{len(part)} nodes without capacitance hang together; at most {_MOST} are "
+                "eliminated: give some of them their capacitance"
             )
         )
     shift = _references(graph, part, branches)
@@ -108,8 +113,12 @@ def _eliminate(graph: Graph, part: dict[str, int], touching: dict[str, list[Bran
         g[a, b] -= value
         g[b, a] -= value
     if m == 0:
-        _island(graph, branches, part)
-        return
+        names = ", ".join(b.name for b in branches[:4])
+        graph.notes.say(
+            branches[0].cards[0].line.place,
+            f"{names}: nothing joins them to a node with a state: left out",
+        )
+        return branches, []
     share = -np.linalg.solve(g[:n, :n], g[:n, n:]).T  # v_X = share^T v_T
     y = g[n:, n:] - g[n:, :n] @ -share.T
     keys = list(terminals)
@@ -117,7 +126,7 @@ def _eliminate(graph: Graph, part: dict[str, int], touching: dict[str, list[Bran
     found = _resistors(graph, branches, keys, y)
     if found:
         one_bath(branches, next(iter(part)))
-    graph.swap(branches, found)
+    return branches, found
 
 
 def _references(graph: Graph, part: dict[str, int], branches: list[Branch]) -> dict[str, Emf]:
@@ -143,14 +152,6 @@ def _references(graph: Graph, part: dict[str, int], branches: list[Branch]) -> d
                 "capacitance; give one of them its capacitance"
             )
     return shift
-
-
-def _island(graph: Graph, branches: list[Branch], part: dict[str, int]) -> None:
-    """Resistors that nothing joins to the rest."""
-    graph.branches = [b for b in graph.branches if b not in branches]
-    names = ", ".join(b.name for b in branches[:4])
-    graph.notes.say(branches[0].cards[0].line.place,
-                    f"{names}: nothing joins them to a node with a state: left out")  # fmt: skip
 
 
 def _feed(graph: Graph, part: dict[str, int], keys: list[Any], share: Any) -> None:

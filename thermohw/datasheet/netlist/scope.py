@@ -28,14 +28,12 @@ _DEEPEST = 48  # parameters that refer to each other, functions that call each o
 class Notes:
     """What a reader left out or understood in one of several ways, in the order of the deck."""
 
-    lines: list[str] = field(default_factory=list)
+    lines: dict[str, None] = field(default_factory=dict)
     _skipped: dict[str, list[str]] = field(default_factory=dict)
 
     def say(self, place: str, message: str) -> None:
         """One remark."""
-        text = f"{place}: {message}"
-        if text not in self.lines:
-            self.lines.append(text)
+        self.lines[f"{place}: {message}"] = None
 
     def skip(self, kind: str, place: str) -> None:
         """A card that is the simulator's business."""

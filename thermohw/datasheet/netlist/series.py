@@ -1,10 +1,10 @@
 r"""Elements in series at nodes that nothing else touches.
 
-    L and R (several in parallel)     one branch: an inductor with its series resistance and its bath
-    L and L                           one inductor, L1 + L2 +- 2 M12; couplings to others add up
-    C inside a chain                  the order of elements in series means nothing to the rest, so
-                                      a capacitor is put at the chain's end, beside a node with a
-                                      state: it then holds a node of its own, named after it
+    L and R (several in parallel)   one branch: an inductor with its series resistance and its bath
+    L and L                         one inductor, L1 + L2 +- 2 M12; couplings to others add up
+    C inside a chain                the order of elements in series means nothing to the rest, so a
+                                    capacitor is put at the chain's end, beside a node with a
+                                    state: it then holds a node of its own, named after it
 
 A node that capacitors join to ground, directly or through other nodes, has a state: its row of the
 capacitance matrix C_M is regular. A group of nodes that capacitors join to each other only has one
@@ -77,8 +77,8 @@ def reduce(chains: Chains) -> None:
                 .cards[0]
                 .line.fail(
                     f"node '{_shown(node)}' between {', '.join(b.name for b in at[:4])} has no "
-                    f"capacitor to ground, hence no state, and {' and '.join(kinds)} there cannot be "
-                    f"joined exactly; {_REMEDY.format(_shown(node))}"
+                    f"capacitor to ground, hence no state, and {' and '.join(kinds)} there "
+                    f"cannot be joined exactly; {_REMEDY.format(_shown(node))}"
                 )
             )
 
@@ -87,39 +87,52 @@ def _shown(node: str) -> str:
     return node.replace("#", "_")
 
 
+Change = tuple[list[Branch], list[Branch]]
+"""Branches that go, and those that come."""
+
+
 def _at_coils(chains: Chains) -> bool:
-    """One step at a node where an inductor, and no capacitor, ends."""
+    """Nodes where inductors, and no capacitors, end: those that do not touch each other at once."""
     graph = chains.graph
-    fed = graph.fed()
+    fed, place = graph.fed(), {id(b): i for i, b in enumerate(graph.branches)}
+    changes: list[Change] = []
+    used: set[int] = set()
     for node, at in graph.touching().items():
-        coils = sorted((b for b in at if b.kind == "l"), key=graph.branches.index)
+        coils = sorted((b for b in at if b.kind == "l"), key=lambda b: place[id(b)])
         others = [b for b in at if b.kind == "r"]
-        if len(coils) + len(others) < len(at) or not coils:
+        if len(coils) + len(others) < len(at) or not coils or used & {id(b) for b in at}:
             continue
+        change: Change | None = None
         if len(coils) == 1 and not others:
-            return _dangling(chains, coils[0], node in fed)
-        if len(coils) == 1 and len({b.other(node) for b in others}) == 1:
-            _series_resistance(chains, node, coils[0], others)
-            return True
-        if len(coils) == 2 and not others and node not in fed and coils[0] is not coils[1]:
-            _series_coils(chains, node, *coils)
-            return True
-    return False
+            change = _dangling(chains, coils[0], node in fed)
+        elif len(coils) == 1 and len({b.other(node) for b in others}) == 1:
+            change = _series_resistance(chains, node, coils[0], others)
+        elif len(coils) == 2 and not others and node not in fed and coils[0] is not coils[1]:
+            change = _series_coils(chains, node, *coils)
+        if change is not None:
+            changes.append(change)
+            used |= {id(b) for b in change[0]}
+    if changes:
+        graph.swap(changes)
+    return bool(changes)
 
 
-def _dangling(chains: Chains, coil: Branch, fed: bool) -> bool:
-    graph = chains.graph
+def _dangling(chains: Chains, coil: Branch, fed: bool) -> Change:
     line = coil.cards[0].line
     if fed:
-        raise line.fail(f"a current source forces the current of inductor '{coil.name}'; give it "
-                        "a resistance in parallel, rpar=1meg")  # fmt: skip
-    graph.branches = [b for b in graph.branches if b is not coil]
-    chains.mutual = {k: v for k, v in chains.mutual.items() if coil.name not in k}
-    graph.notes.say(line.place, f"'{coil.name}' has an open end and carries no current: left out")
-    return True
+        raise line.fail(
+            f"a current source forces the current of inductor '{coil.name}'; give it a "
+            "resistance in parallel, rpar=1meg"
+        )
+    for pair in [pair for pair in chains.mutual if coil.name in pair]:
+        chains.mutual.pop(pair)
+    chains.graph.notes.say(
+        line.place, f"'{coil.name}' has an open end and carries no current: left out"
+    )
+    return [coil], []
 
 
-def _series_resistance(chains: Chains, node: str, coil: Branch, others: list[Branch]) -> None:
+def _series_resistance(chains: Chains, node: str, coil: Branch, others: list[Branch]) -> Change:
     """The resistor (or several in parallel) between an inductor's end and one other node."""
     graph = chains.graph
     one_bath([*others, *coil.series], node)
@@ -152,17 +165,17 @@ def _series_resistance(chains: Chains, node: str, coil: Branch, others: list[Bra
     made = coil.moved(node, far)
     made.emf = added(coil.emf, emf, 1.0 if leaves else -1.0)
     made.series = [*coil.series, resistor]
-    graph.swap([coil, *others], [_opened(made)])
+    return [coil, *others], [_opened(made)]
 
 
-def _series_coils(chains: Chains, node: str, one: Branch, two: Branch) -> None:
+def _series_coils(chains: Chains, node: str, one: Branch, two: Branch) -> Change:
     """Two inductors that carry one current: L1 + L2 + 2 M12 in the direction of that current.
 
     Couplings are kept between cards, dots at their first nodes; a sign tells whether a card runs
     along its branch. The whole goes by the name of its first card, and runs along with it.
     """
-    graph = chains.graph
-    old = [one, two]
+    graph, old = chains.graph, [one, two]
+    graph.left -= len(chains.mutual)
     one = one if one.ends[1] == node else one.turned()
     two = two if two.ends[0] == node else two.turned()
     if one.series and two.series:
@@ -184,10 +197,10 @@ def _series_coils(chains: Chains, node: str, one: Branch, two: Branch) -> None:
         key = frozenset((made.name, other))
         before = chains.mutual.get(key, (0.0, card))[0]
         chains.mutual[key] = before + henry * sign[mine] * sign[one.name], card
-    graph.swap(old, [_opened(made)])
     graph.notes.say(
         line.place, f"'{one.name}' and '{two.name}' in series are one inductor of {value:g} H"
     )
+    return old, [_opened(made)]
 
 
 def _opened(coil: Branch) -> Branch:
@@ -206,18 +219,24 @@ def _opened(coil: Branch) -> Branch:
 
 
 def _capacitors(chains: Chains) -> bool:
-    """Put one capacitor that floats inside a chain at the chain's end."""
+    """Put capacitors that float inside chains at the chains' ends."""
     graph, known = chains.graph, held(chains.graph)
     touching, fed = graph.touching(), graph.fed()
+    changes: list[Change] = []
+    used: set[int] = set()
     for branch in graph.branches:
         if branch.kind != "c" or known & set(branch.ends):
             continue
         for begin in branch.ends:
             chain = _chain(branch, begin, touching, known, fed)
-            if chain is not None:
-                _exchange(chains, branch, begin, chain)
-                return True
-    return False
+            whole = [branch, *(chain or ())]
+            if chain is not None and not used & {id(b) for b in whole}:
+                changes += _exchange(chains, branch, begin, chain)
+                used |= {id(b) for b in whole}
+                break
+    if changes:
+        graph.swap(changes)
+    return bool(changes)
 
 
 def _chain(
@@ -235,7 +254,7 @@ def _chain(
     return chain
 
 
-def _exchange(chains: Chains, capacitor: Branch, begin: str, chain: list[Branch]) -> None:
+def _exchange(chains: Chains, capacitor: Branch, begin: str, chain: list[Branch]) -> list[Change]:
     """y -C- begin -e1- m1 ... -ek- w becomes y -e1- ... -ek- m -C- w."""
     graph = chains.graph
     start, nodes = capacitor.other(begin), [begin]
@@ -247,10 +266,9 @@ def _exchange(chains: Chains, capacitor: Branch, begin: str, chain: list[Branch]
     for i, branch in enumerate(chain):
         forward = branch.ends[0] == nodes[i]
         ends = (places[i], places[i + 1]) if forward else (places[i + 1], places[i])
-        moved.append((branch, replace(branch, ends=ends)))
+        moved.append(([branch], [replace(branch, ends=ends)]))
     forward = capacitor.ends[0] == start
     ends = (new, nodes[-1]) if forward else (nodes[-1], new)
-    graph.exchange([*moved, (capacitor, replace(capacitor, ends=ends))])
     meaning = {start: 1.0, begin: -1.0}
     if nodes[-1] != "0":
         meaning[nodes[-1]] = meaning.get(nodes[-1], 0.0) + 1.0
@@ -260,3 +278,4 @@ def _exchange(chains: Chains, capacitor: Branch, begin: str, chain: list[Branch]
         f"{across(capacitor)} floats in a chain of elements: put at its end, where node "
         f"'{_shown(new).rstrip('_')}' is its voltage",
     )
+    return [*moved, ([capacitor], [replace(capacitor, ends=ends)])]

@@ -49,14 +49,16 @@ class Tables:
     shifts: dict[str, Emf] = field(default_factory=dict)
     inner: set[str] = field(default_factory=set)
     _taken: set[str] = field(default_factory=lambda: set(_RESERVED))
+    _tails: dict[str, int] = field(default_factory=dict)
 
     def name(self, spice: str, letter: str = "n") -> str:
         """A name of the datasheet that is not taken."""
         base = re.sub(r"[^a-z0-9_-]+", "_", spice.lower()).strip("_") or letter
         base = base if base[0].isalpha() or base[0] == "_" else letter + base
-        unique, tail = base, 2
+        unique = base
         while unique in self._taken:
-            unique, tail = f"{base}_{tail}", tail + 1
+            self._tails[base] = self._tails.get(base, 1) + 1
+            unique = f"{base}_{self._tails[base]}"
         self._taken.add(unique)
         return unique
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 __all__ = ["Words", "assignments", "bare", "split"]
 
 _WORD = re.compile(r"\{[^{}]*\}|'[^']*'|\"[^\"]*\"|=|[^\s,(){}='\"]+")
-_KEY = re.compile(r"([A-Za-z_][\w.]*(?:\([\w\s,]*\))?)\s*=(?!=)\s*")
+_KEY = re.compile(r"(?<![\w.])([A-Za-z_][\w.]*(?:\([\w\s,]*\))?)\s*=(?!=)\s*")
 
 
 class Words(NamedTuple):
