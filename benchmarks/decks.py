@@ -43,7 +43,7 @@ from thermohw.errors import InputError
 __all__ = ["Verdict", "against_ngspice", "judge"]
 
 ENDINGS = (".cir", ".net", ".sp", ".spi", ".ckt")
-PARASITIC = "1 pF"
+PARASITIC, OHM = "1 pF", "50 ohm"
 _STEP = re.compile(r"\s*\.step\s+(?:dec\s+)?param\s+(\w+)\s+(?:list\s+)?(\S+)", re.I)
 PIECES = 4000  # of a course, at least
 _SKIPPED = (
@@ -58,8 +58,8 @@ class Verdict:
     """What became of a deck.
 
     Attributes:
-        kind: "imports", "on request" (with parasitic capacitances), "no state" (sources hold all
-            its nodes), "refused", "other elements" or "no circuit".
+        kind: "imports", "with ..." (what had to be asked for), "refused", "other elements" or
+            "no circuit".
         said: the refusal, or nothing.
         rms: largest relative difference of noise voltages; None where ngspice cannot say.
         op: of operating points, relative to the largest.
@@ -91,7 +91,7 @@ def judge(path: Path) -> Verdict:
         return Verdict("no circuit")
     if not kinds <= set("rclkvi"):
         return Verdict("other elements", f"cards {', '.join(sorted(kinds - set('rclkvi')))}")
-    parasitic = None
+    parasitic = source = None
     try:
         found = read_netlist(path)
     except InputError as error:
@@ -101,22 +101,29 @@ def judge(path: Path) -> Verdict:
         try:
             found = read_netlist(path, parasitic=parasitic)
         except InputError as again:
-            kind = "no state" if "no node of this deck" in str(again) else "refused"
-            return Verdict(kind, error.problem)
+            if "sources hold them all" not in str(again):
+                return Verdict("refused", error.problem)
+            source = OHM
+            found = read_netlist(path, parasitic=parasitic, source_resistance=source)
     try:
         build_device(found.datasheet)
     except InputError as error:
         return Verdict("refused", error.problem)
-    verdict = Verdict("imports" if parasitic is None else "on request")
+    kind = "imports" if parasitic is None else f"with parasitic {PARASITIC}"
+    verdict = Verdict(kind if source is None else f"{kind}, source_resistance {OHM}")
     try:
-        against_ngspice(path, found, verdict, parasitic)
+        against_ngspice(path, found, verdict, parasitic, source)
     except (RuntimeError, subprocess.TimeoutExpired) as error:
         verdict.said = f"ngspice: {str(error)[:80]}"
     return verdict
 
 
 def against_ngspice(
-    path: Path, found: Netlist, verdict: Verdict, parasitic: str | None = None
+    path: Path,
+    found: Netlist,
+    verdict: Verdict,
+    parasitic: str | None = None,
+    source: str | None = None,
 ) -> None:
     """Fill in what ngspice says about an imported deck.
 
@@ -125,6 +132,8 @@ def against_ngspice(
     """
     device: Any = build_device(found.datasheet)
     base = _bare_deck(path)
+    if source is not None:
+        base = [line for whole in base for line in _resisted(whole)]
     places = dict(_places(found))
     if parasitic is not None:
         base += [f"cthermohw{i} {node} 0 1p" for i, node in enumerate(
@@ -197,7 +206,7 @@ def _rms(path: Path, lines: list[str], read: str, sweeps: list[tuple[int, float,
 
 def _has_capacitor(found: Netlist, name: str) -> bool:
     node = next(n for n in found.datasheet.nodes if n.name == name)
-    return "parasitic" not in node.capacitance.source
+    return "on request" not in node.capacitance.source
 
 
 def _places(found: Netlist) -> Iterator[tuple[str, tuple[str, str]]]:
@@ -265,7 +274,7 @@ def _course(path: Path, base: list[str], device: Any, found: Netlist, places: An
         stop = min(
             stop, max(10.0 * ring, 3.0 * max((e for e in edges if e < 10.0 * ring), default=0.0))
         )
-    fastest = float(1.0 / np.abs(device.rates).max()) * unit
+    fastest = 0.5 * float(1.0 / np.abs(device.rates).max()) * unit
     piece = max(min(stop / PIECES, 0.02 * fastest), stop / (10 * PIECES))
     columns = " ".join(dict.fromkeys(n for pair in places.values() for n in pair if n != "0"))
     wanted = " ".join(f"v({n})" for n in columns.split())
@@ -356,6 +365,15 @@ def _bare_deck(path: Path) -> list[str]:
         if word == ".end" and not script:
             break
     return [raw[0], *lines]
+
+
+def _resisted(line: str) -> list[str]:
+    """A voltage source with a resistance."""
+    words = line.split(None, 2)
+    if len(words) < 3 or words[0][0].lower() != "v":
+        return [line]
+    name = words[0].lower()
+    return [f"{words[0]} {name}_out {words[2]}", f"r{name}_out {words[1]} {name}_out 50"]
 
 
 def _spoken(line: str) -> str:

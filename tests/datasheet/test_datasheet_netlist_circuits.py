@@ -148,6 +148,18 @@ def test_a_resistive_node_of_two_temperatures_needs_a_capacitance():
     )
 
 
+def test_ideal_sources_get_a_resistance_on_request():
+    cards = "V1 a 0 2\nR1 a 0 1k"
+    with pytest.raises(InputError, match="sources hold them all"):
+        read(cards, parasitic="1 pF")
+    found = read(f'*! source_resistance = "50 ohm"\n{cards}', parasitic="1 pF")
+    values = {r.name: (r.resistance.value, r.source) for r in found.datasheet.resistors}
+    assert values == {"r1": (1e3, False), "v1_source": (50.0, True)}
+    assert found.datasheet.resistors[1].resistance.evidence == "placeholder"
+    with pytest.raises(InputError, match="parasitic: .*positive"):
+        read(cards, parasitic=-1.0)
+
+
 def test_a_resistor_without_noise_is_a_transconductor():
     found = read("C1 a 0 1p\nR1 a 0 1k\nR2 a in 3k noisy=0\nV1 in 0 2")
     (active,) = found.datasheet.transconductors

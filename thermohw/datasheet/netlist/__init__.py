@@ -21,7 +21,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,13 +32,14 @@ from thermohw.datasheet.netlist.analyses import read_dots, start_values
 from thermohw.datasheet.netlist.cards import Card, Circuit, read_cards
 from thermohw.datasheet.netlist.files import Folder
 from thermohw.datasheet.netlist.flatten import flatten
-from thermohw.datasheet.netlist.graph import Branch, build_graph
+from thermohw.datasheet.netlist.graph import Branch, Graph, build_graph
 from thermohw.datasheet.netlist.lines import Line
 from thermohw.datasheet.netlist.scope import Notes
 from thermohw.datasheet.netlist.series import Chains, held, reduce
 from thermohw.datasheet.netlist.tables import Tables, write_tables
 from thermohw.datasheet.netlist.waves import Wave
 from thermohw.errors import InputError
+from thermohw.intake import finite
 from thermohw.units import parse
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ __all__ = ["SUFFIXES", "Netlist", "Source", "is_netlist", "parse_netlist", "read
 SUFFIXES = (".cir", ".net", ".sp", ".spi", ".ckt")
 """Files with these endings are netlists."""
 
-_PARASITIC = re.compile(r"^parasitic\s*=\s*(.+)$", re.M)
+_ASKED = re.compile(r"^(parasitic|source_resistance)\s*=\s*(.+)$", re.M)
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,14 +126,17 @@ def read_netlist(
     overrides: Mapping[str, Any] | None = None,
     *,
     parasitic: str | float | None = None,
+    source_resistance: str | float | None = None,
 ) -> Netlist:
     """Read a netlist and what it includes from its own folder.
 
     Args:
         path: of the file.
-        overrides: as of `load_datasheet`; "parasitic" is the next argument.
+        overrides: as of `load_datasheet`; "parasitic" and "source_resistance" are the next ones.
         parasitic: capacitance from every node without a state to ground, text with a unit or
             farad; None takes such nodes out exactly.
+        source_resistance: in series with every voltage source, text with a unit or ohm; None
+            leaves them ideal: they hold their nodes, which do not fluctuate.
 
     Raises:
         InputError: a file that cannot be read, or whatever `parse_netlist` refuses.
@@ -140,7 +144,8 @@ def read_netlist(
     name = fspath(path)
     folder = Folder(name)
     text = folder.main(name)
-    return _read(text, Path(name).stem, overrides, name, parasitic, folder)
+    asked = {"parasitic": parasitic, "source_resistance": source_resistance}
+    return _read(text, Path(name).stem, overrides, name, asked, folder)
 
 
 def parse_netlist(
@@ -150,47 +155,56 @@ def parse_netlist(
     *,
     where: str = "",
     parasitic: str | float | None = None,
+    source_resistance: str | float | None = None,
 ) -> Netlist:
     """Read the text of a netlist, which includes nothing.
 
     Args:
         text: the file.
         name: of the device.
-        overrides: as of `load_datasheet`; "parasitic" is the last argument.
+        overrides: as of `load_datasheet`.
         where: named in errors; `name` by default.
         parasitic: see `read_netlist`.
+        source_resistance: see `read_netlist`.
 
     Raises:
         InputError: file and line: a card of another kind, a number that is none, a node without a
             state that cannot be taken out exactly; or what a datasheet refuses of any circuit (no
             way to ground, a loop of inductors, a singular matrix).
     """
-    return _read(text, name, overrides, where or name, parasitic, Folder(None))
+    asked = {"parasitic": parasitic, "source_resistance": source_resistance}
+    return _read(text, name, overrides, where or name, asked, Folder(None))
 
 
 def _read(
     text: str, name: str, overrides: Mapping[str, Any] | None, place: str,
-    parasitic: str | float | None, folder: Folder,
+    asked: dict[str, Any], folder: Folder,
 ) -> Netlist:  # fmt: skip
     from thermohw.datasheet.load import read_datasheet
 
     given = dict(overrides or {})
-    parasitic = given.pop("parasitic", parasitic)
     notes = Notes()
     deck = flatten(text, place, folder, notes)
-    entries, asked = _PARASITIC.sub("", deck.entries), _PARASITIC.search(deck.entries)
-    if parasitic is None and asked is not None:
-        parasitic = asked.group(1).strip().strip("\"'")
+    entries = _ASKED.sub("", deck.entries)
+    told = {key: value.strip().strip("\"'") for key, value in _ASKED.findall(deck.entries)}
+    told |= {key: value for key, value in asked.items() if value is not None}
+    told |= {key: given.pop(key) for key in asked if key in given}
+    farad, ohm = (
+        _size(told, "parasitic", "F", place),
+        _size(told, "source_resistance", "ohm", place),
+    )
     circuit = Circuit()
     started = read_dots(deck, circuit, notes)
     read_cards(deck.cards, circuit)
+    if ohm is not None:
+        _add_resistances(circuit, ohm)
     graph = build_graph(circuit, notes)
-    if parasitic is not None and parasitic != "none":
-        _add_parasitics(graph, _farad(parasitic, place), place)
+    if farad is not None:
+        _add_parasitics(graph, farad, place)
     chains = Chains(graph, _henries(circuit))
     reduce(chains)
     if not any(b.kind in "cl" for b in graph.branches):
-        raise _stateless(circuit, place)
+        raise _stateless(circuit, graph, place)
     tables = write_tables(circuit, chains, place)
     sources = {
         card.name: _source(card, tables) for kind in "vi" for card in circuit.cards[kind]
@@ -225,20 +239,46 @@ def _source(card: Card, tables: Tables) -> Source:
     )  # fmt: skip
 
 
-def _farad(value: str | float, place: str) -> float:
-    farad = parse(value, "F", f"{place}: parasitic") if isinstance(value, str) else float(value)
-    if not (np.isfinite(farad) and farad > 0.0):
-        raise InputError(f"parasitic = {value!r}: expected a positive capacitance", where=place)
-    return farad
+def _size(told: dict[str, Any], key: str, unit: str, place: str) -> float | None:
+    """What was asked for beside the cards, SI; None where nothing was."""
+    value = told.get(key)
+    if value is None or value == "none":
+        return None
+    where = f"{place}: {key}"
+    size = parse(value, unit, where) if isinstance(value, str) else finite(value, where)
+    if not size > 0.0:
+        raise InputError(f"{value!r}: expected a positive value such as '1 {unit}'", where=where)
+    return size
 
 
-def _add_parasitics(graph: Any, farad: float, place: str) -> None:
+def _add_resistances(circuit: Circuit, ohm: float) -> None:
+    """A resistor in series with every voltage source that has none."""
+    cards = circuit.cards["v"]
+    for place, card in enumerate(cards):
+        a, b = card.ends
+        if "#" not in a:
+            inner = f"{card.name}#out"
+            cards[place] = replace(card, ends=(inner, b))
+            circuit.cards["r"].append(
+                Card(
+                    card.line,
+                    "r",
+                    f"{card.name}#source",
+                    (a, inner),
+                    ohm,
+                    card.kelvin,
+                    given="request",
+                )  # fmt: skip
+            )
+
+
+def _add_parasitics(graph: Graph, farad: float, place: str) -> None:
     known = held(graph)
     ends = [end for branch in graph.branches for end in branch.ends]
     for node in dict.fromkeys(ends):
         if node not in known:
             card = Card(Line(place, 1, ""), "c", f"c_parasitic_{node}", (node, "0"), farad,
-                        given="parasitic")  # fmt: skip
+                        given="request")  # fmt: skip
             graph.branches.append(Branch("c", [card], (node, "0"), farad))
 
 
@@ -258,20 +298,23 @@ def _henries(circuit: Circuit) -> dict[frozenset[str], tuple[float, Card]]:
     return found
 
 
-def _stateless(circuit: Circuit, place: str) -> InputError:
+def _stateless(circuit: Circuit, graph: Graph, place: str) -> InputError:
     cards = [card for kind in "rlcvi" for card in circuit.cards[kind]]
     if not cards:
         return InputError("no circuit: no R, C or L card in it", where=place)
     if not any(circuit.cards[kind] for kind in "rcl"):
         return cards[0].line.fail("sources alone: no R, C or L card in it, nothing to simulate")
-    free = any(circuit.cards[kind] for kind in "rl")
-    remedy = (
-        "add the capacitance of a node, C1 a 0 10f, or ask for parasitic ones, "
-        "'*! parasitic = \"10 fF\"'"
-    )
+    loose = any(end not in graph.root or graph.root[end] != "0"
+                for kind in "rl" for card in circuit.cards[kind] for end in card.ends
+                if end != "0")  # fmt: skip
+    if loose:
+        return cards[0].line.fail(
+            "no node of this deck has a state, resistors alone join them: add the capacitance of "
+            "one, C1 a 0 10f, or ask for parasitic ones, '*! parasitic = \"10 fF\"'"
+        )
     return cards[0].line.fail(
-        "no node of this deck has a state: sources hold them, or resistors alone join them; "
-        + (remedy if free else "give a source its resistance, rser=1")
+        "no node of this deck has a state, sources hold them all: give a source its resistance, "
+        "rser=50, or ask for one, '*! source_resistance = \"50 ohm\"', and a node its capacitance"
     )
 
 

@@ -13,8 +13,8 @@
     tol=1%            tolerance; so is "; tolerance=0.01" in a comment
     rser= lser= rpar= cpar= (C, L), rser= cpar= (V)     real elements, written beside the card
 
-Real resistances have a bath at the temperature of their card. `ac=` of a resistor, its value in
-small-signal analyses alone, and ratings (pwr=, mfg=, ...) are remarked on and not used. A 0 V
+Real resistances have a bath at the temperature of their card. Ratings (pwr=, mfg=, ...) are
+remarked on and not used; `ac=` of a resistor, another value for small signals, is refused. A 0 V
 source and a 0 ohm resistor are wires, a 0 F capacitor is none. Anything else is refused with its
 line.
 """
@@ -42,7 +42,7 @@ _VALUES = {
     "c": ("c", "capacitance", "cap"),
     "l": ("l", "inductance", "ind"),
 }
-_RATINGS = ("pwr", "mfg", "pn", "irms", "ipk", "vmax", "type", "tol_", "ac", "v")
+_RATINGS = ("pwr", "mfg", "pn", "irms", "ipk", "vmax", "type", "v")
 _BESIDE = ("rser", "lser", "rpar", "cpar")
 _PLAIN = (
     "temp",
@@ -161,6 +161,7 @@ class Circuit:
             options.setdefault("tolerance", _tolerance(own["tol"], line, scope))
         if "ic" in numbers:
             options["ic"] = numbers["ic"]
+        given_value = value
         celsius, given = self.celsius, ".temp"
         if "temp" in numbers:
             celsius, given = numbers["temp"], "temp="
@@ -182,6 +183,11 @@ class Circuit:
         noisy = (
             numbers.get("noisy", numbers.get("noise", 1.0)) != 0.0 or ("bath", "own") in line.told
         )
+        if "ac" in named and kind == "r" and scope.value(named["ac"], line) != given_value:
+            raise line.fail(
+                f"'{name}' has two values, {given_value:g} and ac={named['ac']}; a circuit has "
+                "one: delete ac=, or write it as the value"
+            )
         kelvin = round(celsius + _KELVIN, 9)
         if kelvin <= 0.0:
             raise line.fail(f"'{name}': a temperature of {celsius:g} degC is below absolute zero")
@@ -329,6 +335,8 @@ def _own(
             found[key] = value
         elif key == "l" and defaults:
             found[key] = value
+        elif key == "ac" and kind == "r":
+            continue
         elif key in _RATINGS:
             unused.append(f"{key}=")
         else:
@@ -336,7 +344,7 @@ def _own(
                 f"'{key}={value}' is not understood; {_known(kind)} may follow the value"
             )
     if unused:
-        said = "its value in .ac alone" if unused == ["ac="] else "ratings"
+        said = "ratings"
         scope.notes.say(
             line.place, f"'{line.text.split()[0]}': {', '.join(unused)} ({said}) not used"
         )

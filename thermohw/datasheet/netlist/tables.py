@@ -129,13 +129,13 @@ def _quantity(out: Tables, branch: Branch, unit: str, *, inverse: bool = False) 
 
 
 def _evidence(cards: list[Card]) -> dict[str, str]:
-    """A parasitic capacitance that somebody asked for had to stand there."""
-    return {"evidence": "placeholder"} if any(c.given == "parasitic" for c in cards) else {}
+    """What somebody asked for beside the cards had to stand there."""
+    return {"evidence": "placeholder"} if any(c.given == "request" for c in cards) else {}
 
 
 def _places(cards: list[Card]) -> str:
-    if all(card.given == "parasitic" for card in cards):
-        return "parasitic, on request"
+    if all(card.given == "request" for card in cards):
+        return "on request, no part of the deck"
     files = dict.fromkeys(card.line.file for card in cards)
     said = []
     for file in files:
@@ -159,7 +159,8 @@ def _bath(out: Tables, cards: list[Card]) -> dict[str, Any]:
     entry: dict[str, Any] = {"value": f"{card.kelvin!r} K"}
     if "temperature_tolerance" in card.options:
         entry["tolerance"] = card.options["temperature_tolerance"]
-    return entry | {"source": f"{card.line.file}, {card.given} of line {card.line.number}"}
+    given = ".temp" if card.given == "request" else card.given
+    return entry | {"source": f"{card.line.file}, {given} of line {card.line.number}"}
 
 
 def _resistor(out: Tables, branch: Branch) -> dict[str, Any]:
