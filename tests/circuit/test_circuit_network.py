@@ -212,7 +212,7 @@ def test_singular_capacitance_is_refused(tmp_path: Path) -> None:
     ("change", "said"),
     [
         ({"ra": "-1 Mohm"}, "ra.resistance"), ({"ra": "0 ohm"}, "ra.resistance"),
-        ({"ra": "1"}, "unit"), ({"ra": "1 pF"}, "ohm"), ({"ca": "0 pF"}, "a.capacitance"),
+        ({"ra": "1"}, "unit"), ({"ra": "1 pF"}, "ohm"), ({"ca": "-1 pF"}, "a.capacitance"),
         ({"ta": "-4 K"}, "ra.temperature"), ({"ta": "nan K"}, "ra.temperature"),
         ({"ground": '["a", "c"]'}, "c"),
     ],

@@ -68,6 +68,8 @@ def test_what_simulators_read_differently_is_said_or_refused():
     found = read("C1 a 0 1p\nR1 a 0 4k7")
     assert found.datasheet.resistors[0].resistance.value == 4700.0
     assert any("line 3: '4k7' is read as 4700" in note for note in found.notes)
+    found = read("C1 a 0 1F\nC2 a 0 1\u00b5F\nR1 a 0 1k")
+    assert found.notes == ("t.cir, line 2: '1F' is 1e-15 F: F is femto in every SPICE",)
 
 
 def test_board():
@@ -219,6 +221,7 @@ def test_files(tmp_path):
         ("L2 a 0 0", "must be positive"),
         ("R1 a 0 1k", "this name is taken twice"),
         ("C2 b c 1p", "node 'b' between c2 has no capacitor to ground"),
+        ("R2 a 0 '1k", "a quote or a brace is not closed"),
         ("R2 a 0 1k fc=1", "'fc=1' is not understood"),
         ("R2 a 0 1k 2k", "'2k' is not understood"),
         ("R2 a 0 1k ac=2k", "has two values, 1000 and ac=2k"),

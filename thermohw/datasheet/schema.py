@@ -197,13 +197,27 @@ def read_tables(raw: dict[str, Any], where: str) -> SheetTable:
     if not raw.get("node") and not raw.get("inductor"):
         raise InputError("node: at least one [[node]] is needed", where=where)
     try:
-        return SheetTable.model_validate(raw)
+        tables = SheetTable.model_validate(raw)
+        _check_bare(tables, raw, where)
+        return tables
     except ValidationError as error:
         # A misspelt key shows up twice, as one missing and one too many; the latter explains more.
         faults = error.errors(include_url=False)
         fault = min(faults, key=lambda fault: fault["type"] != "extra_forbidden")
         key, table = _locate(raw, fault["loc"])
         raise InputError(f"{key}: {_explain(fault, table)}", where=where) from None
+
+
+def _check_bare(tables: SheetTable, raw: dict[str, Any], where: str) -> None:
+    """A node of 0 F is held by a coupling capacitor, or by nothing."""
+    couplings = tables.array.coupling if tables.array else ()
+    shared = [*tables.capacitor, *(c for c in couplings if c.capacitance is not None)]
+    held = {end for item in shared for end in item.between}
+    for node, entry in zip(tables.node, raw.get("node", ()), strict=True):
+        if node.capacitance.value == 0.0 and (node.name not in held or tables.quartic):
+            told = entry["capacitance"]
+            told = told["value"] if isinstance(told, dict) else told
+            raise InputError(f"{node.name}.capacitance: must be positive: {told!r}", where=where)
 
 
 def _locate(raw: Any, loc: tuple[int | str, ...]) -> tuple[str, str]:

@@ -21,6 +21,7 @@ line.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,7 @@ __all__ = ["KINDS", "Card", "Circuit", "read_cards"]
 
 KINDS = "rclkvi"
 _KELVIN = 273.15
+_FEMTO = re.compile(r"[\d.]+F")
 _MODELS = {"r": ("r", "res"), "c": ("c", "cap"), "l": ("l", "ind")}
 _VALUES = {
     "r": ("r", "resistance"),
@@ -113,6 +115,8 @@ class Circuit:
         """
         line, scope = flat
         text = line.text
+        if text.count("'") % 2 or text.count('"') % 2 or text.count("{") != text.count("}"):
+            raise line.fail(f"'{text.strip()[:80]}': a quote or a brace is not closed")
         first, _, rest = text.partition(" ")
         kind = first[0].lower()
         if kind not in KINDS:
@@ -156,6 +160,8 @@ class Circuit:
         if "tc" in own:
             words = own["tc"].split()
             numbers |= {f"tc{i + 1}": scope.value(w, line) for i, w in enumerate(words[:2])}
+        if kind == "c" and text is not None and _FEMTO.fullmatch(text):
+            scope.notes.say(line.place, f"'{text}' is {value:g} F: F is femto in every SPICE")
         options = {k: scope.value(v, line) for k, v in line.told if k != "bath"}
         if "tol" in own:
             options.setdefault("tolerance", _tolerance(own["tol"], line, scope))

@@ -28,6 +28,8 @@ MOST_CARDS = 100_000
 MOST_LENGTH = 65_536
 """Characters of a card that is no waveform."""
 
+# The micro sign, the Greek letter, and a micro sign of UTF-8 that was once taken for cp1252.
+_MICRO = ("\u00c2\u00b5", "\u00b5", "\u03bc")
 _COMMENT = re.compile(r";|(?:^|[\s,)}])\$|(?:^|\s)//")
 _TOLD = re.compile(r"\b(tolerance|temperature_tolerance|bath)=(\S+)")
 _WAVE = re.compile(r"\s*[vi]\S*\s", re.I)
@@ -86,9 +88,6 @@ def decode(data: bytes) -> str:
         except UnicodeDecodeError:
             # Five of 256 bytes mean nothing in cp1252; they stand in comments, if anywhere.
             text = data.decode("cp1252", errors="replace")
-    # The micro sign, the Greek letter, and a micro sign of UTF-8 that was taken for cp1252.
-    for sign in ("\u00c2\u00b5", "\u00b5", "\u03bc"):
-        text = text.replace(sign, "u")
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -112,6 +111,11 @@ def logical(text: str, file: str, *, titled: bool) -> Lines:
     found = Lines("", [], "", [])
     if titled:
         found.title = _title(raw[0])
+        text = text[len(raw[0]) :]
+    for sign in _MICRO:
+        if sign in text:
+            raw = [raw[0] if titled else raw[0].replace(sign, "u"),
+                   *(line.replace(sign, "u") for line in raw[1:])]  # fmt: skip
     parts: list[str] = []
     told: list[tuple[str, str]] = []
     first, begun, script = 0, False, False
