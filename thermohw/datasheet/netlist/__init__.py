@@ -2,7 +2,8 @@
 
     lines, words, numbers, expression     text -> logical lines, words, numbers, formulas
     files, scope, flatten                 includes, parameters, sub-circuits -> flat cards
-    cards, waves                          R C L K V I in SI at their temperature
+    cards, values, waves                  R C L K V I in SI at their temperature
+    requests                              capacitances and resistances that a deck does not tell
     graph, kron, series                   what sources hold, and nodes without a state, taken out
     tables                                what is left, as the tables of a datasheet
 
@@ -21,7 +22,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,15 +33,18 @@ from thermohw.datasheet.netlist.analyses import read_dots, start_values
 from thermohw.datasheet.netlist.cards import Card, Circuit, read_cards
 from thermohw.datasheet.netlist.files import Folder
 from thermohw.datasheet.netlist.flatten import flatten
-from thermohw.datasheet.netlist.graph import Branch, Graph, build_graph
-from thermohw.datasheet.netlist.lines import Line
+from thermohw.datasheet.netlist.graph import build_graph
+from thermohw.datasheet.netlist.requests import (
+    add_parasitics,
+    add_resistances,
+    henries,
+    size_of,
+    stateless,
+)
 from thermohw.datasheet.netlist.scope import Notes
-from thermohw.datasheet.netlist.series import Chains, held, reduce
+from thermohw.datasheet.netlist.series import Chains, reduce
 from thermohw.datasheet.netlist.tables import Tables, write_tables
 from thermohw.datasheet.netlist.waves import Wave
-from thermohw.errors import InputError
-from thermohw.intake import finite
-from thermohw.units import parse
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -190,21 +194,21 @@ def _read(
     told |= {key: value for key, value in asked.items() if value is not None}
     told |= {key: given.pop(key) for key in asked if key in given}
     farad, ohm = (
-        _size(told, "parasitic", "F", place),
-        _size(told, "source_resistance", "ohm", place),
+        size_of(told, "parasitic", "F", place),
+        size_of(told, "source_resistance", "ohm", place),
     )
     circuit = Circuit()
     started = read_dots(deck, circuit, notes)
     read_cards(deck.cards, circuit)
     if ohm is not None:
-        _add_resistances(circuit, ohm)
+        add_resistances(circuit, ohm)
     graph = build_graph(circuit, notes)
     if farad is not None:
-        _add_parasitics(graph, farad, place)
-    chains = Chains(graph, _henries(circuit))
+        add_parasitics(graph, farad, place)
+    chains = Chains(graph, henries(circuit))
     reduce(chains)
     if not any(b.kind in "cl" for b in graph.branches):
-        raise _stateless(circuit, graph, place)
+        raise stateless(circuit, graph, place)
     tables = write_tables(circuit, chains, place)
     sources = {
         card.name: _source(card, tables) for kind in "vi" for card in circuit.cards[kind]
@@ -237,85 +241,6 @@ def _source(card: Card, tables: Tables) -> Source:
         card.name, card.kind.upper(), card.ends, wave.dc, wave.points, card.name in tables.inner,
         wave.kind, tables.acts.get(card.name, {}), tables.shifts.get(card.name, {}), wave,
     )  # fmt: skip
-
-
-def _size(told: dict[str, Any], key: str, unit: str, place: str) -> float | None:
-    """What was asked for beside the cards, SI; None where nothing was."""
-    value = told.get(key)
-    if value is None or value == "none":
-        return None
-    where = f"{place}: {key}"
-    size = parse(value, unit, where) if isinstance(value, str) else finite(value, where)
-    if not size > 0.0:
-        raise InputError(f"{value!r}: expected a positive value such as '1 {unit}'", where=where)
-    return size
-
-
-def _add_resistances(circuit: Circuit, ohm: float) -> None:
-    """A resistor in series with every voltage source that has none."""
-    cards = circuit.cards["v"]
-    for place, card in enumerate(cards):
-        a, b = card.ends
-        if "#" not in a:
-            inner = f"{card.name}#out"
-            cards[place] = replace(card, ends=(inner, b))
-            circuit.cards["r"].append(
-                Card(
-                    card.line,
-                    "r",
-                    f"{card.name}#source",
-                    (a, inner),
-                    ohm,
-                    card.kelvin,
-                    given="request",
-                )  # fmt: skip
-            )
-
-
-def _add_parasitics(graph: Graph, farad: float, place: str) -> None:
-    known = held(graph)
-    ends = [end for branch in graph.branches for end in branch.ends]
-    for node in dict.fromkeys(ends):
-        if node not in known:
-            card = Card(Line(place, 1, ""), "c", f"c_parasitic_{node}", (node, "0"), farad,
-                        given="request")  # fmt: skip
-            graph.branches.append(Branch("c", [card], (node, "0"), farad))
-
-
-def _henries(circuit: Circuit) -> dict[frozenset[str], tuple[float, Card]]:
-    """M of every K card."""
-    known = {card.name: card.value for card in circuit.cards["l"]}
-    found: dict[frozenset[str], tuple[float, Card]] = {}
-    for card in circuit.cards["k"]:
-        for end in card.ends:
-            if end not in known:
-                raise card.line.fail(f"'{card.name}': no inductor '{end}'")
-        pair = frozenset(card.ends)
-        if pair in found:
-            other = found[pair][1]
-            raise card.line.fail(f"'{card.name}': '{other.name}' couples these two already")
-        found[pair] = card.value * (known[card.ends[0]] * known[card.ends[1]]) ** 0.5, card
-    return found
-
-
-def _stateless(circuit: Circuit, graph: Graph, place: str) -> InputError:
-    cards = [card for kind in "rlcvi" for card in circuit.cards[kind]]
-    if not cards:
-        return InputError("no circuit: no R, C or L card in it", where=place)
-    if not any(circuit.cards[kind] for kind in "rcl"):
-        return cards[0].line.fail("sources alone: no R, C or L card in it, nothing to simulate")
-    loose = any(end not in graph.root or graph.root[end] != "0"
-                for kind in "rl" for card in circuit.cards[kind] for end in card.ends
-                if end != "0")  # fmt: skip
-    if loose:
-        return cards[0].line.fail(
-            "no node of this deck has a state, resistors alone join them: add the capacitance of "
-            "one, C1 a 0 10f, or ask for parasitic ones, '*! parasitic = \"10 fF\"'"
-        )
-    return cards[0].line.fail(
-        "no node of this deck has a state, sources hold them all: give a source its resistance, "
-        "rser=50, or ask for one, '*! source_resistance = \"50 ohm\"', and a node its capacitance"
-    )
 
 
 def _toml(found: Tables, description: str, entries: str) -> str:

@@ -25,42 +25,28 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from thermohw.datasheet.netlist.values import (
+    BESIDE,
+    VALUES,
+    defaults_of,
+    film_of,
+    own_of,
+    tolerance_of,
+    value_of,
+)
 from thermohw.datasheet.netlist.waves import Wave, read_source
 from thermohw.datasheet.netlist.words import split
 
 if TYPE_CHECKING:
     from thermohw.datasheet.netlist.flatten import Flat
     from thermohw.datasheet.netlist.lines import Line
-    from thermohw.datasheet.netlist.scope import Model, Scope
+    from thermohw.datasheet.netlist.scope import Scope
 
 __all__ = ["KINDS", "Card", "Circuit", "read_cards"]
 
 KINDS = "rclkvi"
 _KELVIN = 273.15
 _FEMTO = re.compile(r"[\d.]+F")
-_MODELS = {"r": ("r", "res"), "c": ("c", "cap"), "l": ("l", "ind")}
-_VALUES = {
-    "r": ("r", "resistance"),
-    "c": ("c", "capacitance", "cap"),
-    "l": ("l", "inductance", "ind"),
-}
-_RATINGS = ("pwr", "mfg", "pn", "irms", "ipk", "vmax", "type", "v")
-_BESIDE = ("rser", "lser", "rpar", "cpar")
-_PLAIN = (
-    "temp",
-    "dtemp",
-    "m",
-    "scale",
-    "ic",
-    "noisy",
-    "noise",
-    "tol",
-    "tc",
-    "tc1",
-    "tc2",
-    "tce",
-    "w",
-)
 
 
 @dataclass(frozen=True)
@@ -134,7 +120,7 @@ class Circuit:
         if kind == "k":
             self._mutual(line, scope, name, plain)
             return
-        if len(plain) < 3 or (len(plain) < 4 and not {*_VALUES[kind], "m"} & {*named}):
+        if len(plain) < 3 or (len(plain) < 4 and not {*VALUES[kind], "m"} & {*named}):
             raise line.fail(f"'{text.strip()[:80]}': two nodes and a value are needed")
         ends = scope.node(plain[1]), scope.node(plain[2])
         self._element(line, scope, name, kind, ends, plain[3:], named)
@@ -143,16 +129,16 @@ class Circuit:
         self, line: Line, scope: Scope, name: str, kind: str, ends: tuple[str, str],
         words: list[str], named: dict[str, str],
     ) -> None:  # fmt: skip
-        text, model = self._value_of(line, scope, kind, words, named)
-        defaults = _defaults(model, kind)
-        own = _own(line, scope, kind, named, defaults)
+        text, model = value_of(line, scope, kind, words, named)
+        defaults = defaults_of(model, kind)
+        own = own_of(line, scope, kind, named, defaults)
         numbers = {k: scope.value(v, line, k) for k, v in own.items() if k not in ("tc", "tol")}
         for key, value in defaults.items():
             if key in ("tc1", "tc2", "tce", "tnom", "scale", "m"):
                 assert model is not None
                 numbers.setdefault(key, model.scope.value(value, model.line, key))
         if text is None:
-            value = _sheet(line, scope, kind, model, defaults, own)
+            value = film_of(line, scope, kind, model, defaults, own)
         elif model is not None and text == defaults.get("value"):
             value = model.scope.value(text, model.line)
         else:
@@ -164,7 +150,7 @@ class Circuit:
             scope.notes.say(line.place, f"'{text}' is {value:g} F: F is femto in every SPICE")
         options = {k: scope.value(v, line) for k, v in line.told if k != "bath"}
         if "tol" in own:
-            options.setdefault("tolerance", _tolerance(own["tol"], line, scope))
+            options.setdefault("tolerance", tolerance_of(own["tol"], line, scope))
         if "ic" in numbers:
             options["ic"] = numbers["ic"]
         given_value = value
@@ -198,7 +184,7 @@ class Circuit:
         if kelvin <= 0.0:
             raise line.fail(f"'{name}': a temperature of {celsius:g} degC is below absolute zero")
         card = Card(line, kind, name, ends, value, kelvin, given, noisy, options)
-        self._place(card, {k: v for k, v in numbers.items() if k in _BESIDE}, scope)
+        self._place(card, {k: v for k, v in numbers.items() if k in BESIDE}, scope)
 
     def _place(self, card: Card, beside: dict[str, float], scope: Scope) -> None:
         """A card and the parasitics that it states: [rser, lser, itself], with rpar and cpar."""
@@ -224,26 +210,6 @@ class Circuit:
         self.cards[key[0]].append(
             Card(card.line, key[0], name, ends, value, card.kelvin, card.given)
         )
-
-    def _value_of(
-        self, line: Line, scope: Scope, kind: str, words: list[str], named: dict[str, str]
-    ) -> tuple[str | None, Model | None]:
-        """The text of the value (None where a model gives it) and the model, if there is one."""
-        text, model = next((named[k] for k in _VALUES[kind] if k in named), None), None
-        left = list(words)
-        for word in list(left):
-            known = scope.find("models", word.lower())
-            if known is not None and scope.parameter(word.lower()) is None:
-                model = known
-                left.remove(word)
-                break
-        if left:
-            text = left.pop(0)
-        if left:
-            raise line.fail(f"'{left[0]}' is not understood; {_known(kind)} may follow the value")
-        if model is not None and model.kind not in _MODELS[kind]:  # type: ignore[attr-defined]
-            raise line.fail(f"a model of kind '{model.kind}' is not understood here")  # type: ignore[attr-defined]
-        return (text or (_defaults(model, kind).get("value") if model else None)), model  # type: ignore[return-value, arg-type]
 
     def _mutual(self, line: Line, scope: Scope, name: str, plain: list[str]) -> None:
         if len(plain) < 4:
@@ -288,101 +254,3 @@ def read_cards(cards: list[Flat], circuit: Circuit) -> Circuit:
     for flat in cards:
         circuit.add(flat)
     return circuit
-
-
-def _known(kind: str) -> str:
-    words = {"r": "temp=, noisy=, tc1=", "c": "temp=, ic=, tc1=", "l": "temp=, ic=, rser="}
-    return f"{words[kind]} and the like"
-
-
-def _defaults(model: object | None, kind: str) -> dict[str, str]:
-    """What a model says, its value under "value"."""
-    if model is None:
-        return {}
-    named: dict[str, str] = dict(model.named)  # type: ignore[attr-defined]
-    line: Line = model.line  # type: ignore[attr-defined]
-    found = {}
-    for key, value in named.items():
-        if key in _VALUES[kind] or (kind == "r" and key == "res"):
-            found["value"] = value
-        elif key in (
-            "tc1",
-            "tc2",
-            "tce",
-            "tnom",
-            "scale",
-            "m",
-            "rsh",
-            "narrow",
-            "short",
-            "defw",
-            "cj",
-            "cjsw",
-        ):
-            found[key] = value
-        elif key in ("kf", "af"):
-            raise line.fail(
-                f"{key}= of a model is flicker noise; write a [[noise]] entry in a datasheet"
-            )
-        elif key not in ("level", "version"):
-            raise line.fail(f"'{key}=' of a model is not understood; its value, tc1, tc2, tnom are")
-    return found
-
-
-def _own(
-    line: Line, scope: Scope, kind: str, named: dict[str, str], defaults: dict[str, str]
-) -> dict[str, str]:
-    """Parameters of a card that count; remarks on those that do not, refusal of unknown ones."""
-    found, unused = {}, []
-    for key, value in named.items():
-        if key in _VALUES[kind] and not (key == "l" and kind == "r"):
-            continue
-        if key in _PLAIN or (key in _BESIDE and kind in "cl"):
-            found[key] = value
-        elif key == "l" and defaults:
-            found[key] = value
-        elif key == "ac" and kind == "r":
-            continue
-        elif key in _RATINGS:
-            unused.append(f"{key}=")
-        else:
-            raise line.fail(
-                f"'{key}={value}' is not understood; {_known(kind)} may follow the value"
-            )
-    if unused:
-        said = "ratings"
-        scope.notes.say(
-            line.place, f"'{line.text.split()[0]}': {', '.join(unused)} ({said}) not used"
-        )
-    return found
-
-
-def _sheet(
-    line: Line, scope: Scope, kind: str, model: Model | None, defaults: dict[str, str],
-    own: dict[str, str],
-) -> float:  # fmt: skip
-    """The value of a film: rsh (l - 2 short)/(w - 2 narrow), cj area + cjsw circumference with
-    both sides less their narrow and short, as ngspice has them.
-    """
-    needed = {"r": "rsh", "c": "cj"}.get(kind, "")
-    if model is None or needed not in defaults or "l" not in own:
-        raise line.fail("a value is needed, of the card or of its model")
-
-    def film(key: str) -> float:
-        return model.scope.value(defaults[key], model.line) if key in defaults else 0.0
-
-    edge = 2.0 if kind == "r" else 1.0
-    length = scope.value(own["l"], line) - edge * film("short")
-    width = scope.value(own["w"], line) if "w" in own else film("defw")
-    width -= edge * film("narrow")
-    if length <= 0.0 or width <= 0.0:
-        raise line.fail("its length and width must be larger than what its model takes off")
-    if kind == "r":
-        return film("rsh") * length / width
-    return film("cj") * length * width + 2.0 * film("cjsw") * (length + width)
-
-
-def _tolerance(text: str, line: Line, scope: Scope) -> float:
-    percent = text.strip().endswith("%")
-    value = scope.value(text.strip().removesuffix("%"), line)
-    return 0.01 * value if percent else value

@@ -9,16 +9,22 @@ is opened; messages tell nothing of what lies there.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from posixpath import dirname
 
-from thermohw.datasheet.netlist.lines import Line, decode
+from thermohw.datasheet.netlist.lines import Line, Lines, decode, logical
+from thermohw.datasheet.netlist.words import split
 from thermohw.errors import InputError
 from thermohw.intake import MOST_NETLIST, read_bytes
 
-__all__ = ["MOST_FILES", "Folder"]
+__all__ = ["MOST_FILES", "Folder", "included"]
 
 MOST_FILES = 64
 """Files that a deck may include, copies counted."""
+
+_DEEPEST = 32
+_INCLUDES = (".include", ".inc", ".incl")
 
 
 class Folder:
@@ -83,3 +89,59 @@ class Folder:
         if "\0" in asked or len(asked) > 255:
             return []
         return [folder / n for n in dict.fromkeys((asked, asked.lower())) for folder in folders]
+
+
+def included(lines: Lines, folder: Folder, beside: str, depth: int) -> Iterator[Line]:
+    """Lines of a file with those of the files that it includes in their place."""
+    ends = sum(line.text.lower().startswith(".endl") for line in lines.cards)
+    section = False
+    for line in lines.cards:
+        word = line.text.split(None, 1)[0].lower() if line.text[0] == "." else ""
+        if word == ".endl":
+            section = False
+            continue
+        given = split(line.text).plain[1:] if word == ".lib" else []
+        if word == ".lib" and len(given) == 1 and ends:
+            section = True  # a part of a library that nobody asked for here
+        if section:
+            continue
+        if word not in _INCLUDES and word != ".lib":
+            yield line
+            continue
+        if depth >= _DEEPEST:
+            raise line.fail(f"files include each other more than {_DEEPEST} levels deep")
+        rest = line.text[len(word) :].strip()
+        name, part = (rest, "") if word in _INCLUDES else _library(rest)
+        if not name:
+            raise line.fail(f"'{word}' needs the name of a file")
+        text, place = folder.read(name, line, beside)
+        found = logical(text, place, titled=False)
+        if part:
+            found = _part(found, part, line)
+        yield from included(found, folder, dirname(place), depth + 1)
+
+
+def _library(rest: str) -> tuple[str, str]:
+    """Name and section of a .lib card; the name may be quoted and may hold blanks."""
+    if rest[:1] in "'\"" and rest[1:].find(rest[0]) >= 0:
+        end = rest.index(rest[0], 1)
+        return rest[1:end], rest[end + 1 :].strip()
+    words = rest.split()
+    if len(words) == 2:
+        return words[0], words[1]
+    return rest, ""
+
+
+def _part(lines: Lines, part: str, asked: Line) -> Lines:
+    """One section of a library."""
+    cards, inside = [], False
+    for line in lines.cards:
+        words = split(line.text).plain
+        if words and words[0].lower() == ".lib" and len(words) == 2:
+            inside = words[1].lower() == part.lower()
+        elif words and words[0].lower() == ".endl":
+            if inside:
+                return Lines("", cards, "", [])
+        elif inside:
+            cards.append(line)
+    raise asked.fail(f"its section '{part}' is not there, or does not end with .endl")

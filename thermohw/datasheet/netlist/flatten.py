@@ -16,11 +16,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from posixpath import dirname
 from typing import NamedTuple
 
-from thermohw.datasheet.netlist.files import Folder
-from thermohw.datasheet.netlist.lines import MOST_CARDS, Line, Lines, logical
+from thermohw.datasheet.netlist.files import Folder, included
+from thermohw.datasheet.netlist.lines import MOST_CARDS, Line, logical
 from thermohw.datasheet.netlist.numbers import number
 from thermohw.datasheet.netlist.scope import Model, Notes, Scope
 from thermohw.datasheet.netlist.words import assignments, bare, split
@@ -28,7 +27,6 @@ from thermohw.datasheet.netlist.words import assignments, bare, split
 __all__ = ["Flat", "Flattened", "flatten"]
 
 _DEEPEST = 32
-_INCLUDES = (".include", ".inc", ".incl")
 
 
 class Flat(NamedTuple):
@@ -79,69 +77,11 @@ def flatten(text: str, where: str, folder: Folder, notes: Notes) -> Flattened:
         notes.say(where, "line 1 is the title, as everywhere in SPICE, though it reads like a card")
     for place in lines.scripts:
         notes.skip(".control", f"line {place}")
-    whole = list(_included(lines, folder, "", notes, 0))
+    whole = list(included(lines, folder, "", 0))
     block = _blocks(whole)
     found = Flattened(lines.title, lines.entries, [], [], Scope(notes))
     _Writer(found).write(block, found.scope, 0)
     return found
-
-
-def _included(
-    lines: Lines, folder: Folder, beside: str, notes: Notes, depth: int
-) -> Iterator[Line]:
-    """Lines of a file with those of the files that it includes in their place."""
-    ends = sum(line.text.lower().startswith(".endl") for line in lines.cards)
-    section = False
-    for line in lines.cards:
-        word = line.text.split(None, 1)[0].lower() if line.text[0] == "." else ""
-        if word == ".endl":
-            section = False
-            continue
-        given = split(line.text).plain[1:] if word == ".lib" else []
-        if word == ".lib" and len(given) == 1 and ends:
-            section = True  # a part of a library that nobody asked for here
-        if section:
-            continue
-        if word not in _INCLUDES and word != ".lib":
-            yield line
-            continue
-        if depth >= _DEEPEST:
-            raise line.fail(f"files include each other more than {_DEEPEST} levels deep")
-        rest = line.text[len(word) :].strip()
-        name, part = (rest, "") if word in _INCLUDES else _library(rest)
-        if not name:
-            raise line.fail(f"'{word}' needs the name of a file")
-        text, place = folder.read(name, line, beside)
-        found = logical(text, place, titled=False)
-        if part:
-            found = _part(found, part, line)
-        yield from _included(found, folder, dirname(place), notes, depth + 1)
-
-
-def _library(rest: str) -> tuple[str, str]:
-    """Name and section of a .lib card; the name may be quoted and may hold blanks."""
-    if rest[:1] in "'\"" and rest[1:].find(rest[0]) >= 0:
-        end = rest.index(rest[0], 1)
-        return rest[1:end], rest[end + 1 :].strip()
-    words = rest.split()
-    if len(words) == 2:
-        return words[0], words[1]
-    return rest, ""
-
-
-def _part(lines: Lines, part: str, asked: Line) -> Lines:
-    """One section of a library."""
-    cards, inside = [], False
-    for line in lines.cards:
-        words = split(line.text).plain
-        if words and words[0].lower() == ".lib" and len(words) == 2:
-            inside = words[1].lower() == part.lower()
-        elif words and words[0].lower() == ".endl":
-            if inside:
-                return Lines("", cards, "", [])
-        elif inside:
-            cards.append(line)
-    raise asked.fail(f"its section '{part}' is not there, or does not end with .endl")
 
 
 def _blocks(lines: list[Line]) -> _Block:
