@@ -24,7 +24,7 @@ from collections import Counter
 from pathlib import Path
 
 from benchmarks.deck_text import bare_deck
-from benchmarks.imported import Verdict
+from benchmarks.imported import Verdict, against_ngspice
 from thermohw.circuit import build_device
 from thermohw.datasheet.netlist import read_netlist
 from thermohw.datasheet.netlist.files import Folder

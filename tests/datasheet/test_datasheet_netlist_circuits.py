@@ -163,6 +163,7 @@ def test_ideal_sources_get_a_resistance_on_request():
 def test_a_resistor_without_noise_is_a_transconductor():
     found = read("C1 a 0 1p\nR1 a 0 1k\nR2 a in 3k noisy=0\nV1 in 0 2")
     (active,) = found.datasheet.transconductors
+    assert "line 4: 'r2' has no noise, hence no bath" in found.notes[0]
     assert active.conductance.value == pytest.approx(1 / 3e3)
     assert [bath for bath in found.datasheet.baths] == ["r1"]
     device = build_device(found.datasheet)

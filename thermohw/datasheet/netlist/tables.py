@@ -99,6 +99,12 @@ def write_tables(circuit: Circuit, chains: Chains, where: str) -> Tables:
     active = []
     for branch in graph.branches:
         if branch.kind == "r":
+            if not branch.cards[0].noisy:
+                graph.notes.say(
+                    branch.cards[0].line.place,
+                    f"'{branch.name}' has no noise, hence no bath: a transconductor, and the "
+                    "circuit an active one, which runs with th.evolve",
+                )
             (out.tables["resistor"] if branch.cards[0].noisy else active).append(
                 _resistor(out, branch)
             )
