@@ -6,7 +6,8 @@ from scipy.integrate import trapezoid
 from scipy.special import ndtr, ndtri
 from scipy.stats import wasserstein_distance
 
-from thermohw.audit.distance import line_distance, sliced_distance, sliced_square
+from thermohw.audit.distance import Distance, line_distance, sliced_distance, sliced_square
+from thermohw.audit.samples import _scatter
 
 
 def test_w1_is_the_area_between_the_distribution_functions(rng):
@@ -58,3 +59,26 @@ def test_sliced_distance_of_shifted_clouds(rng):
     assert sliced_square(x + shift, x) == pytest.approx(shift**2, rel=spread)
     found = sliced_distance(x + shift, rng.normal(size=(n, d)))
     assert found.z > 10 and found.excess == pytest.approx(shift, rel=0.5 * spread)
+
+
+@pytest.mark.parametrize("kind", ["mean", "spread"])
+@pytest.mark.parametrize("dim", [2, 8])
+def test_the_scatter_of_a_displaced_law(dim, kind):
+    """Excesses of 150 pairs of clouds, one displaced by a tenth of the width: their standard
+    deviation is what `_scatter` says, to a third and its own error; the null's alone is half."""
+    rng, n, shift, scale = np.random.default_rng(0), 1024, np.zeros(dim), np.ones(dim)
+    if kind == "mean":
+        shift[0] = 0.09 * dim**0.5
+    else:
+        scale[0] += 0.13 * dim**0.5
+    squares = np.array([
+        [sliced_square(x, y), sliced_square(x * scale + shift, y)]
+        for x, y in (rng.normal(size=(2, n, dim)) for _ in range(150))
+    ])  # fmt: skip
+    floor, spread = np.sqrt(squares[:, 0].mean()), np.sqrt(squares[:, 0]).std()
+    value = np.sqrt(squares[:, 1].mean())
+    excess = np.sqrt(value**2 - floor**2)
+    found = np.sqrt(np.maximum(squares[:, 1] - floor**2, 0.0)).std()
+    told = _scatter(Distance("sliced_w2", value, floor, spread, 0.0, excess, 0.0, 1.0, n), dim)
+    assert found / told == pytest.approx(1.0, abs=1.0 / 3.0 + 4.0 / np.sqrt(2.0 * 150))
+    assert spread < 0.6 * told

@@ -148,6 +148,31 @@ def test_a_start_that_is_not_the_stated_one(tmp_path, monkeypatch):
     assert audit(path).check("start_law").status == "violated"
 
 
+@pytest.mark.parametrize("wrong", [False, True], ids=["right", "node 7 starts as node 0"])
+def test_nodes_that_start_as_others(tmp_path, monkeypatch, wrong):
+    """Means and variances are as they should be, and -E ln q_0 sees no correlation of equal
+    nodes."""
+    from thermohw.integrate.start import StartLaw
+
+    usual = StartLaw.sample
+
+    def sample(self, *args, **options):
+        x = usual(self, *args, **options)
+        x[:, 7] = x[:, 0]
+        return x
+
+    if wrong:
+        monkeypatch.setattr(StartLaw, "sample", sample)
+    target = "target={kind='gaussian', mean=[0,0,0,0,0,0,0,0], std=0.8}"
+    chain = ["device.name=rc64", "device.array.shape=[1,8]", target, "protocol.ticks=32"]
+    path = tmp_path / "run.h5"
+    more = ["simulate.paths=1000", "audit.twins=false"]
+    run_spec(load_spec("mixture_rc", [*BASE, *chain, *more]), path, progress=False)
+    found = audit(path).check("start_law")
+    assert found.status == ("violated" if wrong else "holds")
+    assert not wrong or "covariance of" in found.detail
+
+
 def test_a_gain_that_could_not_show_is_no_verdict(tmp_path):
     """A score with noise of its own: the law cannot be asked again."""
     path = tmp_path / "run.h5"

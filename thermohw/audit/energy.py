@@ -6,7 +6,7 @@ Heat is summed from its own products while the run goes on, so the residual is a
 held against the energy that the path exchanged, E_0 + E_N + sum |W| + sum |Q|.
 
 float64: at most 1e-10 of it, for linear devices (steps a million times more numerous than usual
-    still round to less).
+    still round to less), more in proportion to the energy in flight below, up to 1e-4.
 
 float32: at every tick about 16 numbers of the size of the energy in flight are rounded, each by at
     most u = 2^-24 of itself, in either
@@ -36,7 +36,7 @@ from thermohw.estimate import FEWEST, HOLDS, VIOLATED, Estimate
 
 __all__ = ["energy_quantities", "first_law"]
 
-_EXACT = 1e-10
+_EXACT, _MOST = 1e-10, 1e-4
 _UNIT = 2.0**-24  # unit roundoff of float32
 _STATE = 1e-9  # stored energies against those of the stored voltages
 
@@ -48,7 +48,8 @@ def first_law(evidence: Evidence) -> Check:
     flight = (
         max(1.0, evidence.step) ** 2
     )  # energy inside a tick that is longer than its loop's time
-    allowed = 16.0 * sqrt(pieces) * _UNIT * flight if single else _EXACT
+    exact = min(_EXACT * flight, _MOST)
+    allowed = 16.0 * sqrt(pieces) * _UNIT * flight if single else exact
     value = evidence.accounts.residual
     fine = value <= allowed and evidence.accounts.mismatch <= _STATE
     detail = (

@@ -153,7 +153,7 @@ def _sagawa_ueda(evidence: Evidence) -> tuple[str, str]:
         return NOT_APPLICABLE, f"Sagawa-Ueda average not applicable at {weight}"
     z = average.z(1.0)
     return (
-        judge(z),
+        total.judge_against(1.0),
         f"Sagawa-Ueda average {average.value:.5f} +- {average.stderr:.5f}, z = {z:+.2f} "
         f"(seen if {average.power():.2g} off), {weight}",
     )

@@ -34,7 +34,7 @@ score's own, and explained up to the same tenth of the width.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import hypot, sqrt
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +45,7 @@ from scipy.special import ndtr
 from thermohw.audit.distance import Distance, line_distance, sliced_distance, sliced_square
 from thermohw.audit.entropy import law_entropy
 from thermohw.audit.evidence import Evidence
+from thermohw.audit.pairs import pair_covariances
 from thermohw.audit.twins import Twins, read_twins
 from thermohw.audit.verdict import Check, Quantity, not_applicable
 from thermohw.control.schedule import CAP, NATS_CAP, WIDTH_CAP
@@ -70,7 +71,6 @@ if TYPE_CHECKING:
 __all__ = ["Comparison", "compare", "sample_law", "sample_quantities"]
 
 _LINE, _CLOUD = 2**20, 4096  # samples compared on the line, and in a cloud
-_PRODUCTS = 2**32  # of coordinates in pairs, where more than a cloud's samples are taken
 _WORDS = {"w1": "W1", "sliced_w2": "sliced W2"}
 
 
@@ -177,7 +177,7 @@ def sample_law(evidence: Evidence, found: Comparison | None) -> Check:
         f"{spread:.2g} for {distance.count} right ones, z = {distance.z:+.2f})"
     )
     learned = evidence.truth is None
-    room = _room(distance, explained, cap, learned=learned)
+    room = _room(distance, explained, cap, len(evidence.data), learned=learned)
     statuses = [judge(distance.z, relation="<=")]
     if statuses[0] == VIOLATED:
         within = NOT_APPLICABLE if explained is None else EXPLAINED
@@ -203,16 +203,30 @@ def sample_law(evidence: Evidence, found: Comparison | None) -> Check:
     return Check(name, status, value, floor, spread, detail, "<=", power)
 
 
-def _room(distance: Distance, explained: Estimate | None, cap: float, *, learned: bool) -> float:
-    """The largest excess that is explained: what was measured, within the cap, and three standard
-    errors of it and of the distance itself; the cap where nothing was measured.
+def _scatter(distance: Distance, dim: int) -> float:
+    """Standard error of the excess of a distance over its floor, of a displaced law.
 
     Replacing one of n samples moves W1 by at most |x - x'|/n, so that by Efron and Stein its
-    variance is at most that of the law over n, however far the law is displaced. The sliced
-    distance, a mean over many lines, is taken to scatter as its null does.
+    variance is at most that of the law over n, however far the law is displaced. The square of a
+    sliced W2 is that of the displacement b, averaged over lines, plus the floor's: it moves by
+    2 b.e/d where the mean of 2 n points moves by e, of variance 2 s^2/n a coordinate (s the law's
+    width), beside what its floor does. So W2 has the null's spread and s sqrt(2/(n d)) b/W2, and
+    the excess b, of which W2^2 = b^2 + floor^2, that times W2/b.
     """
-    line = distance.name == "w1"
-    sampled = distance.width / sqrt(distance.count) if line else distance.spread
+    if distance.name == "w1":
+        return distance.width / sqrt(distance.count)
+    share = distance.excess / distance.value if distance.value > 0.0 else 0.0
+    moved = distance.width * sqrt(2.0 / (distance.count * dim)) * share
+    return hypot(distance.spread, moved) / max(share, 0.5)
+
+
+def _room(
+    distance: Distance, explained: Estimate | None, cap: float, dim: int, *, learned: bool
+) -> float:
+    """The largest excess that is explained: what was measured, within the cap, and three standard
+    errors of it and of the distance itself; the cap where nothing was measured.
+    """
+    sampled = _scatter(distance, dim)
     most = cap + 3.0 * sampled
     if explained is None or learned:
         return most
@@ -300,7 +314,7 @@ def _moments(evidence: Evidence, twins: Twins | None, narrow: float) -> tuple[st
         square = Estimate.from_paths(x[:, i] ** 2 - covariance[i, i])
         compare(square, f"variance of {name}", i, i)
     singles, pairs = len(rows), len(names) * (len(names) - 1) // 2
-    found, called = _covariances(x, covariance, called_of(2, max(pairs, 1)))
+    found, called = pair_covariances(x, covariance, called_of(2, max(pairs, 1)))
     for i, j, gap in found:
         compare(gap, f"covariance of {names[i]} and {names[j]}", i, j)
     statuses, remarks = [HOLDS], []
@@ -330,43 +344,6 @@ def _moments(evidence: Evidence, twins: Twins | None, narrow: float) -> tuple[st
     if status != VIOLATED and NOT_APPLICABLE in statuses:
         status = NOT_APPLICABLE
     return status, "".join(most)
-
-
-def _covariances(
-    x: np.ndarray, covariance: np.ndarray, called: float
-) -> tuple[list[tuple[int, int, Estimate]], float]:
-    """(i, j, excess) of the covariances of centred samples (n, d) that are more than two standard
-    errors off (no others can be called: a skewed mean of 30 samples is 3 at most there), and the
-    deviation, as a correlation, that makes |z| = `called` for the middle one of all pairs.
-
-    Student's 2 n/(2 + kappa) degrees of freedom (`thermohw.estimate`) with the excess kurtosis of a
-    product of Gaussians that correlate by r, 6 (r^4 + 6 r^2 + 1)/(1 + r^2)^2: 6 to 12. Without it
-    the largest of many products of 100 samples passes |z| = 4 twenty times too often.
-    """
-    row, column = np.triu_indices(x.shape[1], 1)
-    if not len(row):
-        return [], 0.0
-    x = x[: max(_CLOUD, _PRODUCTS // x.shape[1] ** 2)]
-    n = len(x)
-    first, second, third = (power.T @ power for power in (x, x * x, x * x * x))
-    first, second, third = (sums[row, column] / n for sums in (first, second, third))
-    # Central moments of the products, from raw ones: sums over paths are matrix products.
-    square = n * (second - first**2)
-    cube = n * (third - 3.0 * first * second + 2.0 * first**3)
-    sd, law = np.sqrt(np.diag(covariance)), covariance[row, column]
-    size = sd[row] * sd[column]
-    r2, excess = (law / size) ** 2, first - law
-    freedom = 2.0 * n / (2.0 + 6.0 * (r2**2 + 6.0 * r2 + 1.0) / (1.0 + r2) ** 2)
-
-    def estimate(k: int) -> Estimate:
-        found = Estimate.from_sums(n, *map(float, (excess[k], square[k], cube[k])))
-        return replace(found, freedom=float(freedom[k]))
-
-    error = np.sqrt(np.maximum(square, 0.0) / n / (n - 1))
-    middle = int(np.argsort(error / size)[len(size) // 2])
-    reach = Estimate(0.0, float(error[middle]), float(freedom[middle])).reach(called)
-    far = np.flatnonzero(~(np.abs(excess) <= 2.0 * error)).tolist()
-    return [(int(row[k]), int(column[k]), estimate(k)) for k in far], reach / float(size[middle])
 
 
 def sample_quantities(found: Comparison | None) -> dict[str, Quantity]:
