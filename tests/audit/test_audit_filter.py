@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import h5py
+import numpy as np
 import pytest
 from golden.runs import CHAIN, CLOCKED
+from store.toy import unsealed
 
-from thermohw.audit.filtering import reading_filter
+from thermohw.audit import audit
+from thermohw.audit.filtering import _Circuit, _told, reading_filter
 from thermohw.audit.gather import gather
 from thermohw.audit.information import information_quantities
 from thermohw.audit.residuals import gain
 from thermohw.control import Controller, KalmanFilter
 from thermohw.pipeline import load_spec, run_spec
+from thermohw.thermo import Information
 
 NOISY = [*CLOCKED, "protocol.reading_noise=60 uV"]
 FILTERED = [*NOISY, "protocol.filter=kalman"]
@@ -81,6 +88,75 @@ def test_right_filters_hold(tmp_path, kind):
     check = reading_filter(run(tmp_path / "run.h5", *kind))
     assert check.status == "holds" and check.power is not None and check.power < 1e-4
     assert check.value is not None and abs(check.value) < 0.1 * check.power
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        [*CLOCKED, "protocol.reading_noise=40 uV"],
+        [*FILTERED, LATE],
+        BOARD,
+        [*BOARD, LATE, "simulate.dtype=float32"],
+    ],
+    ids=["raw", "late", "board", "board, late, float32"],
+)
+def test_information_halved_in_the_run(tmp_path, monkeypatch, kind):
+    """Acquired and path by path alike, so that they agree with each other; only the recursion does
+    not.
+    """
+    right, update = KalmanFilter.__init__, Information.update
+
+    def half(self, *args, **options):
+        right(self, *args, **options)
+        self.readings = [r._replace(information=0.5 * r.information) for r in self.readings]
+
+    def half_path(self, carry, step):
+        before = carry["pathwise"].clone()
+        update(self, carry, step)
+        carry["pathwise"] = 0.5 * (before + carry["pathwise"]) if LATE not in kind else before
+
+    with monkeypatch.context() as wrong:
+        wrong.setattr(KalmanFilter, "__init__", half)
+        if LATE not in kind:
+            wrong.setattr(Information, "update", half_path)
+        check = reading_filter(run(tmp_path / "run.h5", *kind))
+    assert check.status == "violated" and check.value == pytest.approx(-0.5, abs=1e-6)
+    assert "information acquired" in check.detail and "estimates" not in check.detail
+    assert check.power is not None and check.power < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("name", "edit", "value"),
+    [
+        ("acquired", lambda nats: 0.5 * nats, -0.5),
+        ("acquired", lambda nats: (1.0 + 1e-7) * nats, 1e-7),
+        ("acquired", lambda nats: float("nan"), None),
+        # 0.515 nats of one node, in the half nats that its variance counts
+        ("log_det_change", lambda nats: 0.5 * nats, 0.5),
+        ("log_det_change", lambda nats: nats + 0.5, 0.97),
+    ],
+)
+def test_information_changed_in_the_file(tmp_path, name, edit, value):
+    path = tmp_path / "run.h5"
+    run(path, *NOISY, paths=64)
+    assert audit(path).check("filter").status == "holds"
+    with h5py.File(unsealed(path), "r+") as file:
+        place: Any = file[f"parameters/information/{name}"]
+        place[...] = edit(float(place[()]))
+    check = audit(path).check("filter")
+    assert check.status == "violated"
+    assert value is None or check.value == pytest.approx(value, rel=0.01)
+
+
+def test_a_singular_start_has_no_determinant(tmp_path):
+    """What is judged then is what the readings told."""
+    found = run(tmp_path / "run.h5", *BOARD)
+    circuit = _Circuit(found)
+    assert len(_told(found, circuit, circuit.law(set()))) == 2
+    for least in (0.0, 1e-14):
+        circuit.covariance = np.diag([1.0] * 7 + [least])
+        (gap,) = _told(found, circuit, circuit.law(set()))
+        assert "information acquired" in gap.wrong
 
 
 @pytest.mark.parametrize("kind", [NOISY, FILTERED])

@@ -12,10 +12,13 @@ from typing import Any
 
 import h5py
 import pytest
+import torch
 from golden.runs import KINDS
 from store.toy import unsealed
 
 from thermohw.audit import audit
+from thermohw.audit.gather import gather
+from thermohw.audit.residuals import drift_deviations, gain, noise_deviations, noise_temperature
 from thermohw.control import Controller
 from thermohw.errors import InputError
 from thermohw.integrate.continuous import Splitting, _Continuous
@@ -189,6 +192,63 @@ def test_a_gain_five_per_cent_too_large(tmp_path, monkeypatch, owner, name, chan
     assert status == "violated" and value is not None
     assert abs(value - 0.05) < 5 * 0.0037 + 0.065 * 0.05
     assert found.check("noise_temperature").status == "holds"
+
+
+HIDDEN_FORCE = 0.05  # thermal voltages
+
+
+@pytest.mark.parametrize("kind", [HELD, [*HELD, "simulate.dtype=float32"], []])
+def test_a_constant_force_that_nothing_records(tmp_path, monkeypatch, kind):
+    """Every tick is shifted by c (1 - phi), c = .05 V_th, charge and work booked as those of the
+    shifted source: a tick of h = 3/96 moves by c tanh(h/2)^(1/2) = c (h/2)^(1/2) of its noise, and
+    1e4 paths know the mean to 1e-3.
+    """
+    kind = [*kind, "protocol.ticks=96"]
+    right = audit(run(tmp_path / "right.h5", *kind))
+    assert right.check("noise_temperature").status == "holds"
+    assert "seen if it moved a step by 0.4" in right.check("noise_temperature").detail
+
+    def pushed(right, self, control):
+        emf = right(self, control)
+        return None if emf is None else emf + HIDDEN_FORCE
+
+    patch(monkeypatch, Terminals, "emf", pushed)
+    found = audit(run(tmp_path / "wrong.h5", *kind))
+    assert found.check("first_law").status == "holds"
+    check = found.check("noise_temperature")
+    assert check.status == "violated" and "mean residual of all" in check.detail
+    assert check.value is not None and check.power is not None
+    assert abs(check.value - HIDDEN_FORCE * (3 / 96 / 2) ** 0.5) < 5 * 960000**-0.5
+    assert check.value > check.power
+
+
+def test_a_force_on_one_node_of_a_joined_circuit(tmp_path, monkeypatch):
+    """It is one of eight, and the others say nothing."""
+    kind = [*KINDS["chain-clocked"], "likelihood.test=0"]
+    path = run(tmp_path / "right.h5", *kind, paths=1000)
+    assert audit(path).check("noise_temperature").status == "holds"
+
+    def pushed(right, self, control):
+        emf = right(self, control)
+        force = 0.3 * (torch.arange(emf.shape[1]) == 0)
+        return emf + force.to(emf.dtype)
+
+    patch(monkeypatch, Terminals, "emf", pushed)
+    check = audit(run(tmp_path / "run.h5", *kind, paths=1000)).check("noise_temperature")
+    assert check.status == "violated" and "mean residual of n0" in check.detail
+
+
+def test_files_that_have_no_mean_residuals(tmp_path):
+    """Nine columns instead of ten: judged as they were."""
+    path = run(tmp_path / "run.h5", *HELD, paths=64)
+    evidence = gather(path)
+    assert "no record mentions" in noise_temperature(evidence).detail
+    before = noise_deviations(evidence)
+    evidence.residuals["sums"] = evidence.residuals["sums"][:, :-1]
+    check = noise_temperature(evidence)
+    assert check.status == "holds" and "no record mentions" not in check.detail
+    assert noise_deviations(evidence) == before and drift_deviations(evidence) == []
+    assert gain(evidence).status != "violated"
 
 
 def test_a_gain_that_the_file_hides(tmp_path):

@@ -126,10 +126,10 @@ def test_float32_sees_the_same_noise():
 
 @pytest.mark.parametrize("name", RUNS)
 def test_deviations_are_as_large_as_their_errors(name):
-    """z of noise, push and pull of all coordinates over 40 seeds (16 of boards) has mean square 1,
-    however coarse the ticks.
+    """z of noise, drift, push and pull of all coordinates over 40 seeds (16 of boards) has mean
+    square 1, however coarse the ticks.
 
-    120 squares of normals have a standard error of sqrt(2/120) = 0.13 (those of one run are
+    160 squares of normals have a standard error of sqrt(2/160) = 0.11 (those of one run are
     uncorrelated); 4 of them either way, so that an error 1.3 times too small or 1.5 times too large
     is found.
     """
@@ -137,17 +137,20 @@ def test_deviations_are_as_large_as_their_errors(name):
     base = engine(name, ticks=ticks)
     kernels, plan = Kernels(base.plan), base.plan
     # Squares of joined normals: variance of the sum 2 sum_ij (Sigma_ij^2 / Sigma_ii Sigma_jj).
-    effective = 0.0
+    effective, joined = 0.0, 0.0
     for piece in plan.timeline:
         noise = kernels.at(piece.duration).noise
         scale = np.sqrt(np.einsum("cii->ci", noise))
-        effective += np.sum((noise / (scale[:, :, None] * scale[:, None, :])) ** 2)
+        alike = noise / (scale[:, :, None] * scale[:, None, :])
+        effective += np.sum(alike**2)
+        joined += np.sum(alike)
     for seed in range(16 if base.plan.protocol.board.dim > 2 else 40):
         base.seed = seed
         run = base.open(tiles(60)[0])
         run.advance(ticks)
         found = sums(run)
         z.append((found["noise"] - found["count"]).sum() / np.sqrt(2.0 * 60 * effective))
+        z.append(found["drift"].sum() / np.sqrt(60 * joined))
         z.append(found["push"].sum() / np.sqrt(found["asked.cross"].sum()))
         z.append(found["pull"].sum() / np.sqrt(found["pulled.cross"].sum()))
     assert abs(np.mean(np.square(z)) - 1.0) < 4.0 * (2.0 / len(z)) ** 0.5

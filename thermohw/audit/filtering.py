@@ -1,4 +1,4 @@
-r"""Is the run's filter the one of its circuit? Its update and prediction, done again.
+r"""Is the run's filter the one of its circuit? Its update, prediction and information, done again.
 
     K = P- (P- + R)^-1,   P+ = (1 - K) P-,     P- = Phi P+ Phi^T + T Sigma        covariances
     m+ = m- + K (r - m-),                      m- = Phi m+ + sum of the pushes    means
@@ -9,16 +9,30 @@ the start, R, and Phi, Sigma and pushes of the device and schedule in the file, 
 than the filter's own (`thermohw.thermo.kernels`), every kept estimate follows from its reading and
 prediction, and every kept prediction from the estimate a tick before and the sources since.
 
+What the readings told is a number of the same recursion, whatever the controller made of them; the
+demon's account is settled with what the file says of it:
+
+    I = sum over readings of (1/2) ln det P-/det P+ = (1/2) ln det(1 + M),  M = R^-1/2 P- R^-1/2
+    log_det_change = (1/2) ln det P_N - (1/2) ln det P_0,     P_N the covariance at the end
+
+with P+ = K R, in which nothing cancels. What a file says behind a converter nobody believes: that
+bound is worked out anew (`thermohw.audit.information`).
+
 No noise enters, so the two agree to rounding: a matrix product of n terms errs by at most about n
 unit roundoffs of the sum of their sizes, for every piece of a tick; in float64 the two routes to K
 and Phi differ by more, 1e-9 being far above that and far below what any wrong filter does. The
 power is the relative error of K (r - m-), or of the pushes, that would have been called.
+
+Two routes to covariances, eps = 1e-9 of their size apart, differ by at most (eps/2) |M| tr (1 - K)
+in the I of a reading, 1 - K being similar to (1 + M)^-1, and by (n/2) eps lambda_max/lambda_min in
+(1/2) ln det P_N. Beside it stand the roundoffs of logarithms near 0, and of the eigenvalues of P_0.
+A covariance whose smallest eigenvalue is uncertain by more than 1e-3 has no determinant to judge.
 """
 
 from __future__ import annotations
 
 from math import inf, sqrt
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -38,17 +52,19 @@ if TYPE_CHECKING:
 __all__ = ["reading_filter"]
 
 _ROUNDOFF, _ROUTES = 2.0**-24, 1e-9
+_SINGULAR = 1e-3  # relative error of an eigenvalue beyond which its logarithm is not judged
+_EIGEN = 2.0**-50  # roundoff of an eigenvalue, of the largest, and of a logarithm of 1 + x
 
 
 class _Gap(NamedTuple):
     """Kept numbers beside those done again."""
 
-    what: str
-    part: str
-    slope: float  # of the difference on what the part adds
+    slope: float  # of the difference on what is judged
     distance: float  # rms, over the rms of the sizes that are added up
     allowed: float
     reach: float  # the slope that would have been called
+    right: str  # in words
+    wrong: str
 
 
 def reading_filter(evidence: Evidence) -> Check:
@@ -56,37 +72,32 @@ def reading_filter(evidence: Evidence) -> Check:
     name = "filter"
     if evidence.plan.reading_noise == 0.0:
         return not_applicable(name, "no noisy readings, so no filter")
-    if not evidence.filter:
-        return not_applicable(name, "the run kept no readings and predictions")
-    gaps = _gaps(evidence)
+    circuit = _Circuit(evidence)
+    law = circuit.law(set(kept_ticks(evidence.plan.schedule.ticks).tolist()))
+    gaps = _told(evidence, circuit, law)
+    if evidence.filter:
+        gaps = _gaps(evidence, circuit, law) + gaps
     wrong = [gap for gap in gaps if not gap.distance <= gap.allowed]
     if wrong:
         worst = max(wrong, key=lambda gap: gap.distance / gap.allowed)
-        detail = "; ".join(
-            f"{gap.what} are not those of the circuit's Kalman filter: {gap.part} off by "
-            f"{gap.slope:+.4%}, distance {gap.distance:.2g} of their size, where rounding explains "
-            f"{gap.allowed:.2g}"
-            for gap in wrong
-        )
+        detail = "; ".join(gap.wrong for gap in wrong)
         return Check(name, VIOLATED, worst.slope, 0.0, None, detail, power=worst.reach)
+    if not evidence.filter:
+        return not_applicable(name, "the run kept no readings and predictions")
     least = max(gaps, key=lambda gap: gap.reach)
-    detail = "; ".join(
-        f"{gap.what} are the Kalman filter's to {gap.distance:.1g} of their size ({gap.part} seen "
-        f"if {gap.reach:.1g} off)"
-        for gap in gaps
-    )
+    detail = "; ".join(gap.right for gap in gaps)
     return Check(name, HOLDS, least.slope, 0.0, None, detail, power=least.reach)
 
 
-def _gaps(evidence: Evidence) -> list[_Gap]:
+def _gaps(evidence: Evidence, circuit: _Circuit, law: _Law) -> list[_Gap]:
     """Of estimates, and of predictions."""
     plan, device = evidence.plan, evidence.plan.protocol.board
     unit = {name: device.effort_scale for name in evidence.filter}
     unit["source"] = source_scale(plan)
     kept = {name: table / unit[name] for name, table in evidence.filter.items()}
-    circuit, arrived = _Circuit(evidence), {piece.applies for piece in plan.timeline}
+    arrived = {piece.applies for piece in plan.timeline}
     ticks, before = kept_ticks(plan.schedule.ticks).tolist(), pieces_before(plan)
-    gains = circuit.gains(set(ticks))
+    gains = law.gains
     updates, predictions = [], []
     for slot, tick in enumerate(ticks):
         if tick not in arrived:
@@ -121,14 +132,71 @@ def _allowed(evidence: Evidence, products: int) -> float:
 def _gap(what: str, part: str, rows: list[tuple[NDArray[np.float64], ...]], allowed: float) -> _Gap:
     gap, own, size = (np.concatenate([row[k].reshape(-1) for row in rows]) for k in range(3))
     scale, power = sqrt(float(np.square(size).mean())), sqrt(float(np.square(own).mean()))
+    slope = float(gap @ own) / float(own @ own) if power > 0.0 else 0.0
+    distance = sqrt(float(np.square(gap).mean())) / scale if scale > 0.0 else float(gap.any())
+    reach = allowed * scale / power if power > 0.0 else inf
     return _Gap(
-        what,
-        part,
-        slope=float(gap @ own) / float(own @ own) if power > 0.0 else 0.0,
-        distance=sqrt(float(np.square(gap).mean())) / scale if scale > 0.0 else float(gap.any()),
-        allowed=allowed,
-        reach=allowed * scale / power if power > 0.0 else inf,
+        slope,
+        distance,
+        allowed,
+        reach,
+        f"{what} are the Kalman filter's to {distance:.1g} of their size ({part} seen if "
+        f"{reach:.1g} off)",
+        f"{what} are not those of the circuit's Kalman filter: {part} off by {slope:+.4%}, "
+        f"distance {distance:.2g} of their size, where rounding explains {allowed:.2g}",
     )
+
+
+def _told(evidence: Evidence, circuit: _Circuit, law: _Law) -> list[_Gap]:
+    """Of the information acquired, and of what the covariance changed by; empty where the file does
+    not say, or where nobody believes it.
+    """
+    facts, plan = evidence.information, evidence.plan
+    if plan.adc is not None:
+        return []
+    n, found = len(circuit.mean), []
+    if "acquired" in facts:
+        nats, allowed = (float(sum(column)) for column in zip(*law.told, strict=True))
+        what = "information acquired"
+        found.append(_number(what, float(facts["acquired"]), nats, allowed, abs(nats) or 1.0))
+    if "log_det_change" in facts:
+        first, last = (np.linalg.eigvalsh(p) for p in (circuit.covariance, law.covariance))
+        errors = _EIGEN * n * first[-1], _ROUTES * last[-1]
+        if errors[0] <= _SINGULAR * first[0] and errors[1] <= _SINGULAR * last[0]:
+            nats = 0.5 * float(np.log(last).sum() - np.log(first).sum())
+            allowed = 0.5 * n * float(errors[0] / first[0] + errors[1] / last[0])
+            what, stored = "log-determinant change", float(facts["log_det_change"])
+            found.append(_number(what, stored, nats, allowed, max(abs(nats), 0.5 * n)))
+    return found
+
+
+def _number(what: str, stored: float, again: float, allowed: float, size: float) -> _Gap:
+    """A stored number of nats beside the same done again."""
+    gap = stored - again
+    text = f"{what} of {stored:.9g} nats"
+    return _Gap(
+        gap / size,
+        abs(gap) / size,
+        allowed / size,
+        allowed / size,
+        f"{text} is the recursion's to {abs(gap) / size:.1g} (seen if {allowed / size:.1g} off)",
+        f"{text} is not the circuit's, {again:.9g}: {gap:+.3g} nats off, "
+        f"where rounding explains {allowed:.2g}",
+    )
+
+
+class _Law(NamedTuple):
+    """The recursion of covariances, done again.
+
+    Attributes:
+        gains: K at the ticks that were asked for, shape (n, n).
+        told: information of every reading and what rounding explains of it, nats.
+        covariance: at the end of the run, shape (n, n).
+    """
+
+    gains: dict[int, NDArray[Any]]
+    told: list[tuple[float, float]]
+    covariance: NDArray[np.float64]
 
 
 class _Circuit:
@@ -138,7 +206,7 @@ class _Circuit:
         self._plan, self._kernels = evidence.plan, Kernels(evidence.plan, prompt=True)
         protocol, start = evidence.setting.protocol, evidence.start
         self.mean = protocol.to_thermal(start.mean)
-        self._covariance = protocol.covariance_to_thermal(start.covariance)
+        self.covariance = protocol.covariance_to_thermal(start.covariance)
         self._entry = self._inlet()
 
     def _inlet(self) -> NDArray[np.float64]:
@@ -159,26 +227,32 @@ class _Circuit:
         matrix[order[:, :, None], order[:, None, :]] = blocks
         return matrix
 
-    def gains(self, ticks: set[int]) -> dict[int, NDArray[np.float64]]:
-        """K at every tick asked for, shape (n, n)."""
+    def law(self, ticks: set[int]) -> _Law:
+        """Gains at every tick asked for, and what all readings tell."""
         noise = np.square(self._plan.reading_noise / np.asarray(self._plan.chain.sense.gain))
-        covariance, n = self._covariance, len(self.mean)
-        reading, found = np.diag(np.broadcast_to(noise, n)), {}
+        covariance, n = self.covariance, len(self.mean)
+        row = np.broadcast_to(noise, n)
+        reading, size, found = np.diag(row), np.sqrt(row), _Law({}, [], covariance)
         laws: dict[float, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
         for piece in self._plan.timeline:
             if piece.reads:
                 # K^T = (P + R)^-1 P, both symmetric
                 gain = np.linalg.solve(covariance + reading, covariance).T
                 if piece.tick in ticks:
-                    found[piece.tick] = gain
-                covariance = covariance - gain @ covariance
+                    found.gains[piece.tick] = gain
+                scaled = covariance / size[:, None] / size
+                _, nats = np.linalg.slogdet(np.eye(n) + scaled)
+                rest = max(n - float(np.trace(gain)), 0.0)
+                error = _ROUTES * float(np.abs(scaled).sum(1).max()) * rest + _EIGEN * n
+                found.told.append((0.5 * float(nats), 0.5 * error))
+                covariance = gain * row
                 covariance = 0.5 * (covariance + covariance.T)
             if piece.duration not in laws:
                 kernel = self._kernels.at(piece.duration)
                 laws[piece.duration] = self._whole(kernel.decay), self._whole(kernel.noise)
             decay, heat = laws[piece.duration]
             covariance = decay @ covariance @ decay.T + piece.temperature * heat
-        return found
+        return found._replace(covariance=covariance)
 
     def predict(
         self, mean: NDArray[np.float64], source: NDArray[np.float64], pieces: list[Piece]

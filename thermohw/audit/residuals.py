@@ -12,7 +12,12 @@ noise_temperature    x = sum r^2/sum Sigma_ii - 1 of all coordinates, of each, a
     numbers of the size of the largest voltage, each at the unit roundoff)^2 to r^2, which is added
     to the error: 1e-9 of the noise of a thermal node in float32 at ticks of 1e-3 R C. Coordinates
     where it would pass a tenth (noise that arrives through inductors within a short tick) are left
-    out.
+    out. A constant force that no record mentions adds no noise to speak of, but E r = 0: the mean
+    of r/sqrt(Sigma_ii) over N = paths x steps has the error 1/sqrt(N), that over n coordinates
+
+        sqrt(sum_ij Sigma_ij/sqrt(Sigma_ii Sigma_jj) / N)/n
+
+    (averaged over steps), and rounding moves it by at most its 4 numbers over sqrt(Sigma_ii).
 
 gain    First, recorded sources are what the declared law asks for at what it saw, through the
     declared converters and amplifier: kept numbers, no noise, wherever the score has none. Second,
@@ -51,6 +56,7 @@ if TYPE_CHECKING:
 __all__ = [
     "HIDDEN",
     "Deviation",
+    "drift_deviations",
     "gain",
     "judged",
     "noise_deviations",
@@ -118,6 +124,13 @@ def noise_temperature(evidence: Evidence) -> Check:
     also = f"; rounding hides the noise of {', '.join(hidden)}" if hidden else ""
     if not found:
         return not_applicable(name, also[2:])
+    drifts = drift_deviations(evidence)
+    found += drifts
+    if drifts:
+        families = len({one.family for one in found})
+        reaches = [one.reach(called_of(families, one.count)) for one in drifts]
+        also += "; a force that no record mentions would be seen if it moved a step by "
+        also += f"{max(reaches):.2%} of its noise"
     return judged(name, found, also)
 
 
@@ -190,7 +203,9 @@ def _stored(evidence: Evidence) -> tuple[NDArray[np.float64], NDArray[np.float64
     sums, power = evidence.residuals["sums"], evidence.residuals["power"]
     steps = evidence.paths * len(plan.timeline)
     bins = len(bin_edges(plan.schedule.ticks, len(power))) - 1
-    if sums.shape != (n, len(SUMS)) or power.shape != (bins, n) or (sums[:, 0] != steps).any():
+    columns = (len(SUMS), len(SUMS) - 1)  # older files have no drift
+    shapes = sums.shape in [(n, k) for k in columns] and power.shape == (bins, n)
+    if not shapes or (sums[:, 0] != steps).any():
         raise InputError(
             "residuals are not of as many steps and coordinates as device, protocol and paths say: "
             "the file was changed after the run; use the original",
@@ -204,7 +219,7 @@ def slopes(evidence: Evidence) -> list[Deviation]:
     coordinates together, and of each. Empty where no source pushes.
     """
     sums, _ = _stored(evidence)
-    table: dict[str, NDArray[np.float64]] = {n: c for n, c in zip(SUMS, sums.T, strict=True)}
+    table: dict[str, NDArray[np.float64]] = {n: c for n, c in zip(SUMS, sums.T, strict=False)}
     if not table["asked"].any() or table["reach"].sum() == 0.0:
         return []
     kinds = (
@@ -239,7 +254,7 @@ def noise_deviations(evidence: Evidence) -> tuple[list[Deviation], list[str]]:
     order, names = kernels.order, device.coordinates
     variance, squares, steps = _expected(evidence, kernels, len(power))
     rounding = rounding_power(evidence) * steps[:, None, None] / variance
-    seen = np.einsum("bci,bci->ci", rounding, variance) <= HIDDEN * variance.sum(0)
+    seen = _seen(evidence, variance, steps)
     hidden = [names[i] for i in order[~seen]]
     if not seen.any():
         return [], hidden
@@ -274,6 +289,49 @@ def noise_deviations(evidence: Evidence) -> tuple[list[Deviation], list[str]]:
         what = f"noise power in ticks {first} to {last}"
         found.append(mean("bin", what, weight * (np.arange(bins) == b)[:, None, None], bins))
     return found, hidden
+
+
+def drift_deviations(evidence: Evidence) -> list[Deviation]:
+    """Mean of the residuals over their own spread, of all coordinates and of each that rounding
+    does not hide; empty in older files.
+    """
+    sums, power = _stored(evidence)
+    if sums.shape[1] < len(SUMS):
+        return []
+    plan, kernels = evidence.plan, Kernels(evidence.plan)
+    order, names = kernels.order, evidence.setting.device.coordinates
+    variance, _, steps = _expected(evidence, kernels, len(power))
+    seen = _seen(evidence, variance, steps)
+    visible, total = np.argwhere(seen), float(sums[0, 0])
+    if not len(visible):
+        return []
+    # Means over steps: of sum_ij Sigma_ij/sqrt(Sigma_ii Sigma_jj), and of 1/sqrt(T Sigma_ii).
+    lengths = np.array([piece.duration for piece in plan.timeline])
+    coldness = np.array([piece.temperature for piece in plan.timeline]) ** -0.5
+    joint, inverse = 0.0, np.zeros(order.shape)
+    for h in np.unique(lengths):
+        kernel, now = kernels.at(float(h)), lengths == h
+        weight = np.where(seen, 1.0, 0.0) / np.sqrt(np.where(seen, kernel.variance, 1.0))
+        alike = np.einsum("ci,cij,cj->", weight, kernel.noise, weight)
+        joint += now.mean() * max(float(alike), 0.0)
+        inverse += coldness[now].sum() / len(lengths) * weight
+    slip = sqrt(rounding_power(evidence)) * inverse
+    mean, n = sums[order, SUMS.index("drift")] / total, len(visible)
+    error = np.hypot(sqrt(joint / total) / n, slip[seen].mean())
+    what = "mean residual of all coordinates"
+    found = [Deviation("drift", what, float(mean[seen].mean()), float(error))]
+    for c, i in visible if n > 1 else ():
+        what = f"mean residual of {names[order[c, i]]}"
+        error = np.hypot(sqrt(1.0 / total), slip[c, i])
+        found.append(Deviation("drift each", what, float(mean[c, i]), float(error), n))
+    return found
+
+
+def _seen(
+    evidence: Evidence, variance: NDArray[np.float64], steps: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Coordinates whose noise rounding does not hide, shape (parts, m)."""
+    return rounding_power(evidence) * steps.sum() <= HIDDEN * variance.sum(0)
 
 
 def _squares(family: str, what: str, value: float, stderr: float, count: int) -> Deviation:

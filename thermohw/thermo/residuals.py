@@ -10,6 +10,7 @@ normals that were drawn, measure what no energy balance sees:
     push     r on w, the push that the controller asked for when the step began: slope 0,
              sum r w/S / sum g w/S with standard error sqrt(sum w^2/S) / sum g w/S, S = Sigma_ii
     pull     r on q = (1 - Phi) v, what the circuit itself does: slope 0, 1/sqrt(sum q^2/S)
+    drift    r/sqrt(S) itself: mean 0, 1/sqrt(paths x steps); nothing else sees a constant force
 
 with g = sum_j Psi_j f_j what acted. For held control and Euler w is g itself. A source that follows
 the noise inside its step (heun, splitting) is correlated with r, a bias as large as what is
@@ -49,9 +50,12 @@ if TYPE_CHECKING:
 
 __all__ = ["SUMS", "Residuals", "kept_paths", "kept_ticks", "source_scale"]
 
-SUMS = ("count", "noise", "push", "reach", "asked", "asked.cross", "pull", "pulled", "pulled.cross")
+SUMS = (
+    "count", "noise", "push", "reach", "asked", "asked.cross", "pull", "pulled", "pulled.cross",
+    "drift",
+)  # fmt: skip
 """Columns of the sums for every coordinate: steps, r^2/S; r w/S, g w/S, w^2/S and its share in the
-variance of all; r q/S, q^2/S and its share.
+variance of all; r q/S, q^2/S and its share; r/sqrt(S), which older files lack.
 """
 
 _ROOM = 2**14  # numbers in a table of the file, where more than one row fits
@@ -175,6 +179,7 @@ class Residuals:
             power[index] += squares
             none = 0.0 * squares
             rows = [none + len(start), squares * weight] + 7 * [none]
+            rows.append(self._total(r) * weight**0.5)
             if g is not None and w is not None:
                 rows[2] = self._overlap((r, 1.0), w) * weight
                 rows[4] = self._overlap(w, w) * weight
@@ -188,7 +193,7 @@ class Residuals:
             sums[index] += sums.new_tensor(rows) if one else torch.stack(rows, 1)
 
     def result(self, carry: Carry, state: torch.Tensor) -> Carry:
-        """sums (n, 9), power (bins, n) in V^2 and A^2, states and sources in V and A, products
+        """sums (n, 10), power (bins, n) in V^2 and A^2, states and sources in V and A, products
         (groups, groups) in V^2, V A and A^2; none of a single coordinate.
         """
         size = torch.from_numpy(self.plan.protocol.board.effort_scale)
@@ -243,6 +248,10 @@ class Residuals:
         total = torch.mul(x, y, out=self._room(-1, x)).sum(0).double()
         plain = isinstance(a, float) and isinstance(b, float) and a == b == 1.0
         return total if plain else total * a * b
+
+    def _total(self, x: torch.Tensor) -> Any:
+        """Sums over paths, shape (k,), float64; a float for k = 1."""
+        return float(x.sum()) if x.shape[1] == 1 else x.sum(0).double()
 
     def _pushes(self, step: Step, maps: _Maps) -> tuple[list[_Term | None], list[_Term | None]]:
         """What acted on every column, and what the controller had asked for."""
