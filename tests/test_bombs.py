@@ -414,7 +414,11 @@ def test_weights_that_describe_a_giant(key):
         "architecture": {"head": "gaussian", "numbers": {"narrowest": 1.0}, "trunk": trunk},
         "record": {},
     }
-    tensors = {"preconditioner.mean": torch.zeros(1), "preconditioner.covariance": torch.eye(1)}
+    double = {"dtype": torch.float64}
+    tensors = {
+        "preconditioner.mean": torch.zeros(1, **double),
+        "preconditioner.covariance": torch.eye(1, **double),
+    }
     data = safetensors.torch.save(tensors, {"thermohw-score": json.dumps(description)})
     refused(lambda: score_from_bytes(data), key)
     refused(lambda: score_from_bytes(struct.pack("<Q", 2**40) + data), "header")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import errno
 
-__all__ = ["InputError", "StoreError", "out_of_memory", "overtaxed", "shown"]
+__all__ = ["InputError", "StoreError", "out_of_memory", "overtaxed", "plain", "shown"]
 
 _LONG = 900  # characters: what was supplied may be of any length
 
@@ -52,6 +52,12 @@ def overtaxed(error: BaseException) -> bool:
 def shown(text: str) -> str:
     """A text on one line, with escapes for what should not reach a terminal, and not too long."""
     if not text.isprintable():
-        line = " ".join(text.split())
-        text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
+        text = plain(" ".join(text.split()))
     return text if len(text) <= _LONG else f"{text[: _LONG // 2]} ... {text[-_LONG // 2 :]}"
+
+
+def plain(text: str) -> str:
+    """A page as it is, with escapes for what should not reach a terminal; only its lines break."""
+    if text.replace("\n", "").isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)

@@ -16,6 +16,7 @@ them a mistake or an attack is likelier than a wish. docs/security.md lists them
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 import os
@@ -122,8 +123,11 @@ def read_bytes(path: str | Path, most: int, what: str = "file") -> bytes:
 
 
 def read_text(path: str | Path, most: int, what: str = "file") -> str:
-    """The text of a regular file in UTF-8; as `read_bytes`, newlines as Python has them."""
-    data = read_bytes(path, most, what)
+    """The text of a regular file in UTF-8; as `read_bytes`, newlines as Python has them.
+
+    The mark of byte order that some editors put before it (EF BB BF) is no part of it.
+    """
+    data = read_bytes(path, most, what).removeprefix(codecs.BOM_UTF8)
     try:
         return data.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:

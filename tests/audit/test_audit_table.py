@@ -5,7 +5,7 @@ import math
 import pytest
 
 from thermohw.audit.table import format_audit, power_words
-from thermohw.audit.verdict import Audit, Check
+from thermohw.audit.verdict import Audit, Check, Quantity
 from thermohw.estimate import Estimate
 
 RUN: dict[str, str] = dict.fromkeys(
@@ -28,3 +28,9 @@ def test_the_power_ends_the_detail() -> None:
 )
 def test_nothing_is_promised_that_is_not_known(power: float | None, words: str) -> None:
     assert power_words(power) == words
+
+
+@pytest.mark.parametrize("stderr", [-0.5, -0.0, math.nan, math.inf])
+def test_an_error_that_is_none_is_left_out(stderr: float) -> None:
+    page = format_audit(Audit((), {"nll.ode": Quantity(1.25, stderr, "nat")}, RUN))
+    assert "1.25" in page and str(stderr) not in page

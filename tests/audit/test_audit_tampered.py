@@ -279,3 +279,48 @@ def test_a_file_that_contradicts_itself_is_refused(tampered, edits):
 def test_a_file_without_what_a_run_needs(tampered):
     with pytest.raises(InputError, match="refused|cannot be read|lacks"):
         audit(tampered("emf", {"parameters/process": lambda text: text.replace("ou", "oo")}))
+
+
+@pytest.mark.parametrize(
+    ("peaks", "words"),
+    [
+        (lambda old: old * 0.0, "the stored peak voltage is 0 V, but a stored path was at"),
+        (negative, "the stored peak of the voltage is -"),
+        (lambda old: old * [0.5, 1.0, 1.0, 1.0], "but a stored path was at"),
+        (lambda old: old * [1.0, 1.0, 1.0, -1.0], "the stored peak of the rate is -"),
+    ],
+)
+def test_peaks_that_the_paths_contradict(tampered, peaks, words):
+    found = audit(tampered("emf", {"results/peaks": peaks})).check("protocol_limits")
+    assert found.status == "violated" and words in found.detail
+
+
+def settings(**changed):
+    """parameters/simulate with other entries."""
+    return lambda text: json.dumps(json.loads(text) | changed)
+
+
+@pytest.mark.parametrize(
+    ("place", "edit", "words"),
+    [
+        ("simulate", settings(paths=3), "simulate.paths is 3, but the ledger has 8192 paths"),
+        ("simulate", settings(paths="many"), "simulate.paths is many"),
+        ("simulate", settings(seed=[1, 2]), "simulate.seed is [1, 2], which no run has"),
+        ("simulate", settings(seed=10**400), "simulate.seed is not that of the SPEC"),
+        ("simulate", settings(dtype="float16"), "simulate.dtype is float16"),
+        ("simulate", settings(dtype="float32"), "simulate.dtype is not that of the SPEC"),
+        ("simulate", settings(start="state"), "start/kind is marginal, but simulate.start is"),
+        ("simulate", settings(prior=None), "simulate.prior is None"),
+        ("simulate", lambda text: "[]", "simulate is no table"),
+        ("start/kind", lambda text: "prior", "start/kind is prior, but simulate.start is marginal"),
+        ("schedule/physical_time", times(1.001), "schedule/physical_time is not what"),
+        ("schedule/model_time", lambda old: old[::-1], "schedule/model_time is not what"),
+        ("schedule/stepper", lambda text: "heun", "schedule/stepper is heun"),
+        ("baths/energy", times(2.0), "baths/energy is not what"),
+        ("likelihood/terms/nll.ode", add([0.0, -1.0]), "standard error of nll.ode is -"),
+    ],
+)
+def test_settings_that_the_file_contradicts(tampered, place, edit, words):
+    with pytest.raises(InputError) as caught:
+        audit(tampered("emf", {f"parameters/{place}": edit}))
+    assert words in str(caught.value) and "changed after the run" in str(caught.value)

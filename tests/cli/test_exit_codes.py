@@ -55,3 +55,33 @@ def test_outputs_that_cannot_be_are_refused_before_the_work(shell, tmp_path):
         assert status == 2 and len(err.splitlines()) == 1
     assert os.listdir(tmp_path) == ["file"]
     assert not os.path.isfile("/dev/null")
+
+
+EVIL = "\x1b]0;owned\x07\x1b[2J \u202egnp.exe [bold]x[/bold] :smile:"
+
+
+def test_what_a_file_says_moves_no_cursor(shell, tmp_path):
+    """Escape sequences and marks of direction are shown, and no markup is obeyed."""
+    path = tmp_path / "run.h5"
+    with RunWriter.create(path, toy_layout(), toy_parameters()) as run:
+        produce(run)
+    with h5py.File(unsealed(path), "r+") as file:
+        place: Any = file["provenance/torch"]
+        place[()] = EVIL
+        ledger: Any = file["ledger"]
+        ledger[next(iter(ledger))].attrs["unit"] = EVIL
+    for words in (["inspect", path], ["inspect", path, "--verify"]):
+        _, out, err = shell(*words)
+        assert all(c.isprintable() or c == "\n" for c in out + err)
+        assert out.count("\\x1b]0;owned\\x07") >= 1 and "[bold]x[/bold] :smile:" in out
+        assert len(err.splitlines()) <= 1
+
+
+def test_a_name_that_is_no_text_is_shown(shell, tmp_path):
+    """What a system's bytes become (surrogate escapes) can be printed, after the work as before."""
+    out = os.fsdecode(os.fsencode(str(tmp_path)) + b"/\xff.h5")
+    words = ["protocol.ticks=256", "simulate.paths=8", "likelihood.test=0", "audit.twins=false"]
+    sets = [word for entry in words for word in ("--set", entry)]
+    status, said, _ = shell("run", "mixture_rc", *sets, "--out", out)
+    assert status == 0 and "written to " in said and "\\udcff.h5" in said
+    assert shell("audit", out)[0] in (0, 1) and shell("inspect", out)[0] == 0

@@ -140,6 +140,7 @@ def test_prior_that_misses(generator: torch.Generator) -> None:
         ({"points": -1}, "points: expected .* got -1"),
         ({"points": 2.5}, "points: expected .* got 2.5"),
         ({"tolerance": 0.0}, "tolerance: expected a number of nats > 0"),
+        ({"tolerance": 5e-324}, "tolerance: 5e-324 nats: doubles round at more"),
         ({"probes": -1}, "probes: expected a whole number >= 0"),
         ({"moments": 0}, "moments: expected a whole number >= 1"),
     ],

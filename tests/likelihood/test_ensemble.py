@@ -9,6 +9,7 @@ import pytest
 import torch
 from acceptance import assert_z
 
+from thermohw.errors import InputError
 from thermohw.likelihood import ExactTrace, GridEnsemble, SampleEnsemble, Timeline
 from thermohw.likelihood.estimate import Estimate, estimate
 from thermohw.likelihood.moments import moment_values
@@ -114,3 +115,11 @@ def test_estimate() -> None:
     assert result.value == 3.5
     assert result.stderr == pytest.approx(math.hypot(values.std(ddof=1) / 2.0, 0.5))
     assert estimate(np.array([2.0])) == Estimate(2.0, 0.0)
+
+
+def test_grid_refuses_a_needle() -> None:
+    """No point of the grid sees a mode so narrow: refused, not divided by a mass of nothing."""
+    target = gaussian_mixture([-1.0, 1.0], 1e-9)
+    process = OU(duration=2.0)
+    with pytest.raises(InputError, match="target: the law at model time 0 is too rough"):
+        GridEnsemble(process, target.score(process), target).entropy(0.0)

@@ -146,3 +146,67 @@ def test_too_coarse_a_grid_is_refused_with_the_number():
     spec = load_spec("mixture_rc", ["target.stds=0.01", "protocol.ticks=100"])
     with pytest.raises(InputError, match=r"about \d+ ticks are enough"):
         make_plan(build_setting(spec).protocol)
+
+
+CLOCKED = ["protocol.control=clocked", "protocol.stepper=auto", "protocol.allow_ringing=true"]
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("process.t_min=2.9999999999999996", "process (ou): 1024 uniform ticks from duration = 3"),
+        ("process={kind='ve', sigma=1e30, t_min=1e-3}", "protocol.volts_per_unit: a model unit"),
+        ("process={kind='ve', sigma=1e12, t_min=1e-3}", "process (ve): 1024 log-snr ticks"),
+        ("protocol.volts_per_unit=1e-300 V", "protocol.volts_per_unit: '1e-300 V'"),
+        ("protocol.volts_per_unit=1e-160 V", "protocol.volts_per_unit: '1e-160 V'"),
+        ("protocol.volts_per_unit=1e-25 V", "protocol.volts_per_unit: a model unit of 1e-25 V"),
+        ("protocol.volts_per_unit=1e15 V", "protocol.volts_per_unit: a model unit of 1e+15 V"),
+        ("protocol.volts_per_unit=1e150 V", "protocol.volts_per_unit: '1e150 V'"),
+        ("protocol.volts_per_unit=1e300 V", "protocol.volts_per_unit: '1e300 V'"),
+        ("protocol.run_time=1e-29 s", "protocol.run_time: a run of"),
+        ("protocol.score_noise=1e200", "protocol.score_noise: 1e+200"),
+        ("protocol.score_noise=1e20", "protocol.score_noise: 1e+20 is 1e+20 of its thermal unit"),
+        ("protocol.reading_noise=1e-200 V", "protocol.reading_noise: '1e-200 V'"),
+        ("protocol.reading_noise=1e-20 V", "protocol.reading_noise: '1e-20 V' is 1.55e-16 of its"),
+        ("protocol.reading_noise=1e29 V", "protocol.reading_noise: '1e29 V'"),
+        ("protocol.node_leakage=1e-29 ohm", "protocol.node_leakage: '1e-29 ohm'"),
+        ("protocol.node_resistance=1e20", "protocol.node_resistance: 1e+20"),
+        ("target.stds=1e-30", "target.stds: expected standard deviations of 1e-09"),
+        ("target={kind='gaussian', covariance=1e-30}", "target.covariance: its narrowest"),
+        ("protocol.dac_inl=1e160", "protocol.dac_inl: 1e+160"),
+        ("target.means=[[1e150], [1.0]]", "target.means: expected numbers up to 1e+15"),
+        (f"target={{kind='gaussian_mixture', means={[[float(i)] for i in range(513)]}}}",
+         "target.means: a mixture of 513 modes: at most 512"),
+    ],
+)  # fmt: skip
+def test_numbers_that_doubles_cannot_follow(override, expected):
+    """One line with the key, where an overflow or an assertion would have ended the run."""
+    from thermohw.control import make_plan
+
+    extra = CLOCKED
+    if "run_time" in override:
+        extra = ["protocol.realisation=resistance"]
+    if "dac" in override:
+        extra = [*CLOCKED, "protocol.dac_bits=8"]
+    if "'ve'" in override:
+        extra = [*CLOCKED, "protocol.grid=log-snr"]
+    with pytest.raises(InputError) as caught:
+        make_plan(build_setting(load_spec("mixture_rc", [*extra, override])).protocol)
+    assert str(caught.value).partition(".toml: ")[2].startswith(expected) or str(
+        caught.value
+    ).startswith(expected)
+
+
+def test_the_smallest_reading_noise_still_tells_finitely_much():
+    """A hundred-trillionth of the thermal voltage: above the rounding of doubles, 2e-16."""
+    from thermohw.control import make_plan
+
+    spec = load_spec("mixture_rc", [*CLOCKED, "protocol.reading_noise=1e-18 V"])
+    noise = make_plan(build_setting(spec).protocol).reading_noise
+    assert 2.2e-16 < noise < 1e-13 and noise**2 > 0.0
+
+
+def test_a_byte_order_mark_is_no_mistake(tmp_path: Path):
+    path = tmp_path / "spec.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + TEXT.replace("\n", "\r\n").encode())
+    assert load_spec(path).canonical == read_spec(TEXT).canonical

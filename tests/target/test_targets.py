@@ -184,3 +184,18 @@ def test_refusals(table: dict, word: str) -> None:
     with pytest.raises(InputError, match=word) as caught:
         target_from_dict(table)
     assert caught.value.where.startswith("target") and "\n" not in str(caught.value)
+
+
+def test_a_crowd_of_modes_on_the_line():
+    """512 modes over one another: their entropy by quadrature, in a moment and little memory."""
+    means = np.linspace(-3.0, 3.0, 512) ** 3 / 9.0
+    law = gaussian_mixture(means, 0.2 + 0.001 * np.arange(512)).law
+
+    def part(x: float) -> float:
+        p = float(norm.pdf(x, means, 0.2 + 0.001 * np.arange(512)).mean())
+        return -p * math.log(p)
+
+    exact = sum(quad(part, a, a + 1.0, epsabs=1e-11)[0] for a in np.arange(-8.0, 8.0))
+    assert law.entropy() == pytest.approx(exact, abs=1e-8)
+    with pytest.raises(InputError, match="a mixture of 513 modes: at most 512"):
+        gaussian_mixture(np.arange(513.0))

@@ -7,8 +7,10 @@ that the file describes.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from math import isclose
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +26,13 @@ __all__ = ["gather"]
 _CHUNK = 2**21  # numbers of all channels with one number a path, or of one with nodes
 _SAMPLES = 2**24  # end voltages held at most
 _FIRST = 4096  # paths whose densities are evaluated again
+_CHANGED = "the file was changed after the run; use the original"
+_SIMULATE: dict[str, Callable[[Any], bool]] = {
+    "seed": lambda seed: isinstance(seed, int) and not isinstance(seed, bool) and seed >= 0,
+    "dtype": lambda dtype: dtype in ("float32", "float64"),
+    "start": lambda start: start in ("marginal", "prior", "state"),
+    "prior": lambda prior: prior in ("schedule", "matched"),
+}  # what may stand under parameters/simulate
 
 
 def gather(path: str | Path) -> Evidence:
@@ -36,7 +45,7 @@ def gather(path: str | Path) -> Evidence:
     with RunReader.open(path) as run:
         parameters = required(run.parameters, str(path))
         setting = rebuild(parameters, where=str(path))
-        simulate = parse_json(parameters["simulate"], str(path))
+        simulate = _simulate(parameters, run.paths, str(path))
         single = simulate["dtype"] == "float32"
         evidence = Evidence(
             path=Path(path),
@@ -68,6 +77,42 @@ def gather(path: str | Path) -> Evidence:
             if start == 0:
                 _keep(evidence, run, chunk)
         return evidence
+
+
+def _simulate(parameters: Mapping[str, Any], paths: int, where: str) -> dict[str, Any]:
+    """How the paths were drawn, which must be how the file has them."""
+    found = parse_json(parameters["simulate"], where)
+    if not isinstance(found, dict):
+        raise InputError(f"simulate is no table: {_CHANGED}", where=where)
+    for name, allowed in _SIMULATE.items():
+        if not allowed(found.get(name)):
+            words = str(found.get(name))[:40]
+            raise InputError(f"simulate.{name} is {words}, which no run has: {_CHANGED}",
+                             where=where)  # fmt: skip
+    if found.get("paths") != paths:
+        said = str(found.get("paths"))[:40]
+        problem = f"simulate.paths is {said}, but the ledger has {paths} paths: {_CHANGED}"
+        raise InputError(problem, where=where)
+    asked = _asked(parameters)
+    for name in ("seed", "dtype"):
+        if asked.get(name, found[name]) != found[name]:
+            problem = f"simulate.{name} is not that of the SPEC in the file: {_CHANGED}"
+            raise InputError(problem, where=where)
+    kind = parameters.get("start", {}).get("kind", found["start"])
+    if kind != found["start"]:
+        problem = f"start/kind is {kind}, but simulate.start is {found['start']}: {_CHANGED}"
+        raise InputError(problem, where=where)
+    return found
+
+
+def _asked(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """[simulate] of the SPEC in the file; empty where a run was made in Python."""
+    try:
+        spec = parse_json(parameters.get("spec", "{}"))
+    except InputError:  # any text may identify a run
+        return {}
+    asked = spec.get("simulate") if isinstance(spec, dict) else None
+    return asked if isinstance(asked, dict) else {}
 
 
 def _peaks(run: RunReader) -> dict[str, float] | None:
@@ -104,6 +149,10 @@ def _require(evidence: Evidence) -> None:
             "is not the one that ran",
             where=where,
         )
+    for name, (_, stderr) in _terms(evidence).items():
+        if stderr < 0.0:
+            problem = f"the standard error of {name} is {stderr:.3g}, below 0: {_CHANGED}"
+            raise InputError(problem, where=where)
     scale = protocol.device.scale
     rebuilt = {
         "units/energy": scale.energy,
@@ -117,10 +166,45 @@ def _require(evidence: Evidence) -> None:
         found = evidence.parameters.get(group, {}).get(key)
         if found is not None and not isclose(float(found), value, rel_tol=1e-6):
             raise InputError(
-                f"{name} is {float(found):.9g}, but datasheet and protocol give {value:.9g}: the "
-                "file was changed after the run; use the original",
+                f"{name} is {float(found):.9g}, but datasheet and protocol give {value:.9g}: "
+                f"{_CHANGED}",
                 where=where,
             )
+    _require_arrays(evidence)
+
+
+def _require_arrays(evidence: Evidence) -> None:
+    """Times, temperatures and resistances tick by tick must be those of the plan."""
+    plan, scale = evidence.plan, evidence.setting.protocol.device.scale
+    schedule = plan.schedule
+    rebuilt = {
+        "baths/energy": scale.energy * plan.protocol.board.temperatures,
+        "schedule/model_time": schedule.model_time,
+        "schedule/physical_time": schedule.physical_time * scale.time,
+        "schedule/temperature": scale.temperature * schedule.temperatures,
+        "schedule/resistance": scale.resistance / schedule.conductances,
+    }
+    for name, values in rebuilt.items():
+        group, _, key = name.partition("/")
+        found = evidence.parameters.get(group, {}).get(key)
+        if found is None:
+            continue
+        stored, values = np.asarray(found, dtype=np.float64), np.asarray(values, dtype=np.float64)
+        near = 1e-6 * np.maximum(np.abs(values), 1e-3 * np.abs(values).max())
+        if stored.shape != values.shape or not (np.abs(stored - values) <= near).all():
+            problem = f"{name} is not what datasheet and protocol give: {_CHANGED}"
+            raise InputError(problem, where=str(evidence.path))
+    for key, words in (("grid", schedule.grid), ("stepper", plan.stepper)):
+        found = evidence.parameters.get("schedule", {}).get(key, words)
+        if found != words:
+            problem = f"schedule/{key} is {found}, but the protocol gives {words}: {_CHANGED}"
+            raise InputError(problem, where=str(evidence.path))
+
+
+def _terms(evidence: Evidence) -> dict[str, tuple[float, float]]:
+    """Stored likelihood terms: value and standard error, whether finite or not."""
+    stored = evidence.parameters.get("likelihood", {}).get("terms", {})
+    return {name: (float(pair[0]), float(pair[1])) for name, pair in stored.items()}
 
 
 def _keep(evidence: Evidence, run: RunReader, chunk: dict[str, np.ndarray]) -> None:

@@ -10,6 +10,8 @@ have a model unit's variance, C V0^2/k, and the electrons that V0 puts on the ca
 
 from __future__ import annotations
 
+import numpy as np
+
 from thermohw.audit.evidence import Evidence
 from thermohw.audit.verdict import Check, Quantity, not_applicable
 from thermohw.control import datasheet_limits, effective_temperature
@@ -22,6 +24,7 @@ __all__ = ["protocol_limits", "protocol_quantities"]
 
 _CHARGE = 1.602176634e-19  # coulomb, exact
 _GRANULAR = 30.0
+_ROUND = 1e-5  # of a voltage: what float32 and a change of units may take
 
 
 def protocol_limits(evidence: Evidence) -> Check:
@@ -29,6 +32,8 @@ def protocol_limits(evidence: Evidence) -> Check:
     name = "protocol_limits"
     if evidence.peaks is None:
         return not_applicable(name, "the run stored no peaks", relation="<=")
+    if (reason := _impossible(evidence, evidence.peaks)) is not None:
+        return Check(name, VIOLATED, evidence.peaks["voltage"], None, None, reason, "<=", 0.0)
     rows = datasheet_limits(evidence.plan, evidence.peaks)
     remark = _remarks(evidence)
     granted = [row for row in rows if row.allowed is not None]
@@ -48,6 +53,27 @@ def protocol_limits(evidence: Evidence) -> Check:
     if broken:
         detail = f"beyond {', '.join(broken)}; {detail}"
     return Check(name, VIOLATED if broken else HOLDS, ratio, 1.0, None, detail, "<=", 0.0)
+
+
+def _impossible(evidence: Evidence, peaks: dict[str, float]) -> str | None:
+    """What is wrong with peaks that the file's own paths contradict; None where nothing."""
+    for name, peak in peaks.items():
+        if not peak >= 0.0:
+            return f"the stored peak of the {name} is {peak:.3g}: a largest size is never negative"
+    protocol, scale = evidence.setting.protocol, evidence.setting.device.scale
+    reached = 0.0
+    for states in (evidence.first, evidence.first_start):
+        if not states.size or not np.isfinite(states).all():
+            continue
+        if protocol.device.fluxes:
+            states = protocol.to_thermal(states)[:, : len(protocol.device.nodes)]
+        else:
+            states = states * (protocol.v0 / scale.voltage)
+        reached = max(reached, float(np.abs(states).max()))
+    if peaks["voltage"] >= reached * (1.0 - _ROUND):
+        return None
+    found, least = (engineering(x * scale.voltage, "V", 6) for x in (peaks["voltage"], reached))
+    return f"the stored peak voltage is {found}, but a stored path was at {least}"
 
 
 def _remarks(evidence: Evidence) -> str:

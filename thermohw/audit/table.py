@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from math import floor, isfinite, log10
+from math import floor, inf, isfinite, log10
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
@@ -94,7 +94,7 @@ def _measured(value: float | None, stderr: float | None) -> tuple[str, str]:
     """A value to the second digit of its error, and the error."""
     if value is None or not isfinite(value):
         return "-", ""
-    if not stderr or not isfinite(stderr):
+    if stderr is None or not 0.0 < stderr < inf:  # a file may say anything
         return f"{value:.7g}", ""
     digits = max(0, 1 - floor(log10(stderr)))
     if digits > 9 or abs(value) > 1e9:

@@ -15,9 +15,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import sqrt
 
+from thermohw.errors import InputError
 from thermohw.units import K_B
 
-__all__ = ["Scale"]
+__all__ = ["FARTHEST", "Scale"]
+
+FARTHEST = 1e15
+"""How many times larger or smaller than its thermal unit a setting may be. Beyond that a double,
+whose rounding is 2e-16, no longer tells the sum of the two from the larger one; squares of such
+numbers, 1e30, fit into float32.
+"""
 
 
 @dataclass(frozen=True)
@@ -72,5 +79,14 @@ class Scale:
     def theta(self, volts_per_unit: float) -> float:
         """Thermal variance k T/(C V0^2) of a reference node in model units x = V/V0
         (dimensionless).
+
+        Raises:
+            InputError: V0 is more than `FARTHEST` from the thermal voltage.
         """
+        if not self.voltage / FARTHEST <= volts_per_unit <= self.voltage * FARTHEST:
+            raise InputError(
+                f"a model unit of {volts_per_unit:.3g} V is too far from the thermal voltage, "
+                f"{self.voltage:.3g} V, for doubles: expected at most a factor of {FARTHEST:g}",
+                where="protocol.volts_per_unit",
+            )
         return (self.voltage / volts_per_unit) ** 2

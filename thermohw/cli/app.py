@@ -21,6 +21,7 @@ where; 130 Ctrl-C, which loses nothing that was committed.
 from __future__ import annotations
 
 import errno
+import io
 import os
 import signal
 import sys
@@ -35,7 +36,7 @@ from thermohw import __version__, outputs
 from thermohw.cli.codes import CODES, or_one
 from thermohw.cli.study import experiment
 from thermohw.cli.tolerance import register
-from thermohw.errors import InputError, out_of_memory, shown
+from thermohw.errors import InputError, out_of_memory, plain, shown
 
 __all__ = ["app", "main"]
 
@@ -62,7 +63,7 @@ Baths = Annotated[int | None, typer.Option(min=0, help="list so many baths one b
 
 def _version(asked: bool) -> None:
     if asked:
-        typer.echo(f"thermohw {__version__}")
+        _say(f"thermohw {__version__}")
         raise typer.Exit
 
 
@@ -84,7 +85,7 @@ def devices(
     """List the devices, or show one."""
     from thermohw.cli.tables import device_list, device_page
 
-    typer.echo(device_list() if name is None else device_page(name), nl=False)
+    _say(device_list() if name is None else device_page(name), nl=False)
 
 
 @app.command(epilog=CODES)
@@ -115,12 +116,12 @@ def run(
         if value is not None
     ]
     result = run_spec(load_spec(spec, overrides), out, resume=resume)
-    typer.echo(result.ledger.text(baths))
+    _say(result.ledger.text(baths))
     remark = result.plan.bias.remark
     notes = [f"{remark}: an audit of many paths calls that violated"] if remark else []
     for note in [*rounded_notes(result.plan), *notes]:
-        typer.echo(f"note: {note}")
-    typer.echo(f"written to {out}; next: thermohw audit {out}")
+        _say(f"note: {note}")
+    _say(f"written to {out}; next: thermohw audit {out}")
 
 
 @app.command(epilog=or_one("a law or bound is violated"))
@@ -136,7 +137,7 @@ def audit(
     from thermohw.audit import audit as examine
 
     account = examine(path, recompute=recompute)
-    typer.echo(account.to_json() if json else account.text(baths))
+    _say(account.to_json() if json else account.text(baths))
     if not account.holds:
         raise typer.Exit(1)
 
@@ -149,7 +150,7 @@ def report(
     """Draw the report page of a stored run or study."""
     from thermohw.report import report as draw
 
-    typer.echo(f"written to {draw(path, out)}")
+    _say(f"written to {draw(path, out)}")
 
 
 @app.command(epilog=CODES)
@@ -162,10 +163,10 @@ def inspect(
     """Show what is in a run file, and whether it is whole."""
     from thermohw.cli.tables import file_page, verdict
 
-    typer.echo(file_page(path), nl=False)
+    _say(file_page(path), nl=False)
     if verify:
         text, sound = verdict(path)
-        typer.echo(text)
+        _say(text)
         if not sound:
             count = len(text.splitlines())
             words = "a problem" if count == 1 else f"{count} problems"
@@ -214,9 +215,9 @@ def spice(
         result = path_netlist(known, path, out=target, replay=replay, check=check)
     if target is not None:
         held = f" (the first {CELLS} cells)" if noise == "random" and (cells or 0) > CELLS else ""
-        typer.echo(f"written to {target}{held}; next: ngspice -b {target}")
+        _say(f"written to {target}{held}; next: ngspice -b {target}")
     if result is not None:
-        typer.echo(str(result))
+        _say(str(result))
         if not result.holds:
             raise typer.Exit(1)
 
@@ -232,6 +233,8 @@ def main() -> None:
     # Numbers that overflow end in a line that says so; numpy's own would come before it.
     warnings.filterwarnings("ignore", category=RuntimeWarning)
     warnings.showwarning = _note
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a folder's name need not be text
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         # standalone_mode off: our own exit codes, one line for every mistake.
         code = app(standalone_mode=False)
@@ -261,6 +264,11 @@ def main() -> None:
             _fail(_TOO_LARGE)
         _unforeseen(error)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say(page: str, *, nl: bool = True) -> None:
+    """Print what may quote a file of others, or a name that the system's encoding cannot hold."""
+    typer.echo(plain(page), nl=nl)
 
 
 def _fail(message: str) -> NoReturn:

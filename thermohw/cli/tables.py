@@ -21,6 +21,7 @@ from thermohw.cli.linear_page import linear_rows, linear_warnings
 from thermohw.cli.quartic_page import quartic_rows
 from thermohw.cli.solver_page import active_rows, solver_rows
 from thermohw.datasheet import device_names, load_datasheet
+from thermohw.errors import shown
 from thermohw.store import RunReader, verify
 
 __all__ = ["device_list", "device_page", "file_page", "verdict"]
@@ -41,7 +42,7 @@ def device_list() -> str:
         table.add_column(heading)
     for name in device_names():
         sheet = load_datasheet(name)
-        table.add_row(name, str(len(sheet.nodes)), str(len(sheet.baths)), sheet.description)
+        table.add_row(name, str(len(sheet.nodes)), str(len(sheet.baths)), shown(sheet.description))
     return _text(table)
 
 
@@ -66,11 +67,11 @@ def file_page(path: str | Path) -> str:
             else f"unfinished: continue with --resume, {run.paths} paths readable"
         )
         head = [
-            f"{path}: {state}",
+            f"{shown(str(path))}: {state}",
             f"committed {run.committed} of {run.layout.units} units, {run.layout.paths} paths, "
             f"{run.layout.frames} frames",
-            f"spec sha256 {run.spec_hash[:16]}",
-            *(f"{key}: {value}" for key, value in run.provenance.items()),
+            f"spec sha256 {shown(run.spec_hash[:16])}",
+            *(f"{shown(key)}: {shown(str(value))}" for key, value in run.provenance.items()),
         ]
         table = Table(box=None, pad_edge=False)
         for heading in ("dataset", "shape", "type", "unit", "bytes"):
@@ -79,7 +80,8 @@ def file_page(path: str | Path) -> str:
             )
         for entry in run.tree():
             shape = " x ".join(map(str, entry.shape)) or "-"
-            table.add_row(entry.name, shape, entry.dtype, entry.unit, f"{entry.nbytes:,}")
+            words = map(shown, (entry.name, shape, entry.dtype, entry.unit, f"{entry.nbytes:,}"))
+            table.add_row(*words)
     return "\n".join(head) + "\n\n" + _text(table)
 
 
@@ -96,7 +98,7 @@ def verdict(path: str | Path) -> tuple[str, bool]:
             "(no checksums: format 1.0 has none for series, ledger and results; audit checks them "
             "against the first law)"
         ), True
-    return "\n".join(f"problem: {finding}" for finding in findings), False
+    return "\n".join(f"problem: {shown(str(finding))}" for finding in findings), False
 
 
 def _page(rows: list[tuple[str, str]]) -> str:
@@ -105,12 +107,13 @@ def _page(rows: list[tuple[str, str]]) -> str:
     table.add_column()
     table.add_column()
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(shown, row))
     return _text(table)
 
 
 def _text(table: Table) -> str:
-    console = Console(width=160, no_color=True, highlight=False)
+    # What a file or a datasheet says is no markup of ours: "[red]" and ":smile:" stay as they are.
+    console = Console(width=160, no_color=True, highlight=False, markup=False, emoji=False)
     with console.capture() as capture:
         console.print(table)
     return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"

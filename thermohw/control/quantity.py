@@ -11,12 +11,17 @@ from thermohw.units import parse
 
 __all__ = ["per_item", "quantity"]
 
+_FARTHEST = 1e30  # of SI, up or down: nothing a circuit has, and about what float32 can hold
+
 
 def quantity(value: str | float, unit: str, where: str, *, signed: bool = False) -> float:
     """A setting in SI: a string with a unit, or a float already in SI; positive unless `signed`."""
     number = parse(value, unit, where) if isinstance(value, str) else float(value)
     if not isfinite(number) or (number <= 0 and not signed):
         raise InputError(f"{value!r}: expected a positive quantity in {unit}", where=where)
+    if number and not 1.0 / _FARTHEST <= abs(number) <= _FARTHEST:
+        problem = f"{value!r}: expected {1.0 / _FARTHEST:g} to {_FARTHEST:g} {unit}".rstrip()
+        raise InputError(problem, where=where)
     return number
 
 

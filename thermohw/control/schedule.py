@@ -42,6 +42,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from thermohw.circuit.scale import FARTHEST
 from thermohw.errors import InputError
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ def make_schedule(
     model = np.array([process.duration, *inner, process.t_min])
     physical = np.array([(start - process.diffusion_time(float(t))) / rate for t in model])
     physical[0] = 0.0
-    assert (np.diff(physical) > 0).all(), "ticks must have positive length"
+    _require_apart(process, grid, model, physical)
     if realisation == "clock":
         return Schedule(grid, model, physical)
     slowest = None
@@ -183,6 +184,21 @@ def make_schedule(
         slowest = min(float(process.diffusion(t)) for t in ends) / (2.0 * rate)
     return _evenly(grid, model, physical, slowest=slowest, run_time=run_time,
                    heats=realisation != "resistance")  # fmt: skip
+
+
+def _require_apart(
+    process: Process, grid: str, model: NDArray[Any], physical: NDArray[Any]
+) -> None:
+    """Refuse boundaries that doubles do not tell apart."""
+    fine = np.isfinite(physical).all() and (np.diff(physical) > 0.0).all()
+    if fine and (np.diff(model) < 0.0).all():
+        return
+    raise InputError(
+        f"{len(model) - 1} {grid} ticks from duration = {process.duration:.17g} to t_min = "
+        f"{process.t_min:.17g} are too short for doubles to tell their ends apart: expected a "
+        "t_min farther from the duration, a gentler process, or fewer ticks",
+        where=f"process ({process.kind})",
+    )
 
 
 def _evenly(
@@ -209,7 +225,13 @@ def _evenly(
     whole = float(model[0] - model[-1])
     pace = float(stretched[-1]) / whole if slowest is None else slowest
     if run_time is not None:
-        pace = run_time / whole
+        pace, clock = run_time / whole, float(stretched[-1])
+        if not clock / FARTHEST <= run_time <= clock * FARTHEST:
+            raise InputError(
+                f"a run of {run_time:.4g} R C is too far from the {clock:.4g} R C that the clock "
+                f"would take, for doubles: expected at most a factor of {FARTHEST:g}",
+                where="protocol.run_time",
+            )
         if slowest is not None and pace > slowest * (1.0 + 1e-9):
             raise InputError(
                 f"a run of {run_time:.4g} R C is so slow that its noise falls below the bath's "

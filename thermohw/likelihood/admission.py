@@ -27,6 +27,7 @@ from thermohw.target.units import refuse_units
 __all__ = ["admit_points", "admit_score", "admit_settings"]
 
 _LEVELS, _FEWEST, _MOST = 4096, 8, 256  # levels refused; gaps to judge by
+_FINEST = 1e-15  # nats: what a tolerance may be at least
 
 
 def admit_score(score: Score, target: Target, process: Process | None) -> None:
@@ -52,6 +53,9 @@ def admit_settings(*, tolerance: float, probes: int, moments: int | None) -> Non
     """Refuse numbers that mean nothing."""
     if not 0.0 < tolerance < math.inf:
         raise InputError(f"expected a number of nats > 0, got {tolerance!r}", where="tolerance")
+    if tolerance < _FINEST:
+        problem = f"{tolerance!r} nats: doubles round at more; expected at least {_FINEST:g}"
+        raise InputError(problem, where="tolerance")
     if probes < 0:
         raise InputError(f"expected a whole number >= 0, got {probes!r}", where="probes")
     if moments is not None and moments < 1:

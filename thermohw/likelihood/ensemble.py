@@ -35,6 +35,7 @@ from thermohw.target import Target
 
 __all__ = ["Draw", "Ensemble", "GridEnsemble", "SampleEnsemble"]
 
+_WHOLE = 0.5  # of the mass: what a grid that sees the law finds at least
 _LOG_NEGLIGIBLE = -46.0  # grid points less likely than 1e-20 of the maximum are left out
 
 
@@ -212,11 +213,15 @@ class GridEnsemble:
             # 0 * -inf is 0 here: outside the support there is no probability
             entropy = -float((weight * log_p.clamp_min(-1e4)).sum())
             change = max(abs(mass - previous[0]), abs(entropy - previous[1]))
-            if change < 1e-12 * (1.0 + abs(entropy)):
+            # Of a law that falls between the points no mass is found, however often.
+            if mass > _WHOLE and change < 1e-12 * (1.0 + abs(entropy)):
                 break
             if count**dim > 2**19:
                 raise InputError(
-                    f"the law at model time {t:g} is too rough for a grid; take samples instead"
+                    f"the law at model time {t:g} is too rough for a grid: its narrowest mode is "
+                    f"{math.sqrt(self.target.narrowest):.3g} wide, all of it "
+                    f"{2.0 * float(half.max()):.3g}; take samples or broader modes instead",
+                    where="target",
                 )
             count, previous = 2 * count - 1, (mass, entropy)
         keep = log_p > log_p.max() + _LOG_NEGLIGIBLE

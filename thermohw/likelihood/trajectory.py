@@ -177,9 +177,13 @@ class Trajectory:
         if self.steps is not None:
             return
         for stop in self.stops:
+            if stop == state.u and state.bend is not None:
+                continue  # two kinks in one place
             for attempt in range(_PATIENCE + 1):
                 room = stop - state.u
                 step = room if room < 1.01 * self._step else min(self._step, 0.5 * room)
+                if not state.u + step > state.u:  # too short for the clock's own rounding
+                    raise self._stop(state)
                 trial, error = self._attempt(state, step)
                 ratio = float(error / self.tolerance)
                 # Only a step of the controller's own choice teaches it; one cut short to land on a

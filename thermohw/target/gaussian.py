@@ -14,10 +14,17 @@ import torch
 from torch import Tensor
 
 from thermohw.errors import InputError
+from thermohw.intake import MOST_MATRIX, require_room
 from thermohw.target.base import Target
 from thermohw.target.law import MixtureLaw
 
-__all__ = ["GaussianMixture", "gaussian", "gaussian_mixture"]
+__all__ = ["MOST_MODES", "GaussianMixture", "gaussian", "gaussian_mixture"]
+
+MOST_MODES = 512
+"""Of a mixture: every score of every path at every tick, and every panel of an entropy, asks all.
+"""
+_NARROWEST = 1e-9  # a deviation: float32 holds the inverse of its fourth power, 1e36
+_FARTHEST = 1e15  # of a unit: doubles, which round at 2e-16, lose anything smaller beside it
 
 
 class GaussianMixture(Target):
@@ -87,6 +94,9 @@ def gaussian(mean: Any = 0.0, std: Any = None, *, covariance: Any = None) -> Gau
         )
     if not np.allclose(matrix, matrix.T, rtol=1e-12) or np.linalg.eigvalsh(matrix)[0] <= 0.0:
         raise InputError("must be symmetric and positive definite", where=where)
+    if np.linalg.eigvalsh(matrix)[0] < _NARROWEST**2:
+        problem = f"its narrowest direction must have a deviation of {_NARROWEST:g} at least"
+        raise InputError(problem, where=where)
     table["covariance"] = matrix.tolist()
     return GaussianMixture(MixtureLaw(np.ones(1), centre[None], matrix[None]), table)
 
@@ -112,6 +122,14 @@ def gaussian_mixture(means: Any, stds: Any = 1.0, weights: Any = None) -> Gaussi
             f"expected a list of K points, got shape {centres.shape}", where="target.means"
         )
     count, dim = centres.shape
+    if count > MOST_MODES:
+        raise InputError(
+            f"a mixture of {count} modes: at most {MOST_MODES} are followed; a data set of its "
+            "samples (kind = 'array') may have any number",
+            where="target.means",
+        )
+    require_room(8.0 * count * dim**2, f"covariances of {count} modes in {dim} dimensions",
+                 "target.means", most=MOST_MATRIX)  # fmt: skip
     deviation = _deviations(stds, count, dim, "target.stds")
     w = np.full(count, 1.0 / count) if weights is None else _numbers(weights, "target.weights")
     if w.shape != (count,):
@@ -139,6 +157,8 @@ def _numbers(value: Any, where: str) -> np.ndarray:
         raise InputError(f"expected numbers, got {value!r}", where=where) from None
     if not np.isfinite(array).all():
         raise InputError(f"expected finite numbers, got {value!r}", where=where)
+    if (np.abs(array) > _FARTHEST).any():
+        raise InputError(f"expected numbers up to {_FARTHEST:g}, got {value!r}", where=where)
     return array
 
 
@@ -153,4 +173,7 @@ def _deviations(value: Any, count: int, dim: int, where: str) -> np.ndarray:
         )
     if not (array > 0.0).all():
         raise InputError(f"standard deviations must be positive, got {value!r}", where=where)
+    if not (array >= _NARROWEST).all():
+        problem = f"expected standard deviations of {_NARROWEST:g} at least, got {value!r}"
+        raise InputError(problem, where=where)
     return np.array(np.broadcast_to(array, (count, dim)))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from thermohw.circuit.scale import FARTHEST
 from thermohw.control.chain.adc import ADC
 from thermohw.control.chain.amplifier import Amplifier
 from thermohw.control.chain.dac import DAC
@@ -86,14 +87,14 @@ def make_chain(
         value = getattr(protocol, name)
         if value is None or (value == 0 and default == 0.0):
             return default
-        return quantity(value, kind, f"protocol.{name}") / size
+        return _near(quantity(value, kind, f"protocol.{name}") / size, name, value)
 
     def each(name: str, kind: str, count: int, size: float, default: float) -> Any:
         value = getattr(protocol, name)
         if value is None:
             return default
         found = per_item(value, kind, f"protocol.{name}", count=count, signed=default == 0.0)
-        many = tuple(entry / size for entry in np.atleast_1d(found).tolist())
+        many = tuple(_near(entry / size, name, value) for entry in np.atleast_1d(found).tolist())
         return many[0] if isinstance(found, float) else many
 
     if protocol.amplifier_shape not in (None, "hard", "tanh"):
@@ -122,7 +123,7 @@ def make_chain(
         score=ScoreErrors(each("control_gain", "", sources, 1.0, 1.0), get("score_noise", "")),
         dac=DAC(
             dac,
-            float(protocol.dac_inl or 0.0),
+            _near(float(protocol.dac_inl or 0.0), "dac_inl", protocol.dac_inl),
             get("dac_dnl", ""),
             int(protocol.dac_seed or 0),
             get("dac_settling", "s", scale.time),
@@ -140,13 +141,29 @@ def make_chain(
     )
 
 
+def _near(size: float, name: str, value: Any) -> float:
+    """A setting in thermal units, refused where doubles lose it beside 1, or 1 beside it."""
+    if size == 0.0 or 1.0 / FARTHEST <= abs(size) <= FARTHEST:
+        return size
+    raise InputError(
+        f"{value!r} is {abs(size):.3g} of its thermal unit: doubles, which round at 2e-16, can "
+        f"follow {1.0 / FARTHEST:g} to {FARTHEST:g} of it; leave it out for none",
+        where=f"protocol.{name}",
+    )
+
+
 def node_errors(protocol: Protocol) -> NodeErrors:
     """The node's factors alone."""
     device = protocol.device
 
     def each(name: str, count: int) -> Any:
         value = getattr(protocol, name)
-        return 1.0 if value is None else per_item(value, "", f"protocol.{name}", count=count)
+        if value is None:
+            return 1.0
+        found = per_item(value, "", f"protocol.{name}", count=count)
+        for factor in np.atleast_1d(found).tolist():
+            _near(factor, name, value)
+        return found
 
     leak = protocol.node_leakage
     return NodeErrors(
@@ -155,5 +172,9 @@ def node_errors(protocol: Protocol) -> NodeErrors:
         each("node_temperature", len(device.elements)),
         0.0
         if leak is None
-        else device.scale.resistance / quantity(leak, "ohm", "protocol.node_leakage"),
+        else _near(
+            device.scale.resistance / quantity(leak, "ohm", "protocol.node_leakage"),
+            "node_leakage",
+            leak,
+        ),
     )
