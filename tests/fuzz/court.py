@@ -30,7 +30,9 @@ from thermohw.cli import main
 __all__ = ["SECONDS", "Answer", "Court", "Defect", "ask", "judged", "numbers", "require_files",
            "run"]  # fmt: skip
 
-_NOTE = re.compile(r"thermohw: note: \S*[/.]\S*(, line \d+)?: ")  # what was left out of a file that it names
+_NOTE = re.compile(
+    r"thermohw: note: \S*[/.]\S*(, line \d+)?: "
+)  # what was left out of a file that it names
 SECONDS = 5.0
 # What Python itself keeps from users.
 _UNSEEN = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
