@@ -130,7 +130,8 @@ def test_paths_that_are_copies_of_others(tampered):
 
 def ledger_names(path):
     with h5py.File(path) as file:
-        return list(file["ledger"])
+        ledger: Any = file["ledger"]
+        return list(ledger)
 
 
 def test_books_of_the_wrong_calculus(tampered):
