@@ -414,10 +414,9 @@ def test_weights_that_describe_a_giant(key):
         "architecture": {"head": "gaussian", "numbers": {"narrowest": 1.0}, "trunk": trunk},
         "record": {},
     }
-    double = {"dtype": torch.float64}
     tensors = {
-        "preconditioner.mean": torch.zeros(1, **double),
-        "preconditioner.covariance": torch.eye(1, **double),
+        "preconditioner.mean": torch.zeros(1, dtype=torch.float64),
+        "preconditioner.covariance": torch.eye(1, dtype=torch.float64),
     }
     data = safetensors.torch.save(tensors, {"thermohw-score": json.dumps(description)})
     refused(lambda: score_from_bytes(data), key)

@@ -113,7 +113,8 @@ def test_a_hot_run_whose_file_hides_it(tmp_path, kind):
     """
     path = run(tmp_path / "run.h5", "protocol.node_temperature=1.05", *kind)
     assert verdict(path, "noise_temperature")[0] == "holds"
-    assert verdict(hide(path, "node_temperature"), "noise_temperature")[0] == "violated"
+    baths = {"parameters/baths/energy": 1.0 / 1.05}  # or the audit refuses the file
+    assert verdict(hide(path, "node_temperature", baths), "noise_temperature")[0] == "violated"
     volts = {f"ledger/voltage.{end}": 1.05**-0.5 for end in ("start", "end")}
     joules = {
         f"ledger/{n}": 1 / 1.05 for n in ("energy.start", "energy.end", "heat.r0", "work.emf")

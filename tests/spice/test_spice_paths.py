@@ -196,7 +196,7 @@ def test_wrong_books_of_a_held_run_are_seen(wiring, monkeypatch):
         return found._replace(force=2.0 * found.force, emf=emf, flux=flux)
 
     protocol = played(th.load_device("rc1"), th.OU(3.0), ONE, wiring=wiring, control="clocked",
-                      ticks=64)  # fmt: skip
+                      ticks=96)  # fmt: skip
     monkeypatch.setattr(HeldNodes, "step", mistaken)
     found = check_path(protocol, 1, target=ONE)
     assert found.deviation <= LINEAR and not found.holds and found.energy > 5.0 * ENERGY
@@ -222,7 +222,7 @@ def _run(deck):
 def test_the_path_is_that_of_the_run(seed):
     # No simulator: the chosen path's record against the run's own end states, to float32's digits.
     protocol = played(th.load_device("rc1"), th.OU(3.0), ONE, wiring="emf", control="clocked",
-                      ticks=64)  # fmt: skip
+                      ticks=96)  # fmt: skip
     run = th.simulate(protocol, paths=12, seed=seed, progress=False)
     path = chosen_path(protocol, 7, seed=seed, dtype=torch.float32, target=ONE)
     assert path.recorded is not None and path.work is not None

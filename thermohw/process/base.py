@@ -31,7 +31,7 @@ __all__ = ["Process", "require"]
 
 
 _FAINT, _QUIET = 1e-300, 1e-15  # the least factor, the least variance
-_SHORTEST = 1e-6  # duration: the noise of its ticks is squared and inverted
+_SHORTEST = 1e-9  # duration: the noise of its ticks is squared and inverted
 
 
 def require(condition: bool, where: str, problem: str) -> None:

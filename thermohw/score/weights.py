@@ -133,7 +133,7 @@ def _described(
             raise ValueError(f"{name} = {value!r}: at most {_MOST[name]}")
     head = build_head(architecture["head"], process, arrays, numbers=numbers, trunk=trunk)
     record = dict(description["record"])
-    dim = len(arrays["mean"])
+    dim = len(head.mean)  # of a joint head, momenta included
     shift = np.asarray(record.get("shift", [0.0] * dim), dtype=np.float64)
     if shift.shape != (dim,) or not np.isfinite(shift).all():
         raise ValueError(f"its shift has shape {shift.shape}, or is no number")

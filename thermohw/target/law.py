@@ -121,7 +121,7 @@ class MixtureLaw:
             z = (x - m) / c if self.diagonal else np.linalg.solve(c, (x - m).T).T
             log_det = np.log(c if self.diagonal else np.diagonal(c)).sum()
             terms.append(math.log(w) - log_det - 0.5 * np.square(z).sum(1))
-        return logsumexp(terms, axis=0) - 0.5 * self.dim * _LOG_2PI
+        return np.asarray(logsumexp(terms, axis=0)) - 0.5 * self.dim * _LOG_2PI
 
     def entropy(self) -> float | None:
         """-int p ln p in nats, or None where no exact value is to be had (see the module)."""
