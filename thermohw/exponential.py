@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from thermohw.estimate import EXPLAINED, VIOLATED, Estimate, judge
+from thermohw.estimate import EXPLAINED, NOT_APPLICABLE, VIOLATED, Estimate, judge
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -121,9 +121,9 @@ class ExponentialMean:
         """Status of a trusted average against what a theorem says; see the module."""
         z = self.average.z(expected)
         status = judge(z)
-        if status == VIOLATED and not (self.honest if z > 0.0 else self.even):
-            return EXPLAINED
-        return status
+        if status == VIOLATED and z < 0.0 and not self.even:
+            return NOT_APPLICABLE
+        return EXPLAINED if status == VIOLATED and not self.honest else status
 
     def weight(self) -> str:
         """What carries it, in words."""

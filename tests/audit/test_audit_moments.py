@@ -71,3 +71,17 @@ def test_an_infinite_column_is_quiet_and_spoils_no_other(rng):
         moments.add({"x": x[part], "bad": np.full(len(part), np.inf)})
     assert moments["x"].value == pytest.approx(x.mean(), rel=1e-12)
     assert not np.isfinite(moments["bad"].stderr)
+
+
+def test_which_averages_are_deviations(rng):
+    """Above its law always; below it only where weights hardly differ: a kind of path that is rare
+    and weighs much may be missing from a sample."""
+    n = 4000
+    wide, narrow = 1.3 * rng.normal(size=n), 0.3 * rng.normal(size=n)
+    for x, below in ((wide, "not-applicable"), (narrow, "violated")):
+        found = ExponentialMean.of(x)
+        off = 40.0 * found.average.stderr  # of skewed weights less than 5 below
+        assert found.trusted and found.even == (below == "violated")
+        assert found.judge_against(found.average.value + off) == below
+        assert found.judge_against(found.average.value - off) == "violated"
+        assert found.judge_against(found.average.value) == "holds"

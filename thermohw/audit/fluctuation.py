@@ -18,7 +18,7 @@ import numpy as np
 
 from thermohw.audit.evidence import Evidence, model_tensor
 from thermohw.audit.verdict import Check, not_applicable
-from thermohw.estimate import VIOLATED, judge, worst
+from thermohw.estimate import NOT_APPLICABLE, VIOLATED, judge, worst
 
 __all__ = ["fluctuation"]
 
@@ -46,7 +46,15 @@ def fluctuation(evidence: Evidence, parity: str) -> Check:
             "paths too rare to have been seen",
             value=average.value,
         )
-    z, status = average.z(1.0), worst(total.judge_against(1.0), below)
+    against = total.judge_against(1.0)
+    if below != VIOLATED and against == NOT_APPLICABLE:
+        return not_applicable(
+            name,
+            f"{weight}: the average {average.text()} is below 1, as where paths that are rare as a "
+            "kind did not occur",
+            value=average.value,
+        )
+    z, status = average.z(1.0), worst(against, below)
     detail = (
         f"<exp(-Sigma)> = {average.text()} with {parity} control reversed, z = {z:+.2f}; "
         f"{weight}; mean Sigma {mean.text()} nats"
