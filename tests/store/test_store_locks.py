@@ -8,6 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from store.toy import SPEC, produce, toy_layout, toy_parameters
+
+from thermohw.errors import StoreError
+from thermohw.store import RunWriter, content_hash, verify
 
 ROOT = Path(__file__).parents[2]
 
@@ -75,3 +79,32 @@ def test_two_writers(tmp_path, setting):
     refused, files = done.stdout.splitlines()
     assert refused.startswith(f"StoreError {path}: is in use by another process"), refused
     assert files == "results.h5 run.h5"
+
+
+class Stop(Exception):
+    pass
+
+
+def test_two_writers_of_one_process(tmp_path):
+    """HDF5 shares what a process has open, lock included; another name changes nothing."""
+    path, alias = tmp_path / "run.h5", tmp_path / "alias.h5"
+    units = []
+
+    def after(what):
+        units.append(what)
+        if units.count("commit") == 3:
+            raise Stop
+
+    run = RunWriter.create(path, toy_layout(), toy_parameters())
+    os.link(path, alias)
+    with pytest.raises(Stop):
+        produce(run, after=after)
+    for name in (path, alias):
+        with pytest.raises(StoreError, match="is being written by this process already"):
+            RunWriter.resume(name, content_hash(SPEC))
+    run.close()
+    with RunWriter.resume(alias, content_hash(SPEC)) as run:
+        with pytest.raises(StoreError, match="is being written by this process already"):
+            RunWriter.resume(path, content_hash(SPEC))
+        produce(run)
+    assert verify(path) == []

@@ -8,7 +8,9 @@ that says so.
 One writer at a time, whatever HDF5_USE_FILE_LOCKING says. Set to TRUE or BEST_EFFORT, HDF5 locks
 what it opens even where it is asked not to, and would be kept out by our own lock; set to FALSE it
 locks nothing. Its locks are flocks like ours, so one taken on HDF5's own descriptor (`_hold`) is
-that lock, taken once more where it is held already.
+that lock, taken once more where it is held already. Inside one process no lock keeps anybody out:
+HDF5 shares what it has open, descriptor and lock included. So the files that this process writes
+to are remembered, by what they are and not by their names.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 import h5py
 import numpy as np
@@ -49,6 +52,10 @@ __all__ = [
 FORMAT = (1, 1)  # [major, minor]: readers refuse another major; checksums since 1.1
 FileId = tuple[int, int]
 _BUSY = "is in use by another process: wait, or stop it and continue with --resume"
+_OURS = "is being written by this process already: close the writer that has it first"
+
+# A file object that is forgotten without being closed leaves by itself.
+_writing: WeakValueDictionary[FileId, h5py.File] = WeakValueDictionary()
 
 
 def open_file(path: Path, mode: str, *, ours: FileId | None = None, **options: Any) -> h5py.File:
@@ -71,6 +78,8 @@ def open_file(path: Path, mode: str, *, ours: FileId | None = None, **options: A
         raise StoreError("is not a regular file: give the path of a run file", where=where)
     if not os.access(path, os.R_OK if mode == "r" else os.R_OK | os.W_OK):
         raise StoreError("may not be read or written: change its permissions", where=where)
+    if mode != "r" and _writing.get(_identity(os.stat(path))):  # a closed one is false
+        raise StoreError(_OURS, where=where)
     try:
         if not h5py.is_hdf5(path):
             raise StoreError(
@@ -85,6 +94,7 @@ def open_file(path: Path, mode: str, *, ours: FileId | None = None, **options: A
     try:
         if mode != "r":
             _hold(file)
+            _writing[file_id(file.id.get_vfd_handle())] = file
         with one_line(path):
             major, minor = _version(file)
             if major != FORMAT[0]:
@@ -100,8 +110,7 @@ def open_file(path: Path, mode: str, *, ours: FileId | None = None, **options: A
 
 def file_id(descriptor: int) -> FileId:
     """What tells a file from any other that bears its name: device and inode."""
-    status = os.fstat(descriptor)
-    return status.st_dev, status.st_ino
+    return _identity(os.fstat(descriptor))
 
 
 @contextmanager
@@ -187,6 +196,10 @@ def read_layout(file: h5py.File) -> Layout:
             "/run/layout differs from its sha256: the file was changed", where=file.filename
         )
     return Layout.from_json(stored)
+
+
+def _identity(status: os.stat_result) -> FileId:
+    return status.st_dev, status.st_ino
 
 
 def _hold(file: h5py.File) -> None:
