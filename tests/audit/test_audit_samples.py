@@ -69,6 +69,13 @@ def test_an_excuse_must_have_been_measured(tmp_path, monkeypatch):
     assert sampled(tmp_path, *NARROW).status == "violated"
 
 
+def test_twins_that_hardly_know_their_shift_explain_nothing(tmp_path, monkeypatch):
+    """The same samples, twins of .5 +- .5: no shift at all would be as good as theirs."""
+    monkeypatch.setattr(Twins, "shift", lambda self, values: Estimate(0.5, 0.5))
+    check = sampled(tmp_path, *NARROW)
+    assert check.status == "not-applicable" and "too few twins to tell" in check.detail
+
+
 def test_a_wrong_engine_is_not_excused_by_its_twins(tmp_path, monkeypatch):
     """Noise 20 % too strong in every tick: the twins have it too, and what is left after their
     tick's bias is taken out does not meet the law."""
@@ -89,7 +96,7 @@ def test_power_is_the_distance_that_is_called():
     from scipy.special import ndtr
 
     x = np.random.default_rng(0).standard_normal(20_000)
-    power = line_distance(x, lambda v: ndtr(v)).called
+    power = line_distance(x, lambda v: ndtr(v)).called()
     assert line_distance(x + 1.5 * power, lambda v: ndtr(v)).z > 4.0
     assert line_distance(x + 0.5 * power, lambda v: ndtr(v)).z < 4.0
 

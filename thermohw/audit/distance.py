@@ -9,6 +9,11 @@ are when both sides have the same law:
 
 A squared distance is a weighted sum of chi-squares, nearly a gamma variable with the null's mean
 and variance; its tail probability turned into a normal deviate is z.
+
+Samples that something displaced by e on average are at most e farther from the law than the right
+samples that they were displaced from (triangle inequality between the sampled laws), and those have
+the null's distance: `Distance.beyond` is the z of a distance less e. It needs no second scatter for
+displaced laws.
 """
 
 from __future__ import annotations
@@ -36,9 +41,8 @@ class Distance:
         value: the distance.
         floor: its mean under the null.
         spread: its standard deviation under the null.
-        z: normal deviate of its tail probability.
-        excess: sqrt(value^2 - E floor^2), or 0.
-        called: the excess at which z is 4.
+        square: mean of its square under the null.
+        variance: of its square under the null.
         width: of the law.
         count: samples compared.
     """
@@ -47,9 +51,8 @@ class Distance:
     value: float
     floor: float
     spread: float
-    z: float
-    excess: float
-    called: float
+    square: float
+    variance: float
     width: float
     count: int
 
@@ -58,17 +61,38 @@ class Distance:
         cls, name: str, value: float, null: np.ndarray, *, width: float, count: int
     ) -> Distance:
         """Judge a value by draws of it under the null, shape (draws,)."""
-        mean, variance = float((null**2).mean()), float((null**2).var(ddof=1))
         floor, spread = float(null.mean()), float(null.std(ddof=1))
-        if not variance > 0.0:  # the law lies between two points of the grid: samples far beyond it
-            far = _FARTHEST if value > floor else 0.0
-            return cls(name, value, floor, spread, far, value, 0.0, width, count)
-        tail = gamma.sf(value**2, mean**2 / variance, scale=variance / mean)
-        z = min(float(norm.isf(tail)) if tail > 0.0 else _FARTHEST, _FARTHEST)
-        excess = sqrt(max(value**2 - mean, 0.0))
-        far = gamma.isf(norm.sf(_CALLED), mean**2 / variance, scale=variance / mean)
-        called = sqrt(max(float(far) - mean, 0.0))
-        return cls(name, value, floor, spread, z, excess, called, width, count)
+        square, variance = float((null**2).mean()), float((null**2).var(ddof=1))
+        return cls(name, value, floor, spread, square, variance, width, count)
+
+    @property
+    def z(self) -> float:
+        """Normal deviate of the distance's tail probability."""
+        return self.beyond(0.0)
+
+    def beyond(self, displaced: float) -> float:
+        """z of the distance where something displaced the samples by so much, model units."""
+        value = max(self.value - displaced, 0.0)
+        if not self.variance > 0.0:  # the law lies between two points of the grid: far beyond it
+            return _FARTHEST if value > self.floor else 0.0
+        shape, scale = self.square**2 / self.variance, self.variance / self.square
+        tail = gamma.sf(value**2, shape, scale=scale)
+        return min(float(norm.isf(tail)) if tail > 0.0 else _FARTHEST, _FARTHEST)
+
+    @property
+    def excess(self) -> float:
+        """sqrt(value^2 - E floor^2), or 0."""
+        return self._over(self.value)
+
+    def called(self, displaced: float = 0.0) -> float:
+        """The excess at which `beyond` is 4."""
+        if not self.variance > 0.0:
+            return 0.0
+        shape, scale = self.square**2 / self.variance, self.variance / self.square
+        return self._over(sqrt(float(gamma.isf(norm.sf(_CALLED), shape, scale=scale))) + displaced)
+
+    def _over(self, value: float) -> float:
+        return sqrt(max(value**2 - self.square, 0.0))
 
     @property
     def equivalent(self) -> float:

@@ -17,8 +17,9 @@ which weighs every mode by its own width, are held against the samples too.
 
 A deviation is explained by a size that was measured, by nothing else. The run's twins
 (`thermohw.audit.twins`) say how far ticks and imperfections move the samples. A signed number is
-corrected by what they moved it and must then meet the law, up to three standard errors and what is
-of second order in the tick; a distance must lie within theirs. No bias explains more than
+corrected by what they moved it and must then meet the law, up to what is of second order in the
+tick, and explains nothing where it is zero within three of its own standard errors. A distance less
+theirs must be one that right samples have. No bias explains more than
 
     W1, sliced W2      a tenth of the law's total width, and on the line .3 of the standard
                        deviation of its narrowest mode
@@ -35,7 +36,7 @@ score's own, and explained up to the same tenth of the width.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import hypot, sqrt
+from math import sqrt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -177,11 +178,14 @@ def sample_law(evidence: Evidence, found: Comparison | None) -> Check:
         f"{spread:.2g} for {distance.count} right ones, z = {distance.z:+.2f})"
     )
     learned = evidence.truth is None
-    room = _room(distance, explained, cap, len(evidence.data), learned=learned)
+    room = 0.0  # what is excused: without twins nothing
+    if explained is not None:
+        room = cap if learned else min(explained.value + 3.0 * explained.stderr, cap)
     statuses = [judge(distance.z, relation="<=")]
     if statuses[0] == VIOLATED:
+        most = judge(distance.beyond(cap if explained is None else room), relation="<=")
         within = NOT_APPLICABLE if explained is None else EXPLAINED
-        statuses[0] = within if distance.excess <= room else VIOLATED
+        statuses[0] = VIOLATED if most == VIOLATED else within
         detail += f"; off by {distance.excess * scale:.3g}, of which at most {cap * scale:.3g} "
         detail += "could be explained"
         if explained is None:
@@ -198,39 +202,8 @@ def sample_law(evidence: Evidence, found: Comparison | None) -> Check:
     status = worst(*statuses)
     if status != VIOLATED and NOT_APPLICABLE in statuses:
         status = NOT_APPLICABLE
-    excuse = 0.0 if explained is None else room  # without twins nothing is excused
-    power = None if status == NOT_APPLICABLE else max(distance.called, excuse) * scale
+    power = None if status == NOT_APPLICABLE else distance.called(room) * scale
     return Check(name, status, value, floor, spread, detail, "<=", power)
-
-
-def _scatter(distance: Distance, dim: int) -> float:
-    """Standard error of the excess of a distance over its floor, of a displaced law.
-
-    Replacing one of n samples moves W1 by at most |x - x'|/n, so that by Efron and Stein its
-    variance is at most that of the law over n, however far the law is displaced. The square of a
-    sliced W2 is that of the displacement b, averaged over lines, plus the floor's: it moves by
-    2 b.e/d where the mean of 2 n points moves by e, of variance 2 s^2/n a coordinate (s the law's
-    width), beside what its floor does. So W2 has the null's spread and s sqrt(2/(n d)) b/W2, and
-    the excess b, of which W2^2 = b^2 + floor^2, that times W2/b.
-    """
-    if distance.name == "w1":
-        return distance.width / sqrt(distance.count)
-    share = distance.excess / distance.value if distance.value > 0.0 else 0.0
-    moved = distance.width * sqrt(2.0 / (distance.count * dim)) * share
-    return hypot(distance.spread, moved) / max(share, 0.5)
-
-
-def _room(
-    distance: Distance, explained: Estimate | None, cap: float, dim: int, *, learned: bool
-) -> float:
-    """The largest excess that is explained: what was measured, within the cap, and three standard
-    errors of it and of the distance itself; the cap where nothing was measured.
-    """
-    sampled = _scatter(distance, dim)
-    most = cap + 3.0 * sampled
-    if explained is None or learned:
-        return most
-    return min(explained.value + 3.0 * hypot(explained.stderr, sampled), most)
 
 
 def _narrowest(evidence: Evidence) -> float:
@@ -256,10 +229,13 @@ def _corrected(
     left = gap - shift
     beyond = Estimate(max(abs(left.value) - rest, 0.0), left.stderr, left.freedom)
     status = worst(EXPLAINED, judge(beyond.z()))
-    return status, (
+    remark = (
         f", of which ticks and imperfections were measured to make {shift.text('+.2g')}, and left "
         f"{left.text('+.2g')}, second order {rest:.1g}"
     )
+    if status != VIOLATED and judge(shift.z()) == HOLDS:  # no size was measured
+        return NOT_APPLICABLE, remark + ": too few twins to tell"
+    return status, remark
 
 
 def _typical(evidence: Evidence, twins: Twins | None) -> tuple[str, str]:

@@ -95,7 +95,7 @@ class Twins:
 
     def _distance(self, rows: Any) -> float:
         between = _between(self.states[self.ideal][rows], self.states["halved"][rows])
-        total = 2.0 * between
+        total = 2.0 * (1.0 + self.step) * between
         if self.causes:
             total += _between(self.states["as_is"][rows], self.states[self.ideal][rows])
         return total
