@@ -5,24 +5,21 @@
 Heat is summed from its own products while the run goes on, so the residual is a measurement. It is
 held against the energy that the path exchanged, E_0 + E_N + sum |W| + sum |Q|.
 
-float64: at most 1e-10 of it, for linear devices (steps a million times more numerous than usual
-    still round to less), more in proportion to the energy in flight below, up to 1e-4.
+At every tick about 16 numbers of the size of the energy in flight are rounded, each by at most u of
+itself, in either direction (u = 2^-24 in float32, 2^-53 in float64). N ticks add up to a random
+walk of standard deviation sqrt(16 N/3) u; six of them are 14, taken as
 
-float32: at every tick about 16 numbers of the size of the energy in flight are rounded, each by at
-    most u = 2^-24 of itself, in either
-direction. N ticks add up to a random walk of standard deviation sqrt(16 N/3) u; six of them are 14,
-taken as
+    |residual| <= 16 sqrt(N) u (exchanged energy + thermal energy of the nodes),
 
-    |residual| <= 16 sqrt(N) u (exchanged energy + thermal energy of the nodes).
+in float64 at least 1e-10 of it (ticks from 1/1000 to 15000 of a loop's own time leave 2e-13). A
+tick longer than its loop's own time (`Evidence.step` above 1) pushes a path further inside than it
+ends up moving, and the energy in flight is that many times larger, squared.
 
-A tick longer than its loop's own time (`Evidence.step` above 1) pushes a path further inside than
-it ends up moving, and the energy in flight is that many times larger, squared.
-
-A wrong scale of one account hides below that on a long run, but not in all paths together: the
-slope of the residual against every heat and work is zero up to 1024 u = 6e-5 (a chain of roundings
-on each product, amplified by at most the condition of a tick; for an account that is small beside
-the energy exchanged, four times the 16 u of that energy), while a heat that is 0.1 % wrong has
-slope 1e-3.
+In float32 a wrong scale of one account hides below that on a long run, but not in all paths
+together: the slope of the residual against every heat and work is zero up to 1024 u = 6e-5 (a chain
+of roundings on each product, amplified by at most the condition of a tick; for an account that is
+small beside the energy exchanged, four times the 16 u of that energy), while a heat that is 0.1 %
+wrong has slope 1e-3.
 """
 
 from __future__ import annotations
@@ -36,8 +33,9 @@ from thermohw.estimate import FEWEST, HOLDS, VIOLATED, Estimate
 
 __all__ = ["energy_quantities", "first_law"]
 
-_EXACT, _MOST = 1e-10, 1e-4
+_EXACT = 1e-10  # least that is allowed in float64
 _UNIT = 2.0**-24  # unit roundoff of float32
+_DOUBLE = 2.0**-53
 _STATE = 1e-9  # stored energies against those of the stored voltages
 
 
@@ -45,11 +43,9 @@ def first_law(evidence: Evidence) -> Check:
     """Energy is conserved on every path."""
     single = evidence.simulate["dtype"] == "float32"
     pieces = len(evidence.plan.timeline)
-    flight = (
-        max(1.0, evidence.step) ** 2
-    )  # energy inside a tick that is longer than its loop's time
-    exact = min(_EXACT * flight, _MOST)
-    allowed = 16.0 * sqrt(pieces) * _UNIT * flight if single else exact
+    flight = max(1.0, evidence.step) ** 2  # energy within a tick longer than its loop's time
+    rounded = 16.0 * sqrt(pieces) * flight
+    allowed = rounded * _UNIT if single else max(rounded * _DOUBLE, _EXACT)
     value = evidence.accounts.residual
     fine = value <= allowed and evidence.accounts.mismatch <= _STATE
     detail = (
