@@ -26,6 +26,7 @@ def text(*lines, above="", end="\n"):
 X, S, D = rows(), rows(";"), rows(";", ",")
 NAMES = ("a", "b", "c")
 ROWS, INDEX, UNITS = "first row counts", "first column has no name", "read as units"
+HIDDEN = "line 5 is a comment and would be numbers otherwise"
 QUOTED = [",".join(f'"{cell}"' for cell in row.split(",")) for row in X]
 COUNTED = [f"{i},{row}" for i, row in enumerate(X)]
 RIGHT = {
@@ -67,6 +68,11 @@ RIGHT = {
     "empty rows below": (text(*X, ",,", ",,", above="a,b,c"), NAMES, ()),
     "closing delimiters": (text(*[f"{row};" for row in S], above="a;b;c;"), NAMES, ()),
     "minus signs": (text(*X).replace("-", "\u2212"), None, ()),
+    "mark twice": (b"\xef\xbb\xbf" * 2 + text(*X).encode(), None, ()),
+    "numbers as names": (text(*X, above="x-axis,1,2\ns,V,V"), ("x-axis", "1", "2"),
+                         ("x-axis, 1, 2, is read as names", UNITS)),
+    "Fortran": (text(*[row.replace("e", "D") for row in rows(" ", fmt="%.6e")]), None, ()),
+    "a comment of numbers": (text(*X[:3], "#1,2,3", *X[3:], above="a,b,c"), NAMES, (HIDDEN,)),
     "blanks around": (text(*[row.replace(",", " , ") for row in X], above="a , b , c"), NAMES, ()),
 }  # fmt: skip
 
@@ -108,6 +114,24 @@ WRONG = {
     "underscore": (between("1_0,2,3"), "'1_0' is no number"),
     "hexadecimal": (between("0x1F,2,3"), "'0x1F' is no number"),
     "NUL": (between("1,2,3\0"), "row 8 (line 9), column 3 'c'"),
+    # In the first column they are no comments, and behind a digit # begins no remark.
+    "Excel's #NV": (between("#NV,1,2"), "row 8 (line 9), column 1 'a': '#NV' is no number"),
+    "Excel's #WERT!": (between("#WERT!,1,2"), "row 8 (line 9), column 1 'a': '#WERT!'"),
+    "Excel's #NAME?": (between("1,2,#NAME?"), "row 8 (line 9), column 3 'c': '#NAME?'"),
+    "Excel's #N/A N/A": (between("1,#N/A N/A,2"), "row 8 (line 9), column 2 'b': '#N/A N/A'"),
+    "too narrow": (between("1,2,#####"), "row 8 (line 9), column 3 'c': '#####'"),
+    "-1.#IND": (between("1,2,-1.#IND"), "row 8 (line 9), column 3 'c': '-1.#IND' is no number"),
+    "1.#INF": (between("1.#INF,2,3"), "row 8 (line 9), column 1 'a': '1.#INF' is no number"),
+    "a remark without a blank": (between("1,2,3#x"), "'3#x' is no number"),
+    "digits of other scripts": (between("\uff11.5,2,3"), "row 8 (line 9), column 1 'a': '\uff11"),
+    "a typing error in the first row": (text("l.5,2.5,3.5", *X), "row 1 (line 1), column 1: 'l.5'"),
+    "an instrument's header": (text("Model,X", "Rate,1", "a,b,c", *X),
+                               "rows of numbers begin at line 4: delete what stands above"),
+    "UTF-16 without a mark": (text(*X).encode("utf-16-le"), "zero bytes"),
+    "compressed": (b"\x1f\x8b\x08" + bytes(40), "is a compressed file"),
+    "years": (text(*[f"{1980 + i},{r}" for i, r in enumerate(X)], above="y,a,b,c"),
+              "column 1 'y' counts the rows"),
+    "counting down": (text(*[f"{r},{30 - i}" for i, r in enumerate(X)]), "column 4 counts"),
     "labels": (text(*[f"{row},cat" for row in X], above="a,b,c,label"),
                "row 1 (line 2), column 4 'label': 'cat' is no number: delete the column"),
     "truth": (text(*["True,2.5"] * 30, above="a,b"), "column 1 'a': 'True' is no number"),
@@ -166,6 +190,12 @@ def test_a_constant_column_is_named(tmp_path, name):
     word = "column 2 is" if name == "x.npy" else "column 2 'b' is"
     with pytest.raises(InputError, match=f"{word} constant .1.5 in every row."):
         array(path)
+
+
+def test_a_clock_is_remarked_on(tmp_path):
+    lines = [f"{2e-6 * i + 1e-3:.6g},{row}" for i, row in enumerate(X)]
+    with pytest.warns(UserWarning, match="column 1 't' grows evenly from row to row"):
+        assert read_table(put(tmp_path, text(*lines, above="t,a,b,c"))).values.shape == (30, 4)
 
 
 def test_a_long_table_loses_nothing(tmp_path):

@@ -11,12 +11,13 @@ be two different numbers, is refused with its row, its line in the file and its 
                  rows of other numbers is pandas' for columns without names
     units        a row of words below the header
     index        a first column without a name (pandas, R): left out if it counts or names the rows
-    comments     lines that begin with # % or //, and what follows a # behind the numbers
+    comments     lines that begin with # % or //, and what follows a blank and # behind the numbers
     end          rows of nothing but delimiters below the last number (Excel)
 
-Refused are missing values (an empty cell, NA, nan, ...), words, thousands separators, rows of
-another length (with the delimiter that would fit, where one does), and a column that counts the
-rows: samples do not know their own number.
+Refused are missing values (an empty cell, NA, nan, what Excel could not work out, ...), words,
+thousands separators, rows of another length (with the delimiter that would fit, where one does),
+and a column that counts the rows, from whatever number: samples do not know their own. A column
+that grows evenly, like a clock, is remarked on; so is a comment that reads like a row of numbers.
 """
 
 from __future__ import annotations
@@ -31,15 +32,17 @@ import numpy as np
 
 from thermohw.target.table_layout import (
     DELIMITERS,
+    FORTRAN,
     GERMAN,
     HEAD,
-    MISSING,
     NUMBER,
     THOUSANDS,
     Layout,
     Text,
     Unclear,
     layout_of,
+    missing,
+    remark,
     split_cells,
 )
 
@@ -82,6 +85,16 @@ def read_table(file: Path) -> Table:
     if counting is not None:
         name = layout.title(counting + layout.skipped)
         text.refuse(f"{name} counts the rows: it is no part of a sample; delete it")
+    clock = _clock(values)
+    if clock is not None:
+        name = layout.title(clock + layout.skipped)
+        layout.notes.append(f"{name} grows evenly from row to row, like a clock: delete it unless "
+                            "it is part of a sample")  # fmt: skip
+    if text.hidden:
+        count, first = len(text.hidden), min(text.hidden)
+        lines = f"line {first} is a comment" if count == 1 else f"{count} lines are comments, the"
+        lines += "" if count == 1 else f" first line {first},"
+        layout.notes.append(f"{lines} and would be numbers otherwise: left out")
     for note in layout.notes:
         warnings.warn(f"{file}: {note}", stacklevel=2)
     return Table(values, None if layout.names is None else tuple(layout.names[layout.skipped :]))
@@ -99,7 +112,7 @@ def _numbers(text: Text, layout: Layout) -> np.ndarray:
         told = _Decimals()
         try:
             values = np.loadtxt(
-                _plain(text, layout, given, told), delimiter=layout.delimiter, comments="#",
+                _plain(text, layout, given, told), delimiter=layout.delimiter, comments=None,
                 quotechar='"', ndmin=2, usecols=columns,
             )  # fmt: skip
         except ValueError:
@@ -146,6 +159,10 @@ def _plain(text: Text, layout: Layout, given: list[int], told: _Decimals) -> Ite
             continue
         if empty or "_" in line:  # which Python takes for a digit's neighbour
             raise ValueError("an empty row among others")
+        if "#" in line:
+            line = line[: remark(line)].rstrip()
+        if "D" in line or "d" in line:
+            line = FORTRAN.sub("e", line)
         if layout.comma:
             if "." in line:
                 raise ValueError("a point beside decimal commas")
@@ -170,7 +187,9 @@ def _split(line: str, layout: Layout) -> list[str]:
 
 def _complain(text: Text, layout: Layout) -> NoReturn:
     """Name the first cell that is wrong."""
-    row = 0
+    row, above = 0, True
+    begin = _begin(text, layout)
+    hint = f"; rows of numbers begin at line {begin}: delete what stands above" if begin else ""
     pending: tuple[int, int] | None = None
     for i, (number, line) in enumerate(text.rows()):
         if i < layout.before:
@@ -188,15 +207,26 @@ def _complain(text: Text, layout: Layout) -> NoReturn:
         if len(cells) != layout.width:
             text.refuse(
                 f"{place} has {len(cells)} fields where others have {layout.width}"
-                f"{_would_fit(text, layout)}"
+                f"{hint if above and hint else _would_fit(text, layout)}"
             )
         for column in range(layout.skipped, layout.width):
             problem = _wrong(cells[column], layout)
             if problem and set(cells[column]) & set(";\t|"):
                 problem += _would_fit(text, layout)
             if problem:
-                text.refuse(f"{place}, {layout.title(column)}: {problem}")
+                told = hint if above and hint else ""
+                text.refuse(f"{place}, {layout.title(column)}: {problem}{told}")
+        above = False
     text.refuse("has no rows of numbers that can be read")
+
+
+def _begin(text: Text, layout: Layout) -> int | None:
+    """The line of the first row of numbers, where other rows stand above it (and the header)."""
+    for i, (number, line) in enumerate(text.rows()):
+        cells = layout.fields(line)
+        if len(cells) == layout.width and all(map(layout.number, cells[layout.skipped :])):
+            return number if i > layout.before else None
+    return None
 
 
 def _commas(text: Text, layout: Layout) -> bool:
@@ -210,10 +240,10 @@ def _commas(text: Text, layout: Layout) -> bool:
 def _wrong(cell: str, layout: Layout) -> str | None:
     """What is wrong with a cell and how to mend it; None for a number."""
     if layout.number(cell):
-        value = float(cell.replace(",", "."))
+        value = float(FORTRAN.sub("e", cell.replace(",", ".")))
         return None if np.isfinite(value) else f"'{cell[:40]}' is beyond what a double holds"
     shown = f"'{cell[:40]}'"
-    if cell.lower() in MISSING:
+    if missing(cell):
         what = "is empty" if not cell else f"{shown} is no number"
         return f"{what}: remove the row or fill it"
     if THOUSANDS.fullmatch(cell):
@@ -239,12 +269,26 @@ def _would_fit(text: Text, layout: Layout) -> str:
 
 
 def _counting(values: np.ndarray) -> int | None:
-    """A column that is 0, 1, 2, ... or 1, 2, 3, ... down the file; None where none is."""
+    """A column of whole numbers, each one more (or less) than that above; None where none is."""
     if len(values) < 3:
         return None
     steps: Any = np.arange(len(values), dtype=np.float64)[:, None]
-    for start in (0.0, 1.0):
-        found = np.flatnonzero((values == steps + start).all(0))
+    first = values[0]
+    for sign in (1.0, -1.0):
+        whole = first == np.floor(first)
+        found = np.flatnonzero(whole & (values == first + sign * steps).all(0))
         if len(found):
             return int(found[0])
     return None
+
+
+def _clock(values: np.ndarray) -> int | None:
+    """A column on a straight line down the file, to a hundredth of its step: printed numbers are
+    rounded. No 20 independent numbers do that by chance.
+    """
+    if len(values) < 20:
+        return None
+    step = (values[-1] - values[0]) / (len(values) - 1)
+    away = np.abs(values - values[0] - np.arange(len(values))[:, None] * step).max(0)
+    found = np.flatnonzero((step != 0.0) & (away <= 0.01 * np.abs(step)))
+    return int(found[0]) if len(found) else None

@@ -22,25 +22,51 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
-    "DELIMITERS", "GERMAN", "HEAD", "MISSING", "NUMBER", "THOUSANDS", "Layout", "Text", "Unclear",
-    "layout_of", "split_cells",
+    "DELIMITERS", "FORTRAN", "GERMAN", "HEAD", "MISSING", "NUMBER", "THOUSANDS", "Layout", "Text",
+    "Unclear", "layout_of", "missing", "remark", "split_cells",
 ]  # fmt: skip
 
 HEAD = 200  # rows that tell how the table is written
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-GERMAN = re.compile(r"[+-]?(\d+,?\d*|,\d+)([eE][+-]?\d+)?")
+# Digits are 0 to 9: \d alone has those of every script. Fortran writes 1.5D+03, always with a sign.
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+|[dD][+-]\d+)?", re.ASCII)
+GERMAN = re.compile(r"[+-]?(\d+,?\d*|,\d+)([eE][+-]?\d+|[dD][+-]\d+)?", re.ASCII)
+FORTRAN = re.compile(r"(?<=[\d.,])[dD](?=[+-]\d)", re.ASCII)
 MISSING = {"", "na", "n/a", "#n/a", "nan", "null", "none", "nil", "-", "--", "?", ".", "inf",
-           "-inf", "+inf", "infinity", "#value!", "#div/0!", "#ref!", "#num!"}  # fmt: skip
+           "-inf", "+inf", "infinity"}  # fmt: skip
 DELIMITERS = {";": "';'", "\t": "tab", ",": "','", "|": "'|'", None: "blanks"}
 
-THOUSANDS = re.compile(r"[+-]?\d{1,3}([., '\u00a0\u202f]\d{3})+([.,]\d+)?")
+THOUSANDS = re.compile(r"[+-]?\d{1,3}([., '\u00a0\u202f]\d{3})+([.,]\d+)?", re.ASCII)
 
 _LINE = 2**20  # characters; a row of 16384 numbers has fewer than half of them
-_COUNT = re.compile(r"\d+")
+_COUNT = re.compile(r"\d+", re.ASCII)
+# A cell that Excel could not work out, in any language: #N/A, #NV, #WERT!, #NAME?, ##### (too
+# narrow); and what C on Windows prints, 1.#INF, -1.#IND.
+_FAILED = re.compile(r"#(\S*[!?]|n/?[a-z]( n/?[a-z])?|#{3,})|[+-]?\d\.\d*#\w+", re.I)
+_REMARK = re.compile(r"(?:(?<=[\s;,|\"])|^)#")
+_FOREIGN = {
+    b"PK\x03\x04": "a spreadsheet or an archive", b"\xd0\xcf\x11\xe0": "a spreadsheet",
+    b"\x1f\x8b": "a compressed file", b"\x89HDF": "an HDF5 file", b"\x93NUM": "a .npy file",
+    b"%PDF": "a PDF",
+}  # fmt: skip
 
 
 class Unclear(Exception):
     """A table that could be read in two ways, and what would make it clear."""
+
+
+def missing(cell: str) -> bool:
+    """Whether a cell stands for a number that is not there."""
+    return cell.lower() in MISSING or _FAILED.fullmatch(cell) is not None
+
+
+def remark(line: str) -> int:
+    """Where a remark behind the numbers begins; the length of the line where there is none."""
+    for found in _REMARK.finditer(line):
+        # Up to the next delimiter it may be a cell instead.
+        cell = re.split(r"[;,\t|\"]", line[found.start() :], maxsplit=1)[0].strip()
+        if not _FAILED.fullmatch(cell):
+            return found.start()
+    return len(line)
 
 
 @dataclass
@@ -90,7 +116,9 @@ class Text:
     """The lines of a file that are no comments and not blank."""
 
     def __init__(self, file: Path) -> None:
-        self.file, self.encoding = file, _encoding(file)
+        self.file, self.encoding = file, "utf-8"
+        self.encoding = _encoding(file, self)
+        self.hidden: set[int] = set()  # comments that read like rows of numbers
         self.delimiter: str | None = None  # of a line "sep=;"
         first = next(self._lines(), (0, ""))[1]
         told = re.fullmatch(r'"?sep=(.|\\t)"?', first.strip(), re.IGNORECASE)
@@ -110,10 +138,15 @@ class Text:
             for number, line in enumerate(iter(lambda: stream.readline(_LINE), ""), 1):
                 if len(line) == _LINE:
                     self.refuse(f"line {number}: a line of {_LINE} characters and more")
-                bare = line.strip()
-                if not bare or bare.startswith(("#", "%", "//")):
-                    if not bare.lower().startswith(("#n/a", "#value", "#div", "#ref", "#num")):
-                        continue
+                bare = line.lstrip("\ufeff") if number == 1 else line  # some write the mark twice
+                line, bare = bare, bare.strip()
+                if not bare:
+                    continue
+                if bare.startswith(("%", "//")) or (bare[0] == "#" and remark(bare) == 0):
+                    cells = re.split(r"[;,\t| ]+", bare.lstrip("#%/ "))
+                    if len(cells) > 1 and all(map(NUMBER.fullmatch, cells)):
+                        self.hidden.add(number)
+                    continue
                 yield number, line.rstrip("\r\n").replace("\u2212", "-").replace("\u00a0", " ")
 
     def refuse(self, problem: str) -> NoReturn:
@@ -121,10 +154,15 @@ class Text:
         raise InputError(problem, where=str(self.file))
 
 
-def _encoding(file: Path) -> str:
+def _encoding(file: Path, text: Text) -> str:
     """UTF-8, UTF-16 with its mark, else cp1252: there the marks of a header differ, no digit."""
     with file.open("rb") as stream:
         head = stream.read(4)
+        for magic, what in _FOREIGN.items():
+            if head.startswith(magic):
+                text.refuse(f"is {what}, not a table of text: export its numbers as CSV")
+        if head.count(b"\0") > 1 or (b"\0" in head and head[:1] not in b"\xfe\xff"):
+            text.refuse("has zero bytes, as UTF-16 without its mark has: save it as UTF-8")
         if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             return "utf-16"
         stream.seek(0)
@@ -140,14 +178,12 @@ def _encoding(file: Path) -> str:
 
 def split_cells(line: str, delimiter: str | None) -> list[str]:
     """The cells of a row, without blanks, quotes and a remark behind them."""
+    if "#" in line:
+        line = line[: remark(line)].rstrip()
     if delimiter is None:
         cells = line.replace('"', " ").split()
     else:
         cells = [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter), [])]
-    for i, cell in enumerate(cells):
-        if "#" in cell and cell.lower() not in MISSING:
-            rest = cell.partition("#")[0].strip()
-            return [*cells[:i], *([rest] if rest else [])]
     return cells
 
 
@@ -212,7 +248,7 @@ def _delimited(text: Text, lines: list[str]) -> Layout:
 def _header(layout: Layout, rows: list[list[str]]) -> list[str] | None:
     """Names of the columns; says how many rows are above the numbers."""
     first = rows[0]
-    words = [cell for cell in first if not layout.number(cell) and cell.lower() not in MISSING]
+    words = [cell for cell in first if not layout.number(cell) and not missing(cell)]
     counts = first[1:] if first and first[0] == "" else first
     counted = counts == [str(i) for i in range(len(counts))] and len(rows) > 1
     if counted and not words:  # pandas' names of columns without names, or a row of integers?
@@ -222,11 +258,16 @@ def _header(layout: Layout, rows: list[list[str]]) -> list[str] | None:
             raise Unclear("its first row counts the columns: name them, or write 0.0 for a number")
     if not words and not counted:
         return None
+    numbers = [cell for cell in first if layout.number(cell)]
+    if words and not all(map(_COUNT.fullmatch, numbers)):
+        return None  # a row of numbers with one that is none, which `_complain` names
+    if words and numbers:
+        layout.notes.append(f"its first row, {', '.join(first)[:60]}, is read as names")
     layout.names, layout.before = list(first), 1
     if counted:
         layout.notes.append("its first row counts the columns: read as their names")
     if len(rows) > 1 and len(rows[1]) == len(first):
-        below = [cell for cell in rows[1] if cell.lower() not in MISSING]
+        below = [cell for cell in rows[1] if not missing(cell)]
         if len(below) == len(rows[1]) and not any(map(layout.number, below)):
             following = rows[2] if len(rows) > 2 else []
             if any(map(layout.number, following)):
