@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import pytest
-from store.toy import SPEC, hdf5, produce, toy_layout, toy_parameters
+from store.toy import SPEC, hdf5, produce, toy_layout, toy_parameters, unsealed
 
 from thermohw.errors import StoreError
 from thermohw.store import RunReader, RunWriter, content_hash, verify
@@ -150,6 +152,63 @@ def test_a_file_compressed_afterwards_is_as_good(tmp_path, path):
     assert verify(copy) == []
     with RunReader.open(copy) as run, RunReader.open(path) as whole:
         assert np.array_equal(run.series("power").read(), whole.series("power").read())
+
+
+def retyped(place, change):
+    def edit(file: Any) -> None:
+        values, units = change(file[place][()]), dict(file[place].attrs)
+        del file[place]
+        file[place] = values
+        file[place].attrs.update({n: units[n] for n in ("unit", "units") if n in units})
+
+    return edit
+
+
+def crowded(file: Any) -> None:
+    """A layout that lists more channels than a file may have objects."""
+    layout = json.loads(file["run/layout"][()])
+    extra = [layout["ledger"][0] | {"name": f"x{n}"} for n in range(20_001)]
+    text = json.dumps(layout | {"ledger": extra})
+    file["run/layout"][()] = text
+    file["run/layout"].attrs["sha256"] = content_hash(text)
+
+
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        (retyped("ledger/heat", lambda old: old + 0j), "is complex128 (20,), the layout says"),
+        (retyped("ledger/heat", lambda old: old.astype("S8")), "the layout says float64 (20,)"),
+        (retyped("ledger/heat", lambda old: old.astype("f2")), "the layout says float64 (20,)"),
+        (retyped("ledger/heat", lambda old: old[:, None]), "is float64 (20, 1), the layout says"),
+        (retyped("results/profile", lambda old: old.T.copy()), "/results/profile is float64 (2, "),
+        (
+            retyped("observables/voltage/value", lambda old: old.T.copy()),
+            "value is float32 (",
+        ),
+        (retyped("run/committed", lambda old: np.nan), "/run/committed is nan"),
+        (retyped("run/committed", lambda old: -1), "/run/committed is -1"),
+        (retyped("run/committed", lambda old: np.bytes_("9")), "/run/committed is np.bytes_(b'9')"),
+        (retyped("run/committed", lambda old: np.array([9])), "/run/committed is [9]"),
+        (retyped("run/committed", lambda old: 2**62), "counts 4611686018427387904 of 9 units"),
+        (retyped("run/finished", lambda old: 7), "/run/finished is 7"),
+        (retyped("run/written", lambda old: old * np.nan), "/run/written denies results"),
+        (retyped("run/written", lambda old: old * 3), "/run/written denies results"),
+        (crowded, "its layout lists 20006 channels"),
+    ],
+)
+def test_without_checksums_the_layout_still_counts(tmp_path, path, edit, words):
+    """HDF5 would hand out any type as numbers, and counters that count nothing."""
+    copy = unsealed(shutil.copy(path, tmp_path / "run.h5"))
+    with hdf5(copy, "r+") as file:
+        edit(file)
+    with pytest.raises(StoreError) as caught, RunReader.open(copy) as run:
+        for name in run.ledger_names:
+            run.ledger(name)
+        for name in run.result_names:
+            run.result(name)
+        for name in run.series_names:
+            run.series(name).read()
+    assert words in str(caught.value)
 
 
 def test_a_newer_minor_version_is_read(tmp_path, path):

@@ -214,7 +214,7 @@ def sealed(
     """What a run filled, of kind "series", "ledger" or "results", with its checksums if any."""
     stored = None
     if sums is not None:
-        index = [entry.name for entry in getattr(layout, kind)].index(name)
+        index = layout.rows[kind, name]
         rows = getattr(sums, kind)
         stored = rows[index : index + 1] if kind == "results" else rows[:, index]
     region, word = {

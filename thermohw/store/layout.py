@@ -24,12 +24,15 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from math import ceil, prod
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from thermohw.errors import StoreError
 from thermohw.intake import parse_json
+from thermohw.store.trust import MOST_OBJECTS
 
 __all__ = ["CHUNK_BYTES", "Channel", "Layout", "Result", "Unit", "time_block"]
 
@@ -206,6 +209,12 @@ class Layout:
         """The first `stop` units (default all) in the order they are worked off."""
         return (self.unit(index) for index in range(self.units if stop is None else stop))
 
+    @cached_property
+    def rows(self) -> dict[tuple[str, str], int]:
+        """(kind, name) -> place of a channel or result among its kind."""
+        kinds = ("series", "ledger", "results")
+        return {(kind, e.name): n for kind in kinds for n, e in enumerate(getattr(self, kind))}
+
     def width(self, channel: Channel) -> tuple[int, ...]:
         """Trailing shape of a channel: () or (length of its axis,)."""
         return () if channel.axis is None else (len(self.axes[channel.axis]),)
@@ -248,6 +257,11 @@ class Layout:
     def from_json(text: str) -> Layout:
         """Reads what `to_json` wrote."""
         fields: dict[str, Any] = parse_json(text)
+        count = sum(len(fields[kind]) for kind in ("series", "ledger", "results"))
+        if count > MOST_OBJECTS:
+            raise StoreError(
+                f"its layout lists {count} channels; a file has {MOST_OBJECTS} at most"
+            )
         for kind in ("series", "ledger"):
             fields[kind] = tuple(Channel(**entry) for entry in fields[kind])
         fields["results"] = tuple(

@@ -40,7 +40,9 @@ __all__ = [
     "FORMAT",
     "FileId",
     "checked",
+    "counter",
     "dataset",
+    "declared",
     "file_id",
     "group",
     "new_file",
@@ -177,6 +179,42 @@ def dataset(file: h5py.File, place: str) -> h5py.Dataset:
     if not isinstance(item, h5py.Dataset):
         raise StoreError(f"lacks {place}: damaged or made by another program", where=file.filename)
     return item
+
+
+def declared(file: h5py.File, layout: Layout, kind: str, name: str) -> h5py.Dataset:
+    """The dataset of a channel or result, if it is what the layout says.
+
+    HDF5 would turn texts, complex numbers and half floats into any numbers that are asked for.
+
+    Args:
+        file: holds it.
+        layout: of the file.
+        kind: "series", "ledger" or "results".
+        name: of the channel or result.
+
+    Raises:
+        StoreError: the file lost it, or it has another shape or type.
+    """
+    data = dataset(file, f"/observables/{name}/value" if kind == "series" else f"/{kind}/{name}")
+    entry = getattr(layout, kind)[layout.rows[kind, name]]
+    shape = entry.shape if kind == "results" else getattr(layout, f"{kind}_shape")(entry)
+    if data.shape != shape or data.dtype != np.dtype(entry.dtype):
+        found, said = f"{data.dtype} {data.shape}", f"{entry.dtype} {shape}"
+        raise StoreError(
+            f"{data.name} is {found}, the layout says {said}: damaged; copy the file again",
+            where=file.filename,
+        )
+    return data
+
+
+def counter(file: h5py.File, place: str, *, most: int | None = None) -> int:
+    """The whole number at `place`, from 0 to `most`; StoreError where it is something else."""
+    value = np.asarray(dataset(file, place)[()])
+    sound = value.dtype.kind in "iu" and not value.shape and value >= 0
+    if not sound or (most is not None and value > most):
+        said = " ".join(str(value).split())[:40]
+        raise StoreError(f"{place} is {said}, which counts nothing: damaged", where=file.filename)
+    return int(value)
 
 
 def group(file: h5py.File, place: str) -> h5py.Group:

@@ -25,7 +25,16 @@ from thermohw.errors import StoreError
 from thermohw.store.checksums import Checksums, Sealed, sealed
 from thermohw.store.dimensions import is_placeholder
 from thermohw.store.layout import Layout, Unit
-from thermohw.store.opening import checked, dataset, group, one_line, open_file, read_layout
+from thermohw.store.opening import (
+    checked,
+    counter,
+    dataset,
+    declared,
+    group,
+    one_line,
+    open_file,
+    read_layout,
+)
 from thermohw.store.parameters import read_tree
 
 __all__ = ["Entry", "RunReader", "Series"]
@@ -99,8 +108,8 @@ class RunReader:
         self.path = Path(file.filename)
         self._file = file
         self.layout = read_layout(file)
-        self.committed = int(dataset(file, "/run/committed")[()])
-        finished = int(dataset(file, "/run/finished")[()])
+        self.committed = counter(file, "/run/committed")
+        finished = counter(file, "/run/finished", most=1)
         self.finished = bool(finished)
         self._sums = Checksums(file, self.layout) if checked(file) else None
         if self._sums is not None:
@@ -129,6 +138,12 @@ class RunReader:
                 raise StoreError(
                     f"is unfinished ({run.committed} of {run.layout.units} units): "
                     "complete it with --resume",
+                    where=str(path),
+                )
+            if run.committed != run.layout.units and not partial:
+                raise StoreError(
+                    f"/run/committed counts {run.committed} of {run.layout.units} units in a "
+                    "finished run: damaged; copy the file again",
                     where=str(path),
                 )
         except BaseException:
@@ -174,9 +189,10 @@ class RunReader:
         """Names of the results written so far."""
         with one_line(self.path):
             written = np.asarray(dataset(self._file, "/run/written")[()])
-        if self._sums is not None and not np.isin(written, [1] if self.finished else [0, 1]).all():
+        must = self._sums is not None and self.finished  # an older file may say no
+        if written.dtype.kind not in "iu" or not np.isin(written, [1] if must else [0, 1]).all():
             raise StoreError(
-                "/run/written denies results of a finished run: damaged; copy the file again",
+                "/run/written denies results of a finished run, or is none: damaged; copy it again",
                 where=str(self.path),
             )
         return tuple(r.name for r, done in zip(self.layout.results, written, strict=True) if done)
@@ -209,7 +225,7 @@ class RunReader:
         """What a run filled, of kind "series", "ledger" or "results", with its checksums."""
         place = f"/observables/{name}/value" if kind == "series" else f"/{kind}/{name}"
         if place not in self._sealed:
-            data = dataset(self._file, place)
+            data = declared(self._file, self.layout, kind, name)
             self._sealed[place] = sealed(data, self.layout, kind, name, self._sums)
         return self._sealed[place]
 

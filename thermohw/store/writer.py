@@ -38,7 +38,16 @@ from thermohw.errors import StoreError
 from thermohw.store.checksums import Checksums, digest, record, sealed
 from thermohw.store.container import make
 from thermohw.store.layout import Layout
-from thermohw.store.opening import checked, dataset, group, one_line, open_file, read_layout
+from thermohw.store.opening import (
+    checked,
+    counter,
+    dataset,
+    declared,
+    group,
+    one_line,
+    open_file,
+    read_layout,
+)
 from thermohw.store.parameters import read_tree
 from thermohw.store.provenance import changed
 from thermohw.store.reserve import cause, leave
@@ -64,14 +73,17 @@ class RunWriter:
         self._finished = dataset(file, "/run/finished")
         self._written = dataset(file, "/run/written")
         self._slots = [dataset(file, f"/run/slot_{i}") for i in (0, 1)]
-        self._series = {
-            c.name: dataset(file, f"/observables/{c.name}/value") for c in layout.series
-        }
-        self._ledger = {c.name: dataset(file, f"/ledger/{c.name}") for c in layout.ledger}
-        self._results = {r.name: dataset(file, f"/results/{r.name}") for r in layout.results}
+        self._series, self._ledger, self._results = (
+            {
+                entry.name: declared(file, layout, kind, entry.name)
+                for entry in getattr(layout, kind)
+            }
+            for kind in ("series", "ledger", "results")
+        )
         # None in a file of format 1.0, which is continued as one.
         self._sums = Checksums(file, layout) if checked(file) else None
-        self.committed, self._done = int(self._committed[()]), bool(self._finished[()])
+        self.committed = counter(file, "/run/committed")
+        self._done = bool(counter(file, "/run/finished", most=1))
         # (kind, channel, unit) written so far -> sha256; None where it came in parts.
         self._filled: dict[tuple[str, str, int], bytes | None] = {}
 
@@ -167,7 +179,7 @@ class RunWriter:
     def write_result(self, name: str, values: ArrayLike) -> None:
         """Writes a whole result; no part of a commit, so written again after a resume."""
         found, sums = self._put(self._results[name], (), values, hashed=True), self._sums
-        index = [r.name for r in self.layout.results].index(name)
+        index = self.layout.rows["results", name]
         if sums is not None and found is not None:
             self._guard(lambda: sums.put("results", index, found))
             self._guard(self._file.flush)
