@@ -91,6 +91,13 @@ def test_refusals(folder: Path) -> None:
     (folder / "foreign.h5").write_bytes(b"not hdf5 at all")
     (folder / "ragged.csv").write_text("1,2\n3\n" * 20)
     (folder / "empty.csv").write_text("")
+
+    def twice(path: Path) -> str:
+        with path.open("wb") as stream:
+            np.save(stream, ROWS)
+            np.save(stream, ROWS)
+        return str(path)
+
     good = str(folder / "data.npy")
     cases = [
         ((str(folder / "empty.csv"),), {}, "it is empty"),
@@ -102,7 +109,9 @@ def test_refusals(folder: Path) -> None:
         ((str(folder / "data.h5:/nothing"),), {}, "group/rows, other"),
         ((str(folder / "foreign.h5"),), {}, "cannot be read"),
         ((str(folder / "ragged.csv"),), {}, "may be two integers"),
-        ((save(folder / "nan.npy", broken),), {}, "row 7, column 1"),
+        ((save(folder / "nan.npy", broken),), {}, "row 8, column 2 .counted from 1.: remove"),
+        ((save(folder / "counter.npy", np.c_[ROWS, np.arange(len(ROWS))]),), {}, "counts the rows"),
+        ((twice(folder / "twice.npy"),), {}, "more behind its first array"),
         ((save(folder / "vector.npy", ROWS[:, 0]),), {}, "got shape"),
         ((save(folder / "text.npy", ROWS.astype(str)),), {}, "real numbers"),
         ((save(folder / "objects.npy", np.array([{}, 1], dtype=object)),), {}, "cannot be read"),

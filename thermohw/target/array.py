@@ -26,7 +26,7 @@ from thermohw.errors import InputError
 from thermohw.intake import require_file, require_room
 from thermohw.target.dataset import TEST, TRAIN, VALIDATION, DataSet
 from thermohw.target.lattice import refuse_gaps, refuse_levels
-from thermohw.target.table import read_table
+from thermohw.target.table import counting, read_table
 
 __all__ = ["array"]
 
@@ -90,6 +90,9 @@ def array(
     rows = _rows(raw, str(path))
     if dequantise is None and arrays is None:
         _refuse_constants(rows, names, str(path))
+        if raw.ndim == 2 and (column := counting(rows)) is not None:
+            problem = f"column {column + 1} counts the rows: it is no part of a sample; delete it"
+            raise InputError(problem, where=str(path))
     if dequantise is None and arrays is None:
         refuse_levels(rows, str(path))
     elif dequantise is not None and arrays is None:
@@ -165,6 +168,12 @@ def _npy(stream: IO[bytes], path: str) -> np.ndarray:
     count = math.prod(shape)
     require_room(count * dtype.itemsize, f"an array of shape {shape}", path)
     data = stream.read(count * dtype.itemsize)
+    if stream.read(1):
+        raise InputError(
+            "has more behind its first array, as np.save twice into one file leaves: keep each "
+            "in a file of its own, or both in an .npz",
+            where=path,
+        )
     values = np.frombuffer(data, dtype)
     return values.reshape(shape, order="F" if fortran else "C")
 
@@ -220,8 +229,11 @@ def _rows(raw: np.ndarray, path: str) -> np.ndarray:
     if not finite.all():
         row, column = np.argwhere(~finite)[0]
         count = int((~finite).sum())
-        problem = f"{count} values are not finite, the first in row {row}, column {column}"
-        raise InputError(problem, where=path)
+        raise InputError(
+            f"{count} values are not finite, the first in row {row + 1}, column {column + 1} "
+            "(counted from 1): remove the row or fill it",
+            where=path,
+        )
     return rows
 
 

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["Table", "read_table"]
+__all__ = ["Table", "counting", "read_table"]
 
 
 @dataclass(frozen=True)
@@ -81,9 +81,9 @@ def read_table(file: Path) -> Table:
         text.refuse(str(error))
     except csv.Error as error:
         text.refuse(f"cannot be read ({error}): expected rows of numbers")
-    counting = _counting(values)
-    if counting is not None:
-        name = layout.title(counting + layout.skipped)
+    column = counting(values)
+    if column is not None:
+        name = layout.title(column + layout.skipped)
         text.refuse(f"{name} counts the rows: it is no part of a sample; delete it")
     clock = _clock(values)
     if clock is not None:
@@ -268,7 +268,7 @@ def _would_fit(text: Text, layout: Layout) -> str:
     return f"; the delimiter in use is {DELIMITERS.get(layout.delimiter, layout.delimiter)}"
 
 
-def _counting(values: np.ndarray) -> int | None:
+def counting(values: np.ndarray) -> int | None:
     """A column of whole numbers, each one more (or less) than that above; None where none is."""
     if len(values) < 3:
         return None
