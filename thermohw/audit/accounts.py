@@ -51,9 +51,11 @@ class Accounts:
             energy that a path "exchanged".
         exponentials: <e^{-x}> of "sigma.even", "sigma.odd" and "sagawa_ueda", where recorded.
         residual: largest |residual| of a path relative to the energy it exchanged,
-            E_0 + E_N + sum |W| + sum |Q|; float32 states also move the thermal energy of the nodes.
+            E_0 + E_N + sum |W| + sum |Q|; float32 states also move the thermal energy of the nodes,
+            at its hottest: a tick's works against noise of T(t) are of that size, and cancel.
         mismatch: largest relative difference of a stored energy from that of the stored voltages.
         tally: of values that are not finite, and of paths that agree.
+        hottest: largest T(t)/T_ref of the run.
     """
 
     device: LinearDevice
@@ -64,6 +66,7 @@ class Accounts:
     residual: float = 0.0
     mismatch: float = 0.0
     tally: PathTally = field(default_factory=PathTally)
+    hottest: float = 1.0
 
     def columns(self, chunk: Chunk) -> Chunk:
         """Every account of some paths: channel -> values of shape (chunk,), SI, to account ->
@@ -104,7 +107,8 @@ class Accounts:
                 fresh = ExponentialMean(self.paths)
                 self.exponentials.setdefault(name, fresh).add(columns[name])
         if self.single:
-            exchanged = exchanged + 0.5 * self.device.dim * float(self.device.temperatures.max())
+            warmest = self.hottest * float(self.device.temperatures.max())
+            exchanged = exchanged + 0.5 * self.device.dim * warmest
         worst = np.abs(columns["residual"] / np.maximum(exchanged, 1e-300)).max()
         self.residual = _larger(self.residual, worst)
         self._energies(chunk, {"voltage.start": begin, "voltage.end": end})

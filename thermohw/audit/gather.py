@@ -64,6 +64,7 @@ def gather(path: str | Path) -> Evidence:
             codes=_codes(run),
         )
         _require(evidence)
+        evidence.accounts.hottest = float(evidence.plan.schedule.temperatures.max())
         for name in run.result_names:
             evidence.accounts.tally.count(f"results/{name}", np.atleast_1d(run.result(name)))
         size = max(1024, _CHUNK // max(len(setting.device.nodes), len(run.ledger_names)))
