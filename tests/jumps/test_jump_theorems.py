@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from jump_books import KT, z_of
 
+from thermohw.books import Books
 from thermohw.circuit.jump import ELEMENTARY_CHARGE
 from thermohw.errors import InputError
 from thermohw.jumps import (
@@ -66,7 +67,9 @@ def test_detailed_theorem_of_a_discrete_production(seed: int) -> None:
     theorem = fluctuation_theorem(run, law)
     assert np.isfinite(theorem.z).sum() >= 6 and np.nanmax(np.abs(theorem.z)) < 4.0
     noise = np.random.default_rng(seed).normal(size=run.heat.shape) * 1e-12 * KT
-    again = fluctuation_theorem(replace(run, heat=run.heat + noise), law)
+    heats = {f"heat.{bath}": run.heat[:, k] + noise[:, k] for k, bath in enumerate(run.books.baths)}
+    shaken = Books({**run.books, **heats}, run.books.kt, run.books.temperatures)
+    again = fluctuation_theorem(replace(run, books=shaken), law)
     assert again.z == pytest.approx(theorem.z, abs=1e-6, nan_ok=True)
 
 

@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 
     from thermohw.circuit.active import ActiveDevice
 
-__all__ = ["ActiveLaw", "ActiveRates", "Books", "active_law", "require_stable"]
+__all__ = ["ActiveLaw", "ActiveRates", "FlowMaps", "active_law", "require_stable"]
 
 
 @dataclass(frozen=True, eq=False)
-class Books:
+class FlowMaps:
     """Force and flow of every account, rows over efforts, outputs and the augmented vector.
 
     A force is effort . eps + output . o + constant - its own sources; a flow is flow . a +
@@ -171,7 +171,7 @@ class ActiveLaw:
         return expm(self.generator * h), square_root_covariance(self.generator, self.noise, h)
 
     @cached_property
-    def books(self) -> Books:
+    def books(self) -> FlowMaps:
         """Accounts of the device; needs the flows."""
         d = self.device
         k, t, i, m = (len(x) for x in (d.elements, d.transconductors, d.injections,
@@ -200,7 +200,7 @@ class ActiveLaw:
             *(f"work.{name}" for name in d.amplifiers.names),
         )
         signs = np.where(np.arange(count) < k, -1.0, 1.0)
-        return Books(names, signs, effort, output, source, flow, storage)
+        return FlowMaps(names, signs, effort, output, source, flow, storage)
 
     def steady_rates(self, sources: NDArray[Any] | None = None) -> ActiveRates:
         """Exact mean power of every account in the steady state.

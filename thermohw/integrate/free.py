@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from thermohw.books import Books
 from thermohw.circuit import LinearDevice
 from thermohw.circuit.noises import noise_inputs
 from thermohw.control import Control, Piece
 from thermohw.errors import InputError
-from thermohw.estimate import Estimate
 from thermohw.integrate.choice import make_stepper
 from thermohw.integrate.noise import BLOCK, BlockNoise, block_generator
 from thermohw.integrate.tile import Tile, tiles
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from thermohw.circuit.noises import NoiseInput
+    from thermohw.estimate import Estimate
 
 __all__ = ["FreeRun", "free_run"]
 
@@ -53,8 +54,7 @@ class FreeRun:
         step: length of a piece, second.
         efforts: node voltages (volt) and inductor currents (ampere) at the end, shape (paths, n).
         mean_square: their squares averaged over the second half, shape (paths, n).
-        books: joules of every path, float64, shape (paths,): heat.<bath>, work.<noise>,
-            energy.start, energy.end, first_law.residual.
+        books: accounts of every path: heat.<bath>, work.<noise>, energy.start, energy.end.
     """
 
     device: LinearDevice
@@ -62,7 +62,7 @@ class FreeRun:
     step: float
     efforts: NDArray[Any]
     mean_square: NDArray[Any]
-    books: dict[str, NDArray[Any]]
+    books: Books
 
     @property
     def covariance(self) -> NDArray[Any]:
@@ -71,7 +71,7 @@ class FreeRun:
 
     def power(self, name: str) -> Estimate:
         """Mean of an account over the run's duration, watt; unpacks as (value, standard error)."""
-        return Estimate.from_paths(self.books[name]) * (1.0 / self.seconds)
+        return self.books.mean(name) * (1.0 / self.seconds)
 
     def __str__(self) -> str:
         scale = self.device.scale
@@ -88,7 +88,7 @@ class FreeRun:
                 mean, error = self.power(name)
                 text = f"{engineering(mean, 'W')} +- {engineering(error, 'W', 2)}"
                 lines.append(f"  power of {name:<16}{text:>24}")
-        worst = float(np.abs(self.books["first_law.residual"]).max())
+        worst = float(np.abs(self.books.residual).max())
         lines.append(f"  largest residual of the first law {worst / scale.energy:.2g} kT")
         return "\n".join(lines)
 
@@ -149,7 +149,8 @@ def free_run(
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     size, energy = device.effort_scale, device.scale.energy
     efforts, square = joined.pop("efforts") * size, joined.pop("square") * size**2
-    books = {name: values * energy for name, values in joined.items()}
+    accounts = {name: values * energy for name, values in joined.items()}
+    books = Books(accounts, energy, device.temperatures)
     return FreeRun(device, count * h * unit, h * unit, efforts, square, books)
 
 
@@ -252,6 +253,5 @@ class _Run:
         books = {f"heat.{name}": heat[:, k] for k, name in enumerate(device.elements)}
         books |= {f"work.{s.name}": work[:, j] for j, s in enumerate(self.sources)}
         books |= {"energy.start": begin, "energy.end": end}
-        books["first_law.residual"] = end - begin - (work.sum(1) - heat.sum(1))
         books |= {"efforts": device.efforts(state), "square": square / (self.count - half)}
         return {name: values.numpy() for name, values in books.items()}

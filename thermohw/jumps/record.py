@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from thermohw.books import Books
 from thermohw.circuit.jump import ELEMENTARY_CHARGE
 from thermohw.errors import InputError
 from thermohw.estimate import Estimate
@@ -39,9 +40,7 @@ class JumpRun:
         start: charges on the nodes, shape (paths, n), elementary charges.
         end: the same at the end.
         counts: events of every conductor, forward ones first, shape (paths, 2K).
-        heat: into the bath of every conductor, shape (paths, K), joule.
-        work: of every supply on the circuit, shape (paths, S), joule.
-        energy_change: of the capacitors' field, shape (paths,), joule.
+        books: accounts of every path: a bath is a conductor's, a source a supply.
         mean_voltages: time average along each path, shape (paths, n), volt.
         mean_squares: time average of v v^T along each path, shape (paths, n, n), V^2.
         grid: times at which states were kept, shape (g,), second.
@@ -59,9 +58,7 @@ class JumpRun:
     start: NDArray[Any]
     end: NDArray[Any]
     counts: NDArray[Any]
-    heat: NDArray[Any]
-    work: NDArray[Any]
-    energy_change: NDArray[Any]
+    books: Books
     mean_voltages: NDArray[Any]
     mean_squares: NDArray[Any]
     grid: NDArray[Any] = field(repr=False)
@@ -88,20 +85,34 @@ class JumpRun:
         return self.counts[:, :count] - self.counts[:, count:]
 
     @property
+    def heat(self) -> NDArray[Any]:
+        """Into the bath of every conductor, shape (paths, K), joule."""
+        return self.books.heat
+
+    @property
+    def work(self) -> NDArray[Any]:
+        """Of every supply on the circuit, shape (paths, S), joule."""
+        return self.books.work
+
+    @property
+    def energy_change(self) -> NDArray[Any]:
+        """Of the capacitors' field, shape (paths,), joule."""
+        return self.books.energy_change
+
+    @property
     def residual(self) -> NDArray[Any]:
         """Energy change - work + heat of every path, shape (paths,), joule: the first law."""
-        return self.energy_change - self.work.sum(1) + self.heat.sum(1)
+        return self.books.residual
 
     @property
     def exchanged(self) -> NDArray[Any]:
         """Sum of the magnitudes in the first law, shape (paths,), joule: the size of round-off."""
-        parts = np.abs(self.work).sum(1) + np.abs(self.heat).sum(1)
-        return parts + np.abs(self.energy_change)
+        return self.books.exchanged
 
     @property
     def medium_entropy(self) -> NDArray[Any]:
         """sum_k Q_k/kT_k of every path, shape (paths,), nats."""
-        return (self.heat / (self.device.temperatures * self.device.energy_unit)).sum(1)
+        return self.books.medium
 
     def current(self, conductor: str) -> Estimate:
         """Mean current through a conductor, ampere; unpacks as (value, standard error)."""
@@ -134,8 +145,6 @@ class JumpRun:
         return self.device.elements.index(conductor)
 
     def __str__(self) -> str:
-        device = self.device
-        kt = device.energy_unit
         how = {
             "exact": "electron by electron, exact",
             "tau-leap": f"APPROXIMATE: Poisson numbers in steps of {engineering(self.step, 's')}",
@@ -143,21 +152,13 @@ class JumpRun:
             f"{engineering(self.step, 's')}",
         }[self.method]
         lines = [
-            f"{device.name}: {self.paths} paths of {engineering(float(self.times.mean()), 's')}, "
-            f"{how}",
+            f"{self.device.name}: {self.paths} paths of "
+            f"{engineering(float(self.times.mean()), 's')}, {how}",
             f"{self.counts.sum(1).mean():.4g} events a path",
         ]
         if self.step:
             lines.append(f"rates change by {100.0 * self.leap:.2g} % in a step")
         if self.stopped.any():
             lines.append(f"{int(self.stopped.sum())} of {self.paths} paths met the stop")
-        tables = [(f"heat {name}", self.heat[:, k]) for k, name in enumerate(device.elements)]
-        tables += [(f"work {name}", self.work[:, k]) for k, name in enumerate(device.supplies)]
-        tables.append(("energy change", self.energy_change))
-        width = max(len(label) for label, _ in tables)
-        for label, values in tables:
-            mean, error = Estimate.from_paths(values / kt)
-            lines.append(f"  {label:{width}}  {mean:12.6g} +- {error:.2g} kT a path")
-        worst = float((np.abs(self.residual) / np.maximum(self.exchanged, kt)).max())
-        lines.append(f"first law: residual {worst:.1e} of the energy exchanged, worst path")
+        lines.append(str(self.books))
         return "\n".join(lines)

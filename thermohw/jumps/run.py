@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from thermohw.books import Books
 from thermohw.circuit.jump import JumpDevice
 from thermohw.errors import InputError
 from thermohw.jumps.approximate import play_steps
@@ -190,6 +191,14 @@ def _record(
     cross = (volts - rest)[:, :, None] * rest
     squares = device.hessian @ square @ device.hessian + cross + cross.transpose(0, 2, 1)
     squares = squares + np.outer(rest, rest)
+    heat, work = (
+        joined("heat"),
+        device.supply_work(counts[:, :count] - counts[:, count:], start, end),
+    )
+    accounts = {f"heat.{name}": heat[:, k] * joule for k, name in enumerate(device.elements)}
+    accounts |= {f"work.{name}": work[:, k] * joule for k, name in enumerate(device.supplies)}
+    accounts |= {"energy.start": device.energy(start) * joule}
+    accounts |= {"energy.end": device.energy(end) * joule}
     return JumpRun(
         device=device,
         method=method,
@@ -198,9 +207,7 @@ def _record(
         start=start,
         end=end,
         counts=counts,
-        heat=joined("heat") * joule,
-        work=device.supply_work(counts[:, :count] - counts[:, count:], start, end) * joule,
-        energy_change=(device.energy(end) - device.energy(start)) * joule,
+        books=Books(accounts, joule, device.temperatures),
         mean_voltages=volts * volt,
         mean_squares=squares * volt**2,
         grid=grid,

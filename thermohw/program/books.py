@@ -1,14 +1,12 @@
-"""The books of a run: energy, heat and work of every path, in joule."""
+"""The record of a program that was played: books, exponents and states of every path."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from thermohw.books import Books
 from thermohw.errors import InputError
-from thermohw.estimate import Estimate
 from thermohw.program.start import efforts_of, equilibrium_of
 from thermohw.units import engineering
 
@@ -29,13 +27,8 @@ class Driven:
     Attributes:
         device: the circuit.
         program: what it was driven by; None for a free run.
-        baths: names of the K baths.
-        sources: keys of the P parameters.
-        heat: into every bath, J, shape (paths, K).
-        work: of every parameter on the circuit, J, shape (paths, P); zero for R and T.
-        energy_start: J, shape (paths,), at the first parameters.
-        energy_end: J, shape (paths,), at the last parameters.
-        medium_entropy: sum of heat over temperature, nats, shape (paths,).
+        books: accounts of every path; the sources of work are the keys of the P parameters (zero
+            for R and T), the energies those at the first and at the last parameters.
         exponent: A = int d_t(H/T) dt, nats, shape (paths,); None where baths differ in temperature.
         path_ratio: ln P[path | start] / P[reversed path | end], nats, shape (paths,); None unless
             asked for.
@@ -50,20 +43,13 @@ class Driven:
         order: its convergence in words.
         seed: of the noise.
         started: "equilibrium", "steady", "zero" or "given".
-        energy_unit: k T_ref, J.
         log_partition_change: ln Z(end)/Z(start), nats; None where it is not known or the run did
             not start from equilibrium.
     """
 
     device: LinearDevice | QuarticDevice = field(repr=False)
     program: Program | None = field(repr=False)
-    baths: tuple[str, ...]
-    sources: tuple[str, ...]
-    heat: NDArray[Any] = field(repr=False)
-    work: NDArray[Any] = field(repr=False)
-    energy_start: NDArray[Any] = field(repr=False)
-    energy_end: NDArray[Any] = field(repr=False)
-    medium_entropy: NDArray[Any] = field(repr=False)
+    books: Books = field(repr=False)
     exponent: NDArray[Any] | None = field(repr=False)
     path_ratio: NDArray[Any] | None = field(repr=False)
     start: NDArray[Any] = field(repr=False)
@@ -76,83 +62,103 @@ class Driven:
     order: str
     seed: int
     started: str
-    energy_unit: float
     log_partition_change: float | None
     ends: tuple[Board, Board] = field(repr=False)
 
     @property
     def paths(self) -> int:
         """How many."""
-        return len(self.energy_start)
+        return self.books.paths
+
+    @property
+    def baths(self) -> tuple[str, ...]:
+        """Names of the K baths."""
+        return self.books.baths
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Keys of the P parameters."""
+        return self.books.sources
+
+    @property
+    def heat(self) -> NDArray[Any]:
+        """Into every bath, J, shape (paths, K)."""
+        return self.books.heat
+
+    @property
+    def work(self) -> NDArray[Any]:
+        """Of every parameter on the circuit, J, shape (paths, P)."""
+        return self.books.work
+
+    @property
+    def energy_start(self) -> NDArray[Any]:
+        """At the first parameters, J, shape (paths,)."""
+        return self.books["energy.start"]
+
+    @property
+    def energy_end(self) -> NDArray[Any]:
+        """At the last parameters, J, shape (paths,)."""
+        return self.books["energy.end"]
+
+    @property
+    def medium_entropy(self) -> NDArray[Any]:
+        """Sum of heat over temperature, nats, shape (paths,)."""
+        return self.books.medium
 
     @property
     def residual(self) -> NDArray[Any]:
         """Energy change - work + heat, J, shape (paths,): round-off."""
-        return self.energy_end - self.energy_start - self.work.sum(1) + self.heat.sum(1)
+        return self.books.residual
+
+    @property
+    def energy_unit(self) -> float:
+        """k T_ref, J."""
+        return self.books.kt
 
     def kt(self, joule: NDArray[Any]) -> NDArray[Any]:
         """Joules as multiples of k T_ref."""
-        return joule / self.energy_unit
+        return joule / self.books.kt
 
     def __str__(self) -> str:
         what = "freely" if self.program is None else f"by {', '.join(self.sources)}"
-        lines = [
+        return (
             f"{self.device.name}: {self.paths} paths, {engineering(self.duration, 's')} in "
-            f"{self.ticks} ticks, driven {what}",
+            f"{self.ticks} ticks, driven {what}\n"
             f"  started from {self.started}; stepper {self.stepper} ({self.order}); "
-            f"seed {self.seed}",
-            _line("energy change", self.energy_end - self.energy_start, self.energy_unit),
-        ]
-        lines += [
-            _line(f"work of {key}", self.work[:, i], self.energy_unit)
-            for i, key in enumerate(self.sources)
-            if self.work[:, i].any()
-        ]
-        lines += [
-            _line(f"heat into {bath}", self.heat[:, k], self.energy_unit)
-            for k, bath in enumerate(self.baths[:8])
-        ]
-        if len(self.baths) > 8:
-            lines.append(f"  and {len(self.baths) - 8} more baths")
-        mean, error = Estimate.from_paths(self.medium_entropy)
-        lines.append(f"  {'medium entropy':<28}{mean:12.5g} +- {error:.2g} nats")
-        worst = float(np.abs(self.residual).max() / self.energy_unit)
-        lines.append(f"  {'first law, worst path':<28}{worst:12.1e} kT")
-        return "\n".join(lines)
+            f"seed {self.seed}\n{self.books}"
+        )
 
     @classmethod
-    def from_books(
+    def from_tiles(
         cls,
         *,
         device: LinearDevice | QuarticDevice,
         program: Program | None,
-        books: dict[str, NDArray[Any]],
+        found: dict[str, NDArray[Any]],
         grid: NDArray[Any],
         kept: NDArray[Any] | None,
         **facts: Any,
     ) -> Driven:
-        """Thermal units to SI."""
+        """What `Play.tile` gave, thermal units to SI."""
         unit, (first, last) = device.scale.energy, facts["ends"]
+        keys = () if program is None else program.keys
+        accounts = {f"heat.{b}": found["heat"][:, k] * unit for k, b in enumerate(device.elements)}
+        accounts |= {f"work.{key}": found["work"][:, p] * unit for p, key in enumerate(keys)}
+        accounts |= {f"energy.{end}": found[f"energy_{end}"] * unit for end in ("start", "end")}
+        accounts["medium"] = found["medium_entropy"]
         return cls(
             device=device,
             program=program,
-            baths=device.elements,
-            sources=() if program is None else program.keys,
-            heat=books["heat"] * unit,
-            work=books["work"] * unit,
-            energy_start=books["energy_start"] * unit,
-            energy_end=books["energy_end"] * unit,
-            medium_entropy=books["medium_entropy"],
-            exponent=books.get("exponent"),
-            path_ratio=books.get("path_ratio"),
-            start=efforts_of(device, first, books["start"]),
-            end=efforts_of(device, last, books["end"]),
+            books=Books(accounts, unit),
+            exponent=found.get("exponent"),
+            path_ratio=found.get("path_ratio"),
+            start=efforts_of(device, first, found["start"]),
+            end=efforts_of(device, last, found["end"]),
             times=None if kept is None else grid[kept],
-            series=books.get("series"),
+            series=found.get("series"),
             duration=float(grid[-1]),
             ticks=len(grid) - 1,
             started=facts.pop("start"),
-            energy_unit=unit,
             **facts,
         )
 
@@ -170,8 +176,3 @@ def log_partition_change(
     except InputError:
         return None
     return ends[1] - ends[0]
-
-
-def _line(name: str, joule: NDArray[Any], unit: float) -> str:
-    mean, error = Estimate.from_paths(joule)
-    return f"  {name:<28}{mean / unit:12.5g} +- {error / unit:.2g} kT = {engineering(mean, 'J')}"

@@ -92,18 +92,18 @@ def drive(
     law, kind = start_law(device, first, start, paths)
     kept = np.unique(np.linspace(0, len(grid) - 1, frames + 1).astype(int)) if frames else None
     play = Play(device, knobs, first, last, grid, middles, chosen, path_ratio, kept)
-    books: list[dict[str, torch.Tensor]] = []
+    played: list[dict[str, torch.Tensor]] = []
     for head in range(0, paths, _TILE):
         count = min(_TILE, paths - head)
         blocks = range(head // BLOCK, (head + count - 1) // BLOCK + 1)
         noise = BlockNoise(seed, blocks, count, dtype=torch.float64)
-        books.append(play.tile(law(seed, blocks, head, count), noise))
-    joined = {key: torch.cat([tile[key] for tile in books]).numpy() for key in books[0]}
+        played.append(play.tile(law(seed, blocks, head, count), noise))
+    joined = {key: torch.cat([tile[key] for tile in played]).numpy() for key in played[0]}
     change = log_partition_change(device, first, last) if kind == "equilibrium" else None
-    return Driven.from_books(
+    return Driven.from_tiles(
         device=device,
         program=program,
-        books=joined,
+        found=joined,
         grid=grid,
         kept=kept,
         stepper=chosen,

@@ -3,12 +3,11 @@
 from thermohw.solver.answer import Inverse, Solution
 from thermohw.solver.average import average_covariance, covariance_error, mean_error, product_error
 from thermohw.solver.budget import Budget
-from thermohw.solver.run import ActiveBooks, ActiveRun, evolve
+from thermohw.solver.run import ActiveRun, evolve
 from thermohw.solver.shortfall import Shortfall
 from thermohw.solver.solve import invert, solve
 
 __all__ = [
-    "ActiveBooks",
     "ActiveRun",
     "Budget",
     "Inverse",

@@ -12,9 +12,9 @@ from thermohw.units import engineering
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from thermohw.books import Books
     from thermohw.circuit import Program
     from thermohw.solver.budget import Budget
-    from thermohw.solver.run import ActiveBooks
 
 __all__ = ["Answer", "Inverse", "Solution"]
 
@@ -48,7 +48,7 @@ class Answer:
     condition: float
     slowest: float
     budget: Budget
-    books: ActiveBooks | None
+    books: Books | None
     program: Program
 
     @property

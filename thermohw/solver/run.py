@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from thermohw.books import Books
 from thermohw.circuit import ActiveDevice, active_law
 from thermohw.errors import InputError
-from thermohw.estimate import Estimate
 from thermohw.solver.noise import PathNoise
 from thermohw.solver.stepper import ActiveStepper
 from thermohw.units import engineering, parse
@@ -24,57 +24,10 @@ from thermohw.units import engineering, parse
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["ActiveBooks", "ActiveRun", "check_counts", "evolve", "march", "step_of"]
+__all__ = ["ActiveRun", "check_counts", "evolve", "march", "step_of"]
 
 _FRAMES = 64
 MOST_STEPS = 50_000_000
-
-
-@dataclass(frozen=True, eq=False)
-class ActiveBooks:
-    """Energy books of every path, joule, float64.
-
-    Attributes:
-        names: of the accounts: "heat.<bath>", "work.emf.<element>", "work.<active element>",
-            "work.noise.<node>".
-        accounts: shape (paths, accounts); heat counts into the bath, work onto the circuit.
-        energy_change: of the stored energy, shape (paths,).
-        residual: energy change less works plus heats, shape (paths,).
-        k_t: joule per k T of the scale.
-        static: joule from the supplies of the amplifiers, beside what they deliver.
-    """
-
-    names: tuple[str, ...]
-    accounts: NDArray[Any]
-    energy_change: NDArray[Any]
-    residual: NDArray[Any]
-    k_t: float
-    static: float
-
-    def total(self, prefix: str) -> NDArray[Any]:
-        """Sum of all accounts whose name starts with `prefix`, shape (paths,), joule."""
-        chosen = [i for i, name in enumerate(self.names) if name.startswith(prefix)]
-        return self.accounts[:, chosen].sum(1)
-
-    def mean(self, prefix: str) -> Estimate:
-        """Mean over paths of a total, joule; unpacks as (value, standard error)."""
-        return Estimate.from_paths(self.total(prefix))
-
-    def __str__(self) -> str:
-        rows = {"heat of the resistors": "heat.", "work of the sources": "work.emf.",
-                "work of the noise sources": "work.noise."}  # fmt: skip
-        lines = []
-        for label, prefix in rows.items():
-            value, error = self.mean(prefix)
-            lines.append(f"{label:28}{engineering(value, 'J'):>12} +- {engineering(error, 'J', 2)}")
-        work = self.total("work.") - self.total("work.emf.") - self.total("work.noise.")
-        lines.append(f"{'work of active elements':28}{engineering(float(work.mean()), 'J'):>12}")
-        change = float(self.energy_change.mean())
-        lines.append(f"{'change of stored energy':28}{engineering(change, 'J'):>12}")
-        lines.append(f"{'largest residual of a path':28}"
-                     f"{engineering(float(np.abs(self.residual).max()), 'J'):>12}")  # fmt: skip
-        lines.append(f"{'supply, at rest':28}{engineering(self.static, 'J'):>12}")
-        return "\n".join(lines)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +42,9 @@ class ActiveRun:
         mean: of the efforts over paths (V, A), shape (frames, n).
         variance: of the efforts over paths, shape (frames, n).
         end: efforts of every path at the end, shape (paths, n).
-        books: None where none were kept.
+        static: joule from the supplies of the amplifiers, beside what they deliver.
+        books: accounts of every path: "heat.<bath>", "work.emf.<element>", "work.<active
+            element>", "work.noise.<node>"; None where none were kept.
     """
 
     device: ActiveDevice
@@ -99,14 +54,17 @@ class ActiveRun:
     mean: NDArray[Any]
     variance: NDArray[Any]
     end: NDArray[Any]
-    books: ActiveBooks | None
+    static: float
+    books: Books | None
 
     def __str__(self) -> str:
         head = (
             f"{self.device.name}: {len(self.end)} paths for {engineering(self.duration, 's')} in "
             f"steps of {engineering(self.step, 's')}"
         )
-        return head if self.books is None else f"{head}\n{self.books}"
+        rest = f"  {'supplies, at rest':<28}{self.static / self.device.scale.energy:12.5g} kT = "
+        rest += engineering(self.static, "J")
+        return head if self.books is None else f"{head}\n{self.books}\n{rest}"
 
 
 def evolve(
@@ -204,22 +162,17 @@ def march(
             frames.append((efforts.mean(0), efforts.var(0)))
     scale, kept_books = device.scale, None
     if books:
-        law = stepper.law.books
-        change = stepper.energy(state) - before
-        residual = change - accounts @ law.signs
-        kept_books = ActiveBooks(
-            law.names,
-            accounts * scale.energy,
-            change * scale.energy,
-            residual * scale.energy,
-            scale.energy,
-            float(device.amplifiers.quiescent.sum()) * lasts * scale.time,
-        )
+        names, unit_energy = stepper.law.books.names, scale.energy
+        booked = {name: accounts[:, i] * unit_energy for i, name in enumerate(names)}
+        booked |= {"energy.start": before * unit_energy}
+        booked |= {"energy.end": stepper.energy(state) * unit_energy}
+        kept_books = Books(booked, unit_energy, device.temperatures)
+    static = float(device.amplifiers.quiescent.sum()) * lasts * scale.time
     means, variances = (np.array(x) for x in zip(*frames, strict=True))
     times = np.concatenate([[0], kept]) * h * scale.time
     return ActiveRun(
         device, lasts * scale.time, h * scale.time, times, means * unit, variances * unit**2,
-        efforts * unit, kept_books,
+        efforts * unit, static, kept_books,
     ), state  # fmt: skip
 
 

@@ -24,11 +24,13 @@ from thermohw.errors import InputError
 from thermohw.solver.answer import Inverse, Solution
 from thermohw.solver.average import Batches
 from thermohw.solver.budget import Budget, budget
-from thermohw.solver.run import ActiveBooks, check_counts, march, seconds, step_of
+from thermohw.solver.run import check_counts, march, seconds, step_of
 from thermohw.solver.shortfall import Shortfall
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from thermohw.books import Books
 
 __all__ = ["invert", "solve"]
 
@@ -150,7 +152,7 @@ class _Heard:
     times: NDArray[Any]
     trajectory: NDArray[Any]
     budget: Budget
-    books: ActiveBooks | None
+    books: Books | None
 
 
 def _listen(
