@@ -70,7 +70,10 @@ def studies(bench: Bench, folder: Path, dice: Dice, court: Court) -> int:
     )
     if verb in ("results.json", "study.json"):
         file = made / verb
-        tree = alter_tree(json.loads(file.read_text()), dice, mild=dice.often(50))
+        tree = json.loads(file.read_text())
+        if verb == "results.json" and dice.often(75):  # an older one, whose reader stands alone
+            del tree["minor"], tree["provenance"]["sha256"]
+        tree = alter_tree(tree, dice, mild=dice.often(50))
         data = json.dumps(tree).encode()
         file.write_bytes(alter_bytes(data, dice) if dice.often(15) else data)
         if verb == "results.json":

@@ -89,6 +89,55 @@ def test_the_page_says_what_the_checksums_of_the_cells_say(folder, tmp_path):
         assert [word for word in words.values() if word in text] == [words[name]]
 
 
+FIRST = '"value": '
+
+
+def digit(old):
+    """The first digit of the first number that the study concludes is another one."""
+    at = old.index(FIRST) + len(FIRST)
+    at += old[at] == "-"
+    return old[:at] + ("7" if old[at] != "7" else "8") + old[at + 1 :]
+
+
+@pytest.mark.parametrize(
+    ("place", "edit", "words"),
+    [
+        ("results.json", digit, "differs from its checksum"),
+        ("results.json", lambda old: old.replace("it falls", "it rises"), "differs from its"),
+        ("results.json", lambda old: old.replace('"minor"', '"minos"'), "carries checksums"),
+        ("results.json", lambda old: old.replace('"sha256"', '"sha25v"'), "lacks checksums"),
+        ("results.json", lambda old: old.replace('"wall": ', '"wall": 1'), "differs from its"),
+        ("results.json", lambda old: old.replace('"results.json"', '"results.jsoo"'), "differs"),
+        ("figures/rms.svg", lambda old: old.replace(">rms of", ">ams of"), "differs from its"),
+    ],
+)
+def test_a_digit_that_changed_comes_into_no_page(folder, tmp_path, place, edit, words):
+    made = shutil.copytree(folder, tmp_path / "copy")
+    (made / "index.html").unlink()
+    old = (made / place).read_text(encoding="utf-8")
+    (made / place).write_text(edit(old), encoding="utf-8")
+    assert edit(old) != old
+    with pytest.raises(InputError, match=f"{place}: {words}"):
+        report(made)
+    assert not (made / "index.html").exists()
+
+
+def test_results_laid_out_anew_are_sound_and_older_ones_are_read(folder, tmp_path):
+    made = shutil.copytree(folder, tmp_path / "copy")
+    table = json.loads((made / "results.json").read_text(encoding="utf-8"))
+    assert {*table["provenance"]["sha256"]} == {
+        "results.json",
+        "figures/rms.svg",
+        "figures/pair.svg",
+    }
+    (made / "results.json").write_text(json.dumps(table, sort_keys=True, ensure_ascii=True))
+    assert "results.json, figures equal their checksums" in Page(report(made)).text
+    del table["minor"], table["provenance"]["sha256"]
+    table["numbers"]["rms.4"]["value"] = 7.0
+    (made / "results.json").write_text(json.dumps(table))
+    assert "results.json, figures have no checksums" in Page(report(made)).text
+
+
 def test_damaged_results_are_one_line(folder, tmp_path):
     for text in ("{", "{}", '{"format": "thermohw-study/1"}'):
         (tmp_path / "results.json").write_text(text)

@@ -1,9 +1,10 @@
 """The page of a study: a pure function of its folder, results.json and the figures beside it.
 
 Figures are put into the page as drawings whose colours follow light and dark; their files stay for
-papers. Of results.h5 the page says whether it equals its checksums. The page is self-contained, and
-the same folder gives the same bytes. The folder may be a stranger's: only files in it are read, and
-of figures only shapes and text come into the page.
+papers. results.json and the figures must equal their checksums, where the study's version made any;
+of results.h5 the page says whether it does. The page is self-contained, and the same folder gives
+the same bytes. The folder may be a stranger's: only files in it are read, and of figures only
+shapes and text come into the page.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ from typing import Any
 
 from thermohw import outputs
 from thermohw.errors import InputError, StoreError
-from thermohw.intake import MOST_TABLE, parse_json, read_text
+from thermohw.intake import MOST_TABLE, read_text
 from thermohw.report.figures.canvas import Picture, inline
 from thermohw.report.numerals import measured, plain
 from thermohw.report.page import render
 from thermohw.report.verdicts import Verdicts, typeset
 from thermohw.store.results import check_results
+from thermohw.store.summary import Sums, read_summary, require_sum
 
 __all__ = ["is_study", "study_page", "write_study_page"]
 
@@ -65,11 +67,12 @@ def study_page(folder: Path) -> str:
     """
     file = folder / "results.json"
     try:
-        table = parse_json(_text(folder, "results.json"), str(file))
+        table, sums = read_summary(_text(folder, "results.json"), str(file))
         if table.get("format") != _FORMAT:
             raise InputError(f"is not of format {_FORMAT}", where=str(file))
-        figures = [_figure(folder, entry) for entry in table["figures"]]
+        figures = [_figure(folder, entry, sums) for entry in table["figures"]]
         verdicts = Verdicts.of(table)
+        words = "have no" if sums is None else "equal their"
         content: dict[str, Any] = {
             "study": table["study"],
             "title": table["title"],
@@ -84,7 +87,11 @@ def study_page(folder: Path) -> str:
             "verdict": _sentence(verdicts),
             "stats": _stats(table),
             "parameters": [(key, _words(value)) for key, value in table["parameters"].items()],
-            "provenance": [*_origin(table["provenance"]), ("results.h5", _cells(folder))],
+            "provenance": [
+                *_origin(table["provenance"]),
+                ("results.json, figures", f"{words} checksums"),
+                ("results.h5", _cells(folder)),
+            ],
             "version": table["provenance"]["thermohw"],
         }
         return render("study.html.j2", **content)
@@ -111,15 +118,17 @@ def _text(folder: Path, *names: str) -> str:
     return read_text(path, MOST_TABLE)
 
 
-def _figure(folder: Path, entry: dict[str, Any]) -> _Drawn:
+def _figure(folder: Path, entry: dict[str, Any], sums: Sums | None) -> _Drawn:
     name, caption = entry["name"], typeset(entry["caption"])
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise InputError(f"{name!r} is no name of a figure", where=str(folder / "results.json"))
+    where = str(folder / "figures" / f"{name}.svg")
     document = _text(folder, "figures", f"{name}.svg")
+    require_sum(document, f"figures/{name}.svg", sums, where)
     try:
         drawing = inline(document, f"figure-{name}", caption)
     except ValueError as error:
-        raise InputError(str(error), where=str(folder / "figures" / f"{name}.svg")) from error
+        raise InputError(str(error), where=where) from error
     wide = entry["width"] > _WIDE
     return _Drawn(Picture(drawing, caption, caption), name, wide, round(_ENLARGED * entry["width"]))
 
@@ -218,6 +227,6 @@ def _origin(provenance: dict[str, Any]) -> list[tuple[str, str]]:
     rows = [
         (names.get(key, key), str(value))
         for key, value in provenance.items()
-        if value != "" and key != "seconds"
+        if value != "" and key not in ("seconds", "sha256")
     ]
     return [*rows, ("last run took", _duration(seconds["wall"]))]

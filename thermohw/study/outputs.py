@@ -3,7 +3,8 @@ r"""What a finished study leaves in its folder.
 All of it but the last line is written anew every time the study is run:
 
     results.json    format thermohw-study/1: parameters, numbers, tables, checks, findings; the same
-                    bytes for the same parameters, but for `provenance`
+                    bytes for the same parameters, but for `provenance`; counts itself and the
+                    drawings of figures/ (`thermohw.store.summary`)
     results.h5      every cell's keys and values
     figures/        PNG and SVG
     index.html      the page, a function of the two above
@@ -13,7 +14,6 @@ All of it but the last line is written anew every time the study is run:
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -65,14 +65,18 @@ def write_outputs(
     from thermohw.report.study import write_study_page
     from thermohw.report.study_figures import figure_files
     from thermohw.store.results import StudyResults, write_results
+    from thermohw.store.summary import summary_text
 
     path, study = folder.path, found.study
     origin = _provenance(finished, ending)
     try:
         figures = path / "figures"
+        drawings: dict[str, bytes] = {}
         for name, figure in sheet.drawn.items():
             for suffix, content in figure_files(figure, name).items():
                 replace_file(figures / f"{name}.{suffix}", content)
+                if suffix == "svg":
+                    drawings[f"figures/{name}.svg"] = content
         for file in figures.iterdir():
             if file.suffix in (".png", ".svg") and file.stem not in sheet.drawn:
                 file.unlink()
@@ -87,7 +91,7 @@ def write_outputs(
             **sheet.to_dict(),
             "provenance": origin,
         }
-        text = json.dumps(table, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        text = summary_text(table, drawings)
         write_results(
             path / "results.h5",
             StudyResults(
