@@ -190,3 +190,37 @@ def test_codes_of_late_readings_are_counted(tmp_path):
 def test_reasons(tmp_path):
     check = reading_filter(run(tmp_path / "exact.h5", *CLOCKED))
     assert check.status == "not-applicable" and "no noisy readings" in check.detail
+
+
+def test_readings_noisier_than_the_file_says(tmp_path, monkeypatch):
+    """The filter of noisier readings is the same filter, and what it leads to explains itself by
+    twins; with latency or a gain nothing else looks at the noise. 5 % more of it are 10 % of R, a
+    half of P + R or so, against an error of sqrt(2/(2048 x 40 independent readings)) = .5 %.
+    """
+    cases = {
+        "late": [*NOISY, LATE],
+        "gain": [*NOISY, "protocol.sense_gain=1.5", "simulate.dtype=float32"],
+        "board": [*BOARD, "simulate.dtype=float32"],
+    }
+    for name, kind in cases.items():
+        check = reading_filter(run(tmp_path / f"{name}.h5", *kind, paths=2048))
+        assert check.status == "holds" and "as the largest of" in check.detail, check.detail
+    right = Controller.act
+
+    def act(self, voltage, tick, *, noise=None, **options):
+        return right(self, voltage, tick, noise=None if noise is None else 1.05 * noise, **options)
+
+    monkeypatch.setattr(Controller, "act", act)
+    for name, kind in cases.items():
+        check = reading_filter(run(tmp_path / f"{name} wrong.h5", *kind, paths=2048))
+        assert check.status == "violated" and check.value is not None, check.detail
+        assert check.power is not None and 0.02 < check.value < 0.11
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [("protocol.adc_bits=8", "behind a converter"), ("protocol.hold_droop=3 us", "that remember")],
+)
+def test_where_the_noise_of_readings_does_not_show(tmp_path, more, words):
+    check = reading_filter(run(tmp_path / "run.h5", *NOISY, more))
+    assert check.status == "holds" and words in check.detail

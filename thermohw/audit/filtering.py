@@ -23,6 +23,13 @@ unit roundoffs of the sum of their sizes, for every piece of a tick; in float64 
 and Phi differ by more, 1e-9 being far above that and far below what any wrong filter does. The
 power is the relative error of K (r - m-), or of the pushes, that would have been called.
 
+How noisy the readings really were, none of that sees: a filter handed noisier readings than R says
+is still the filter, and the law is asked at what it made of them. Their surprises are: for any
+linear filter E (r - m-)_i^2 = (P- + R)_ii, whatever the control and the start law's shape. The sums
+of the squares along every path, averaged over paths, are held against that of the recursion, of
+every coordinate and of all. Not so behind a converter, whose steps are no noise of known variance,
+nor where sources remember, which the filter does not know.
+
 Two routes to covariances, eps = 1e-9 of their size apart, differ by at most (eps/2) |M| tr (1 - K)
 in the I of a reading, 1 - K being similar to (1 + M)^-1, and by (n/2) eps lambda_max/lambda_min in
 (1/2) ln det P_N. Beside it stand the roundoffs of logarithms near 0, and of the eigenvalues of P_0.
@@ -31,14 +38,14 @@ A covariance whose smallest eigenvalue is uncertain by more than 1e-3 has no det
 
 from __future__ import annotations
 
-from math import inf, sqrt
+from math import inf, isfinite, sqrt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
 
 from thermohw.audit.verdict import Check, not_applicable
-from thermohw.estimate import HOLDS, VIOLATED
+from thermohw.estimate import FEWEST, HOLDS, VIOLATED, Estimate, judge, largest_of
 from thermohw.thermo import Kernels
 from thermohw.thermo.residuals import kept_ticks, source_scale
 from thermohw.thermo.updates import pieces_before
@@ -78,6 +85,7 @@ def reading_filter(evidence: Evidence) -> Check:
     if evidence.filter:
         gaps = _gaps(evidence, circuit, law) + gaps
     wrong = [gap for gap in gaps if not gap.distance <= gap.allowed]
+    surprise = _surprise(evidence, law)
     if wrong:
         worst = max(wrong, key=lambda gap: gap.distance / gap.allowed)
         detail = "; ".join(gap.wrong for gap in wrong)
@@ -86,7 +94,69 @@ def reading_filter(evidence: Evidence) -> Check:
         return not_applicable(name, "the run kept no readings and predictions")
     least = max(gaps, key=lambda gap: gap.reach)
     detail = "; ".join(gap.right for gap in gaps)
+    if isinstance(surprise, str):
+        detail += f"; {surprise}" * bool(surprise)
+    else:
+        status, off, text = surprise
+        if status != HOLDS:
+            return Check(name, status, off.value, 0.0, off.stderr, text, power=off.power())
+        detail += f"; {text}"
     return Check(name, HOLDS, least.slope, 0.0, None, detail, power=least.reach)
+
+
+class _Surprise(NamedTuple):
+    """How far squares of reading less prediction are off."""
+
+    status: str
+    excess: Estimate
+    text: str
+
+
+def _surprise(evidence: Evidence, law: _Law) -> _Surprise | str:
+    """The squares of reading less prediction against the recursion's; or why they are not held
+    against it, in words.
+    """
+    plan, n = evidence.plan, evidence.paths
+    table = evidence.filter.get("surprise")
+    if plan.adc is not None:
+        return "behind a converter the noise of readings does not show"
+    if not plan.chain.lag.is_ideal:
+        return "with sources that remember the noise of readings does not show"
+    if table is None or n < FEWEST:
+        return ""
+    arrived = {piece.applies for piece in plan.timeline}
+    means = np.sum([row for tick, row in enumerate(law.spread) if tick in arrived], axis=0)
+    rows = [
+        _excess(sums / n, n, float(mean))
+        for sums, mean in zip(table, np.append(means, means.sum()), strict=True)
+    ]
+    *single, whole = rows
+    found = [(whole, "all readings", 1)]
+    if len(single) > 1:
+        names = evidence.setting.device.coordinates
+        found += [
+            (one, f"readings of {name}", len(single))
+            for one, name in zip(single, names, strict=True)
+        ]
+    families = min(len(found), 2)
+    z = [largest_of(largest_of(one.z(), count), families) for one, _, count in found]
+    most = int(np.argmax([abs(x) if isfinite(x) else inf for x in z]))
+    status = judge(z[most])
+    one, what, _ = found[0 if status == HOLDS else most]
+    text = (
+        f"squares of {what} less prediction are {one.value:+.3%} +- {one.stderr:.3%} off what "
+        f"circuit and reading noise make them, z = {z[most]:+.2f} as the largest of {len(found)} "
+        f"(of all readings seen if {whole.power(count=families):.2%} off)"
+    )
+    return _Surprise(status, one, text)
+
+
+def _excess(powers: NDArray[np.float64], n: int, mean: float) -> Estimate:
+    """Relative excess over `mean` of n paths' numbers, from the means of their first powers."""
+    first, second, third = map(float, powers)
+    square = max(second - first**2, 0.0)
+    cube = third - 3.0 * first * second + 2.0 * first**3
+    return (Estimate.from_sums(n, first, n * square, n * cube) - mean) * (1.0 / mean)
 
 
 def _gaps(evidence: Evidence, circuit: _Circuit, law: _Law) -> list[_Gap]:
@@ -94,7 +164,9 @@ def _gaps(evidence: Evidence, circuit: _Circuit, law: _Law) -> list[_Gap]:
     plan, device = evidence.plan, evidence.plan.protocol.board
     unit = {name: device.effort_scale for name in evidence.filter}
     unit["source"] = source_scale(plan)
-    kept = {name: table / unit[name] for name, table in evidence.filter.items()}
+    kept = {
+        name: table / unit[name] for name, table in evidence.filter.items() if name != "surprise"
+    }
     arrived = {piece.applies for piece in plan.timeline}
     ticks, before = kept_ticks(plan.schedule.ticks).tolist(), pieces_before(plan)
     gains = law.gains
@@ -191,11 +263,13 @@ class _Law(NamedTuple):
     Attributes:
         gains: K at the ticks that were asked for, shape (n, n).
         told: information of every reading and what rounding explains of it, nats.
+        spread: variances of every reading less its prediction, shape (n,).
         covariance: at the end of the run, shape (n, n).
     """
 
     gains: dict[int, NDArray[Any]]
     told: list[tuple[float, float]]
+    spread: list[NDArray[np.float64]]
     covariance: NDArray[np.float64]
 
 
@@ -232,12 +306,13 @@ class _Circuit:
         noise = np.square(self._plan.reading_noise / np.asarray(self._plan.chain.sense.gain))
         covariance, n = self.covariance, len(self.mean)
         row = np.broadcast_to(noise, n)
-        reading, size, found = np.diag(row), np.sqrt(row), _Law({}, [], covariance)
+        reading, size, found = np.diag(row), np.sqrt(row), _Law({}, [], [], covariance)
         laws: dict[float, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
         for piece in self._plan.timeline:
             if piece.reads:
                 # K^T = (P + R)^-1 P, both symmetric
                 gain = np.linalg.solve(covariance + reading, covariance).T
+                found.spread.append(np.diag(covariance) + row)
                 if piece.tick in ticks:
                     found.gains[piece.tick] = gain
                 scaled = covariance / size[:, None] / size

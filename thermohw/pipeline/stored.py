@@ -14,8 +14,9 @@ import torch
 from tqdm import tqdm
 
 from thermohw.errors import StoreError
-from thermohw.integrate import BLOCK, Recorder, saved_ticks, tiles
+from thermohw.integrate import Recorder, saved_ticks, tiles
 from thermohw.integrate.tile_run import late_parts
+from thermohw.noise import BLOCK
 from thermohw.pipeline.channels import (
     ENERGIES,
     ledger_channels,
@@ -27,6 +28,7 @@ from thermohw.pipeline.channels import (
 from thermohw.store import Layout, Result, RunWriter, content_hash, state_bytes, time_block
 from thermohw.thermo import Profile
 from thermohw.thermo.residuals import SUMS
+from thermohw.thermo.updates import SURPRISES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -150,9 +152,11 @@ def _finish_tile(
                 totals["codes"] = totals["codes"] + run.tile.paths * np.array([1.0, nats])
             if "residuals" in results:
                 _add(totals, "residual", results["residuals"], ("sums", "power", "products"))
+            _add(totals, "filter", results.get("filter", {}), ("surprise",))
             if run.tile.first == 0:
+                kept = {k: v for k, v in results.get("filter", {}).items() if k != "surprise"}
                 _add(totals, "residual", results.get("residuals", {}), ("states", "sources"))
-                _add(totals, "filter", results.get("filter", {}))
+                _add(totals, "filter", kept)
             totals["peaks"] = np.maximum(totals["peaks"], results["peaks"]["peaks"].numpy())
         writer.commit(state | {f"total/{name}": value for name, value in totals.items()})
         bar.update(1)
@@ -217,12 +221,19 @@ def _filter_results(probe: TileRun) -> tuple[Result, ...]:
         "before": ("V", "coordinate", "its mean after the reading before"),
         "source": (source, "controlled", "sources in force since, piece by piece"),
     }
-    return tuple(
+    rows = tuple(
         Result(f"filter.{name}", tuple(carry[name].shape), unit,
                dims=(*kept, *("piece_between",) * (name == "source"), last),
                attrs={"long_name": about})
         for name, (unit, last, about) in table.items()
     )  # fmt: skip
+    about = (
+        "sums over paths: squares of reading less prediction along a path, thermal units, that "
+        "squared and cubed; in the last row of all coordinates together"
+    )
+    shape = plan.protocol.board.dim + 1, len(SURPRISES)
+    dims = ("coordinate_or_all", "surprise_sum")
+    return (*rows, Result("filter.surprise", shape, "1", dims=dims, attrs={"long_name": about}))
 
 
 def _layout(engine: Engine, paths: int, every: int) -> Layout:

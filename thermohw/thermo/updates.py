@@ -8,6 +8,13 @@ is compared with that: a wrong filter would explain itself. So reading, predicti
 few paths are kept at the ticks where states and sources are (`thermohw.thermo.residuals`), with the
 estimate of the tick before and the sources in force since. An audit works K, Phi and the pushes out
 from the device in the file and does both again.
+
+None of that sees how large the noise of a reading really was. What a reading says beyond the
+prediction does: for a linear filter
+
+    E (r - m-)_i^2 = (P- + R)_ii        whatever the control and the start law's shape,
+
+so the squares are summed along every path, and their first three powers over paths.
 """
 
 from __future__ import annotations
@@ -22,7 +29,10 @@ if TYPE_CHECKING:
     from thermohw.control import Piece, Plan
     from thermohw.integrate import Carry, Step
 
-__all__ = ["Updates", "pieces_before"]
+__all__ = ["SURPRISES", "Updates", "pieces_before"]
+
+SURPRISES = ("sum", "square", "cube")
+"""Columns of `surprise`: sums over paths of x, x^2 and x^3, x a path's sum of (r - m-)^2."""
 
 
 def pieces_before(plan: Plan) -> list[list[Piece]]:
@@ -47,6 +57,9 @@ class Updates:
     def __init__(self, plan: Plan) -> None:
         self._plan, self._before = plan, pieces_before(plan)
         self._slot = {int(tick): s for s, tick in enumerate(kept_ticks(plan.schedule.ticks))}
+        self._first: dict[int, float] = {}  # when a decision starts to act
+        for piece in plan.timeline:
+            self._first.setdefault(piece.applies, piece.start)
 
     def init(self, state: torch.Tensor) -> Carry:
         """Nothing kept."""
@@ -59,6 +72,7 @@ class Updates:
         }
         sources = max(most, 1), len(source_scale(self._plan))
         carry["source"] = torch.zeros(*kept, *sources, dtype=torch.float64)
+        carry["surprise"] = torch.zeros(len(state), n, dtype=torch.float64)
         return carry
 
     def update(self, carry: Carry, step: Step) -> None:
@@ -73,6 +87,9 @@ class Updates:
         if control.reading is None:  # at rest, or of an older checkpoint
             return
         assert control.predicted is not None and control.estimate is not None
+        if step.piece.start == self._first.get(control.tick):
+            told = self._plan.chain.sense.undo(control.reading).double()
+            carry["surprise"].add_((told - control.predicted.double()).square_())
         if control.tick in self._slot:
             slot = self._slot[control.tick]
             carry["reading"][slot] = control.reading[:rows].double()
@@ -83,8 +100,16 @@ class Updates:
 
     def result(self, carry: Carry, state: torch.Tensor) -> Carry:
         """reading, predicted, estimate, before (ticks, paths, n) in V and A; source (ticks, paths,
-        pieces, sources) in V or A.
+        pieces, sources) in V or A; surprise (n + 1, 3) of every coordinate and, last, of their sum,
+        thermal units.
         """
         efforts = torch.from_numpy(self._plan.protocol.board.effort_scale)
         source = torch.from_numpy(source_scale(self._plan))
-        return {name: x * (source if name == "source" else efforts) for name, x in carry.items()}
+        squares = carry["surprise"]
+        x = torch.cat([squares, squares.sum(1, True)], 1)
+        found = {
+            name: table * (source if name == "source" else efforts)
+            for name, table in carry.items()
+            if name != "surprise"
+        }
+        return found | {"surprise": torch.stack([x.sum(0), (x**2).sum(0), (x**3).sum(0)], 1)}
