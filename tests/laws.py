@@ -25,7 +25,8 @@ from problems import (
 
 from thermohw.circuit import LinearDevice, steady_heat, steady_production
 from thermohw.control import Control, Piece
-from thermohw.integrate import HeldNetwork, Recording, Step, Stepper
+from thermohw.integrate import HeldNetwork, Step, Stepper
+from thermohw.noise import Recording
 from thermohw.thermo import Ledger, PathRatio, Pumping
 
 

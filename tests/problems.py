@@ -28,7 +28,8 @@ from scipy.interpolate import make_interp_spline
 
 from thermohw.circuit import LinearDevice, Scale, load_device, node_moments
 from thermohw.control import Protocol
-from thermohw.integrate import Engine, Recording, Tile, TileRun, make_engine, tiles
+from thermohw.integrate import Engine, Tile, TileRun, make_engine, tiles
+from thermohw.noise import Recording
 from thermohw.process import OU, VE, Process
 from thermohw.score import ExactScore
 from thermohw.target import gaussian, gaussian_mixture

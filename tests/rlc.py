@@ -11,7 +11,8 @@ from scipy.linalg import expm
 from thermohw.circuit import LinearDevice, build_device
 from thermohw.control import Control, Piece
 from thermohw.datasheet import Capacitor, Datasheet, Inductor, Mutual, Node, Quantity, Resistor
-from thermohw.integrate import Recording, Step, Stepper
+from thermohw.integrate import Step, Stepper
+from thermohw.noise import Recording
 
 
 def network(

@@ -15,7 +15,8 @@ from thermohw.audit.gather import gather
 from thermohw.audit.residuals import gain, noise_temperature
 from thermohw.audit.samples import compare, sample_law
 from thermohw.errors import InputError
-from thermohw.integrate import BlockNoise, make_engine, tiles
+from thermohw.integrate import make_engine, tiles
+from thermohw.noise import BlockNoise
 from thermohw.pipeline import load_spec, run_spec
 from thermohw.pipeline.build import build_setting
 from thermohw.thermo import Residuals, correlations
@@ -52,8 +53,8 @@ def share(monkeypatch, covariance):
     """Normals of unit variance that nodes share as the covariance says."""
     right, mix = BlockNoise.normals, np.linalg.cholesky(covariance)
 
-    def normals(self, width):
-        drawn = right(self, width)
+    def normals(self, width, tick):
+        drawn = right(self, width, tick)
         return drawn.copy_(drawn @ drawn.new_tensor(mix.T))
 
     monkeypatch.setattr(BlockNoise, "normals", normals)

@@ -65,7 +65,7 @@ class Pulses:
     def __init__(self, lead: int = 0, paths: int = 1) -> None:
         self.lead, self.paths, self.drawn = lead, paths, 0
 
-    def normals(self, width: int) -> torch.Tensor:
+    def normals(self, width: int, tick: int) -> torch.Tensor:
         rows = torch.zeros(self.paths, width, dtype=F64)
         if self.paths > 1:
             first = self.lead + self.drawn

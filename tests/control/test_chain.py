@@ -25,7 +25,8 @@ from thermohw.control.chain import (
     code_curve,
 )
 from thermohw.errors import InputError
-from thermohw.integrate import Recording, Tile, make_engine
+from thermohw.integrate import Tile, make_engine
+from thermohw.noise import Recording
 from thermohw.process import OU
 from thermohw.target import gaussian
 

@@ -13,7 +13,7 @@ from scipy.integrate import quad
 from thermohw.circuit import relaxation
 from thermohw.control import Protocol, make_plan, make_schedule
 from thermohw.errors import InputError
-from thermohw.integrate import Recording
+from thermohw.noise import Recording
 from thermohw.process import OU, VE, VP, Process
 from thermohw.score import Score
 from thermohw.target import gaussian

@@ -8,8 +8,9 @@ from acceptance import assert_z
 from problems import F64, halved, make, mixture_protocol, simulate
 
 from thermohw.errors import InputError
-from thermohw.integrate import BLOCK, Recording, tiles
+from thermohw.integrate import tiles
 from thermohw.integrate.recorder import Recorder, saved_ticks
+from thermohw.noise import BLOCK, Recording
 from thermohw.thermo import Pumping
 
 
@@ -98,10 +99,10 @@ def test_replay_is_the_run() -> None:
     """A recorded stream plays the same run: what steppers are given is all they use."""
     engine = make(mixture_protocol("current", "clocked", 32), seed=9)
     straight = simulate(engine, 4096)
-    from thermohw.integrate import BlockNoise
+    from thermohw.noise import BlockNoise
 
     noise = BlockNoise(9, (0,), 4096, dtype=F64)
-    tape = torch.stack([noise.normals(2).clone() for _ in range(32)])
+    tape = torch.stack([noise.normals(2, tick).clone() for tick in range(32)])
     replay = simulate(engine, 4096, noise=Recording(tape))
     assert torch.equal(replay.end, straight.end)
     assert torch.equal(replay.results["ledger"]["heat"], straight.results["ledger"]["heat"])

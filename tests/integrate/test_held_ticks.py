@@ -13,7 +13,8 @@ from scipy.linalg import expm
 
 from thermohw.circuit import LinearDevice, tick_moments
 from thermohw.control import Control, Piece
-from thermohw.integrate import HeldNetwork, HeldNodes, Recording, Step, Stepper
+from thermohw.integrate import HeldNetwork, HeldNodes, Step, Stepper
+from thermohw.noise import Recording
 
 
 def held(stepper: Stepper, h: float, state: torch.Tensor, source: torch.Tensor | None,

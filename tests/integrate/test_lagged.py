@@ -16,12 +16,13 @@ from thermohw.circuit import LinearDevice, load_device
 from thermohw.control import Control, Piece, Protocol
 from thermohw.control.chain import Lag
 from thermohw.errors import InputError
-from thermohw.integrate import Recording, Tile, make_engine, tiles
+from thermohw.integrate import Tile, make_engine, tiles
 from thermohw.integrate.held_network import HeldNetwork
 from thermohw.integrate.held_nodes import HeldNodes
 from thermohw.integrate.lag_moments import lag_moments
 from thermohw.integrate.lagged import LaggedNodes
 from thermohw.integrate.staircase import Staircase
+from thermohw.noise import Recording
 from thermohw.process import OU
 from thermohw.target import gaussian, gaussian_mixture
 

@@ -25,7 +25,8 @@ from problems import (
 from scipy.integrate import solve_ivp
 
 from thermohw.circuit import steady_heat
-from thermohw.integrate import Engine, Heun, Recording, Splitting, TileRun, tiles
+from thermohw.integrate import Engine, Heun, Splitting, TileRun, tiles
+from thermohw.noise import Recording
 
 ACCOUNTS = rates([-1.0, 1.0], [0.4, 0.4], [0.5, 0.5], 3.0)
 COSINE = float(np.cos(2.0) * np.exp(-0.8))  # E cos(2x) of the data

@@ -54,7 +54,8 @@ def test_a_tile_begun_without_batches_goes_on_as_it_was():
     """Checkpoints of versions that computed no more rows than paths continue to the same bits."""
     import torch
 
-    from thermohw.integrate import BlockNoise, Tile
+    from thermohw.integrate import Tile
+    from thermohw.noise import BlockNoise
     from thermohw.pipeline.observers import build_engine
 
     setting = build_setting(

@@ -10,8 +10,9 @@ from problems import F64, chain, make, mixture_protocol, simulate
 from thermohw.circuit import relaxation
 from thermohw.control import Protocol
 from thermohw.errors import InputError
-from thermohw.integrate import Engine, Recording, TileRun, tiles
+from thermohw.integrate import Engine, TileRun, tiles
 from thermohw.integrate.reference import sdeint_path
+from thermohw.noise import Recording
 from thermohw.target import gaussian_mixture
 
 PATHS = 5

@@ -19,9 +19,10 @@ from scipy.linalg import expm
 
 from thermohw.circuit import LinearDevice
 from thermohw.control import Control, Piece
-from thermohw.integrate import Recording, Rotating, Step, Stepper, make_stepper
+from thermohw.integrate import Rotating, Step, Stepper, make_stepper
 from thermohw.integrate.reference import sdeint_path
 from thermohw.integrate.rotation import rotation
+from thermohw.noise import Recording
 
 METHODS = ["euler", "heun", "splitting"]
 DEVICES = {"cell": lambda: cell(2.0), "pair": pair, "tangle": tangle}

@@ -10,7 +10,8 @@ from problems import F64, quadratic_mean, sigma_points
 from rlc import cell, first_law_residual, heat_of, held, network, pair, quadrature_heat, tangle
 
 from thermohw.circuit import LinearDevice, load_device, steady_heat, tick_moments
-from thermohw.integrate import BlockNoise, Cells, HeldNetwork, HeldNodes, make_stepper
+from thermohw.integrate import Cells, HeldNetwork, HeldNodes, make_stepper
+from thermohw.noise import BlockNoise
 
 
 def line(length: int = 8, ends: int = 2) -> LinearDevice:
@@ -172,8 +173,9 @@ def test_an_array_is_its_cells(method: str, wiring: str) -> None:
     from laws import at_rest
 
     from thermohw.control import Control, Piece
-    from thermohw.integrate import Recording, Rotating
+    from thermohw.integrate import Rotating
     from thermohw.integrate.choice import _CONTINUOUS
+    from thermohw.noise import Recording
 
     lossy = ("gnd", "a{}", 0.3, 0.5, 1.7)
     nodes = {f"a{i}": 1.0 for i in range(3)}

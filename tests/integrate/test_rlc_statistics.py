@@ -14,7 +14,8 @@ from rlc import cell, heat_of, pair
 
 from thermohw.circuit import LinearDevice, load_device, steady_heat
 from thermohw.control import Piece
-from thermohw.integrate import BlockNoise, Step, Stepper, make_stepper
+from thermohw.integrate import Step, Stepper, make_stepper
+from thermohw.noise import BlockNoise
 
 PATHS = 4096
 

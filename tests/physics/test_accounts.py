@@ -22,7 +22,8 @@ from problems import (
     simulate,
 )
 
-from thermohw.integrate import BLOCK, BlockNoise, Recording, tiles
+from thermohw.integrate import tiles
+from thermohw.noise import BLOCK, BlockNoise, Recording
 from thermohw.thermo import Pumping, nearest_neighbour_entropy
 
 PATHS = 49 * BLOCK  # 200,704
@@ -81,7 +82,7 @@ def clocked() -> dict[str, dict[str, np.ndarray]]:
                                       flux=True, dtype=F32)  # fmt: skip
     for tile in tiles(PATHS):
         noise = BlockNoise(0, tile.blocks, tile.paths, dtype=torch.float64)
-        fine = torch.stack([noise.normals(2).clone() for _ in range(256)])
+        fine = torch.stack([noise.normals(2, tick).clone() for tick in range(256)])
         tapes = {256: fine.float(), 128: halved(engines["emf", 256], fine).float()}
         start = engines["emf", 256].open(tile).state
         for wiring, rows in found.items():

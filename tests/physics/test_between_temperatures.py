@@ -20,7 +20,8 @@ from scipy.linalg import expm
 
 from thermohw.circuit import LinearDevice, load_device, steady_heat, steady_production, tick_moments
 from thermohw.control import Piece
-from thermohw.integrate import BlockNoise, make_stepper
+from thermohw.integrate import make_stepper
+from thermohw.noise import BlockNoise
 from thermohw.units import K_B
 
 PATHS = 4096

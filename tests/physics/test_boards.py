@@ -17,7 +17,8 @@ from problems import F64
 from thermohw.circuit import LinearDevice, load_device, steady_heat, steady_production
 from thermohw.control import Piece
 from thermohw.datasheet import device_names, load_datasheet
-from thermohw.integrate import BlockNoise, make_stepper
+from thermohw.integrate import make_stepper
+from thermohw.noise import BlockNoise
 from thermohw.units import K_B
 
 PATHS = 4096

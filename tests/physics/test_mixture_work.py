@@ -20,7 +20,7 @@ import torch
 from problems import expected, halved, make, rc1, tiles
 
 from thermohw.control import Protocol
-from thermohw.integrate import BLOCK, BlockNoise, Recording
+from thermohw.noise import BLOCK, BlockNoise, Recording
 from thermohw.process import OU
 from thermohw.score import ExactScore
 from thermohw.target import gaussian_mixture
@@ -107,7 +107,9 @@ def test_sampled_work(wiring: str) -> None:
     parts = []
     for tile in tiles(PATHS):
         noise = BlockNoise(7, tile.blocks, tile.paths, dtype=torch.float64)
-        tape = torch.stack([noise.normals(fine.stepper.normals).clone() for _ in range(TICKS[1])])
+        tape = torch.stack(
+            [noise.normals(fine.stepper.normals, tick).clone() for tick in range(TICKS[1])]
+        )
         state = fine.open(tile).state
         work = []
         for engine, normals in ((coarse, halved(fine, tape)), (fine, tape)):

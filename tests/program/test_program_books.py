@@ -11,7 +11,7 @@ from acceptance import assert_order, assert_z
 from scipy.integrate import solve_ivp
 
 from thermohw.circuit import load_device, steady_heat
-from thermohw.integrate import Recording
+from thermohw.noise import Recording
 from thermohw.program import Program, drive
 from thermohw.program.board import board_of
 from thermohw.program.grid import tick_grid

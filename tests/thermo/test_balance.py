@@ -10,7 +10,8 @@ from problems import chain
 from thermohw.circuit import LinearDevice, build_device, load_device, node_moments
 from thermohw.control import Control, Piece
 from thermohw.datasheet import read_datasheet
-from thermohw.integrate import HeldNetwork, HeldNodes, Recording
+from thermohw.integrate import HeldNetwork, HeldNodes
+from thermohw.noise import Recording
 from thermohw.thermo.balance import HeatBalance, NetworkBalance, heat_balance, watched_ticks
 
 ODD = """

@@ -11,7 +11,8 @@ from golden.runs import KINDS
 
 from thermohw.circuit import load_device, tick_moments
 from thermohw.control import make_plan
-from thermohw.integrate import BlockNoise, Engine, Recording, make_engine, tiles
+from thermohw.integrate import Engine, make_engine, tiles
+from thermohw.noise import BlockNoise, Recording
 from thermohw.pipeline import load_spec
 from thermohw.pipeline.build import build_setting
 from thermohw.thermo import CodeEntropy, Kernels, Residuals, Updates
@@ -84,7 +85,7 @@ def test_the_residual_is_the_noise_that_was_drawn(name):
     """One normal a step: r^2/Sigma is its square, whatever the control did."""
     run_engine, paths = engine(name), 50
     normals = BlockNoise(3, (0,), paths, dtype=torch.float64)
-    drawn = torch.stack([normals.normals(1).clone() for _ in range(40)])
+    drawn = torch.stack([normals.normals(1, tick).clone() for tick in range(40)])
     run = run_engine.open(tiles(paths)[0], noise=Recording(drawn))
     run.advance(40)
     found = sums(run)

@@ -22,8 +22,8 @@ from thermohw.audit.verdict import Check, not_applicable
 from thermohw.control import Controller
 from thermohw.estimate import HOLDS, VIOLATED, Estimate, judge
 from thermohw.intake import parse_json
-from thermohw.integrate import block_generator
 from thermohw.likelihood import Likelihood, evaluate
+from thermohw.noise import Stream, block_generator
 from thermohw.thermo import acquired, converter_information
 
 __all__ = ["recomputed"]
@@ -89,7 +89,7 @@ def _likelihood(evidence: Evidence) -> tuple[Likelihood, bool]:
     stored, target = evidence.parameters["likelihood"], evidence.setting.target
     assert target is not None
     settings = parse_json(stored["settings"])
-    generator = block_generator(int(evidence.simulate["seed"]), 0, stream=2)
+    generator = block_generator(int(evidence.simulate["seed"]), 0, Stream.LIKELIHOOD)
     points = model_tensor(stored["test"]) if "test" in stored else None
     drawn = None if points is None else target.held_out(len(points), generator)
     again = evaluate(

@@ -1,4 +1,4 @@
-"""Time: noise streams, steppers and the engine."""
+"""Time: steppers and the engine."""
 
 from thermohw.integrate.cells import Cells
 from thermohw.integrate.choice import make_stepper
@@ -6,7 +6,6 @@ from thermohw.integrate.continuous import Euler, Heun, Splitting
 from thermohw.integrate.engine import Engine, make_engine
 from thermohw.integrate.held_network import HeldNetwork
 from thermohw.integrate.held_nodes import HeldNodes
-from thermohw.integrate.noise import BLOCK, BlockNoise, Recording, block_generator
 from thermohw.integrate.observer import Carry, Observer
 from thermohw.integrate.recorder import Recorder, saved_ticks
 from thermohw.integrate.rotation import Rotating
@@ -17,9 +16,7 @@ from thermohw.integrate.tile_run import TileRun
 from thermohw.integrate.twins import play_twins
 
 __all__ = [
-    "BLOCK",
     "Act",
-    "BlockNoise",
     "Carry",
     "Cells",
     "Engine",
@@ -29,7 +26,6 @@ __all__ = [
     "Heun",
     "Observer",
     "Recorder",
-    "Recording",
     "Rotating",
     "Splitting",
     "StartLaw",
@@ -37,7 +33,6 @@ __all__ = [
     "Stepper",
     "Tile",
     "TileRun",
-    "block_generator",
     "make_engine",
     "make_stepper",
     "play_twins",

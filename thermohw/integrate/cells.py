@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from thermohw.circuit import LinearDevice
     from thermohw.control import Control, Piece
-    from thermohw.integrate.noise import NoiseSource
     from thermohw.integrate.step import Act, Step, Stepper
+    from thermohw.noise import NoiseSource
 
 __all__ = ["Cells", "Division", "equal_cells"]
 
@@ -180,6 +180,6 @@ class _CellNoise:
     def __init__(self, noise: NoiseSource, count: int) -> None:
         self._noise, self._count = noise, count
 
-    def normals(self, width: int) -> torch.Tensor:
-        """The next (paths * cells, width) standard normals."""
-        return self._noise.normals(self._count * width).reshape(-1, width)
+    def normals(self, width: int, tick: int) -> torch.Tensor:
+        """The next (paths * cells, width) standard normals of a tick."""
+        return self._noise.normals(self._count * width, tick).reshape(-1, width)

@@ -43,8 +43,8 @@ from thermohw.integrate.terminals import Terminals
 if TYPE_CHECKING:
     from thermohw.circuit import LinearDevice
     from thermohw.control import Control, Piece
-    from thermohw.integrate.noise import NoiseSource
     from thermohw.integrate.step import Act
+    from thermohw.noise import NoiseSource
 
 __all__ = ["Euler", "Heun", "Splitting"]
 
@@ -132,7 +132,8 @@ class Euler(_Continuous):
         """One step; see `Stepper.step`."""
         assert control is not None and act is not None
         h = piece.duration
-        kick = noise.normals(self.normals) * (self.terminals.noise * (h * piece.temperature) ** 0.5)
+        size = self.terminals.noise * (h * piece.temperature) ** 0.5
+        kick = noise.normals(self.normals, piece.tick) * size
         current = self.terminals.current(control)
         charge = self._flow(self.terminals.voltage(state), self.terminals.emf(control), h, kick)
         end = self._move(state, charge, current, h)
@@ -154,7 +155,8 @@ class Heun(_Continuous):
         """One step; see `Stepper.step`."""
         assert control is not None and act is not None
         h, ports = piece.duration, self.terminals
-        kick = noise.normals(self.normals) * (ports.noise * (h * piece.temperature) ** 0.5)
+        size = ports.noise * (h * piece.temperature) ** 0.5
+        kick = noise.normals(self.normals, piece.tick) * size
         first = self._flow(ports.voltage(state), ports.emf(control), h, kick)
         guess = self._move(state, first, ports.current(control), h)
         ahead = act(guess)
@@ -228,7 +230,7 @@ class Splitting(_Continuous):
         """One step; see `Stepper.step`."""
         assert control is not None and act is not None
         h, k, ports = piece.duration, len(self.device.elements), self.terminals
-        normals = noise.normals(self.normals)
+        normals = noise.normals(self.normals, piece.tick)
         if piece.temperature != 1.0:
             normals = normals * piece.temperature**0.5
         first, charge_a = self._drift_freely(state, normals[:, :k], 0.5 * h)

@@ -13,9 +13,9 @@ import torch
 
 from thermohw.control import Controller, make_plan
 from thermohw.integrate.choice import make_stepper
-from thermohw.integrate.noise import BlockNoise, NoiseSource
 from thermohw.integrate.start import StartLaw, start_law
 from thermohw.integrate.tile_run import TileRun
+from thermohw.noise import BlockNoise, NoiseSource
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

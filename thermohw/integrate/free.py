@@ -27,9 +27,9 @@ from thermohw.circuit.noises import noise_inputs
 from thermohw.control import Control, Piece
 from thermohw.errors import InputError
 from thermohw.integrate.choice import make_stepper
-from thermohw.integrate.noise import BLOCK, BlockNoise, block_generator
 from thermohw.integrate.tile import Tile, tiles
 from thermohw.integrate.waveforms import Waveforms
+from thermohw.noise import BLOCK, BlockNoise, Stream, block_generator
 from thermohw.units import engineering, parse
 
 if TYPE_CHECKING:
@@ -224,11 +224,11 @@ class _Run:
         state = torch.zeros(paths, device.dim, dtype=torch.float64)
         if start == "equilibrium":
             root = np.linalg.cholesky(device.stationary_covariance)
-            generator = block_generator(self.seed, block, stream=1)
+            generator = block_generator(self.seed, block, Stream.START)
             drawn = torch.randn(BLOCK, device.dim, generator=generator, dtype=torch.float64)
             state = drawn[:paths] @ torch.tensor(root.T.copy())
         noise = BlockNoise(self.seed, tile.blocks, paths, dtype=torch.float64)
-        generator = block_generator(self.seed, block, stream=2)
+        generator = block_generator(self.seed, block, Stream.WAVEFORMS)
         waves = Waveforms(self.sources, self.h, BLOCK, generator=generator)
         heat = torch.zeros(paths, len(device.elements), dtype=torch.float64)
         work = torch.zeros(paths, len(self.sources), dtype=torch.float64)

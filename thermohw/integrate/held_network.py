@@ -45,8 +45,8 @@ if TYPE_CHECKING:
 
     from thermohw.circuit import LinearDevice
     from thermohw.control import Control, Piece
-    from thermohw.integrate.noise import NoiseSource
     from thermohw.integrate.step import Act
+    from thermohw.noise import NoiseSource
 
 __all__ = ["HeldNetwork"]
 
@@ -152,7 +152,7 @@ class HeldNetwork:
         z, charge, heat = state, zeros, zeros
         flux = None if self.ports == 0 else state.new_zeros(len(state), self.ports)
         for _ in range(parts):
-            known = torch.cat([z, inputs, noise.normals(self.normals)], 1)
+            known = torch.cat([z, inputs, noise.normals(self.normals, piece.tick)], 1)
             flows = known @ maps.flows
             heat = heat + maps.heat(known)
             y = flows[:, :k]

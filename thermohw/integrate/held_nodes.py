@@ -23,8 +23,8 @@ from thermohw.integrate.terminals import Terminals
 if TYPE_CHECKING:
     from thermohw.circuit import LinearDevice
     from thermohw.control import Control, Piece
-    from thermohw.integrate.noise import NoiseSource
     from thermohw.integrate.step import Act
+    from thermohw.noise import NoiseSource
 
 __all__ = ["HeldNodes"]
 
@@ -72,7 +72,7 @@ class HeldNodes:
         """One exact tick; see `Stepper.step`."""
         m, n = self.moments(piece.duration, piece.temperature), self.device.dim
         emf, current = self.terminals.emf(control), self.terminals.current(control)
-        normals = noise.normals(self.normals)
+        normals = noise.normals(self.normals, piece.tick)
         end = _relax(state, m, emf)
         if current is not None:
             end = _add(end, current, m.from_current)

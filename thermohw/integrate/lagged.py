@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from thermohw.circuit import LinearDevice
     from thermohw.control import Control, Piece
     from thermohw.control.chain import Lag
-    from thermohw.integrate.noise import NoiseSource
     from thermohw.integrate.step import Act
+    from thermohw.noise import NoiseSource
 
 __all__ = ["FollowingNodes", "LaggedNodes"]
 
@@ -91,7 +91,8 @@ class LaggedNodes:
     ) -> Step:
         """One exact tick; see `Stepper.step`."""
         assert control is not None and control.lag is not None
-        step = self.move(piece, state, control, control.lag, noise.normals(self.normals))
+        normals = noise.normals(self.normals, piece.tick)
+        step = self.move(piece, state, control, control.lag, normals)
         return step if act is None else step._replace(next_control=act(step.end))
 
     def move(
@@ -147,7 +148,7 @@ class FollowingNodes(LaggedNodes):
     ) -> Step:
         """One step; see `Stepper.step`."""
         assert control is not None and control.lag is not None and act is not None
-        normals, now = noise.normals(self.normals), control.source
+        normals, now = noise.normals(self.normals, piece.tick), control.source
         lag = torch.cat([now[:, None], control.lag[:, 1:]], 1)
         m = self.moments(piece.duration)
         quiet = m.decay * state + (m.shift * lag).sum(1)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from thermohw.control import Control, Piece
-    from thermohw.integrate.noise import NoiseSource
     from thermohw.integrate.step import Act, Step
+    from thermohw.noise import NoiseSource
 
 __all__ = ["LARGEST", "Reference", "sdeint_path"]
 
@@ -94,7 +94,7 @@ class Reference(Heun):
                 where="protocol.stepper",
             )
         h, k, n = piece.duration, self.normals, self.device.dim
-        kicks = noise.normals(k) * h**0.5
+        kicks = noise.normals(k, piece.tick) * h**0.5
         augmented = np.concatenate([self.device.noise_matrix, -np.diag(
             np.sqrt(2.0 * self.device.temperatures * self.device.coefficients))])  # fmt: skip
         ends, charges, currents = [], [], []

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
     from thermohw.circuit import LinearDevice
     from thermohw.control import Control, Piece
-    from thermohw.integrate.noise import NoiseSource
     from thermohw.integrate.step import Act, Step, Stepper
+    from thermohw.noise import NoiseSource
 
 __all__ = ["Rotating", "rotation"]
 

@@ -20,8 +20,8 @@ from thermohw.integrate.step import Step
 if TYPE_CHECKING:
     from thermohw.control import Control, Piece
     from thermohw.control.chain import Lag
-    from thermohw.integrate.noise import NoiseSource
     from thermohw.integrate.step import Act, Stepper
+    from thermohw.noise import NoiseSource
 
 __all__ = ["Staircase"]
 

@@ -20,7 +20,7 @@ import torch
 
 from thermohw.errors import InputError
 from thermohw.estimate import Estimate
-from thermohw.integrate.noise import BLOCK, block_generator
+from thermohw.noise import BLOCK, Stream, block_generator
 from thermohw.process import Normal
 from thermohw.target import lift
 
@@ -83,7 +83,7 @@ class StartLaw:
         """Start states of whole noise blocks cut to `paths`, float64, model units, shape (paths,
         dim).
         """
-        drawn = [self.draw(BLOCK, block_generator(seed, block, stream=1)) for block in blocks]
+        drawn = [self.draw(BLOCK, block_generator(seed, block, Stream.START)) for block in blocks]
         return torch.cat(drawn)[:paths]
 
     def preparation(self, plan: Plan) -> float:

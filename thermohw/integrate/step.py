@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import torch
 
     from thermohw.control import Control, Piece
-    from thermohw.integrate.noise import NoiseSource
+    from thermohw.noise import NoiseSource
 
 __all__ = ["Act", "Step", "Stepper"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from thermohw.integrate.noise import BLOCK
+from thermohw.noise import BLOCK
 
 __all__ = ["BATCH", "Tile", "tiles"]
 

@@ -15,7 +15,7 @@ import torch
 
 from thermohw.control import Control, Piece
 from thermohw.errors import InputError
-from thermohw.integrate.noise import BlockNoise, NoiseSource
+from thermohw.noise import BlockNoise, NoiseSource
 
 if TYPE_CHECKING:
     import numpy as np
@@ -123,7 +123,7 @@ class TileRun:
     def _decide(self, tick: int) -> None:
         controller = self.engine.controller
         width = controller.normals * self.whole.shape[1]
-        noise = self.noise.normals(width) if width else None
+        noise = self.noise.normals(width, tick) if width else None
         voltage = self.engine.plan.protocol.board.efforts(self.whole)
         control = controller.act(voltage, tick, noise=noise, predicted=self.predicted)
         self.pending[tick] = control

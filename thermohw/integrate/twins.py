@@ -19,10 +19,10 @@ import torch
 
 from thermohw.integrate.cells import Cells
 from thermohw.integrate.held_network import HeldNetwork
-from thermohw.integrate.noise import BLOCK, block_generator
 from thermohw.integrate.staircase import Staircase
 from thermohw.integrate.tile import Tile
 from thermohw.integrate.tile_run import TileRun
+from thermohw.noise import BLOCK, block_generator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -125,8 +125,8 @@ class _Tape:
         self._decision = slice(first, first + nodes * controller.normals)
         self._stream = self._play()
 
-    def normals(self, width: int) -> torch.Tensor:
-        """The next (paths, width) standard normals."""
+    def normals(self, width: int, tick: int) -> torch.Tensor:
+        """The next (paths, width) standard normals, whatever the tick."""
         values = next(self._stream)
         assert values.shape[1] == width, f"the tape has {values.shape[1]} normals, asked {width}"
         return values

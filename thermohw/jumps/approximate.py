@@ -24,13 +24,14 @@ numbers of a tau-leap depend on all paths of a block of 256, not on the path alo
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from thermohw.errors import InputError
-from thermohw.jumps.draws import BLOCK, Batches, block_rng
-from thermohw.jumps.exact import Raw, Task
+from thermohw.jumps.exact import BLOCK, Raw, Task
+from thermohw.noise import EventNoise, block_rng
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -115,11 +116,12 @@ def _normals(task: Task, count: int) -> Any:
     def draw(generator: np.random.Generator, shape: tuple[int, ...]) -> NDArray[Any]:
         return generator.standard_normal(shape)
 
-    batches = Batches(task.seed, task.blocks, draw, kinds=2 * count)
+    noise = EventNoise(task.seed, task.blocks, draw, kinds=2 * count, size=BLOCK)
+    steps = itertools.count()
     paths = len(task.start)
 
     def numbers(mean: NDArray[Any]) -> NDArray[Any]:
-        return mean + np.sqrt(mean) * batches()[:, :paths].T
+        return mean + np.sqrt(mean) * noise.numbers(next(steps))[:, :paths].T
 
     return numbers
 

@@ -20,14 +20,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thermohw.errors import InputError
-from thermohw.jumps.draws import Batches
+from thermohw.noise import EventNoise
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from thermohw.circuit.jump import JumpDevice
 
-__all__ = ["Raw", "Task", "play_exact"]
+__all__ = ["BLOCK", "Raw", "Task", "play_exact"]
+
+BLOCK = 256
+"""Paths per block of noise."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +105,7 @@ def play_exact(task: Task) -> Raw:
     slope, offset = device.exponent_form
     heat_slope, heat_offset = device.heat_form[0].T.copy(), device.heat_form[1]
     jumps = device.event_jumps
-    draws = Batches(task.seed, task.blocks, _draw, kinds=2)
+    noise = EventNoise(task.seed, task.blocks, _draw, kinds=2, size=BLOCK)
     state, clock = task.start.copy(), np.zeros(paths)
     counts, heat = np.zeros((paths, 2 * conductors)), np.zeros((paths, conductors))
     first, second = np.zeros((paths, n)), np.zeros((paths, n, n))
@@ -115,7 +118,7 @@ def play_exact(task: Task) -> Raw:
         active = active[~stopped]
     events = 0
     while len(active):
-        wait, choice = draws()[:, active]
+        wait, choice = noise.numbers(events)[:, active]
         here = state[active]
         cumulated = np.cumsum(device.rates_of(here @ slope + offset), axis=1)
         total = cumulated[:, -1]

@@ -12,10 +12,10 @@ from thermohw.books import Books
 from thermohw.circuit.jump import JumpDevice
 from thermohw.errors import InputError
 from thermohw.jumps.approximate import play_steps
-from thermohw.jumps.draws import BLOCK, block_rng
-from thermohw.jumps.exact import Raw, Task, play_exact
+from thermohw.jumps.exact import BLOCK, Raw, Task, play_exact
 from thermohw.jumps.master import MasterEquation, node_weights
 from thermohw.jumps.record import JumpRun
+from thermohw.noise import Stream, block_rng
 from thermohw.units import parse
 
 if TYPE_CHECKING:
@@ -138,9 +138,8 @@ def _start(device: JumpDevice, start: Any, paths: int, seed: int) -> NDArray[Any
         if start.device is not device:
             raise InputError("this master equation is of another device", where="start")
         blocks = range(-(-paths // BLOCK))
-        return np.concatenate([start.sample(BLOCK, block_rng(seed, block, 1)) for block in blocks])[
-            :paths
-        ]
+        generators = (block_rng(seed, block, Stream.START) for block in blocks)
+        return np.concatenate([start.sample(BLOCK, own) for own in generators])[:paths]
     if isinstance(start, Mapping):
         volts = np.zeros(n)
         for name, entry in start.items():

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from thermohw.errors import InputError
-from thermohw.integrate import block_generator
 from thermohw.likelihood import evaluate
 from thermohw.likelihood.progress import terminal_bar
+from thermohw.noise import Stream, block_generator
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,7 +56,7 @@ def likelihood_tree(
     assert setting.target is not None
     data = setting.target
     require_likelihood(data, test=test, solver=solver, moments=moments)
-    generator = block_generator(seed, 0, stream=2)
+    generator = block_generator(seed, 0, Stream.LIKELIHOOD)
     points = (
         None if data.analytic and data.dim == 1 else data.held_out(_rows(data, test), generator)
     )

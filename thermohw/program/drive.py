@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from thermohw.errors import InputError
-from thermohw.integrate.noise import BLOCK, BlockNoise
+from thermohw.noise import BLOCK, BlockNoise
 from thermohw.program.board import board_of
 from thermohw.program.books import Driven, log_partition_change
 from thermohw.program.grid import run_length, tick_grid

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from thermohw.circuit import LinearDevice, QuarticDevice
     from thermohw.circuit.landscape import Landscape
-    from thermohw.integrate.noise import NoiseSource
+    from thermohw.noise import NoiseSource
     from thermohw.program.board import Board
     from thermohw.program.knobs import Knobs
 
@@ -123,7 +123,7 @@ class Play:
             if n == len(self.steps):
                 break
             h = float(self.steps[n])
-            tick = STEPPERS[self.stepper](board, h, z, noise.normals(width(board)))
+            tick = STEPPERS[self.stepper](board, h, z, noise.normals(width(board), n))
             heat += tick.heat
             entropy += (tick.heat / tick.heat.new_tensor(board.temperatures)).sum(1)
             if self.path_ratio:

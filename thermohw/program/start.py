@@ -12,7 +12,7 @@ from scipy.linalg import solve_continuous_lyapunov
 from thermohw.circuit import LinearDevice, QuarticDevice
 from thermohw.circuit.landscape import Equilibrium
 from thermohw.errors import InputError
-from thermohw.integrate.noise import BLOCK, block_generator
+from thermohw.noise import BLOCK, Stream, block_generator
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -91,7 +91,7 @@ def _drawn(sample: Callable[[int, torch.Generator], torch.Tensor]) -> Law:
 
     def draw(seed: int, blocks: range, head: int, count: int) -> torch.Tensor:
         del head
-        states = [sample(BLOCK, block_generator(seed, block, stream=1)) for block in blocks]
+        states = [sample(BLOCK, block_generator(seed, block, Stream.START)) for block in blocks]
         return torch.cat(states)[:count]
 
     return draw

@@ -17,7 +17,7 @@ import numpy as np
 from thermohw.books import Books
 from thermohw.circuit import ActiveDevice, active_law
 from thermohw.errors import InputError
-from thermohw.solver.noise import PathNoise
+from thermohw.noise import PathNoise
 from thermohw.solver.stepper import ActiveStepper
 from thermohw.units import engineering, parse
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["ActiveRun", "check_counts", "evolve", "march", "step_of"]
 
 _FRAMES = 64
+_BLOCK = 64  # paths per noise block
 MOST_STEPS = 50_000_000
 
 
@@ -110,7 +111,7 @@ def evolve(
     state = np.zeros((paths, law.states))
     if start == "steady":
         factor = np.linalg.cholesky(_jittered(law.covariance))
-        normals = PathNoise(seed + 2**32, paths).normals(law.states)
+        normals = PathNoise(seed + 2**32, paths, size=_BLOCK).normals(law.states, 0)
         state = law.mean(e) + normals @ factor.T
     return march(device, lasts, h, state, e, seed=seed, books=books)[0]
 
@@ -140,7 +141,7 @@ def march(
     steps = max(1, ceil(lasts / h - 1e-9))
     h = lasts / steps
     stepper = ActiveStepper(device, h, sources, books=books)
-    noise = PathNoise(seed, len(state))
+    noise = PathNoise(seed, len(state), size=_BLOCK)
     kept = np.unique(np.linspace(1, steps, min(_FRAMES, steps)).round().astype(int))
     unit, frames = device.effort_scale, []
     first = stepper.efforts(state)
@@ -149,7 +150,7 @@ def march(
     accounts: Any = 0.0
     efforts, places = first, set(kept.tolist())
     for n in range(1, steps + 1):
-        state, efforts, booked = stepper.step(state, noise.normals(stepper.normals))
+        state, efforts, booked = stepper.step(state, noise.normals(stepper.normals, n))
         if booked is not None:
             accounts = accounts + booked
         if observe is not None:

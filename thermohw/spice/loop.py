@@ -17,9 +17,10 @@ import torch
 
 from thermohw.control import Controller, Schedule, make_timeline
 from thermohw.control.plan import Laws
-from thermohw.integrate import Engine, Recording, Tile
+from thermohw.integrate import Engine, Tile
 from thermohw.integrate.continuous import Heun
 from thermohw.integrate.rotation import Rotating
+from thermohw.noise import Recording
 from thermohw.spice.clock import model_times, subdivided
 from thermohw.spice.response import Response
 from thermohw.spice.waveform import Waveform, interpolated

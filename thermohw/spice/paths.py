@@ -21,7 +21,7 @@ from thermohw.control.realisation import require_clock
 from thermohw.errors import InputError
 from thermohw.integrate import Engine, Tile, make_engine
 from thermohw.integrate.cells import equal_cells
-from thermohw.integrate.noise import BLOCK, BlockNoise
+from thermohw.noise import BLOCK, BlockNoise
 from thermohw.spice.waveform import Waveform, staircase
 from thermohw.spice.weakest import Tick, weakest_noise
 
@@ -183,7 +183,7 @@ def _held_noise(
     parts = width // k  # the splitting scheme draws for two half steps
     edges, levels = [0.0], []
     for tick, h in enumerate(plan.schedule.durations):
-        drawn = draw.normals(width)[row].double().numpy().reshape(len(order), parts, -1)
+        drawn = draw.normals(width, tick)[row].double().numpy().reshape(len(order), parts, -1)
         normals = np.empty((parts, k))
         for place, cell in zip(order, drawn, strict=True):
             normals[:, place] = cell

@@ -41,8 +41,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Tools", "network_hash"]
 
-_STREAM = 2  # 0 and 1 are the engine's: noise of the ticks and start states
-
 
 class Tools:
     """Handed to `compute`.
@@ -69,11 +67,11 @@ class Tools:
         Raises:
             KeyError: the cell has no such key.
         """
-        from thermohw.integrate.noise import block_generator
+        from thermohw.noise import Stream, block_generator
 
         cell = self._cell if shared is None else {key: self._cell[key] for key in shared}
         text = json.dumps([cell, stream], sort_keys=True)
-        return block_generator(self._seed, int(content_hash(text), 16), stream=_STREAM)
+        return block_generator(self._seed, int(content_hash(text), 16), Stream.CELLS)
 
     def score(
         self,
