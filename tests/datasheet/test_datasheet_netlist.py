@@ -1,5 +1,6 @@
 """SPICE netlists as datasheets: dialects, numbers, formulas, and the line of every mistake."""
 
+import re
 import warnings
 
 import numpy as np
@@ -70,6 +71,111 @@ def test_what_simulators_read_differently_is_said_or_refused():
     assert any("line 3: '4k7' is read as 4700" in note for note in found.notes)
     found = read("C1 a 0 1F\nC2 a 0 1\u00b5F\nR1 a 0 1k")
     assert found.notes == ("t.cir, line 2: '1F' is 1e-15 F: F is femto in every SPICE",)
+
+
+OHMS = {
+    "tabs": ("R1\ta\t0\t2k", 2e3),
+    "blanks that do not break": ("R1\u00a0a\u00a00\u00a02k", 2e3),
+    "the sign of the ohm": ("R1 a 0 2k\u03a9", 2e3),
+    "a backslash continues": ("R1 a 0 \\\\\n2k", 2e3),
+    "tc of two values": ("R1 a 0 1k tc=10m,1m temp=37", 1.2e3),
+    "tc of formulas": ("R1 a 0 1k tc = {10m} {1m} temp=37", 1.2e3),
+    "noiseless": ("R1 a 0 1k noiseless\nR2 a 0 2k", 2e3),
+    "Xyce": (".global_param rv=2k\nR1 a 0 {rv*(1+temp/100)/1.27}", 2e3),
+    "limit": ("R1 a 0 {limit(5k,1k,2k)}", 2e3),
+    "table": ("R1 a 0 {table(1.5,0,0,1,1k,2,3k,9,0)}", 2e3),
+    "table, beyond": ("R1 a 0 {table(12,0,0,1,2k)}", 2e3),
+    "rounding": ("R1 a 0 {round(1999.6)+buf(1)-inv(0)+sign(2,-3)+2}", 2e3),
+    "one &": (".param n=2\nR1 a 0 {if(n>1 & n<3, 2k, 1k)}", 2e3),
+    "a model's length": (".model m r rsh=100 l=98u w=9u dw=.5u dlr=4u\nR1 a 0 m l=168u", 2e3),
+    "PSpice": (".model Rb RES R=1 TC1=0 DEV=5% LOT=1%\nR_R1 a 0 Rb 2k", 2e3),
+    "m of a copy": ("X1 a s m=2\n.subckt s p\nX1 p t m=0.5\n.ends\n.subckt t p\n"
+                    "R1 p 0 4k m=2\n.ends", 2e3),
+    "HSPICE's next deck": ("R1 a 0 2k\n.alter\nR1 a 0 1k\n.temp 90", 2e3),
+    "rows of data": ("R1 a 0 2k\n.data d rv\n1k\n2k\n.enddata", 2e3),
+    "PSpice's aliases": ("R1 a 0 2k\n.aliases\nR1 R1(1=a 2=0 )\n.endaliases\n.probe/csd", 2e3),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", OHMS)
+def test_ways_of_writing(kind):
+    cards, ohm = OHMS[kind]
+    (resistor,) = read(f"C1 a 0 1p\n{cards}").datasheet.resistors
+    assert resistor.resistance.value == pytest.approx(ohm, rel=1e-12)
+    assert re.fullmatch(r"(x1_)*r\d", resistor.name)  # and nothing of the card behind it
+
+
+@pytest.mark.parametrize(
+    ("cards", "note"),
+    [
+        ("R1 a 0 1M", "line 3: '1M' is 0.001 ohm: M is milli in every SPICE"),
+        (".param r={2^2}\nR1 a 0 {r}", "line 3: '^' is a power, as in ngspice; LTspice takes it"),
+        ("R1 a 0 1k\n.alter\n.temp 90", ".alter and all below it (line 4)"),
+        ("R1 a 0 1k\n.control\nrun\nC2 a 0 1", ".control without .endc, with all below it, (line"),
+        ("R1 a 0 1k\n.lib tt\nC2 a 0 1\n.endl", ".lib tt: a section that nobody asks for"),
+        ("R1 a 0 1k\nC2 a nc 1p", "line 4: 'c2' has an open end and carries no current"),
+        ("R1 a 0 1k\nV1 b 0 SIN(0 1)\nR2 b a 1k", "SIN without a frequency"),
+        ("X1 a s m=2\n.subckt s p\nR1 p 0 1k\n.ends", "line 3: 'X1': 2 copies in parallel"),
+        (
+            "X1 a s m=2\n.subckt s p\nL1 p q 1u\nR1 q 0 1\nL2 p t 1u\nR2 t 0 1\nK1 L1 L2 .5\n.ends",
+            "line 9: 'x1.k1' couples inductors with m=: k is that of what they are together",
+        ),
+        (".model m r dev=5%\nR1 a 0 m 1k", "line 3: dev= of a model (a tolerance) not used"),
+    ],
+)
+def test_notes(cards, note):
+    found = read(f"C1 a 0 1p\n{cards}")
+    assert any(note in one for one in found.notes), found.notes
+
+
+@pytest.mark.parametrize("title", [".param r=1", "R1 a 0 {r}", "V1 a 0 DC 5", "C1 a 0 1n"])
+def test_a_first_line_that_is_lost_is_said(title):
+    found = parse_netlist(f"{title}\nC1 a 0 1p\nR1 a 0 1k\n", "t")
+    assert "line 1 is the title" in found.notes[0]
+
+
+def test_scripts_of_included_files_are_listed(tmp_path):
+    (tmp_path / "more.inc").write_text(".control\nset temp=90\n.endc\nC1 a 0 1p\n")
+    (tmp_path / "deck.cir").write_text("t\n.include more.inc\nR1 a 0 1k\n")
+    assert ".control (line 1)" in th.read_netlist(tmp_path / "deck.cir").notes[0]
+
+
+def test_waveforms_of_ngspice_and_ltspice():
+    found = read("""C1 a 0 1p
+R1 a 0 1k
+I1 0 a 1m m=3
+I2 0 a PWL(0 0 1u 1m 2u 0) r=1u td=3u
+I3 0 a SINE(1 2 1k 1m 0 0 2)
+X1 a s m=2
+.subckt s p
+I1 0 p 1m
+.ends""")
+    sources = found.sources
+    assert sources["i1"].acts == {"a": 3.0} and sources["x1.i1"].acts == {"a": 2.0}
+    times = np.array([2.0, 3.5, 4.0, 4.5, 5.25, 6.25]) * 1e-6  # from 4 us on it repeats itself
+    assert sources["i2"].at(times) == pytest.approx(
+        [0.0, 0.5e-3, 1e-3, 0.5e-3, 0.75e-3, 0.75e-3], abs=1e-12
+    )
+    expected = [1.0, 3.0, 3.0, 1.0, 1.0]
+    times = [0.5e-3, 1.25e-3, 2.25e-3, 3.0e-3, 3.25e-3]
+    assert sources["i3"].at(times) == pytest.approx(expected, abs=1e-9)
+
+
+def test_names_of_xyce():
+    found = read("""X1 a s
+R9 a 0 1k
+C9 a 0 1n
+.subckt s p
+C1 q 0 1n
+R1 p q 1k
+L1 p t 1u
+R2 t 0 1
+L2 q u 1u
+R3 u 0 1
+.ends
+K1 X1:L1 X1:L2 0.5
+.ic V(X1:q )=0.5 I(X1:L1)=1m""")
+    assert found.start == {"x1_q": 0.5, "x1_l1": 1e-3} and len(found.datasheet.mutuals) == 1
 
 
 def test_board():
@@ -234,6 +340,19 @@ def test_files(tmp_path):
         ("I2 a 0 1 depth=2", "'depth=' of a source is not understood"),
         ("K1 L1 L2 0.5", "no inductor 'l1'"),
         ("K1 L1 L2 1.5", "couplings lie between -1 and 1"),
+        ("K1 L1 L2 1", "what leaks between two coils has energy of its own; write it, 0.999"),
+        ("R2 a 0 2x", "'2x' is 2e6 in HSPICE and Xyce and 2 in ngspice; write 2meg or 2"),
+        ("R2 a 0 R=1k*(1+0.01*(temp-27))", "write R={1k*(1+0.01*(temp-27))}"),
+        ("C2 a 0 Q=1n*x", "write Q={1n*x}"),
+        ("R2 a ground 1k", "node 'ground' is ground in HSPICE and any node in ngspice: write 0"),
+        ("V2 gnd! 0 1", "node 'gnd!' is ground in HSPICE"),
+        ("I2 a 0 R=1k", "'r=' of a source is not understood"),
+        ("I2 a 0 PWL(0 0 1 1) r=0.5", "it repeats from one of its times before the last"),
+        ("I2 a 0 SIN(0 1 1k 0 0 90 2)", "begin with a phase: leave them out"),
+        ("V2 b 0 1 m=2", "m= of a voltage source says nothing"),
+        ("X1 a s m=0\n.subckt s p\nR9 p 0 1\n.ends", "m = 0 must be positive"),
+        (".temp", "'.temp' needs a temperature"),
+        (".if (temper > 50)\n.endif", "there is no parameter 'temper'"),
         (".ic w(a)=1", "expected v(node)=value"),
         (".ic v(nowhere)=1", "no node 'nowhere' in the deck"),
         (".param temp=50", "write .temp"),
@@ -242,13 +361,14 @@ def test_files(tmp_path):
         (".ends", "none is open"),
         (".subckt s a", "has no .ends"),
         (".model m r r=1k kf=1\nR2 a 0 m", "flicker noise"),
+        (".model m r r=2\nR2 a 0 1k m", "a factor in PSpice and Xyce, not used beside a value"),
         (".options scale=2", "not understood"),
     ],
 )
 def test_mistakes_name_the_line(card, says):
     with pytest.raises(InputError) as caught:
         parse_netlist(f"{CELL}{card}\n", "t", where="t.cir")
-    line = 5 if "\n" in card else 4
+    line = 5 if "\nR2" in card or "\nV3" in card else 4
     assert f"t.cir, line {line}: " in str(caught.value).replace("line 4: kf", "line 5: kf")
     assert says in str(caught.value) and "\n" not in str(caught.value)
 
@@ -275,6 +395,11 @@ def test_the_first_line_of_a_continued_card_counts():
 def test_circuits_without_an_equilibrium_are_refused(cards, says):
     with pytest.raises(InputError, match=says):
         build_device(read(cards).datasheet)
+
+
+def test_netlists_of_qucs_are_named():
+    with pytest.raises(InputError, match="a netlist of Qucs itself: save it as a SPICE netlist"):
+        parse_netlist('# Qucs 0.0.19  /x.sch\nR:R1 a gnd R="50 Ohm"\n', "t")
 
 
 def test_contradicting_couplings_are_refused():

@@ -43,7 +43,7 @@ V1 1 0 ac 1
 R1 1 2 50
 L1 2 3 10u
 L2 3 4 20u m=2
-K1 L1 L2 0.3
+K1 L1 L2 k=0.3
 C1 4 0 1n
 R2 4 0 1k
 L3 5 0 5u
@@ -64,6 +64,31 @@ C2 6 0 1n
 C3 6 1 500p
 R3 6 0 1k noisy=1
 .tran 10n 5u
+.end
+""",
+    "copies": """copies in parallel, m of a source, a PWL that repeats
+X1 in mid cell m=3
+R1 mid \\\\
+0 2k tc1=1m
+I1 0 mid 10u m=2
+V1 in 0 pwl(0 0 2u 1 5u 0) r=0 td=3u
+C1 mid 0 1n
+.subckt cell a b
+X1 a b part
+.ends
+.subckt part a b
+R1 a n 1k
+R2 n b 1k
+C1 n 0 300p
+L1 b t 1m
+R3 t 0 500
+L2 s 0 2m
+R4 s 0 1k
+C2 s 0 1n
+I1 n 0 5u
+.ends
+.options temp=40
+.tran 100n 40u
 .end
 """,
     "models": """models of R and C, an ideal divider of sources, .if

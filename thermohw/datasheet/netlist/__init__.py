@@ -205,7 +205,7 @@ def _read(
     graph = build_graph(circuit, notes)
     if farad is not None:
         add_parasitics(graph, farad, place)
-    chains = Chains(graph, henries(circuit))
+    chains = Chains(graph, henries(circuit, notes))
     reduce(chains)
     if not any(b.kind in "cl" for b in graph.branches):
         raise stateless(circuit, graph, place)

@@ -34,10 +34,13 @@ SKIPPED = (
     ".sens", ".disto", ".sp", ".pss", ".hb", ".shooting", ".symbolic", ".lin", ".step", ".print",
     ".plot", ".save", ".probe", ".width", ".wave", ".net", ".nodeset", ".csparam", ".backanno",
     ".title", ".text", ".machine", ".savebias", ".loadbias", ".sndparam", ".sndprint", ".data",
-    ".enddata", ".alter", ".end", ".psp", ".ends", ".control", ".endc", ".mc", ".wcase", ".tfe",
+    ".enddata", ".end", ".psp", ".ends", ".control", ".endc", ".mc", ".wcase", ".tfe",
+    ".autoconverge", ".probe64", ".protect", ".unprotect", ".prot", ".unprot", ".graph", ".lprint",
+    ".malias", ".watch", ".sampling", ".embeddedsampling", ".pce", ".result", ".savestate",
+    ".loadstate", ".ferret", ".distribution", ".dout", ".inp", ".tran_op", ".acmatch",
 )  # fmt: skip
 _OPTIONS = (".options", ".option", ".opt", ".opts")
-_START = re.compile(r"([vi])\(([^()\s]+)\)\s*=\s*(\{[^{}]*\}|'[^']*'|\S+)\s*,?\s*", re.I)
+_START = re.compile(r"([vi])\(\s*([^()\s]+)\s*\)\s*=\s*(\{[^{}]*\}|'[^']*'|\S+)\s*,?\s*", re.I)
 
 
 class Started(NamedTuple):
@@ -65,6 +68,8 @@ def read_dots(deck: Flattened, circuit: Circuit, notes: Notes) -> list[Started]:
         rest = line.text[len(word) :].strip()
         if word == ".temp":
             values = [scope.value(w, line, ".temp") for w in split(rest).plain]
+            if not values:
+                raise line.fail("'.temp' needs a temperature in degC")
             given += [(line, value) for value in values[:1]]
             if len(values) > 1:
                 notes.say(line.place, f".temp: the first of {len(values)} temperatures counts")
@@ -72,7 +77,9 @@ def read_dots(deck: Flattened, circuit: Circuit, notes: Notes) -> list[Started]:
             _options(line, scope, rest, circuit, notes)
         elif word == ".ic":
             found += _starts(line, scope, rest)
-        elif word in SKIPPED:
+        elif word.partition("/")[0] in SKIPPED or (
+            word == ".preprocess" and rest.lower().startswith("replaceg")
+        ):
             notes.skip(word, line.place)
         else:
             raise line.fail(
@@ -149,6 +156,8 @@ def start_values(
         node, sign = (card.ends[0], 1.0) if card.ends[1] == "0" else (card.ends[1], -1.0)
         started = [*started, Started(card.line, "v", node, sign * card.options["ic"])]
     for line, what, name, value in started:
+        if name not in (tables.coils if what == "i" else graph.root):
+            name = name.replace(":", ".")  # Xyce: v(x1:out)
         if what == "i":
             if name not in tables.coils:
                 raise line.fail(f".ic: no inductor '{name}'; i() of an inductor, v() of a node")

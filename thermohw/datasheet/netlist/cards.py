@@ -4,11 +4,11 @@
                                    and times 1.01^(tce dT)
     C1 a b 1p | C=1p | model       the same, times m
     L1 a b 1u | L=1u | model       the same, over m
-    K1 L1 L2 0.5                   of several inductors, every two of them
-    V1 a b ...  I1 a b ...         see `waves`
+    K1 L1 L2 0.5 | k=0.5           of several inductors, every two of them
+    V1 a b ...  I1 a b ...         see `waves`; m= of a current source multiplies it
 
     temp=, dtemp=     the element's own temperature (degC), or its distance from the circuit's
-    noisy=0, noise=0  a resistor without fluctuation
+    noisy=0, noise=0, noiseless     a resistor without fluctuation
     ic=               volts of a capacitor, amperes of an inductor, at the start
     tol=1%            tolerance; so is "; tolerance=0.01" in a comment
     rser= lser= rpar= cpar= (C, L), rser= cpar= (V)     real elements, written beside the card
@@ -25,6 +25,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from thermohw.datasheet.netlist.numbers import number
 from thermohw.datasheet.netlist.values import (
     BESIDE,
     VALUES,
@@ -47,6 +48,10 @@ __all__ = ["KINDS", "Card", "Circuit", "read_cards"]
 KINDS = "rclkvi"
 _KELVIN = 273.15
 _FEMTO = re.compile(r"[\d.]+F")
+_MILLI = re.compile(r"[\d.]+M(?!eg|EG|il|IL)\w*")
+_OPEN = re.compile(r"\s(r|c|l|q|flux|resistance|capacitance|inductance|cap|ind)\s*=\s*"
+                   r"([^{'\"\s=]*[(*/+?^][^=]*)(?=\s\w+\s*=|$)", re.I)  # fmt: skip
+_GROUNDS = ("ground", "gnd!")
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,8 @@ class Card:
         kelvin: its temperature.
         given: where that temperature comes from, "temp=" or ".temp".
         noisy: whether a resistor fluctuates.
-        options: ic, tolerance, temperature_tolerance, where given.
+        options: ic, tolerance, temperature_tolerance, where given; m of a current source
+            and of an inductor.
         wave: of a source.
     """
 
@@ -116,13 +122,20 @@ class Circuit:
         if kind in "vi":
             self._source(line, scope, name, kind)
             return
+        if kind in "rcl" and (bare := _OPEN.search(text)) and number(bare[2]) is None:
+            raise line.fail(
+                f"'{bare[0].strip()[:60]}': simulators read a formula without braces differently; "
+                f"write {bare[1]}={{{bare[2].strip()[:40]}}}"
+            )
         plain, named = split(text)
         if kind == "k":
-            self._mutual(line, scope, name, plain)
+            self._mutual(line, scope, name, plain + [named[k] for k in ("k",) if k in named])
             return
+        if kind == "r" and plain[-1].lower() == "noiseless":
+            plain, named = plain[:-1], named | {"noisy": "0"}
         if len(plain) < 3 or (len(plain) < 4 and not {*VALUES[kind], "m"} & {*named}):
             raise line.fail(f"'{text.strip()[:80]}': two nodes and a value are needed")
-        ends = scope.node(plain[1]), scope.node(plain[2])
+        ends = _ends(line, scope, plain[1:3])
         self._element(line, scope, name, kind, ends, plain[3:], named)
 
     def _element(
@@ -146,9 +159,15 @@ class Circuit:
         if "tc" in own:
             words = own["tc"].split()
             numbers |= {f"tc{i + 1}": scope.value(w, line) for i, w in enumerate(words[:2])}
+        if kind == "r" and text is not None and _MILLI.fullmatch(text):
+            scope.notes.say(line.place, f"'{text}' is {value:g} ohm: M is milli in every SPICE, a "
+                                        "million is 1meg")  # fmt: skip
         if kind == "c" and text is not None and _FEMTO.fullmatch(text):
             scope.notes.say(line.place, f"'{text}' is {value:g} F: F is femto in every SPICE")
+        many = numbers.get("m", 1.0) * scope.many
         options = {k: scope.value(v, line) for k, v in line.told if k != "bath"}
+        if kind == "l" and many != 1.0:
+            options["m"] = many
         if "tol" in own:
             options.setdefault("tolerance", tolerance_of(own["tol"], line, scope))
         if "ic" in numbers:
@@ -165,7 +184,7 @@ class Circuit:
         value *= 1.0 + numbers.get("tc1", 0.0) * away + numbers.get("tc2", 0.0) * away**2
         if "tce" in numbers:
             value *= 1.01 ** min(max(numbers["tce"] * away, -1e4), 1e4)
-        many, scale = numbers.get("m", 1.0), numbers.get("scale", 1.0)
+        scale = numbers.get("scale", 1.0)
         if many <= 0.0:
             raise line.fail(f"'{name}': m = {many:g} must be positive")
         value *= scale * (many if kind == "c" else 1.0 / many)
@@ -184,7 +203,9 @@ class Circuit:
         if kelvin <= 0.0:
             raise line.fail(f"'{name}': a temperature of {celsius:g} degC is below absolute zero")
         card = Card(line, kind, name, ends, value, kelvin, given, noisy, options)
-        self._place(card, {k: v for k, v in numbers.items() if k in BESIDE}, scope)
+        # What stands beside an element is there as often as it is.
+        self._place(card, {k: v * (scope.many if k == "cpar" else 1.0 / scope.many)
+                           for k, v in numbers.items() if k in BESIDE}, scope)  # fmt: skip
 
     def _place(self, card: Card, beside: dict[str, float], scope: Scope) -> None:
         """A card and the parasitics that it states: [rser, lser, itself], with rpar and cpar."""
@@ -215,12 +236,20 @@ class Circuit:
         if len(plain) < 4:
             raise line.fail(f"'{line.text.strip()[:80]}': two inductors and a value are needed")
         prefix = f"{scope.path}." if scope.path else ""
-        coils, value = [f"{prefix}{w}".lower() for w in plain[1:-1]], scope.value(plain[-1], line)
+        coils = [f"{prefix}{w}".lower().replace(":", ".") for w in plain[1:-1]]  # Xyce: x1:l1
+        if scope.find("models", plain[-1].lower()) is not None or plain[-1].lower() in coils:
+            raise line.fail(
+                f"'{plain[-1]}': a coupling is a number; a core that saturates has none"
+            )
+        value = scope.value(plain[-1], line)
         if value == 0.0:
             scope.notes.say(line.place, f"'{name}' couples nothing, k = 0: left out")
             return
         if not abs(value) < 1.0:
-            raise line.fail(f"'{plain[0]}' = {plain[-1]}: couplings lie between -1 and 1")
+            raise line.fail(
+                f"'{plain[0]}' = {plain[-1]}: couplings lie between -1 and 1, and what leaks "
+                "between two coils has energy of its own; write it, 0.999"
+            )
         pairs = [(a, b) for i, a in enumerate(coils) for b in coils[i + 1 :]]
         for i, (a, b) in enumerate(pairs):
             if a == b:
@@ -233,15 +262,34 @@ class Circuit:
         words = line.text.split(None, 3)
         if len(words) < 3:
             raise line.fail(f"'{line.text.strip()}': two nodes and a value are needed")
-        ends = scope.node(words[1]), scope.node(words[2])
+        ends = _ends(line, scope, words[1:3])
         wave, series = read_source(line, scope, words[3] if len(words) > 3 else "")
-        card = Card(line, kind, name, ends, wave.dc, self.celsius + _KELVIN, wave=wave)
+        options: dict[str, float] = {}
+        if kind == "i":
+            options["m"] = series.pop("m", 1.0) * scope.many
+        elif "m" in series:
+            raise line.fail(f"'{name}': m= of a voltage source says nothing; delete it")
+        card = Card(line, kind, name, ends, wave.dc, self.celsius + _KELVIN, options=options,
+                    wave=wave)  # fmt: skip
         if ends[0] == ends[1]:
             scope.notes.say(line.place, f"'{name}' joins '{ends[0]}' to itself: left out")
             return
         if kind == "i" and series:
             raise line.fail(f"'{name}': rser= and cpar= of a current source are not understood")
+        for key in series:
+            series[key] *= scope.many if key == "cpar" else 1.0 / scope.many
         self._place(replace(card, kelvin=round(card.kelvin, 9)), series, scope)
+
+
+def _ends(line: Line, scope: Scope, words: list[str]) -> tuple[str, str]:
+    """The two nodes of an element."""
+    for word in words:
+        if word.lower() in _GROUNDS and scope.node(word) != "0":
+            raise line.fail(
+                f"node '{word}' is ground in HSPICE and any node in ngspice: write 0, or another "
+                "name"
+            )
+    return scope.node(words[0]), scope.node(words[1])
 
 
 def read_cards(cards: list[Flat], circuit: Circuit) -> Circuit:

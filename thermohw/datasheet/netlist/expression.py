@@ -1,14 +1,15 @@
 """Arithmetic of .param and of values in braces or quotes, without `eval`.
 
-    or        a || b                 compare    <  <=  >  >=  ==  =  !=
-    and       a && b                 sum        +  -
+    or        a || b, a | b          compare    <  <=  >  >=  ==  =  !=
+    and       a && b, a & b          sum        +  -
     not       !a                     product    *  /  %
     choice    c ? a : b              power      ^  **, from the right;  -2^2 = -4
 
 Numbers carry SPICE's scale factors. Functions: abs, sqrt, exp, ln, log (natural, as in LTspice and
-ngspice), log10, pow, pwr, min, max, if, ternary_fcn, int, nint, floor, ceil, sgn, uramp, u, hypot,
-and the circular and hyperbolic ones; constants pi, e and temper. Random ones (gauss, agauss, ...)
-are refused: a datasheet states a tolerance instead.
+ngspice), log10, pow, pwr, pwrs, min, max, limit of three, table, if, ternary_fcn, int, nint, round,
+floor, ceil, sgn, sign of one and of two, uramp, u, buf, inv, hypot, and the circular and hyperbolic
+ones; constants pi, e and temper. Random ones (gauss, agauss, limit of two, ...) are refused: a
+datasheet states a tolerance instead.
 
 A stranger's formula costs what it is long: nesting and length are limited, every operation is one
 of doubles, and each parameter is worked out once.
@@ -19,6 +20,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 from thermohw.datasheet.netlist.numbers import doubtful, number
@@ -28,7 +30,7 @@ __all__ = ["FormulaError", "evaluate", "is_name"]
 _LONGEST, _DEEPEST = 4096, 48
 _TOKEN = re.compile(
     r"\s*(?:((?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?[a-z]*\d*[a-z]*)|([a-z_][\w.#]*)"
-    r"|(\*\*|<=|>=|==|!=|&&|\|\||[-+*/%^()<>?:,!=]))",
+    r"|(\*\*|<=|>=|==|!=|&&|\|\||[-+*/%^()<>?:,!=&|]))",
     re.I,
 )
 _NAME = re.compile(r"[A-Za-z_][\w.#]*")
@@ -43,6 +45,25 @@ def _sign(x: float) -> float:
     return math.copysign(1.0, x) if x else 0.0
 
 
+def _signed(a: float, *b: float) -> float:
+    """Sign of a; of two, as Fortran and HSPICE have it, the size of a with the sign of b."""
+    if len(b) > 1:
+        raise FormulaError("sign() takes one or two values")
+    return abs(a) * _sign(b[0]) if b else _sign(a)
+
+
+def _table(x: float, points: tuple[float, ...]) -> float:
+    """Linear between pairs of a place and a value, constant beyond."""
+    at, value = points[::2], points[1::2]
+    if len(at) != len(value) or not at or any(b <= a for a, b in pairwise(at)):
+        raise FormulaError("table(x, a, b, ...) takes pairs, the first of each growing")
+    place = min(max(x, at[0]), at[-1])
+    i = max(sum(a <= place for a in at[:-1]) - 1, 0)
+    if len(at) == 1:
+        return value[0]
+    return value[i] + (value[i + 1] - value[i]) * (place - at[i]) / (at[i + 1] - at[i])
+
+
 _FUNCTIONS: dict[str, tuple[int, Callable[..., float]]] = {
     "abs": (1, lambda a: abs(a)), "sqrt": (1, math.sqrt), "exp": (1, math.exp), "ln": (1, math.log),
     "log": (1, math.log), "log10": (1, math.log10), "pow": (2, lambda a, b: _power(a, b)),
@@ -51,7 +72,11 @@ _FUNCTIONS: dict[str, tuple[int, Callable[..., float]]] = {
     "if": (3, lambda c, a, b: a if c else b), "ternary_fcn": (3, lambda c, a, b: a if c else b),
     "int": (1, lambda a: float(math.trunc(a))), "nint": (1, lambda a: float(math.floor(a + 0.5))),
     "floor": (1, lambda a: float(math.floor(a))), "ceil": (1, lambda a: float(math.ceil(a))),
-    "sqr": (1, lambda a: a * a), "sgn": (1, _sign), "sign": (1, _sign),
+    "sqr": (1, lambda a: a * a), "sgn": (1, _sign), "sign": (0, lambda a, *b: _signed(a, *b)),
+    "round": (1, lambda a: math.copysign(math.floor(abs(a) + 0.5), a)),
+    "pwrs": (2, lambda a, b: math.copysign(abs(a) ** b, a)),
+    "limit": (3, lambda *a: sorted(a)[1]), "table": (0, lambda x, *a: _table(x, a)),
+    "buf": (1, lambda a: float(a > 0.5)), "inv": (1, lambda a: float(a <= 0.5)),
     "uramp": (1, lambda a: max(a, 0.0)),
     "u": (1, lambda a: float(a > 0.0)), "hypot": (2, math.hypot), "sin": (1, math.sin),
     "cos": (1, math.cos), "tan": (1, math.tan), "asin": (1, math.asin), "acos": (1, math.acos),
@@ -60,8 +85,8 @@ _FUNCTIONS: dict[str, tuple[int, Callable[..., float]]] = {
     "asinh": (1, math.asinh), "acosh": (1, math.acosh), "atanh": (1, math.atanh),
 }  # fmt: skip
 _BINARY: tuple[dict[str, Callable[[float, float], float]], ...] = (
-    {"||": lambda a, b: float(bool(a) or bool(b))},
-    {"&&": lambda a, b: float(bool(a) and bool(b))},
+    dict.fromkeys(("||", "|"), lambda a, b: float(bool(a) or bool(b))),
+    dict.fromkeys(("&&", "&"), lambda a, b: float(bool(a) and bool(b))),
     {"==": lambda a, b: float(a == b), "=": lambda a, b: float(a == b),
      "!=": lambda a, b: float(a != b),
      "<": lambda a, b: float(a < b), ">": lambda a, b: float(a > b),
@@ -227,7 +252,7 @@ class _Parser:
         own = self.functions(name, values) if self.known(name) else None
         if own is not None:
             return own
-        if name in _RANDOM:
+        if name in _RANDOM and (name != "limit" or len(values) < 3):
             raise FormulaError(
                 f"{name}() is random, and a board is not: give the nominal value, and its "
                 "tolerance in a comment, '; tolerance=0.01'"

@@ -12,11 +12,15 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from posixpath import dirname
+from typing import TYPE_CHECKING
 
 from thermohw.datasheet.netlist.lines import Line, Lines, decode, logical
 from thermohw.datasheet.netlist.words import split
 from thermohw.errors import InputError
 from thermohw.intake import MOST_NETLIST, read_bytes
+
+if TYPE_CHECKING:
+    from thermohw.datasheet.netlist.scope import Notes
 
 __all__ = ["MOST_FILES", "Folder", "included"]
 
@@ -91,8 +95,10 @@ class Folder:
         return [folder / n for n in dict.fromkeys((asked, asked.lower())) for folder in folders]
 
 
-def included(lines: Lines, folder: Folder, beside: str, depth: int) -> Iterator[Line]:
+def included(lines: Lines, folder: Folder, beside: str, depth: int, notes: Notes) -> Iterator[Line]:
     """Lines of a file with those of the files that it includes in their place."""
+    for what, line in lines.skipped:
+        notes.skip(what, line.place)
     ends = sum(line.text.lower().startswith(".endl") for line in lines.cards)
     section = False
     for line in lines.cards:
@@ -102,7 +108,8 @@ def included(lines: Lines, folder: Folder, beside: str, depth: int) -> Iterator[
             continue
         given = split(line.text).plain[1:] if word == ".lib" else []
         if word == ".lib" and len(given) == 1 and ends:
-            section = True  # a part of a library that nobody asked for here
+            section = True
+            notes.say(line.place, f".lib {given[0]}: a section that nobody asks for, left out")
         if section:
             continue
         if word not in _INCLUDES and word != ".lib":
@@ -118,7 +125,7 @@ def included(lines: Lines, folder: Folder, beside: str, depth: int) -> Iterator[
         found = logical(text, place, titled=False)
         if part:
             found = _part(found, part, line)
-        yield from included(found, folder, dirname(place), depth + 1)
+        yield from included(found, folder, dirname(place), depth + 1, notes)
 
 
 def _library(rest: str) -> tuple[str, str]:

@@ -5,6 +5,7 @@
     .step param a list 1 2                      a, where no .param defines it, has its first value
     .subckt name a b [params:] r=1k ... .ends   a definition; they nest
     X1 n1 n2 name r=2k                          a copy: its elements are x1.r1, its nodes x1.out
+    X1 n1 n2 name m=3                           three in parallel: all its elements have m=3
     .if (a > 1) .elseif .else .endif            one branch
     .global vdd                                 the same node in every copy
 
@@ -14,6 +15,7 @@ counted, and so are levels: a hundred thousand cards, 32 levels.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -22,11 +24,15 @@ from thermohw.datasheet.netlist.files import Folder, included
 from thermohw.datasheet.netlist.lines import MOST_CARDS, Line, logical
 from thermohw.datasheet.netlist.numbers import number
 from thermohw.datasheet.netlist.scope import Model, Notes, Scope
+from thermohw.datasheet.netlist.waves import KINDS as WAVES
 from thermohw.datasheet.netlist.words import assignments, bare, split
+from thermohw.errors import InputError
 
 __all__ = ["Flat", "Flattened", "flatten"]
 
 _DEEPEST = 32
+_PARAMS = (".param", ".parameter", ".parameters", ".global_param")  # the last of Xyce
+_QUCS = re.compile(r"#\s*Qucs\b")
 
 
 class Flat(NamedTuple):
@@ -72,16 +78,26 @@ def flatten(text: str, where: str, folder: Folder, notes: Notes) -> Flattened:
         InputError: naming the line.
     """
     lines = logical(text, where, titled=True)
-    first = split(lines.title).plain
-    if len(first) > 3 and first[0][0] in "RCLVIrclvi" and number(first[3]) is not None:
+    if _QUCS.match(lines.title):
+        raise InputError("a netlist of Qucs itself: save it as a SPICE netlist", where=where)
+    if _like_a_card(lines.title):
         notes.say(where, "line 1 is the title, as everywhere in SPICE, though it reads like a card")
-    for place in lines.scripts:
-        notes.skip(".control", f"line {place}")
-    whole = list(included(lines, folder, "", 0))
+    whole = list(included(lines, folder, "", 0, notes))
     block = _blocks(whole)
     found = Flattened(lines.title, lines.entries, [], [], Scope(notes))
     _Writer(found).write(block, found.scope, 0)
     return found
+
+
+def _like_a_card(title: str) -> bool:
+    """Whether a title would be a card on any other line."""
+    words = split(title).plain
+    if title.startswith("."):
+        return title.split()[0].lower() in (*_PARAMS, ".include", ".inc", ".lib",
+                                                       ".subckt", ".model", ".temp")  # fmt: skip
+    value = words[3] if len(words) > 3 else ""
+    said = value[:1] in ("{", "'") or value.lower() in ("dc", "ac", *WAVES)
+    return title[0:1].lower() in tuple("rclkvi") and (said or number(value) is not None)
 
 
 def _blocks(lines: list[Line]) -> _Block:
@@ -149,7 +165,7 @@ class _Writer:
             scope.models[plain[1].lower()] = Model(line, plain[2].lower(), named, scope)
             if plain[2].lower() not in ("r", "res", "c", "cap", "l", "ind"):
                 scope.notes.skip(f".model of kind {plain[2][:20]}", line.place)
-        elif word not in (".param", ".parameter", ".parameters", ".func"):
+        elif word not in (*_PARAMS, ".func"):
             self.found.dots.append(Flat(line, scope))
 
     def copy(self, line: Line, scope: Scope, depth: int) -> None:
@@ -190,8 +206,17 @@ class _Writer:
                     line.place, f"'{words[0]}': '{circuit.name}' has no parameter '{key}'"
                 )
             inner.formulas[key] = (bare(text), line, scope)
-        if "m" in named and scope.value(named["m"], line) != 1.0:
-            raise line.fail(f"'{words[0]}': m= of a sub-circuit; write the copies out")
+        inner.many = scope.many
+        if "m" in named and "m" not in known:
+            many = scope.value(named["m"], line)
+            if not many > 0.0:
+                raise line.fail(f"'{words[0]}': m = {many:g} must be positive")
+            inner.many *= many
+            if many != 1.0:
+                told = f"{many:g} copies in parallel are one circuit, each inner node the average"
+                if scope.many != 1.0:
+                    told += f"; {scope.many:g} times as many, of which ngspice 39 knows nothing"
+                scope.notes.say(line.place, f"'{words[0]}': {told}")
         self.write(circuit, inner, depth + 1)
 
 
@@ -203,7 +228,7 @@ def _home(circuit: _Block, scope: Scope) -> Scope:
 
 
 def _parameters(body: list[Line]) -> set[str]:
-    lines = [line.text for line in body if line.text.lower().startswith(".param")]
+    lines = [line.text for line in body if line.text.lower().startswith((".param", ".global_p"))]
     return {key for text in lines for key, _ in assignments(text.partition(" ")[2])}
 
 
@@ -260,7 +285,7 @@ def _define(line: Line, scope: Scope) -> None:
             raise line.fail("'.func' needs a form such as f(x) = {2*x}")
         own = [n.strip().lower() for n in names.split(",") if n.strip()]
         scope.functions[name.strip().lower()] = own, bare(formula.strip().removeprefix("="))
-    elif word in (".param", ".parameter", ".parameters"):
+    elif word in _PARAMS:
         pairs = assignments(rest)
         if not pairs:
             raise line.fail(f"'{word}' needs name=value")

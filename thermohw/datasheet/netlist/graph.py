@@ -191,7 +191,7 @@ def build_graph(circuit: Circuit, notes: Notes) -> Graph:
         shares: Emf = {}
         for node, sign in zip(card.ends, (-1.0, 1.0), strict=True):
             if root.setdefault(node, node) != "0":
-                shares = added(shares, {root[node]: sign})
+                shares = added(shares, {root[node]: sign * card.options.get("m", 1.0)})
         offset.update({node: offset.get(node, {}) for node in card.ends})
         graph.injected[card.name] = shares
     return graph

@@ -5,11 +5,14 @@
     *!                  an entry of a datasheet
     ; tolerance=0.01    behind a card: the tolerance of its value
     ; bath=own          behind a resistor with noisy=0: its noise is written as a source beside it
-    .control .endc      a script of the simulator, skipped
+    \\\\                  at the end of a line: the next one continues it
+    .control .endc      a script of the simulator, skipped; so are .data, .aliases, .machine
     .end                what stands below it is no part of the deck
+    .alter              what stands below it is another deck (HSPICE)
 
 Files come from Windows and from Linux: UTF-8 with or without a byte-order mark, UTF-16 with one,
-and cp1252 where the bytes are no UTF-8, which is how LTspice writes its micro sign. A file of
+and cp1252 where the bytes are no UTF-8, which is how LTspice writes its micro sign. Tabs and
+blanks that do not break are blanks, the sign of the ohm is a word. A file of
 64 MiB may be one long waveform; cards are counted before they are read.
 """
 
@@ -30,6 +33,10 @@ MOST_LENGTH = 65_536
 
 # The micro sign, the Greek letter, and a micro sign of UTF-8 that was once taken for cp1252.
 _MICRO = ("\u00c2\u00b5", "\u00b5", "\u03bc")
+_SIGNS = {**dict.fromkeys(map(ord, "\t\v\f\u00a0"), " "),
+          **dict.fromkeys(map(ord, "\u2126\u03a9"), "ohm")}  # fmt: skip
+_BLOCKS = {".control": ".endc", ".data": ".enddata", ".aliases": ".endaliases",
+           ".machine": ".endmachine"}  # fmt: skip
 _COMMENT = re.compile(r";|(?:^|[\s,)}])\$|(?:^|\s)//")
 _TOLD = re.compile(r"\b(tolerance|temperature_tolerance|bath)=(\S+)")
 _WAVE = re.compile(r"\s*[vi]\S*\s", re.I)
@@ -69,13 +76,13 @@ class Lines:
         title: its first line; "" in a file that was included.
         cards: in order.
         entries: datasheet lines, in TOML.
-        scripts: numbers of the lines on which .control blocks begin.
+        skipped: first words and lines of .control and other blocks that no card stands in.
     """
 
     title: str
     cards: list[Line]
     entries: str
-    scripts: list[int]
+    skipped: list[tuple[str, Line]]
 
 
 def decode(data: bytes) -> str:
@@ -118,7 +125,7 @@ def logical(text: str, file: str, *, titled: bool) -> Lines:
                    *(line.replace(sign, "u") for line in raw[1:])]  # fmt: skip
     parts: list[str] = []
     told: list[tuple[str, str]] = []
-    first, begun, script = 0, False, False
+    first, begun, script, more = 0, False, "", False
     start = 1 if titled else 0
 
     def close() -> None:
@@ -136,20 +143,26 @@ def logical(text: str, file: str, *, titled: bool) -> Lines:
         if whole.startswith("*!"):
             found.entries += whole[2:].strip() + "\n"
             continue
-        line, comment = _without_comment(whole)
+        line, comment = _without_comment(whole.translate(_SIGNS))
         if not line:
             continue
         if line[0] == "." or script:
             word = line.split(None, 1)[0].lower()
-            if word == ".control" and not script:
-                found.scripts.append(number)
-                script = True
+            if word in _BLOCKS and not script:
+                found.skipped.append((word, Line(file, number, line)))
+                script = _BLOCKS[word]
             if script:
-                script = word != ".endc"
+                script = "" if word == script else script
                 continue
-            if word == ".end":
+            if word == ".alter":
+                found.skipped.append((".alter and all below it", Line(file, number, line)))
+            if word in (".end", ".alter"):
                 break
-        if line[0] == "+":
+        going, more = more, line.endswith("\\\\")
+        line = line.removesuffix("\\\\")
+        if going:
+            parts.append(line)
+        elif line[0] == "+":
             if not begun:
                 raise Line(file, number, line).fail("'+' continues a card, and there is none above")
             parts.append(line[1:])
@@ -159,6 +172,9 @@ def logical(text: str, file: str, *, titled: bool) -> Lines:
         if "=" in comment:
             told += _TOLD.findall(comment)
     close()
+    if script and found.skipped[-1][0] in _BLOCKS:
+        word, line = found.skipped.pop()
+        found.skipped.append((f"{word} without {script}, with all below it,", line))
     return found
 
 

@@ -5,8 +5,9 @@
     4k7  2R5  R47                                    the factor in the place of the point
 
 1m and 1M are a thousandth in every SPICE, and 1F is a femto-something. Where simulators differ, a
-number is refused ("2A" is 2e-18 in ngspice and 2 in LTspice) or read with a remark (4k7 is 4.7k in
-LTspice and in ngspice from 40 on, 4k before). The micro sign has become a u when the file was read.
+number is refused ("2A" is 2e-18 in ngspice and 2 in LTspice, "2x" 2e6 in HSPICE and Xyce and 2 in
+ngspice) or read with a remark (4k7 is 4.7k in LTspice and in ngspice from 40 on, 4k before). The
+micro sign has become a u when the file was read.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def number(text: str) -> float | None:
     match = _NUMBER.fullmatch(text)
     if match is not None:
         letters = match.group(2).lower()
-        if letters[:1] in ("a", "e"):  # atto in one simulator, nothing in another
+        if letters[:1] in ("a", "e", "x"):  # atto or mega in one simulator, nothing in another
             return None
         return _scaled(match.group(1), letters)
     match = _INSIDE.fullmatch(text)
@@ -51,6 +52,12 @@ def doubtful(text: str) -> str:
         return (
             f"'{text}' is {digits}e-18 in ngspice and {digits} in LTspice; write {digits} or "
             f"{digits}e-18"
+        )
+    if match is not None and match.group(2)[:1] in ("x", "X"):
+        digits = match.group(1)
+        return (
+            f"'{text}' is {digits}e6 in HSPICE and Xyce and {digits} in ngspice; write "
+            f"{digits}meg or {digits}"
         )
     if match is None and _INSIDE.fullmatch(text) and text[0].lower() not in "kmunpfgtl":
         return (

@@ -9,7 +9,7 @@ Both had to stand there because a deck does not tell them, and are marked as pla
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from thermohw.datasheet.netlist.cards import Card, Circuit
 from thermohw.datasheet.netlist.graph import Branch, Graph
@@ -18,6 +18,9 @@ from thermohw.datasheet.netlist.series import held
 from thermohw.errors import InputError
 from thermohw.intake import finite
 from thermohw.units import parse
+
+if TYPE_CHECKING:
+    from thermohw.datasheet.netlist.scope import Notes
 
 __all__ = ["add_parasitics", "add_resistances", "henries", "size_of", "stateless"]
 
@@ -66,14 +69,21 @@ def add_parasitics(graph: Graph, farad: float, place: str) -> None:
             graph.branches.append(Branch("c", [card], (node, "0"), farad))
 
 
-def henries(circuit: Circuit) -> dict[frozenset[str], tuple[float, Card]]:
+def henries(circuit: Circuit, notes: Notes) -> dict[frozenset[str], tuple[float, Card]]:
     """M of every K card."""
     known = {card.name: card.value for card in circuit.cards["l"]}
+    many = {card.name for card in circuit.cards["l"] if "m" in card.options}
     found: dict[frozenset[str], tuple[float, Card]] = {}
     for card in circuit.cards["k"]:
         for end in card.ends:
             if end not in known:
                 raise card.line.fail(f"'{card.name}': no inductor '{end}'")
+        if many & {*card.ends}:
+            notes.say(
+                card.line.place,
+                f"'{card.name}' couples inductors with m=: k is that of what they are together; "
+                "ngspice 39 takes M of one",
+            )
         pair = frozenset(card.ends)
         if pair in found:
             other = found[pair][1]

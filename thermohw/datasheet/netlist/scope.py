@@ -65,13 +65,13 @@ class Shared:
     """What all scopes of a deck have in common.
 
     Attributes:
-        temper: the circuit's temperature, degC.
+        temper: the circuit's temperature, degC; None until all cards that set it are read.
         nodes: that keep their names in every copy.
         opened: parameters and functions that are being worked out.
         left: characters of formulas that may still be read.
     """
 
-    temper: float = 27.0
+    temper: float | None = None
     nodes: set[str] = field(default_factory=lambda: {"0"})
     opened: list[tuple[int, str]] = field(default_factory=list)
     left: int = 1_000_000
@@ -87,6 +87,7 @@ class Scope:
         path: of the copy, "" or "x1.x2".
         nodes: ports of the sub-circuit -> nodes of the deck.
         shared: of the deck.
+        many: copies in parallel, m= of all X cards above.
     """
 
     notes: Notes
@@ -98,6 +99,7 @@ class Scope:
     functions: dict[str, tuple[list[str], str]] = field(default_factory=dict)
     models: dict[str, Model] = field(default_factory=dict)
     circuits: dict[str, object] = field(default_factory=dict)
+    many: float = 1.0
     _values: dict[str, float] = field(default_factory=dict)
 
     def find(self, table: str, name: str) -> Any:
@@ -150,7 +152,14 @@ class Scope:
         except FormulaError as error:
             raise line.fail(f"'{name}' is not a number ({error})") from None
 
+    def _power(self, text: str, line: Line) -> None:
+        if "^" in text:
+            self.notes.say(
+                line.place, "'^' is a power, as in ngspice; LTspice takes it for exclusive or"
+            )
+
     def _formula(self, text: str, inner: str, line: Line, what: str) -> float:
+        self._power(inner, line)
         try:
             return self._evaluated(f"{{{line.place}}}", inner, self.parameter, self)
         except FormulaError as error:
@@ -176,10 +185,12 @@ class Scope:
             if name in scope.formulas:
                 return scope._work_out(name)
             scope = scope.outer
-        return self.shared.temper if name == "temper" else None
+        # Temper in ngspice and HSPICE, temp in LTspice and Xyce.
+        return self.shared.temper if name in ("temper", "temp") else None
 
     def _work_out(self, name: str) -> float:
-        text, _, where = self.formulas[name]
+        text, line, where = self.formulas[name]
+        self._power(text, line)
         found = None if is_name(text) else number(text)
         if found is None:
             found = self._evaluated(name, text, where.parameter, where)

@@ -9,7 +9,8 @@ r"""Elements in series at nodes that nothing else touches.
 A node that capacitors join to ground, directly or through other nodes, has a state: its row of the
 capacitance matrix C_M is regular. A group of nodes that capacitors join to each other only has one
 combination of voltages without a state; where that group is one capacitor of a chain, the exchange
-above removes it. An inductor whose end no current can leave carries none.
+above removes it. An inductor whose end no current can leave carries none, and a capacitor with such
+an end, away from ground, no charge that moves.
 """
 
 from __future__ import annotations
@@ -67,7 +68,12 @@ def reduce(chains: Chains) -> None:
     """
     moved = True
     while moved:
-        moved = eliminate_resistive(chains.graph) or _at_coils(chains) or _capacitors(chains)
+        moved = (
+            eliminate_resistive(chains.graph)
+            or _at_coils(chains)
+            or _open_capacitors(chains.graph)
+            or _capacitors(chains)
+        )
     graph, known = chains.graph, held(chains.graph)
     for node, at in graph.touching().items():
         if node not in known:
@@ -216,6 +222,24 @@ def _opened(coil: Branch) -> Branch:
             f"'{coil.name}' closes a loop of inductors without resistance; give it one, rser=1m"
         )
     return replace(coil, ends=("0", "0"))
+
+
+def _open_capacitors(graph: Graph) -> bool:
+    """Coupling capacitors with an end that nothing else touches."""
+    fed, touching = graph.fed(), graph.touching()
+    loose = {
+        id(at[0]): at[0] for node, at in touching.items()
+        if len(at) == 1 and at[0].kind == "c" and node not in fed and "0" not in at[0].ends
+        and len(touching[at[0].other(node)]) > 1
+    }  # fmt: skip
+    for branch in loose.values():
+        graph.notes.say(
+            branch.cards[0].line.place,
+            f"'{branch.name}' has an open end and carries no current: left out",
+        )
+    if loose:
+        graph.swap([([branch], []) for branch in loose.values()])
+    return bool(loose)
 
 
 def _capacitors(chains: Chains) -> bool:

@@ -32,6 +32,7 @@ VALUES = {
     "l": ("l", "inductance", "ind"),
 }
 _RATINGS = ("pwr", "mfg", "pn", "irms", "ipk", "vmax", "type", "v")
+_SAME = {"w": "defw", "l": "defl", "dw": "narrow", "dlr": "short"}
 BESIDE = ("rser", "lser", "rpar", "cpar")
 _PLAIN = (
     "temp",
@@ -68,6 +69,14 @@ def value_of(
         raise line.fail(f"'{left[0]}' is not understood; {allowed(kind)} may follow the value")
     if model is not None and model.kind not in _MODELS[kind]:
         raise line.fail(f"a model of kind '{model.kind}' is not understood here")
+    if text and model is not None and model.named.get(kind):
+        # PSpice and Xyce multiply; ngspice takes the model's where the card has none.
+        many = model.scope.value(model.named[kind], model.line)
+        if many != 1.0:
+            raise line.fail(
+                f"its model says {kind}={model.named[kind]}: a factor in PSpice and Xyce, not used "
+                "beside a value in ngspice; write the value, and delete it there"
+            )
     return (text or (defaults_of(model, kind).get("value") if model else None)), model
 
 
@@ -86,6 +95,11 @@ def defaults_of(model: Model | None, kind: str) -> dict[str, str]:
     for key, value in named.items():
         if key in VALUES[kind] or (kind == "r" and key == "res"):
             found["value"] = value
+        elif key in _SAME:
+            found[_SAME[key]] = value
+        elif key in ("dev", "lot"):
+            model.scope.notes.say(line.place, f"{key}= of a model (a tolerance) not used; write it "
+                                              "behind the card, ; tolerance=0.01")  # fmt: skip
         elif key in (
             "tc1",
             "tc2",
@@ -97,6 +111,7 @@ def defaults_of(model: Model | None, kind: str) -> dict[str, str]:
             "narrow",
             "short",
             "defw",
+            "defl",
             "cj",
             "cjsw",
         ):
@@ -146,14 +161,15 @@ def film_of(
     both sides less their narrow and short, as ngspice has them.
     """
     needed = {"r": "rsh", "c": "cj"}.get(kind, "")
-    if model is None or needed not in defaults or "l" not in own:
+    if model is None or needed not in defaults or ("l" not in own and "defl" not in defaults):
         raise line.fail("a value is needed, of the card or of its model")
 
     def film(key: str) -> float:
         return model.scope.value(defaults[key], model.line) if key in defaults else 0.0
 
     edge = 2.0 if kind == "r" else 1.0
-    length = scope.value(own["l"], line) - edge * film("short")
+    length = scope.value(own["l"], line) if "l" in own else film("defl")
+    length -= edge * film("short")
     width = scope.value(own["w"], line) if "w" in own else film("defw")
     width -= edge * film("narrow")
     if length <= 0.0 or width <= 0.0:

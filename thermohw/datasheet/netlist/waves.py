@@ -1,12 +1,14 @@
 r"""Waveforms of V and I cards, as every SPICE has them.
 
     DC x  AC mag phase          small-signal analyses alone know AC; it has no value in time
-    SIN(vo va f td theta phi)   vo + va e^{-(t-td) theta} sin(2 pi f (t-td) + phi), from td on
+    SIN(vo va f td theta phi n) vo + va e^{-(t-td) theta} sin(2 pi f (t-td) + phi), from td on, for
+                                n periods if n is given (LTspice)
     PULSE(v1 v2 td tr tf pw per np)         np periods, then v1; endless without np
     EXP(v1 v2 td1 tau1 td2 tau2)
     SFFM(vo va fc mdi fs)       vo + va sin(2 pi fc t + mdi sin(2 pi fs t))
     AM(sa oc fm fc td)          sa (oc + sin(2 pi fm (t-td))) sin(2 pi fc (t-td))
-    PWL(t v t v ...)            linear between points, constant beyond
+    PWL(t v t v ...) r= td=     linear between points, later by td, constant beyond, or with what
+                                follows the time r again and again
 
 A port (portnum, z0) has its impedance in series, 50 ohm if none is given.
 
@@ -47,15 +49,16 @@ _UNKNOWN = {
 }
 _PWL = re.compile(r"\bpwl\b", re.I)
 _NAMES = {  # of ahkab
-    "sin": ("vo", "va", "freq", "td", "theta", "phi"),
+    "sin": ("vo", "va", "freq", "td", "theta", "phi", "ncycles"),
     "pulse": ("v1", "v2", "td", "tr", "tf", "pw", "per", "np"),
     "exp": ("v1", "v2", "td1", "tau1", "td2", "tau2"),
     "sffm": ("vo", "va", "fc", "mdi", "fs"),
     "am": ("sa", "fc", "fm", "oc", "td"),
 }
-_HARMLESS = ("pwr", "freq", "phase", "iac", "vac", "r", "distof1", "distof2")
+_HARMLESS = ("pwr", "freq", "phase", "iac", "vac", "distof1", "distof2")
 _PORT = ("portnum", "z0")
-_SERIES = ("rser", "cpar")
+_SERIES = ("rser", "cpar", "m")
+_RATES = {"sin": (2,), "sffm": (2,), "am": (2, 3)}  # where a frequency stands
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,25 +70,34 @@ class Wave:
         dc: at rest: DC if given, else the waveform's value at its start.
         numbers: of the waveform; of a pwl None.
         points: of a pwl, shape (M, 2): second, volt or ampere; else None.
+        again: of a pwl that repeats what follows this time, second.
     """
 
     kind: str
     dc: float
     numbers: tuple[float, ...] = ()
     points: NDArray[Any] | None = None
+    again: float | None = None
 
     def at(self, seconds: Any) -> NDArray[Any]:
         """Value at times (second), shape of them."""
         t = np.asarray(seconds, dtype=float)
         if self.points is not None:
+            if self.again is not None:
+                past = np.maximum(t - self.again, 0.0)
+                t = np.where(past > 0.0, self.again + past % (self.points[-1, 0] - self.again), t)
             return np.interp(t, self.points[:, 0], self.points[:, 1])
         if self.kind == "dc":
             return np.full(t.shape, self.dc)
         return _SHAPES[self.kind](t, *self.numbers)
 
 
-def _sin(t: Any, vo: float, va: float, f: float, td: float, theta: float, phi: float) -> Any:
+def _sin(
+    t: Any, vo: float, va: float, f: float, td: float, theta: float, phi: float, count: float
+) -> Any:
     s = np.maximum(t - td, 0.0)
+    if count > 0.0 and f > 0.0:  # whole periods of a sine: it ends where it began, at vo
+        s = np.where(s < count / f, s, 0.0)
     return vo + va * np.exp(-s * theta) * np.sin(2.0 * np.pi * f * s + np.deg2rad(phi))
 
 
@@ -176,12 +188,15 @@ def read_source(line: Line, scope: Scope, text: str) -> tuple[Wave, dict[str, fl
             raise line.fail(
                 f"'{word}' is not understood; a constant, SIN, PULSE, EXP, SFFM, AM or PWL is"
             )
-    series = {}
+    series: dict[str, float] = {}
+    later: dict[str, float] = {}
     for key, value in named.items():
         if key == "dc":
             dc = scope.value(value, line)
         elif key in _SERIES:
             series[key] = scope.value(value, line)
+        elif points is not None and key in ("r", "td"):
+            later[key] = scope.value(value, line)
         elif key in _PORT:
             if "portnum" in named:  # a port has its impedance in series
                 series["rser"] = scope.value(named.get("z0", "50"), line)
@@ -193,12 +208,27 @@ def read_source(line: Line, scope: Scope, text: str) -> tuple[Wave, dict[str, fl
             )
     kind = kind or shape[0] or "dc"
     if points is not None:
-        return Wave("pwl", float(points[0, 1]) if dc is None else dc, (), points), series
+        points, again = _later(line, points, later)
+        return Wave("pwl", float(points[0, 1]) if dc is None else dc, (), points, again), series
     if kind == "dc":
         return Wave("dc", dc or 0.0), series
     wave = _waveform(line, scope, kind, [scope.value(w, line) for w in shape[1]], ahkab)
     rest = Wave(kind, 0.0, wave)
     return Wave(kind, float(rest.at(0.0)) if dc is None else dc, wave), series
+
+
+def _later(
+    line: Line, points: NDArray[Any], later: dict[str, float]
+) -> tuple[NDArray[Any], float | None]:
+    """Points of a PWL with its td=, and from when it repeats with its r=."""
+    delay, again = later.get("td", 0.0), later.get("r", -1.0)
+    if again < 0.0:  # as ngspice has it
+        return points + [delay, 0.0], None
+    if again not in points[:-1, 0] and again != 0.0:
+        raise line.fail(f"PWL r={again:g}: it repeats from one of its times before the last")
+    if again < points[0, 0]:
+        points = np.vstack([[again, points[0, 1]], points])
+    return points + [delay, 0.0], again + delay
 
 
 def _is_value(word: str) -> bool:
@@ -214,9 +244,14 @@ def _waveform(
     if not 2 <= len(given) <= len(names):
         raise line.fail(f"{kind.upper()} needs {', '.join(names)}")
     values = [*given, *[0.0] * (len(names) - len(given))]
+    if kind == "sin" and values[6] and (values[6] % 1.0 or values[5]):
+        raise line.fail("SIN of periods that are not whole, or begin with a phase: leave them out")
     if kind == "am" and ahkab:
         sa, fc, fm, oc, td = values
         values = [sa, oc, fm, fc, td]
+    if any(values[i] == 0.0 for i in _RATES.get(kind, ())) and values[1 if kind != "am" else 0]:
+        scope.notes.say(line.place, f"{kind.upper()} without a frequency: simulators take it from "
+                                    "their .tran, here it does not swing; give one")  # fmt: skip
     if kind == "pulse":
         tr, tf, pw, per, count = values[3:]
         unit = per or pw or 1.0

@@ -12,6 +12,7 @@ from typing import NamedTuple
 __all__ = ["Words", "assignments", "bare", "split"]
 
 _WORD = re.compile(r"\{[^{}]*\}|'[^']*'|\"[^\"]*\"|=|[^\s,(){}='\"]+")
+_VALUE = re.compile(r"[-+.\d{']")
 _KEY = re.compile(r"(?<![\w.])([A-Za-z_][\w.]*(?:\([\w\s,]*\))?)\s*=(?!=)\s*")
 
 
@@ -33,6 +34,13 @@ def split(text: str) -> Words:
         if place + 1 < len(found) and found[place + 1] == "=" and word != "=":
             named[word.lower()] = found[place + 2] if place + 2 < len(found) else ""
             place += 3
+            # The one key with two values.
+            following = found[place : place + 2]
+            if word.lower() == "tc" and following[:1] and "=" not in following and (
+                _VALUE.match(following[0])
+            ):  # fmt: skip
+                named["tc"] += f" {following[0]}"
+                place += 1
         else:
             plain.append(word)
             place += 1
