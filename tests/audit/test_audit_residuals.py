@@ -310,3 +310,10 @@ def test_sums_of_another_run_are_refused(tmp_path):
         data[:, 0] += 1.0
     with pytest.raises(InputError, match="changed after the run"):
         audit(path)
+
+
+def test_a_score_with_noise_of_its_own_is_the_reason(tmp_path):
+    """What it saw is kept; asked again it would say something else."""
+    path = run(tmp_path / "run.h5", *HELD, "protocol.score_noise=0.1", paths=64)
+    check = gain(gather(path))
+    assert check.status == "not-applicable" and "score has noise of its own" in check.detail

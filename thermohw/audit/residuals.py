@@ -147,7 +147,9 @@ def gain(evidence: Evidence) -> Check:
     reason = unrecorded(evidence)
     if reason:
         return not_applicable(name, reason)
-    also = "; what the law saw is not kept, so it is not asked again"
+    noisy = evidence.plan.chain.score.noise > 0.0
+    why = "the score has noise of its own" if noisy else "what the law saw is not kept"
+    also = f"; {why}, so it is not asked again"
     if law is not None:
         also = f"; recorded sources are the declared law's to {law.distance:.1g} of their size "
         also += f"(at {law.ticks} ticks of {law.paths} paths)"
