@@ -73,6 +73,14 @@ def test_a_link_in_the_place_is_replaced_not_followed(tmp_path):
     assert victim.read_text() == "precious"
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="no such folders")
+@pytest.mark.parametrize("place", ["/dev/stdout", "/dev/x.html", "/proc/self/fd/{}", "/sys/x"])
+def test_no_file_takes_the_place_of_a_system_link(tmp_path, place):
+    """/dev/stdout of `> file` leads to a regular file; replaced, it is lost to everybody."""
+    with open(tmp_path / "x", "w") as file, pytest.raises(InputError, match="device"):
+        outputs.check_place(Path(place.format(file.fileno())))  # asked only, never written
+
+
 def test_leftovers_are_swept_and_nothing_else_is(tmp_path):
     others = [".thermohw-0123.tmp", "thermohw-0123456789abcdef.tmp", LEFT + ".h5", ".x.123.h5.tmp"]
     others += [LEFT.upper(), ".thermohw-0123456789abcdeg.tmp"]

@@ -35,6 +35,7 @@ __all__ = ["abandon", "begin", "check_place", "descriptor", "discard", "is_ours"
 
 _NAME = re.compile(r"\.thermohw-[0-9a-f]{16}\.tmp")
 _ATTEMPTS = 16
+_SYSTEM = ("/proc", "/sys")
 _UNLOCKABLE = (errno.EWOULDBLOCK, errno.EACCES)  # held by a sweeper at this moment
 
 _open: dict[Path, tuple[int, int]] = {}  # unfinished file -> (descriptor, process that made it)
@@ -206,9 +207,12 @@ def check_place(target: Path, kind: str = "a file, such as result.json") -> Path
 
 
 def _refuse_special(path: Path) -> None:
-    """Replacing /dev/null or a pipe by a file would harm others."""
+    """Replacing /dev/null, a pipe, or the link /dev/stdout by a file would harm others."""
     if path.exists() and not path.is_file() and not path.is_dir():
         raise InputError("is a device or a pipe: name a file", where=str(path))
+    folder = path.parent.resolve()
+    if folder == Path("/dev") or any(folder.is_relative_to(system) for system in _SYSTEM):
+        raise InputError("lies among the system's devices: name a file", where=str(path))
 
 
 def _write_all(handle: int, data: bytes) -> None:

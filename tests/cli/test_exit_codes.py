@@ -1,7 +1,10 @@
 """Exit codes: 1 is physics, 2 a mistake or a file not to be trusted; every help page says so."""
 
+import json
 import os
 import shutil
+import subprocess
+import sys
 from typing import Any
 
 import h5py
@@ -85,3 +88,43 @@ def test_a_name_that_is_no_text_is_shown(shell, tmp_path):
     status, said, _ = shell("run", "mixture_rc", *sets, "--out", out)
     assert status == 0 and "written to " in said and "\\udcff.h5" in said
     assert shell("audit", out)[0] in (0, 1) and shell("inspect", out)[0] == 0
+
+
+LISTENERS = [  # of stdout, of stderr, words, exit code, lines on stderr
+    ("left", "kept", "--help", 0, 0),  # `| head`: the reader has left
+    ("left", "kept", "devices", 0, 0),
+    ("full", "kept", "--help", 2, 1),
+    ("kept", "full", "audit missing.h5", 2, 0),
+    ("kept", "left", "audit missing.h5", 2, 0),
+    ("full", "full", "--help", 2, 0),
+]
+LAST = """
+import json, os, sys
+from thermohw.cli import app
+
+read, write = os.pipe()
+os.close(read)
+places = {"left": write, "full": os.open("/dev/full", os.O_WRONLY)}
+for out, err, words, *_ in json.loads(sys.argv[1]):
+    said, told = os.pipe()
+    child = os.fork()
+    if not child:
+        os.dup2(places.get(out, 1), 1)
+        os.dup2(places.get(err, told), 2)
+        os.close(told)
+        sys.argv = ["thermohw", *words.split()]
+        app.main()
+    os.close(told)
+    text = open(said).read()
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    print("left", code, text.count("\\n"), "Traceback" in text, file=sys.stderr)
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no such device")
+def test_1_means_physics_whoever_listens(tmp_path):
+    """A reader that left, a full disk behind either stream: neither is a law that is violated."""
+    command = [sys.executable, "-c", LAST, json.dumps(LISTENERS)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    said = [line for line in done.stderr.splitlines() if line.startswith("left")]
+    assert said == [f"left {code} {lines} False" for *_, code, lines in LISTENERS], done.stderr

@@ -170,6 +170,7 @@ def test_digits_rebuild_from_stored_rows(generator: torch.Generator) -> None:
         ({"kind": "gaussian_mixture", "means": [0, 1], "weights": [0.5, 0.6]}, "sum to 1"),
         ({"kind": "gaussian_mixture", "means": [0, 1], "weights": [1.0]}, "2 weights"),
         ({"kind": "gaussian_mixture", "means": [[0, 1], [1]]}, "expected numbers"),
+        ({"kind": "gaussian", "mean": []}, "at least one number, got an empty list"),
         ({"kind": "uniform_pixels", "side": 0}, "whole number"),
         ({"kind": "uniform_pixels", "side": 2, "centred": 1}, "true or false"),
         ({"kind": "gaussian_pixels", "side": 1.5}, "whole number"),

@@ -244,6 +244,11 @@ def main() -> None:
         _fail(str(error))
     except BrokenPipeError:
         os._exit(0)  # the reader of our output left, e.g. `| head`
+    except SystemExit as left:
+        # The command line library makes a 1 of it, which is kept for physics.
+        if isinstance(left.__context__, BrokenPipeError):
+            os._exit(0)
+        raise
     except FloatingPointError as error:
         _fail(f"the numbers overflow: {error}")
     except OSError as error:
@@ -272,8 +277,7 @@ def _say(page: str, *, nl: bool = True) -> None:
 
 
 def _fail(message: str) -> NoReturn:
-    print(f"thermohw: {shown(' '.join(message.split()))}", file=sys.stderr)
-    sys.exit(2)
+    _leave(f"thermohw: {shown(' '.join(message.split()))}", 2)
 
 
 def _note(message: Warning | str, *_: object, **__: object) -> None:
@@ -286,12 +290,20 @@ def _unforeseen(error: BaseException) -> NoReturn:
     if os.environ.get(_TRACEBACK):
         traceback.print_exception(error)
     words = shown(" ".join(str(error).split()))[:300] or "no message"
-    print(
+    _leave(
         f"thermohw: unforeseen {type(error).__name__} ({words}): a defect of thermohw or a damaged "
         f"installation; {_TRACEBACK}=1 shows where, and docs/security.md where to report it",
-        file=sys.stderr,
+        70,
     )
-    sys.exit(70)
+
+
+def _leave(line: str, code: int) -> NoReturn:
+    """The last line; where nobody can be told it, the exit code still says it."""
+    try:
+        print(line, file=sys.stderr, flush=True)
+    except OSError:
+        os._exit(code)  # Python would try to write it again, and leave with a code of its own
+    sys.exit(code)
 
 
 def _interrupted() -> NoReturn:

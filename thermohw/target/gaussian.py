@@ -78,6 +78,8 @@ def gaussian(mean: Any = 0.0, std: Any = None, *, covariance: Any = None) -> Gau
             f"expected one list of numbers, got shape {centre.shape}", where="target.mean"
         )
     dim = len(centre)
+    if not dim:
+        raise InputError("expected at least one number, got an empty list", where="target.mean")
     table: dict[str, Any] = {"kind": "gaussian", "mean": centre.tolist()}
     if covariance is None:
         deviation = _deviations([1.0 if std is None else std], 1, dim, "target.std")
