@@ -108,6 +108,7 @@ def test_ways_of_writing(kind):
 @pytest.mark.parametrize(
     ("cards", "note"),
     [
+        ("R1 a 0 1k\nC2 a 0 1e-9F", "line 4: '1e-9F' is 1e-24 F: F is femto in every SPICE"),
         ("R1 a 0 1M", "line 3: '1M' is 0.001 ohm: M is milli in every SPICE"),
         (".param r={2^2}\nR1 a 0 {r}", "line 3: '^' is a power, as in ngspice; LTspice takes it"),
         ("R1 a 0 1k\n.alter\n.temp 90", ".alter and all below it (line 4)"),
@@ -138,6 +139,23 @@ def test_scripts_of_included_files_are_listed(tmp_path):
     (tmp_path / "more.inc").write_text(".control\nset temp=90\n.endc\nC1 a 0 1p\n")
     (tmp_path / "deck.cir").write_text("t\n.include more.inc\nR1 a 0 1k\n")
     assert ".control (line 1)" in th.read_netlist(tmp_path / "deck.cir").notes[0]
+
+
+def test_zero_bytes_and_large_circuits_are_refused():
+    with pytest.raises(InputError, match="zero bytes, as UTF-16 without its mark"):
+        parse_netlist("t\nR\0001\0 a 0 1k", "t")
+    cards = "".join(f"R{i} n{i} 0 1k\nC{i} n{i} 0 1n\n" for i in range(15_000))
+    with pytest.raises(InputError, match=r"its datasheet would have 4\.. MiB, at most 4 are read"):
+        parse_netlist(f"t\n{cards}", "t")
+
+
+def test_start_values_with_commas_and_quoted_sections(tmp_path):
+    found = read("C1 a 0 1p\nR1 a b 1k\nC2 b 0 1p\nR2 b 0 1k\n.ic v(a)=1, v(b)={1+1} , v(0)=0")
+    assert found.start == {"a": 1.0, "b": 2.0}
+    (tmp_path / "c.lib").write_text(".lib tt\nC1 a 0 1p\n.endl\n")
+    for name in ("c.lib 'tt'", "'c.lib' 'TT'", '"c.lib" tt'):
+        (tmp_path / "deck.cir").write_text(f"t\n.lib {name}\nR1 a 0 1k\n")
+        assert len(th.read_netlist(tmp_path / "deck.cir").datasheet.nodes) == 1
 
 
 def test_waveforms_of_ngspice_and_ltspice():
@@ -351,6 +369,8 @@ def test_files(tmp_path):
         ("I2 a 0 SIN(0 1 1k 0 0 90 2)", "begin with a phase: leave them out"),
         ("V2 b 0 1 m=2", "m= of a voltage source says nothing"),
         ("X1 a s m=0\n.subckt s p\nR9 p 0 1\n.ends", "m = 0 must be positive"),
+        ("I2 x 0 1m", "'i2' drives node 'x', from which no current can leave"),
+        (".options cshunt=1p", "cshunt= adds an element at every node; write them out"),
         (".temp", "'.temp' needs a temperature"),
         (".if (temper > 50)\n.endif", "there is no parameter 'temper'"),
         (".ic w(a)=1", "expected v(node)=value"),

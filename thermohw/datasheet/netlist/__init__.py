@@ -45,6 +45,8 @@ from thermohw.datasheet.netlist.scope import Notes
 from thermohw.datasheet.netlist.series import Chains, reduce
 from thermohw.datasheet.netlist.tables import Tables, write_tables
 from thermohw.datasheet.netlist.waves import Wave
+from thermohw.errors import InputError
+from thermohw.intake import MOST_SHEET
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -224,6 +226,13 @@ def _read(
                              "sources; where constants are needed it is "
                              f"{source.value:g} {'V' if source.kind == 'V' else 'A'}")  # fmt: skip
     toml = _toml(tables, about.strip(), entries)
+    size = len(toml.encode())
+    if size > MOST_SHEET:
+        raise InputError(
+            f"its datasheet would have {size / 2**20:.1f} MiB, at most {MOST_SHEET >> 20} are "
+            "read: leave a part of the circuit out",
+            where=place,
+        )
     sheet = read_datasheet(toml, name, given or None, where=place)
     start = start_values(started, circuit, chains, tables, notes)
     places = {

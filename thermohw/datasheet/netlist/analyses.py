@@ -40,7 +40,7 @@ SKIPPED = (
     ".loadstate", ".ferret", ".distribution", ".dout", ".inp", ".tran_op", ".acmatch",
 )  # fmt: skip
 _OPTIONS = (".options", ".option", ".opt", ".opts")
-_START = re.compile(r"([vi])\(\s*([^()\s]+)\s*\)\s*=\s*(\{[^{}]*\}|'[^']*'|\S+)\s*,?\s*", re.I)
+_START = re.compile(r"([vi])\(\s*([^()\s]+)\s*\)\s*=\s*(\{[^{}]*\}|'[^']*'|[^\s,]+)\s*,?\s*", re.I)
 
 
 class Started(NamedTuple):
@@ -100,6 +100,8 @@ def _options(line: Line, scope: Scope, rest: str, circuit: Circuit, notes: Notes
             circuit.celsius = scope.value(value, line, "temp")
         elif key == "tnom":
             circuit.nominal = scope.value(value, line, "tnom")
+        elif key in ("rshunt", "cshunt", "gshunt"):
+            raise line.fail(f".options {key}= adds an element at every node; write them out")
         elif key == "scale":
             raise line.fail(".options scale= is not understood; write the values out")
     others = [w.lower() for w in plain] + [k for k in named if k not in ("temp", "tnom")]

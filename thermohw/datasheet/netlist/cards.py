@@ -47,7 +47,7 @@ __all__ = ["KINDS", "Card", "Circuit", "read_cards"]
 
 KINDS = "rclkvi"
 _KELVIN = 273.15
-_FEMTO = re.compile(r"[\d.]+F")
+_FEMTO = re.compile(r"[\d.]+(F|[eE][+-]?\d+[fF])[A-Za-z]*")
 _MILLI = re.compile(r"[\d.]+M(?!eg|EG|il|IL)\w*")
 _OPEN = re.compile(r"\s(r|c|l|q|flux|resistance|capacitance|inductance|cap|ind)\s*=\s*"
                    r"([^{'\"\s=]*[(*/+?^][^=]*)(?=\s\w+\s*=|$)", re.I)  # fmt: skip

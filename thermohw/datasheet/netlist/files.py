@@ -132,10 +132,10 @@ def _library(rest: str) -> tuple[str, str]:
     """Name and section of a .lib card; the name may be quoted and may hold blanks."""
     if rest[:1] in "'\"" and rest[1:].find(rest[0]) >= 0:
         end = rest.index(rest[0], 1)
-        return rest[1:end], rest[end + 1 :].strip()
+        return rest[1:end], rest[end + 1 :].strip(" '\"")
     words = rest.split()
     if len(words) == 2:
-        return words[0], words[1]
+        return words[0], words[1].strip("'\"")
     return rest, ""
 
 

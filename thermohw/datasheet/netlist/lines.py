@@ -109,6 +109,9 @@ def logical(text: str, file: str, *, titled: bool) -> Lines:
     Raises:
         InputError: a continuation of nothing, too many cards, a card without an end.
     """
+    if "\0" in text:
+        raise InputError("has zero bytes, as UTF-16 without its mark has: save it as UTF-8",
+                         where=file)  # fmt: skip
     breaks = text.count("\n")
     if breaks - text.count("\n+") - text.count("\n*") > 2 * MOST_CARDS:
         raise InputError(

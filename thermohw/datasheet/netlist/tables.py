@@ -94,7 +94,11 @@ def write_tables(circuit: Circuit, chains: Chains, where: str) -> Tables:
         roots |= dict.fromkeys(end for end in pair if end != "0" and end in known)
     for root in roots:
         out.nodes[root] = out.name(root)
-    out.tables["node"] = [_node(out, root, capacitors) for root in roots]
+    grounded: dict[str, list[Branch]] = {root: [] for root in roots}
+    for branch in capacitors:
+        if "0" in branch.ends:
+            grounded[branch.other("0")].append(branch)
+    out.tables["node"] = [_node(out, root, own) for root, own in grounded.items()]
     out.tables["resistor"] = []
     active = []
     for branch in graph.branches:
@@ -151,8 +155,7 @@ def _places(cards: list[Card]) -> str:
     return "; ".join(said[:4])
 
 
-def _node(out: Tables, root: str, capacitors: list[Branch]) -> dict[str, Any]:
-    own = [b for b in capacitors if set(b.ends) == {root, "0"}]
+def _node(out: Tables, root: str, own: list[Branch]) -> dict[str, Any]:
     if not own:
         source = f"{out.where}: coupling capacitors alone hold this node"
         return {"name": out.nodes[root], "capacitance": {"value": "0 F", "source": source}}
@@ -234,6 +237,12 @@ def _sources(out: Tables, graph: Graph, circuit: Circuit, capacitors: list[Branc
                     out.shifts[source] = added(shifts, {end: -sign * factor * branch.value})
     for source, shares in graph.injected.items():
         for root, amount in shares.items():
+            if root not in out.nodes:
+                card = next(card for card in circuit.cards["i"] if card.name == source)
+                raise card.line.fail(
+                    f"'{source}' drives node '{root}', from which no current can leave: give it "
+                    f"a resistor, R_{root} {root} 0 1meg, and a capacitor"
+                )
             out.act(source, out.nodes[root], amount)
     bare = {s for b in graph.branches if b.kind == "l" and not b.series for s in b.emf}
     for card in circuit.cards["v"]:
