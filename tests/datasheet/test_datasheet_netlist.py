@@ -116,6 +116,7 @@ def test_ways_of_writing(kind):
         ("R1 a 0 1k\n.lib tt\nC2 a 0 1\n.endl", ".lib tt: a section that nobody asks for"),
         ("R1 a 0 1k\nC2 a nc 1p", "line 4: 'c2' has an open end and carries no current"),
         ("R1 a 0 1k\nV1 b 0 SIN(0 1)\nR2 b a 1k", "SIN without a frequency"),
+        ("X1 a s m=2\n.subckt s p\nR1 p 0 1k m=3\n.ends", "its m= and that of its copy multiply"),
         ("X1 a s m=2\n.subckt s p\nR1 p 0 1k\n.ends", "line 3: 'X1': 2 copies in parallel"),
         (
             "X1 a s m=2\n.subckt s p\nL1 p q 1u\nR1 q 0 1\nL2 p t 1u\nR2 t 0 1\nK1 L1 L2 .5\n.ends",
@@ -368,6 +369,7 @@ def test_files(tmp_path):
         ("I2 a 0 PWL(0 0 1 1) r=0.5", "it repeats from one of its times before the last"),
         ("I2 a 0 SIN(0 1 1k 0 0 90 2)", "begin with a phase: leave them out"),
         ("V2 b 0 1 m=2", "m= of a voltage source says nothing"),
+        ("X1 a s m=2\n.subckt s p params: m=1\nR9 p 0 1\n.ends", "in Xyce and is a parameter of"),
         ("X1 a s m=0\n.subckt s p\nR9 p 0 1\n.ends", "m = 0 must be positive"),
         ("I2 x 0 1m", "'i2' drives node 'x', from which no current can leave"),
         (".options cshunt=1p", "cshunt= adds an element at every node; write them out"),

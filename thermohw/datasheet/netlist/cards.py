@@ -166,6 +166,9 @@ class Circuit:
             scope.notes.say(line.place, f"'{text}' is {value:g} F: F is femto in every SPICE")
         many = numbers.get("m", 1.0) * scope.many
         options = {k: scope.value(v, line) for k, v in line.told if k != "bath"}
+        if numbers.get("m", 1.0) != 1.0 and scope.many != 1.0:
+            scope.notes.say(line.place, f"'{name}': its m= and that of its copy multiply, as in "
+                                        "Xyce; ngspice 39 takes the copy's")  # fmt: skip
         if kind == "l" and many != 1.0:
             options["m"] = many
         if "tol" in own:

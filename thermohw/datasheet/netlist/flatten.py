@@ -207,15 +207,20 @@ class _Writer:
                 )
             inner.formulas[key] = (bare(text), line, scope)
         inner.many = scope.many
-        if "m" in named and "m" not in known:
+        if "m" in named:
             many = scope.value(named["m"], line)
+            if "m" in known and many != 1.0:
+                raise line.fail(
+                    f"'{words[0]}': m= counts its copies in Xyce and is a parameter of "
+                    f"'{circuit.name}' in ngspice; rename that one"
+                )
             if not many > 0.0:
                 raise line.fail(f"'{words[0]}': m = {many:g} must be positive")
             inner.many *= many
             if many != 1.0:
                 told = f"{many:g} copies in parallel are one circuit, each inner node the average"
                 if scope.many != 1.0:
-                    told += f"; {scope.many:g} times as many, of which ngspice 39 knows nothing"
+                    told += f"; {scope.many:g} times as many, as in Xyce; ngspice 39 takes one m="
                 scope.notes.say(line.place, f"'{words[0]}': {told}")
         self.write(circuit, inner, depth + 1)
 
