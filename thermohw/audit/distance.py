@@ -10,10 +10,17 @@ are when both sides have the same law:
 A squared distance is a weighted sum of chi-squares, nearly a gamma variable with the null's mean
 and variance; its tail probability turned into a normal deviate is z.
 
-Samples that something displaced by e on average are at most e farther from the law than the right
-samples that they were displaced from (triangle inequality between the sampled laws), and those have
-the null's distance: `Distance.beyond` is the z of a distance less e. It needs no second scatter for
-displaced laws.
+Samples of a law that lies e away are farther off. Squares add where the sampling noise is
+independent of the displacement, and the noise s of the displacement itself comes in times 2 e:
+
+    mean of the square  <=  null's + e^2          variance of it  <=  null's + (2 e s)^2
+
+W1          s = width/sqrt(n): replacing one of n samples moves W1 by at most |x - x'|/n (Efron and
+            Stein), however far the law is displaced
+sliced W2   s = width sqrt(2/(n d)): the mean of 2 n points has 2 width^2/n a coordinate, of which a
+            line sees a share 1/d
+
+`Distance.beyond` is the z of a distance under that law, e its largest excuse.
 """
 
 from __future__ import annotations
@@ -43,6 +50,7 @@ class Distance:
         spread: its standard deviation under the null.
         square: mean of its square under the null.
         variance: of its square under the null.
+        noise: standard error of a displacement, s of the module.
         width: of the law.
         count: samples compared.
     """
@@ -53,17 +61,18 @@ class Distance:
     spread: float
     square: float
     variance: float
+    noise: float
     width: float
     count: int
 
     @classmethod
     def against(
-        cls, name: str, value: float, null: np.ndarray, *, width: float, count: int
+        cls, name: str, value: float, null: np.ndarray, *, noise: float, width: float, count: int
     ) -> Distance:
         """Judge a value by draws of it under the null, shape (draws,)."""
         floor, spread = float(null.mean()), float(null.std(ddof=1))
         square, variance = float((null**2).mean()), float((null**2).var(ddof=1))
-        return cls(name, value, floor, spread, square, variance, width, count)
+        return cls(name, value, floor, spread, square, variance, noise, width, count)
 
     @property
     def z(self) -> float:
@@ -71,28 +80,32 @@ class Distance:
         return self.beyond(0.0)
 
     def beyond(self, displaced: float) -> float:
-        """z of the distance where something displaced the samples by so much, model units."""
-        value = max(self.value - displaced, 0.0)
-        if not self.variance > 0.0:  # the law lies between two points of the grid: far beyond it
-            return _FARTHEST if value > self.floor else 0.0
-        shape, scale = self.square**2 / self.variance, self.variance / self.square
-        tail = gamma.sf(value**2, shape, scale=scale)
+        """z of the distance to a law that may lie so far away, model units."""
+        law = self._law(displaced)
+        if law is None:  # the law lies between two points of the grid: samples far beyond it
+            return _FARTHEST if self.value > self.floor + displaced else 0.0
+        tail = gamma.sf(self.value**2, *law)
         return min(float(norm.isf(tail)) if tail > 0.0 else _FARTHEST, _FARTHEST)
 
     @property
     def excess(self) -> float:
         """sqrt(value^2 - E floor^2), or 0."""
-        return self._over(self.value)
+        return sqrt(max(self.value**2 - self.square, 0.0))
 
     def called(self, displaced: float = 0.0) -> float:
         """The excess at which `beyond` is 4."""
-        if not self.variance > 0.0:
-            return 0.0
-        shape, scale = self.square**2 / self.variance, self.variance / self.square
-        return self._over(sqrt(float(gamma.isf(norm.sf(_CALLED), shape, scale=scale))) + displaced)
+        law = self._law(displaced)
+        if law is None:
+            return displaced
+        return sqrt(max(float(gamma.isf(norm.sf(_CALLED), *law)) - self.square, 0.0))
 
-    def _over(self, value: float) -> float:
-        return sqrt(max(value**2 - self.square, 0.0))
+    def _law(self, displaced: float) -> tuple[float, float, float] | None:
+        """Shape, place and scale of the gamma law of the squared distance; None without a null."""
+        if not self.variance > 0.0:
+            return None
+        mean = self.square + displaced**2
+        variance = self.variance + (2.0 * displaced * self.noise) ** 2
+        return mean**2 / variance, 0.0, variance / mean
 
     @property
     def equivalent(self) -> float:
@@ -100,30 +113,34 @@ class Distance:
         return self.count * min(1.0, (self.floor / max(self.value, 1e-300)) ** 2)
 
 
-def line_distance(x: np.ndarray, cdf: Callable[[np.ndarray], np.ndarray]) -> Distance:
+def line_distance(
+    x: np.ndarray, cdf: Callable[[np.ndarray], np.ndarray], width: float | None = None
+) -> Distance:
     """W1 of samples to a law on the line.
 
     Args:
         x: samples, shape (n,).
         cdf: distribution function of the law, for arrays.
+        width: standard deviation of the law; None takes that of the samples.
     """
     x, n = np.sort(x), len(x)
     levels, halfway = cdf(x), cdf(0.5 * (x[1:] + x[:-1]))
     step = np.arange(1, n) / n  # of the samples, between neighbours: Simpson's rule for the area
     ends = np.abs(step - levels[1:]) + np.abs(step - levels[:-1])
     between = (ends + 4.0 * np.abs(step - halfway)) / 6.0
-    width = float(x.std())
-    below = np.linspace(x[0] - 6.0 * width, x[0], _GRID)
-    above = np.linspace(x[-1], x[-1] + 6.0 * width, _GRID)
+    spread = float(x.std())
+    below = np.linspace(x[0] - 6.0 * spread, x[0], _GRID)
+    above = np.linspace(x[-1], x[-1] + 6.0 * spread, _GRID)
     tails = trapezoid(cdf(below), below) + trapezoid(1.0 - cdf(above), above)
     value = float((between * np.diff(x)).sum() + tails)
-    grid = np.linspace(x[0] - 0.5 * width, x[-1] + 0.5 * width, _GRID)
+    grid = np.linspace(x[0] - 0.5 * spread, x[-1] + 0.5 * spread, _GRID)
     f = np.append(np.clip(cdf(grid), 0.0, 1.0), 1.0)
     steps = np.sqrt(np.diff(f, prepend=0.0))
     walk = (np.random.default_rng(0).standard_normal((_BRIDGES, len(f))) * steps).cumsum(1)
     bridge = walk - f * walk[:, -1:]
     null = trapezoid(np.abs(bridge[:, :-1]), grid, axis=1) / sqrt(n)
-    return Distance.against("w1", value, null, width=width, count=n)
+    known = spread if width is None else width
+    return Distance.against("w1", value, null, noise=known / sqrt(n), width=known, count=n)
 
 
 def sliced_distance(x: np.ndarray, reference: np.ndarray) -> Distance:
@@ -148,7 +165,8 @@ def sliced_distance(x: np.ndarray, reference: np.ndarray) -> Distance:
         null[i] = sqrt(total / (n * len(lines)))
     width = sqrt(float(reference.var(0).mean()))
     value = sqrt(_square(a, b))
-    return Distance.against("sliced_w2", value, null, width=width, count=n)
+    noise = width * sqrt(2.0 / (n * d))
+    return Distance.against("sliced_w2", value, null, noise=noise, width=width, count=n)
 
 
 def sliced_square(x: np.ndarray, y: np.ndarray) -> float:

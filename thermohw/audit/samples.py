@@ -18,8 +18,8 @@ which weighs every mode by its own width, are held against the samples too.
 A deviation is explained by a size that was measured, by nothing else. The run's twins
 (`thermohw.audit.twins`) say how far ticks and imperfections move the samples. A signed number is
 corrected by what they moved it and must then meet the law, up to what is of second order in the
-tick, and explains nothing where it is zero within three of its own standard errors. A distance less
-theirs must be one that right samples have. No bias explains more than
+tick, and explains nothing where it is zero within three of its own standard errors. A distance must
+be one that samples of a law as far away as theirs have. No bias explains more than
 
     W1, sliced W2      a tenth of the law's total width, and on the line .3 of the standard
                        deviation of its narrowest mode
@@ -105,9 +105,9 @@ def compare(evidence: Evidence) -> Comparison | None:
     if target is None or len(x) < FEWEST:
         return None
     x = x[:, evidence.data]
-    cdf = _distribution(evidence) if x.shape[1] == 1 else None
-    if cdf is not None:
-        found = line_distance(x[:_LINE, 0], cdf)
+    law = _distribution(evidence) if x.shape[1] == 1 else None
+    if law is not None:
+        found = line_distance(x[:_LINE, 0], *law)
         return Comparison(found, target.scale, "the law at t_min")
     generator = torch.Generator().manual_seed(0)
     x = x[:_CLOUD]
@@ -122,15 +122,19 @@ def compare(evidence: Evidence) -> Comparison | None:
     return Comparison(found, target.scale, "training rows", copies, len(held_out))
 
 
-def _distribution(evidence: Evidence) -> Callable[[np.ndarray], np.ndarray] | None:
-    """Distribution function of a mixture's only data coordinate at t_min, model units."""
+def _distribution(evidence: Evidence) -> tuple[Callable[[np.ndarray], np.ndarray], float] | None:
+    """Distribution function and standard deviation of a mixture's only data coordinate at t_min,
+    model units.
+    """
     law: Any = getattr(evidence.truth, "law", None)
     if law is None:
         return None
     mixture = law(evidence.setting.process.t_min)
     i = evidence.data[0]
     means, deviations = mixture.means[:, i], np.sqrt(mixture.covariances[:, i, i])
-    return lambda x: ndtr((x[:, None] - means) / deviations) @ mixture.weights
+    centre = mixture.weights @ means
+    width = sqrt(float(mixture.weights @ (deviations**2 + (means - centre) ** 2)))
+    return lambda x: ndtr((x[:, None] - means) / deviations) @ mixture.weights, width
 
 
 def _known_points(
