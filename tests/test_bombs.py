@@ -24,13 +24,13 @@ import torch
 
 from thermohw import intake
 from thermohw.audit import audit
-from thermohw.audit.rebuild import rebuild
 from thermohw.datasheet import load_datasheet, read_datasheet, read_netlist
 from thermohw.errors import InputError
 from thermohw.pipeline import run_spec
 from thermohw.pipeline.build import build_setting
 from thermohw.pipeline.spec import load_spec, read_spec
 from thermohw.process import VP, process_from_dict
+from thermohw.run.setting import rebuild
 from thermohw.score.weights import load_score, score_from_bytes
 from thermohw.study.cellfile import Finished, read_cell, write_cell
 from thermohw.target import target_from_dict

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from thermohw.audit import audit
-from thermohw.audit.rebuild import rebuild
 from thermohw.errors import StoreError
+from thermohw.run.setting import rebuild
 from thermohw.store import RunReader
 from thermohw.units import K_B
 

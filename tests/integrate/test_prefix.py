@@ -56,7 +56,7 @@ def test_a_tile_begun_without_batches_goes_on_as_it_was():
 
     from thermohw.integrate import Tile
     from thermohw.noise import BlockNoise
-    from thermohw.pipeline.observers import build_engine
+    from thermohw.worlds.played.observers import build_engine
 
     setting = build_setting(
         load_spec("mixture_rc", ["protocol.ticks=48", *CLOCKED]), progress=False

@@ -12,7 +12,8 @@ from thermohw.audit.gather import gather
 from thermohw.audit.residuals import gain, noise_temperature
 from thermohw.errors import StoreError
 from thermohw.integrate import TileRun
-from thermohw.pipeline import load_spec, run_spec, stored
+from thermohw.pipeline import load_spec, run_spec
+from thermohw.worlds.played import world as stored
 
 LATE = [
     "device.name=rc64",

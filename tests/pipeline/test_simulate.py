@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import thermohw as th
-from thermohw.audit.rebuild import rebuild
 from thermohw.errors import InputError
+from thermohw.run.setting import rebuild
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,6 @@ import torch
 
 from thermohw.audit.accounts import Accounts
 from thermohw.audit.moments import Moments
-from thermohw.audit.rebuild import Setting
 from thermohw.control import Plan, make_plan
 from thermohw.control.chain import describe_keys
 from thermohw.errors import InputError
@@ -25,6 +24,7 @@ from thermohw.estimate import Estimate
 from thermohw.intake import parse_json
 from thermohw.integrate import StartLaw, start_law
 from thermohw.process import Langevin
+from thermohw.run.setting import Setting
 from thermohw.score import ExactScore
 
 __all__ = ["Evidence", "model_tensor"]

@@ -16,9 +16,9 @@ import numpy as np
 
 from thermohw.audit.accounts import Accounts
 from thermohw.audit.evidence import Evidence
-from thermohw.audit.rebuild import rebuild
 from thermohw.errors import InputError
 from thermohw.intake import parse_json
+from thermohw.run.setting import rebuild
 from thermohw.store import RunReader, required
 
 __all__ = ["gather"]

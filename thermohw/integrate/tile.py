@@ -32,18 +32,19 @@ class Tile:
         return -(-self.paths // BATCH) * BATCH
 
 
-def tiles(paths: int, tile: int = BLOCK, *, first_block: int = 0) -> list[Tile]:
-    """Cut `paths` paths into tiles of at most `tile` paths, a multiple of 4096.
+def tiles(paths: int, tile: int = BLOCK, *, first_block: int = 0, block: int = BLOCK) -> list[Tile]:
+    """Cut `paths` paths into tiles of at most `tile` paths, a multiple of the block.
 
     Args:
         paths: number of paths.
         tile: paths per tile.
         first_block: noise block of the first path, to run a slice of a larger run.
+        block: paths of a noise block.
     """
-    assert tile % BLOCK == 0 and tile > 0, "a tile is a whole number of noise blocks"
+    assert tile % block == 0 and tile > 0, "a tile is a whole number of noise blocks"
     result = []
     for first in range(0, paths, tile):
         size = min(tile, paths - first)
-        start = first_block + first // BLOCK
-        result.append(Tile(first, size, tuple(range(start, start + -(-size // BLOCK)))))
+        start = first_block + first // block
+        result.append(Tile(first, size, tuple(range(start, start + -(-size // block)))))
     return result

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from thermohw.audit.rebuild import Setting
 from thermohw.circuit import langevin, load_device, relaxation, require_linear
 from thermohw.control import Protocol, make_plan
 from thermohw.control.protocol import quantity
@@ -13,6 +12,7 @@ from thermohw.errors import InputError
 from thermohw.intake import finite
 from thermohw.pipeline.terms import require_likelihood
 from thermohw.process import Langevin, process_from_dict
+from thermohw.run.setting import Setting
 from thermohw.score import Score
 from thermohw.target import lift, target_from_dict
 

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 from thermohw.errors import InputError
 from thermohw.outputs import check_place, write
 from thermohw.pipeline.build import build_setting, prior_kind
-from thermohw.pipeline.observers import build_engine
 from thermohw.pipeline.simulate import simulate
 from thermohw.spice import check_path, path_deck
 from thermohw.spice.agreement import Agreement, compare
 from thermohw.spice.deck import CELLS
 from thermohw.spice.statistics import ensemble_deck, run_ensemble
+from thermohw.worlds.played.observers import build_engine
 
 if TYPE_CHECKING:
     from thermohw.pipeline.spec import Spec

@@ -19,22 +19,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from thermohw.audit.rebuild import Setting, describe
 from thermohw.errors import InputError, StoreError
-from thermohw.integrate import tiles
-from thermohw.pipeline.channels import ledger_values
-from thermohw.pipeline.facts import run_facts
-from thermohw.pipeline.observers import build_engine
-from thermohw.pipeline.stored import progress_bar, run_into_file, tile_size
 from thermohw.pipeline.summary import LedgerSummary
 from thermohw.pipeline.terms import likelihood_tree
 from thermohw.pipeline.twins import twin_tree
+from thermohw.run import play_into_file, play_into_memory
+from thermohw.run.setting import Setting, describe
 from thermohw.store import check_new
 from thermohw.target import lift
+from thermohw.worlds.played import ENERGIES, PlayedWorld, build_engine, run_facts
 
 if TYPE_CHECKING:
     from thermohw.control import Plan, Protocol
-    from thermohw.integrate import Engine
     from thermohw.target import Target
 
 __all__ = ["Run", "simulate"]
@@ -126,7 +122,8 @@ def simulate(
     engine = build_engine(setting, seed=seed, start=start, prior=prior, dtype=dtype, every=every)
     with _diverging_is_a_mistake(), _one_thread():
         if store is None:
-            return _in_memory(engine, setting, paths, progress=progress)
+            channels = play_into_memory(PlayedWorld(engine, 0), paths, progress=progress)
+            return Run(setting, channels, _finite(_summary(channels, setting)), None, engine.plan)
         settings = {
             "paths": paths,
             "seed": seed,
@@ -158,8 +155,14 @@ def simulate(
                 found = twin_tree(setting, engine, paths=paths, prior=prior, dtype=dtype)
                 tree |= {"twins": found} if found else {}
         try:
-            channels = run_into_file(
-                engine, paths, path, tree, every=every, resume=continuing, progress=progress
+            channels = play_into_file(
+                PlayedWorld(engine, every),
+                paths,
+                path,
+                tree,
+                resume=continuing,
+                progress=progress,
+                wanted=lambda name: name.split(".")[0] in ENERGIES,
             )
             return Run(setting, {}, _finite(_summary(channels, setting)), path, engine.plan)
         except StoreError:  # the file is another's, or damaged
@@ -200,27 +203,6 @@ def _finite(ledger: LedgerSummary) -> LedgerSummary:
                 where="simulate",
             )
     return ledger
-
-
-def _in_memory(engine: Engine, setting: Setting, paths: int, *, progress: bool) -> Run:
-    parts: list[dict[str, np.ndarray]] = []
-    ticks = engine.plan.schedule.ticks
-    with progress_bar(progress, paths * ticks) as bar:
-        for tile in tiles(paths, tile_size(engine.plan)):
-            run = engine.open(tile)
-            first = run.whole
-            for until in _stops(ticks):
-                before = run.tick
-                run.advance(until)
-                bar.update((until - before) * tile.paths)
-            found = run.results(whole=True)
-            parts.append(ledger_values(engine, first, run.whole, found, tile.paths))
-    channels = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    return Run(setting, channels, _finite(_summary(channels, setting)), None, engine.plan)
-
-
-def _stops(ticks: int) -> list[int]:
-    return [*range(64, ticks, 64), ticks]
 
 
 def _summary(channels: dict[str, np.ndarray], setting: Setting) -> LedgerSummary:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from thermohw.audit.table import MOST_BATHS
 from thermohw.estimate import Estimate
-from thermohw.pipeline.channels import ENERGIES
 from thermohw.store import RunReader
 from thermohw.units import engineering
+from thermohw.worlds.played.channels import ENERGIES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

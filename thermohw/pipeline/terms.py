@@ -21,7 +21,7 @@ from thermohw.noise import Stream, block_generator
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from thermohw.audit.rebuild import Setting
+    from thermohw.run.setting import Setting
     from thermohw.target import Target
 
 __all__ = ["likelihood_tree", "require_likelihood"]

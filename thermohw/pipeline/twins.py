@@ -24,13 +24,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thermohw.audit.rebuild import Setting
 from thermohw.control import halved, make_plan
 from thermohw.errors import InputError
 from thermohw.estimate import FEWEST
 from thermohw.integrate import play_twins
-from thermohw.pipeline.channels import ledger_values
-from thermohw.pipeline.observers import build_engine
+from thermohw.run.setting import Setting
+from thermohw.worlds.played.channels import ledger_values
+from thermohw.worlds.played.observers import build_engine
 
 if TYPE_CHECKING:
     import torch

@@ -1,8 +1,7 @@
-"""A run into a file: one commit a unit of work, and from a commit onwards.
+"""The main kind of run: a score plays a linear circuit through a protocol (`World`).
 
-The unit of work is (one tile of paths) x (one block of saved frames). After each, the file is
-committed with all that is needed to continue bit-identically: the tile's states, accounts and noise
-generators, and the totals over finished tiles.
+A tile is the engine's (`thermohw.integrate.TileRun`); here its observers' findings become channels
+and results of a file, thermal units become SI, and saved frames become ticks.
 """
 
 from __future__ import annotations
@@ -11,155 +10,126 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
-from thermohw.errors import StoreError
 from thermohw.integrate import Recorder, saved_ticks, tiles
 from thermohw.integrate.tile_run import late_parts
 from thermohw.noise import BLOCK
-from thermohw.pipeline.channels import (
-    ENERGIES,
+from thermohw.store import Layout, Result, state_bytes, time_block
+from thermohw.thermo import Profile
+from thermohw.thermo.residuals import SUMS
+from thermohw.thermo.updates import SURPRISES
+from thermohw.worlds.played.channels import (
     ledger_channels,
     ledger_values,
     series_axes,
     series_channels,
     series_values,
 )
-from thermohw.store import Layout, Result, RunWriter, content_hash, state_bytes, time_block
-from thermohw.thermo import Profile
-from thermohw.thermo.residuals import SUMS
-from thermohw.thermo.updates import SURPRISES
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable, Collection
 
     from thermohw.control import Plan
-    from thermohw.integrate import Engine, TileRun
+    from thermohw.integrate import Engine, Tile, TileRun
 
-__all__ = ["progress_bar", "run_into_file", "tile_size"]
+__all__ = ["PlayedTile", "PlayedWorld"]
 
-
-def progress_bar(progress: bool, total: int) -> tqdm:
-    """A bar that shows after two seconds, on terminals only."""
-    off = None if progress else True
-    return tqdm(total=total, desc="simulating", unit_scale=True, delay=2, disable=off)
+_STRIDE = 64  # ticks between two reports of progress
 
 
-def tile_size(plan: Plan) -> int:
+class PlayedWorld:
+    """An engine as a world.
+
+    Args:
+        engine: plan, noise and observers.
+        every: save every n-th tick; 0 for none.
+    """
+
+    kind = "played"
+    block = BLOCK
+    largest: Collection[str] = frozenset({"peaks"})
+
+    def __init__(self, engine: Engine, every: int) -> None:
+        self.engine, self.every = engine, every
+        self.group, self.ticks = _group(engine.plan), engine.plan.schedule.ticks
+
+    def layout(self, paths: int) -> Layout:
+        """What a file of so many paths holds."""
+        return _layout(self.engine, paths, self.every)
+
+    def open(self, tile: Tile, progress: Callable[[int], object]) -> PlayedTile:
+        """Paths of a tile at the start."""
+        return PlayedTile(self, tile, progress)
+
+
+class PlayedTile:
+    """A tile of an engine on its way; see `thermohw.run.world.Playing`."""
+
+    def __init__(self, world: PlayedWorld, tile: Tile, progress: Callable[[int], object]) -> None:
+        self.engine, self.tile, self.progress = world.engine, tile, progress
+        self.run = self.engine.open(tile)
+        self._start = self.run.whole
+        self._saved = saved_ticks(world.ticks, world.every)
+        recorders = (o for o in self.engine.observers if isinstance(o, Recorder))
+        self._recorder = next(recorders, None)
+
+    def advance(self, frames: int | None) -> None:
+        """Up to the tick of the last of these frames plus one, so that its start has been seen;
+        None: to the end.
+        """
+        ticks = self.engine.plan.schedule.ticks
+        until = ticks
+        if frames is not None and frames < len(self._saved):
+            until = int(self._saved[frames - 1]) + 1
+        while self.run.tick < until:
+            before = self.run.tick
+            self.run.advance(min(until, before + _STRIDE - before % _STRIDE))
+            self.progress((self.run.tick - before) * self.tile.paths)
+
+    def drain(self) -> dict[str, np.ndarray]:
+        """Recorded frames since the last call, SI."""
+        if self._recorder is None:
+            return {}
+        series = series_values(self.engine, self._recorder.drain())
+        return {name: values[:, : self.tile.paths] for name, values in series.items()}
+
+    def checkpoint(self) -> dict[str, Any]:
+        """States, accounts, generators, pending decisions."""
+        return self.run.checkpoint()
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Continue from a checkpoint."""
+        self.run.restore(saved)
+
+    def results(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Channels of the ledger, and what the observers add to the results."""
+        found, paths = self.run.results(whole=True), self.tile.paths
+        channels = ledger_values(self.engine, self._start, self.run.whole, found, paths)
+        added = {"profile": found["profile"]["profile"].numpy()}
+        added["peaks"] = found["peaks"]["peaks"].numpy()
+        if "balance" in found:
+            added["balance"] = _balance_sums(self.engine, found, paths)
+        first = self.tile.first == 0
+        if "codes" in found and (first or paths == _group(self.engine.plan)):
+            # A last tile of a few paths would only blur what full ones say of the codes.
+            added["codes"] = paths * np.array([1.0, float(found["codes"]["information.codes"])])
+        for group, name, summed in (
+            ("residual", "residuals", ("sums", "power", "products")),
+            ("filter", "filter", ("surprise",)),
+        ):
+            for key, values in found.get(name, {}).items():
+                if first or key in summed:  # the rest is kept of the first tile alone
+                    added[f"{group}.{key}"] = values.numpy()
+        return channels, added
+
+
+def _group(plan: Plan) -> int:
     """Paths per tile: one noise block; eight for a single node, where one is too small.
 
     Circuits of several nodes may need matrix products, whose rounding depends on how many rows they
     have: evaluated per noise block, a path's numbers do not depend on the paths beside it.
     """
     return BLOCK * (8 if plan.protocol.board.dim == 1 else 1)
-
-
-def run_into_file(
-    engine: Engine,
-    paths: int,
-    path: Path,
-    tree: dict[str, Any],
-    *,
-    every: int,
-    resume: bool,
-    progress: bool,
-) -> dict[str, np.ndarray]:
-    """Simulate `paths` paths into the run file at `path`.
-
-    Args:
-        engine: the run.
-        paths: how many.
-        path: a new file, or an unfinished one of the same spec.
-        tree: /parameters of a new file, "spec" among them.
-        every: save every n-th tick; 0 for none.
-        resume: continue the file at `path`.
-        progress: show a bar.
-
-    Returns:
-        The energies of the ledger, per path, in joule.
-
-    Raises:
-        StoreError: the file cannot be made or continued.
-    """
-    layout = _layout(engine, paths, every)
-    if resume:
-        writer = RunWriter.resume(path, content_hash(tree["spec"]))
-        if writer.layout.state_size < layout.state_size:
-            writer.close()
-            raise StoreError(
-                "was begun by a version whose checkpoints keep less, and has no room for what this "
-                "one keeps: run it anew",
-                where=str(path),
-            )
-    else:
-        writer = RunWriter.create(path, layout, tree)
-    with writer, progress_bar(progress, writer.layout.units) as bar:
-        bar.update(writer.committed)
-        saved = dict(writer.state())
-        totals = {
-            result.name: np.array(saved.pop(f"total/{result.name}", 0.0))
-            for result in writer.layout.results
-        }
-        for group, tile in enumerate(tiles(paths, tile_size(engine.plan))):
-            first_unit = group * writer.layout.blocks
-            if writer.committed < first_unit + writer.layout.blocks:
-                run = engine.open(tile)
-                start = run.whole
-                if writer.committed > first_unit:
-                    run.restore(saved)
-                _finish_tile(writer, run, start, totals, bar)
-        for name, values in totals.items():
-            writer.write_result(name, values)
-        writer.finish()
-        # Read here: opening the file again would check all of it.
-        names = (channel.name for channel in writer.layout.ledger)
-        return {n: writer.ledger(n) for n in names if n.split(".")[0] in ENERGIES}
-
-
-def _finish_tile(
-    writer: RunWriter,
-    run: TileRun,
-    start: torch.Tensor,
-    totals: dict[str, np.ndarray],
-    bar: tqdm,
-) -> None:
-    """Run a tile's remaining time blocks, one commit each; its ledger comes with the last."""
-    engine, layout = run.engine, writer.layout
-    recorder = next((o for o in engine.observers if isinstance(o, Recorder)), None)
-    blocks = layout.blocks - writer.committed % layout.blocks
-    for left in range(blocks, 0, -1):
-        region = layout.unit(writer.committed)
-        run.advance(_last_tick(layout, region.frames, engine.plan.schedule.ticks))
-        if recorder is not None:
-            for name, values in series_values(engine, recorder.drain()).items():
-                writer.write_series(name, region.frames, region.paths, values[:, : run.tile.paths])
-        state: dict[str, Any] = {}
-        if left > 1:
-            state = run.checkpoint()
-        else:
-            results = run.results(whole=True)
-            paths = run.tile.paths
-            for name, values in ledger_values(engine, start, run.whole, results, paths).items():
-                writer.write_ledger(name, region.paths, values)
-            totals["profile"] = totals["profile"] + results["profile"]["profile"].numpy()
-            if "balance" in results:
-                totals["balance"] = totals["balance"] + _balance_sums(
-                    engine, results, run.tile.paths
-                )
-            if "codes" in totals and (run.tile.first == 0 or run.tile.paths == layout.group):
-                # A last tile of a few paths would only blur what full ones say of the codes.
-                nats = float(results["codes"]["information.codes"])
-                totals["codes"] = totals["codes"] + run.tile.paths * np.array([1.0, nats])
-            if "residuals" in results:
-                _add(totals, "residual", results["residuals"], ("sums", "power", "products"))
-            _add(totals, "filter", results.get("filter", {}), ("surprise",))
-            if run.tile.first == 0:
-                kept = {k: v for k, v in results.get("filter", {}).items() if k != "surprise"}
-                _add(totals, "residual", results.get("residuals", {}), ("states", "sources"))
-                _add(totals, "filter", kept)
-            totals["peaks"] = np.maximum(totals["peaks"], results["peaks"]["peaks"].numpy())
-        writer.commit(state | {f"total/{name}": value for name, value in totals.items()})
-        bar.update(1)
 
 
 def _balance_sums(
@@ -174,19 +144,6 @@ def _balance_sums(
     expected, gap = (torch.cat([x, (x / temperatures).sum(1, True)], 1) for x in (expected, gap))
     sums = (expected, gap, gap.square(), gap**3)
     return torch.stack([x.sum(0) for x in sums], 1).numpy()
-
-
-def _add(
-    totals: dict[str, np.ndarray],
-    group: str,
-    found: dict[str, torch.Tensor],
-    names: tuple[str, ...] | None = None,
-) -> None:
-    """Add what a tile found; a file begun by an older version lacks some of it."""
-    for name in names or found:
-        key = f"{group}.{name}"
-        if key in totals and name in found:
-            totals[key] = totals[key] + found[name].numpy()
 
 
 def _residual_results(probe: TileRun) -> tuple[Result, ...]:
@@ -239,7 +196,7 @@ def _filter_results(probe: TileRun) -> tuple[Result, ...]:
 def _layout(engine: Engine, paths: int, every: int) -> Layout:
     plan, scale = engine.plan, engine.plan.protocol.device.scale
     steps = saved_ticks(plan.schedule.ticks, every)
-    group = tile_size(plan)
+    group = _group(plan)
     series = series_channels(engine, str(engine.dtype).removeprefix("torch.")) if every else ()
     probe = engine.open(tiles(min(paths, group), group)[0])
     probe.predicted = probe.whole
@@ -289,12 +246,3 @@ def _layout(engine: Engine, paths: int, every: int) -> Layout:
         block=block,
         state_size=size,
     )
-
-
-def _last_tick(layout: Layout, frames: slice, ticks: int) -> int:
-    """Where a time block ends: the tick of its last frame plus one, so that this frame's start has
-    been seen.
-    """
-    if layout.frames == 0 or frames.stop >= layout.frames:
-        return ticks
-    return min(ticks, int(layout.steps[frames.stop - 1]) + 1)

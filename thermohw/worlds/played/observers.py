@@ -29,9 +29,9 @@ from thermohw.thermo import (
 )
 
 if TYPE_CHECKING:
-    from thermohw.audit.rebuild import Setting
     from thermohw.control import Plan
     from thermohw.integrate import Engine, Observer
+    from thermohw.run.setting import Setting
     from thermohw.score import Score
 
 __all__ = ["build_engine"]

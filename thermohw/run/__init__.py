@@ -1,0 +1,6 @@
+"""Runs of every kind: played, stored, opened again."""
+
+from thermohw.run.play import play_into_file, play_into_memory
+from thermohw.run.world import Playing, World
+
+__all__ = ["Playing", "World", "play_into_file", "play_into_memory"]

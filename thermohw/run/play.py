@@ -1,0 +1,129 @@
+"""Playing a world: tile after tile, into memory or into a file, and from a commit onwards.
+
+The unit of work in a file is (one tile of paths) x (one block of saved frames). After each, the
+file is committed with all that is needed to continue bit-identically: the tile's states, accounts
+and noise generators, and the totals over finished tiles.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from tqdm import tqdm
+
+from thermohw.errors import StoreError
+from thermohw.integrate import tiles
+from thermohw.store import RunWriter, content_hash
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from thermohw.run.world import Playing, World
+
+__all__ = ["play_into_file", "play_into_memory"]
+
+
+def _bar(progress: bool, total: int) -> tqdm:
+    """A bar that shows after two seconds, on terminals only."""
+    off = None if progress else True
+    return tqdm(total=total, desc="simulating", unit_scale=True, delay=2, disable=off)
+
+
+def play_into_memory(world: World, paths: int, *, progress: bool) -> dict[str, NDArray[Any]]:
+    """Every channel of the ledger, SI, first axis the paths."""
+    parts: list[dict[str, NDArray[Any]]] = []
+    with _bar(progress, paths * world.ticks) as bar:
+        for tile in tiles(paths, world.group, block=world.block):
+            playing = world.open(tile, bar.update)
+            playing.advance(None)
+            parts.append(playing.results()[0])
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def play_into_file(
+    world: World,
+    paths: int,
+    path: Path,
+    tree: dict[str, Any],
+    *,
+    resume: bool,
+    progress: bool,
+    wanted: Callable[[str], bool],
+) -> dict[str, NDArray[Any]]:
+    """Play `paths` paths into the run file at `path`.
+
+    Args:
+        world: what is played.
+        paths: how many.
+        path: a new file, or an unfinished one of the same spec.
+        tree: /parameters of a new file, "spec" among them.
+        resume: continue the file at `path`.
+        progress: show a bar.
+        wanted: names of channels that are asked back.
+
+    Returns:
+        The wanted channels, SI, first axis the paths.
+
+    Raises:
+        StoreError: the file cannot be made or continued.
+    """
+    layout = world.layout(paths)
+    if resume:
+        writer = RunWriter.resume(path, content_hash(tree["spec"]))
+        if writer.layout.state_size < layout.state_size:
+            writer.close()
+            raise StoreError(
+                "was begun by a version whose checkpoints keep less, and has no room for what this "
+                "one keeps: run it anew",
+                where=str(path),
+            )
+    else:
+        writer = RunWriter.create(path, layout, tree)
+    layout = writer.layout
+    with writer, _bar(progress, paths * world.ticks) as bar:
+        bar.update(paths * world.ticks * writer.committed // layout.units)
+        saved = dict(writer.state())
+        totals = {
+            result.name: np.array(saved.pop(f"total/{result.name}", 0.0))
+            for result in layout.results
+        }
+        for group, tile in enumerate(tiles(paths, world.group, block=world.block)):
+            first_unit = group * layout.blocks
+            if writer.committed < first_unit + layout.blocks:
+                playing = world.open(tile, bar.update)
+                if writer.committed > first_unit:
+                    playing.restore(saved)
+                _finish(writer, playing, totals, world)
+        for name, values in totals.items():
+            writer.write_result(name, values)
+        writer.finish()
+        # Read here: opening the file again would check all of it.
+        names = (channel.name for channel in layout.ledger)
+        return {name: writer.ledger(name) for name in names if wanted(name)}
+
+
+def _finish(
+    writer: RunWriter, playing: Playing, totals: dict[str, NDArray[Any]], world: World
+) -> None:
+    """Play a tile's remaining time blocks, one commit each; its ledger comes with the last."""
+    layout = writer.layout
+    for left in range(layout.blocks - writer.committed % layout.blocks, 0, -1):
+        region = layout.unit(writer.committed)
+        playing.advance(region.frames.stop)
+        for name, values in playing.drain().items():
+            writer.write_series(name, region.frames, region.paths, values)
+        state: dict[str, Any] = {}
+        if left > 1:
+            state = playing.checkpoint()
+        else:
+            channels, found = playing.results()
+            for name, values in channels.items():
+                writer.write_ledger(name, region.paths, values)
+            for name in found.keys() & totals.keys():  # an older file has no room for some
+                join = np.maximum if name in world.largest else np.add
+                totals[name] = join(totals[name], found[name])
+        writer.commit(state | {f"total/{name}": value for name, value in totals.items()})
