@@ -13,12 +13,12 @@ import sys
 import torch
 
 from benchmarks.clock import Row, alternate, rate
+from thermohw.books import Ledger, Pumping
 from thermohw.circuit import load_device
 from thermohw.control import Protocol
 from thermohw.integrate import Engine, make_engine, tiles
 from thermohw.process import OU
 from thermohw.target import gaussian, gaussian_mixture
-from thermohw.thermo import Ledger, Pumping
 
 __all__ = ["against_noise", "against_torchsde", "memory"]
 

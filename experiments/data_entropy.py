@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from thermohw.books.entropy import nearest_neighbour_entropy
 from thermohw.experiments._entropy_account import biases
 from thermohw.experiments._paired import _Single
 from thermohw.process import VE, VP
@@ -47,7 +48,6 @@ from thermohw.target import (
     gaussian_pixels,
     uniform_pixels,
 )
-from thermohw.thermo.entropy import nearest_neighbour_entropy
 
 if TYPE_CHECKING:
     from thermohw.study import Results, Sheet, Tools

@@ -23,11 +23,11 @@ from problems import (
     theorem,
 )
 
+from thermohw.books import Ledger, PathRatio, Pumping
 from thermohw.circuit import LinearDevice, steady_heat, steady_production
 from thermohw.control import Control, Piece
 from thermohw.integrate import HeldNetwork, Step, Stepper
 from thermohw.noise import Recording
-from thermohw.thermo import Ledger, PathRatio, Pumping
 
 
 def first_law(sample: Sample, *, tolerance: float = 1e-10) -> float:

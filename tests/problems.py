@@ -26,6 +26,7 @@ import numpy as np
 import torch
 from scipy.interpolate import make_interp_spline
 
+from thermohw.books import Ledger
 from thermohw.circuit import LinearDevice, Scale, load_device, node_moments
 from thermohw.control import Protocol
 from thermohw.integrate import Engine, Tile, TileRun, make_engine, tiles
@@ -33,7 +34,6 @@ from thermohw.noise import Recording
 from thermohw.process import OU, VE, Process
 from thermohw.score import ExactScore
 from thermohw.target import gaussian, gaussian_mixture
-from thermohw.thermo import Ledger
 
 F64 = torch.float64
 

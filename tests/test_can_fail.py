@@ -18,13 +18,13 @@ from problems import expected, make, mixture_protocol, mixture_score, rc1, simul
 
 import thermohw.circuit.tick as tick_module
 import thermohw.control.plan as plan_module
+from thermohw.books import Ledger, PathRatio, nearest_neighbour_entropy
 from thermohw.circuit import LinearDevice, node_moments, tick_moments
 from thermohw.control.drive import Law
 from thermohw.integrate import HeldNodes, Step
 from thermohw.integrate.continuous import _Continuous
 from thermohw.integrate.terminals import Terminals
 from thermohw.noise import BlockNoise
-from thermohw.thermo import Ledger, PathRatio, nearest_neighbour_entropy
 
 Patch = pytest.MonkeyPatch
 

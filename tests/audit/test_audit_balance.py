@@ -13,10 +13,10 @@ import torch
 from store.toy import unsealed
 
 import thermohw as th
+from thermohw.books import Ledger
+from thermohw.books.balance import heat_balance
 from thermohw.estimate import Estimate
 from thermohw.integrate import Carry, make_engine, tiles
-from thermohw.thermo import Ledger
-from thermohw.thermo.balance import heat_balance
 
 TWO = """
 format = "thermohw-device/1"

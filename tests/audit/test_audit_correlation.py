@@ -14,12 +14,12 @@ from thermohw.audit.correlation import correlation_deviations, noise_correlation
 from thermohw.audit.gather import gather
 from thermohw.audit.residuals import gain, noise_temperature
 from thermohw.audit.samples import compare, sample_law
+from thermohw.books import Residuals, correlations
 from thermohw.errors import InputError
 from thermohw.integrate import make_engine, tiles
 from thermohw.noise import BlockNoise
 from thermohw.pipeline import load_spec, run_spec
 from thermohw.pipeline.build import build_setting
-from thermohw.thermo import Residuals, correlations
 
 FOUR = [
     "device.name=rc64",

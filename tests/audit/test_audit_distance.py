@@ -63,8 +63,9 @@ def test_sliced_distance_of_shifted_clouds(rng):
 @pytest.mark.parametrize("kind", ["mean", "spread"])
 @pytest.mark.parametrize("dim", [1, 2, 8])
 def test_a_displacement_excuses_itself_and_no_more(dim, kind):
-    """Samples of a law displaced by much of the width: z under that law is on average no more than 0 (four standard errors, and a tenth for the gamma law)
-    and never beyond 4; of a fifth of the displacement it excuses nothing."""
+    """Samples of a law displaced by much of the width: z under that law is on average no more than
+    0 (four standard errors, and a tenth for the gamma law) and never beyond 4; a fifth of the
+    displacement excuses nothing."""
     runs, n, shift, scale = (20, 2048, 0.2, 1.25) if dim == 1 else (6, 512, 0.4, 1.4)
     left, unexcused = [], []
     for seed in range(runs):

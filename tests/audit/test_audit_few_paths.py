@@ -52,7 +52,7 @@ def test_thirty_paths_are_judged(tmp_path, kind):
 
 
 def test_a_path_that_breaks_the_first_law_is_seen_alone(tmp_path, monkeypatch):
-    from thermohw.thermo import Ledger
+    from thermohw.books import Ledger
 
     right = Ledger.result
 

@@ -15,9 +15,9 @@ from thermohw.audit.filtering import _Circuit, _told, reading_filter
 from thermohw.audit.gather import gather
 from thermohw.audit.information import information_quantities
 from thermohw.audit.residuals import gain
+from thermohw.books import Information
 from thermohw.control import Controller, KalmanFilter
 from thermohw.pipeline import load_spec, run_spec
-from thermohw.thermo import Information
 
 NOISY = [*CLOCKED, "protocol.reading_noise=60 uV"]
 FILTERED = [*NOISY, "protocol.filter=kalman"]

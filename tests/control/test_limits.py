@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from problems import make, mixture_protocol, rc1, simulate
 
+from thermohw.books import Peaks
 from thermohw.control import datasheet_limits, effective_temperature, make_plan
-from thermohw.thermo import Peaks
 
 
 def test_peaks_become_volts() -> None:

@@ -19,12 +19,12 @@ import torch
 from acceptance import assert_order
 from problems import linear_run, make, rc1
 
+from thermohw.books import Ledger, Peaks
 from thermohw.control import Protocol, datasheet_limits, make_plan
 from thermohw.control.realisation import describe_realisation, hottest, injected_work
 from thermohw.errors import InputError
 from thermohw.process import OU, VE, VP
 from thermohw.target import gaussian
-from thermohw.thermo import Ledger, Peaks
 from thermohw.units import K_B
 
 RATIO = 4.0

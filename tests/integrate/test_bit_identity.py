@@ -8,12 +8,12 @@ import pytest
 import torch
 from problems import chain, mixture_protocol, quadrupling_protocol, simulate
 
+from thermohw.books import Information, Ledger, PathRatio, Peaks, Pumping
 from thermohw.circuit import load_device, relaxation
 from thermohw.control import Protocol
 from thermohw.integrate import Engine, make_engine, tiles
 from thermohw.process import OU
 from thermohw.target import gaussian_mixture
-from thermohw.thermo import Information, Ledger, PathRatio, Peaks, Pumping
 
 TICKS = 48
 

@@ -7,11 +7,11 @@ import torch
 from acceptance import assert_z
 from problems import F64, halved, make, mixture_protocol, simulate
 
+from thermohw.books import Pumping
 from thermohw.errors import InputError
 from thermohw.integrate import tiles
 from thermohw.integrate.recorder import Recorder, saved_ticks
 from thermohw.noise import BLOCK, Recording
-from thermohw.thermo import Pumping
 
 
 def test_tiles_cover_every_path_once() -> None:

@@ -15,7 +15,7 @@ SCRIPT = textwrap.dedent("""
     from thermohw.integrate import make_engine, tiles
     from thermohw.process import OU
     from thermohw.target import gaussian_mixture
-    from thermohw.thermo import Ledger, Pumping
+    from thermohw.books import Ledger, Pumping
 
     device = load_device("rc1")
     score = gaussian_mixture([[-1.0], [1.0]], 0.6).score(OU(3.0))

@@ -22,9 +22,9 @@ from problems import (
     simulate,
 )
 
+from thermohw.books import Pumping, nearest_neighbour_entropy
 from thermohw.integrate import tiles
 from thermohw.noise import BLOCK, BlockNoise, Recording
-from thermohw.thermo import Pumping, nearest_neighbour_entropy
 
 PATHS = 49 * BLOCK  # 200,704
 STDERR = 0.004  # kT; standard deviations per path are 0.9 to 1.1

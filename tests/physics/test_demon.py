@@ -16,16 +16,16 @@ import pytest
 from acceptance import assert_z
 from problems import Sample, make, mixture_protocol, simulate
 
-from thermohw.control import Protocol
-from thermohw.integrate import Engine
-from thermohw.target import gaussian
-from thermohw.thermo import (
+from thermohw.books import (
     Information,
     acquired,
     converter_information,
     exponential_average,
     nearest_neighbour_entropy,
 )
+from thermohw.control import Protocol
+from thermohw.integrate import Engine
+from thermohw.target import gaussian
 
 PATHS = 8 * 4096
 S_START = 0.5 * np.log(2 * np.pi * np.e)  # N(0, 1)

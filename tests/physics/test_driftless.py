@@ -18,8 +18,8 @@ import torch
 from laws import driftless_heat
 from problems import Moments, linear_run, make, quadrupling, quadrupling_protocol
 
+from thermohw.books import Pumping
 from thermohw.integrate import Carry, Step
-from thermohw.thermo import Pumping
 
 LN4 = float(np.log(4.0))
 

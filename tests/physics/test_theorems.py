@@ -8,11 +8,11 @@ from acceptance import assert_z
 from laws import theorems
 from problems import Sample, chain, make, mixture_protocol, mixture_score, simulate
 
+from thermohw.books import PathRatio, Pumping, exponential_average
 from thermohw.circuit import load_device, relaxation
 from thermohw.control import Protocol
 from thermohw.process import OU
 from thermohw.target import gaussian
-from thermohw.thermo import PathRatio, Pumping, exponential_average
 
 PRODUCTION = 0.108541
 TICKS = 512  # the default

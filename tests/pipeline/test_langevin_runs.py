@@ -11,6 +11,7 @@ from torch import float64 as F64
 
 from thermohw import targets
 from thermohw.audit import audit
+from thermohw.books import Ledger
 from thermohw.circuit import LinearDevice, langevin, load_device
 from thermohw.control import Protocol
 from thermohw.errors import InputError
@@ -19,7 +20,6 @@ from thermohw.pipeline import load_spec, run_spec, simulate
 from thermohw.process import OU
 from thermohw.score import ExactScore
 from thermohw.store import RunReader
-from thermohw.thermo import Ledger
 
 T = 4.0
 

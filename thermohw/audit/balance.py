@@ -1,7 +1,7 @@
 """The heat of every bath against its conditional mean: a check that no other bath can hide behind.
 
 The first law sees only the sum of all heats. In a clocked run each bath's heat has a known mean
-given the state and the input at every tick (`thermohw.thermo.balance`); the run sums it up beside
+given the state and the input at every tick (`thermohw.books.balance`); the run sums it up beside
 the ledger. The difference of the two, path by path, has mean zero, whatever the score, the
 converters or the tick length. So has that of sum_k Q_k/T_k, which is judged beside the baths where
 their temperatures differ: it is what the second law counts. The largest deviation of all is judged
@@ -17,8 +17,8 @@ import numpy as np
 
 from thermohw.audit.evidence import Evidence
 from thermohw.audit.verdict import Check, not_applicable
+from thermohw.books.balance import watched_ticks
 from thermohw.estimate import Estimate, judge, largest_of
-from thermohw.thermo.balance import watched_ticks
 
 __all__ = ["bath_heat"]
 

@@ -1,7 +1,7 @@
 r"""Is the noise of the coordinates as correlated as the file says, and no more?
 
 The run sums products of residuals over pairs of coordinates, or of groups of them
-(`thermohw.thermo.correlations`); here their covariances are worked out from the device, protocol
+(`thermohw.books.correlations`); here their covariances are worked out from the device, protocol
 and schedule in the file. In units of what the noise of each should be, C_gh is then compared
 
     each pair     the correlation of two coordinates or sums over groups
@@ -30,10 +30,10 @@ import numpy as np
 
 from thermohw.audit.residuals import HIDDEN, Deviation, judged, rounding_power, unrecorded
 from thermohw.audit.verdict import Check, not_applicable
+from thermohw.books import Kernels
+from thermohw.books.correlations import coordinate_groups, watched_ticks
 from thermohw.errors import InputError
 from thermohw.estimate import called_of
-from thermohw.thermo import Kernels
-from thermohw.thermo.correlations import coordinate_groups, watched_ticks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

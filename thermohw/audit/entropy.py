@@ -20,9 +20,9 @@ import numpy as np
 from scipy.special import digamma
 
 from thermohw.audit.evidence import Evidence
+from thermohw.books import nearest_neighbour_entropy
 from thermohw.errors import InputError
 from thermohw.estimate import Estimate
-from thermohw.thermo import nearest_neighbour_entropy
 
 __all__ = ["SystemChange", "gaussian_entropy", "known_entropy", "law_entropy", "system_change"]
 

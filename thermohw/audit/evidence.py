@@ -48,13 +48,13 @@ class Evidence:
         first_start: and their start voltages.
         log_prob: stored ln q_0(x_0) and ln rho(x_N) of the first paths, where stored.
         peaks: largest voltage, source, current and rate, thermal units.
-        balance: sums over paths for every bath, see `thermohw.thermo.balance`, shape (K + 1, 4);
+        balance: sums over paths for every bath, see `thermohw.books.balance`, shape (K + 1, 4);
             (K, 3) in older files.
         codes: sum of the entropies of a converter's codes, an upper bound, nats per sample, where
             they were counted.
         residuals: "sums", "power", "products", "states" and "sources" of
-            `thermohw.thermo.residuals`, SI; what was not recorded is not there.
-        filter: what `thermohw.thermo.updates` kept, SI; empty where there is no filter.
+            `thermohw.books.residuals`, SI; what was not recorded is not there.
+        filter: what `thermohw.books.updates` kept, SI; empty where there is no filter.
     """
 
     path: Path

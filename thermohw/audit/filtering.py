@@ -6,7 +6,7 @@ r"""Is the run's filter the one of its circuit? Its update, prediction and infor
 A controller that filters noisy readings acts on m+, so the law is asked there (`gain`), and what
 the run's twins measure they measure with the same filter: neither sees a wrong one. From the law of
 the start, R, and Phi, Sigma and pushes of the device and schedule in the file, by another route
-than the filter's own (`thermohw.thermo.kernels`), every kept estimate follows from its reading and
+than the filter's own (`thermohw.books.kernels`), every kept estimate follows from its reading and
 prediction, and every kept prediction from the estimate a tick before and the sources since.
 
 What the readings told is a number of the same recursion, whatever the controller made of them; the
@@ -45,10 +45,10 @@ import numpy as np
 import torch
 
 from thermohw.audit.verdict import Check, not_applicable
+from thermohw.books import Kernels
+from thermohw.books.residuals import kept_ticks, source_scale
+from thermohw.books.updates import pieces_before
 from thermohw.estimate import FEWEST, HOLDS, VIOLATED, Estimate, judge, largest_of
-from thermohw.thermo import Kernels
-from thermohw.thermo.residuals import kept_ticks, source_scale
-from thermohw.thermo.updates import pieces_before
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,7 +1,7 @@
 """Integral fluctuation theorems on the tick kernel: <e^-Sigma> = 1.
 
 Sigma is the log ratio of the probability of a path to that of its reverse on the same device with
-the schedule reversed and the control re-evaluated (`thermohw.thermo.fluctuation`); even parity for
+the schedule reversed and the control re-evaluated (`thermohw.books.fluctuation`); even parity for
 a source in series, odd for an injected current. Both theorems hold for any control and any tick
 size, whichever wiring ran, as long as the kernel is Gaussian and known.
 

@@ -6,7 +6,7 @@ it did.
     (c)  < exp(-Q/kT + ln rho(x_N) - ln q_0(x_0) - sum i_k) > = 1           Sagawa and Ueda 2010
 
 with I_k = (1/2) ln det(1 + P_k^- R^-1) at reading k, i_k its pathwise version, and T = sum I_k for
-a Gaussian start without a converter (`thermohw.thermo.information`; there, too, what bounds T
+a Gaussian start without a converter (`thermohw.books.information`; there, too, what bounds T
 otherwise). Which of these need the Gaussian start?
 
     (a)  No: T is at most sum I_k, or what bounds it behind a converter. dS + sum Q/kT is used as
@@ -42,8 +42,8 @@ from scipy.linalg import expm
 from thermohw.audit.entropy import SystemChange
 from thermohw.audit.evidence import Evidence
 from thermohw.audit.verdict import Check, Quantity, not_applicable
+from thermohw.books.information import converter_bounds
 from thermohw.estimate import NOT_APPLICABLE, Estimate, judge, worst
-from thermohw.thermo.information import converter_bounds
 
 __all__ = ["Learned", "information", "information_identity", "information_quantities", "learned"]
 

@@ -19,12 +19,12 @@ import torch
 
 from thermohw.audit.evidence import Evidence, model_tensor
 from thermohw.audit.verdict import Check, not_applicable
+from thermohw.books import acquired, converter_information
 from thermohw.control import Controller
 from thermohw.estimate import HOLDS, VIOLATED, Estimate, judge
 from thermohw.intake import parse_json
 from thermohw.likelihood import Likelihood, evaluate
 from thermohw.noise import Stream, block_generator
-from thermohw.thermo import acquired, converter_information
 
 __all__ = ["recomputed"]
 

@@ -1,6 +1,6 @@
 r"""Noise and gain of the steps: is every bath as hot, and do the sources push, as the file says?
 
-A step leaves a residual r (`thermohw.thermo.residuals`) that is exactly N(0, Sigma), whatever the
+A step leaves a residual r (`thermohw.books.residuals`) that is exactly N(0, Sigma), whatever the
 score. The run summed its squares in V^2 (A^2 for inductor currents) in bins of ticks; here Sigma is
 worked out from the device, protocol and schedule in the file, so that a run that was hotter than
 its file says, or had other capacitors, is found out whatever the run itself believed.
@@ -44,11 +44,11 @@ import torch
 
 from thermohw.audit.evidence import Evidence
 from thermohw.audit.verdict import Check, not_applicable
+from thermohw.books import Kernels, without_kernel
+from thermohw.books.profile import bin_edges
+from thermohw.books.residuals import SUMS, kept_ticks, source_scale
 from thermohw.errors import InputError
 from thermohw.estimate import HOLDS, VIOLATED, Estimate, called_of, judge, largest_of
-from thermohw.thermo import Kernels, without_kernel
-from thermohw.thermo.profile import bin_edges
-from thermohw.thermo.residuals import SUMS, kept_ticks, source_scale
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,5 +1,45 @@
-"""The books: accounts of every run."""
+"""The books: accounts of every run, and what watches a played one: ledger, pumping, entropy,
+information, fluctuation theorems.
+"""
 
 from thermohw.books.accounts import Books
+from thermohw.books.balance import HeatBalance, NetworkBalance, heat_balance
+from thermohw.books.codes import CodeEntropy
+from thermohw.books.entropy import nearest_neighbour_entropy
+from thermohw.books.fluctuation import PathRatio, exponential_average
+from thermohw.books.information import (
+    Information,
+    acquired,
+    converter_bounds,
+    converter_information,
+)
+from thermohw.books.kernels import Kernels, without_kernel
+from thermohw.books.ledger import Ledger
+from thermohw.books.peaks import Peaks
+from thermohw.books.profile import Profile
+from thermohw.books.pumping import Pumping
+from thermohw.books.residuals import Residuals
+from thermohw.books.updates import Updates
 
-__all__ = ["Books"]
+__all__ = [
+    "Books",
+    "CodeEntropy",
+    "HeatBalance",
+    "Information",
+    "Kernels",
+    "Ledger",
+    "NetworkBalance",
+    "PathRatio",
+    "Peaks",
+    "Profile",
+    "Pumping",
+    "Residuals",
+    "Updates",
+    "acquired",
+    "converter_bounds",
+    "converter_information",
+    "exponential_average",
+    "heat_balance",
+    "nearest_neighbour_entropy",
+    "without_kernel",
+]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from thermohw.books import Ledger
 from thermohw.control import Controller, Schedule, make_timeline
 from thermohw.control.plan import Laws
 from thermohw.integrate import Engine, Tile
@@ -24,7 +25,6 @@ from thermohw.noise import Recording
 from thermohw.spice.clock import model_times, subdivided
 from thermohw.spice.response import Response
 from thermohw.spice.waveform import Waveform, interpolated
-from thermohw.thermo import Ledger
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from thermohw.books import Profile, acquired, converter_information
 from thermohw.control.realisation import describe_realisation
-from thermohw.thermo import Profile, acquired, converter_information
 
 if TYPE_CHECKING:
     from thermohw.integrate import Engine

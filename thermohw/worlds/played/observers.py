@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from thermohw.errors import InputError
-from thermohw.integrate import Recorder, make_engine, saved_ticks
-from thermohw.thermo import (
+from thermohw.books import (
     CodeEntropy,
     Information,
     Ledger,
@@ -27,6 +25,8 @@ from thermohw.thermo import (
     heat_balance,
     without_kernel,
 )
+from thermohw.errors import InputError
+from thermohw.integrate import Recorder, make_engine, saved_ticks
 
 if TYPE_CHECKING:
     from thermohw.control import Plan

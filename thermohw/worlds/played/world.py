@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from thermohw.books import Profile
+from thermohw.books.residuals import SUMS
+from thermohw.books.updates import SURPRISES
 from thermohw.integrate import Recorder, saved_ticks, tiles
 from thermohw.integrate.tile_run import late_parts
 from thermohw.noise import BLOCK
 from thermohw.store import Layout, Result, state_bytes, time_block
-from thermohw.thermo import Profile
-from thermohw.thermo.residuals import SUMS
-from thermohw.thermo.updates import SURPRISES
 from thermohw.worlds.played.channels import (
     ledger_channels,
     ledger_values,
@@ -147,7 +147,7 @@ def _balance_sums(
 
 
 def _residual_results(probe: TileRun) -> tuple[Result, ...]:
-    """What `thermohw.thermo.residuals` leaves in a file."""
+    """What `thermohw.books.residuals` leaves in a file."""
     plan, carry = probe.engine.plan, probe.carries["residuals"]
     kept, fluxes = ("kept_tick", "kept_path"), bool(plan.protocol.board.fluxes)
     source = "V" if plan.drive.wiring == "emf" else "A"
@@ -168,7 +168,7 @@ def _residual_results(probe: TileRun) -> tuple[Result, ...]:
 
 
 def _filter_results(probe: TileRun) -> tuple[Result, ...]:
-    """What `thermohw.thermo.updates` leaves in a file."""
+    """What `thermohw.books.updates` leaves in a file."""
     plan, carry = probe.engine.plan, probe.carries["filter"]
     source, kept = "V" if plan.drive.wiring == "emf" else "A", ("kept_tick", "kept_path")
     table = {

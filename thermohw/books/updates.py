@@ -5,7 +5,7 @@ r"""What a run's filter did at a few ticks: enough to do it again.
 
 A controller that filters its readings acts on m+, and everything that is compared with what it saw
 is compared with that: a wrong filter would explain itself. So reading, prediction and estimate of a
-few paths are kept at the ticks where states and sources are (`thermohw.thermo.residuals`), with the
+few paths are kept at the ticks where states and sources are (`thermohw.books.residuals`), with the
 estimate of the tick before and the sources in force since. An audit works K, Phi and the pushes out
 from the device in the file and does both again.
 
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from thermohw.thermo.residuals import kept_paths, kept_ticks, source_scale
+from thermohw.books.residuals import kept_paths, kept_ticks, source_scale
 
 if TYPE_CHECKING:
     from thermohw.control import Piece, Plan

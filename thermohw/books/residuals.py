@@ -1,6 +1,6 @@
 r"""What is left of every step when its own law is taken away: the noise that really acted.
 
-    r = v' - Phi v - sum_j Psi_j f_j           (`thermohw.thermo.kernels`)
+    r = v' - Phi v - sum_j Psi_j f_j           (`thermohw.books.kernels`)
 
 is exactly N(0, Sigma), independent from step to step, whatever score, converters or latency made
 the sources. So sums over paths and steps, from recorded states and sources and never from the
@@ -23,7 +23,7 @@ has the variance
 Squares are kept in SI and in bins of ticks as well, before any division: an audit works Sigma out
 from the file's own datasheet, and a run that was hotter than its datasheet says is found out even
 if its observer believed in the heat. Products of different coordinates are summed on some of the
-ticks (`thermohw.thermo.correlations`). States and sources of a few paths at a few ticks are kept as
+ticks (`thermohw.books.correlations`). States and sources of a few paths at a few ticks are kept as
 they were, so that an audit can ask the declared law again what it would have wanted there; where
 readings are noisy, what the law saw stands for the state.
 """
@@ -36,9 +36,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
-from thermohw.thermo.correlations import coordinate_groups, watched_ticks
-from thermohw.thermo.kernels import Kernels
-from thermohw.thermo.profile import bin_edges
+from thermohw.books.correlations import coordinate_groups, watched_ticks
+from thermohw.books.kernels import Kernels
+from thermohw.books.profile import bin_edges
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,7 +97,7 @@ class _Maps(NamedTuple):
 
 
 class Residuals:
-    """Observer of steps whose law is known, see `thermohw.thermo.kernels.without_kernel`.
+    """Observer of steps whose law is known, see `thermohw.books.kernels.without_kernel`.
 
     Equal small parts of a circuit (nodes, cells) are worked on by column, one for each of their m
     coordinates and as wide as there are parts; a joined circuit is one column and matrix products.

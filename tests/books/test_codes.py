@@ -10,10 +10,10 @@ import torch
 from problems import make, mixture_protocol
 from scipy.special import ndtr, ndtri
 
+from thermohw.books.codes import CodeEntropy
+from thermohw.books.information import converter_bounds, converter_information
 from thermohw.control import Control
 from thermohw.integrate import Tile, tiles
-from thermohw.thermo.codes import CodeEntropy
-from thermohw.thermo.information import converter_bounds, converter_information
 
 LN2 = float(np.log(2.0))
 

@@ -155,7 +155,7 @@ def converter_bounds(
         start_mean: mean voltages, shape (n,), thermal units.
         start_covariance: their covariance, shape (n, n).
         codes: sum over readings and nodes of the entropies of the codes that were seen, at their
-            upper error (`thermohw.thermo.codes`), where a run counted them.
+            upper error (`thermohw.books.codes`), where a run counted them.
 
     Returns:
         What bounds -> bound; the smallest is the bound of the run.

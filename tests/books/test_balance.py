@@ -7,12 +7,12 @@ import pytest
 import torch
 from problems import chain
 
+from thermohw.books.balance import HeatBalance, NetworkBalance, heat_balance, watched_ticks
 from thermohw.circuit import LinearDevice, build_device, load_device, node_moments
 from thermohw.control import Control, Piece
 from thermohw.datasheet import read_datasheet
 from thermohw.integrate import HeldNetwork, HeldNodes
 from thermohw.noise import Recording
-from thermohw.thermo.balance import HeatBalance, NetworkBalance, heat_balance, watched_ticks
 
 ODD = """
 format = "thermohw-device/1"

@@ -9,11 +9,11 @@ from acceptance import assert_z
 from problems import F64, chain, make, mixture_protocol, one_tick, quadrupling_protocol, rc1
 from scipy.stats import multivariate_normal as normal
 
+from thermohw.books import PathRatio, exponential_average
 from thermohw.circuit import relaxation, tick_moments
 from thermohw.control import Protocol
 from thermohw.integrate import Engine
 from thermohw.target import gaussian
-from thermohw.thermo import PathRatio, exponential_average
 
 
 def test_average_of_a_gaussian_sigma(rng: np.random.Generator) -> None:

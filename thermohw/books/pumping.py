@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from thermohw.thermo.ledger import FLUSH
+from thermohw.books.ledger import FLUSH
 
 if TYPE_CHECKING:
     from thermohw.integrate import Carry, Step

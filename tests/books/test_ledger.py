@@ -11,10 +11,10 @@ from acceptance import assert_z
 from laws import first_law
 from problems import F64, chain, make, mixture_protocol, rc1, simulate
 
+from thermohw.books import Ledger, Peaks, Profile, Pumping
+from thermohw.books.profile import bin_edges
 from thermohw.control import Piece
 from thermohw.integrate import Step
-from thermohw.thermo import Ledger, Peaks, Profile, Pumping
-from thermohw.thermo.profile import bin_edges
 
 
 def step(tick: int, dtype: torch.dtype, **fields: Any) -> Step:

@@ -1,7 +1,7 @@
 r"""What the codes of a converter can tell: their entropies, counted while the run goes on.
 
 A code tells no more than its own entropy, and readings together no more than the sum of theirs,
-whatever the controller makes of them (`thermohw.thermo.information`). The codes of one node at one
+whatever the controller makes of them (`thermohw.books.information`). The codes of one node at one
 tick are independent between paths, so a tile's histogram gives H = -sum p ln p with the correction
 of Miller and Madow for m codes seen in n paths, and its error from the spread of -ln p; codes that
 are all alike frequent have none to first order, hence the second term:

@@ -40,8 +40,8 @@ import numpy as np
 import torch
 from scipy.linalg import expm
 
+from thermohw.books.ledger import FLUSH
 from thermohw.circuit import node_moments
-from thermohw.thermo.ledger import FLUSH
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

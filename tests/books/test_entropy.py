@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from thermohw.thermo import nearest_neighbour_entropy
+from thermohw.books import nearest_neighbour_entropy
 
 
 def gaussian(rng: np.random.Generator, n: int, d: int) -> tuple[np.ndarray, float]:

@@ -1,6 +1,6 @@
 r"""Products of residuals: noise that two coordinates share.
 
-Squares of residuals (`thermohw.thermo.residuals`) do not see noise that nodes have in common: it
+Squares of residuals (`thermohw.books.residuals`) do not see noise that nodes have in common: it
 leaves every one of them as hot as it should be. Its covariance does,
 
     C_gh = sum over watched steps and paths of s_g s_h/(T h),     s_g = sum of r_i, i in group g,

@@ -9,15 +9,15 @@ import pytest
 import torch
 from golden.runs import KINDS
 
+from thermohw.books import CodeEntropy, Kernels, Residuals, Updates
+from thermohw.books.kernels import _relax
+from thermohw.books.residuals import SUMS
 from thermohw.circuit import load_device, tick_moments
 from thermohw.control import make_plan
 from thermohw.integrate import Engine, make_engine, tiles
 from thermohw.noise import BlockNoise, Recording
 from thermohw.pipeline import load_spec
 from thermohw.pipeline.build import build_setting
-from thermohw.thermo import CodeEntropy, Kernels, Residuals, Updates
-from thermohw.thermo.kernels import _relax
-from thermohw.thermo.residuals import SUMS
 
 CELL = [
     "device.name=rlc1",
@@ -158,7 +158,7 @@ def test_deviations_are_as_large_as_their_errors(name):
 
 
 def test_a_plan_that_has_no_such_law_says_so():
-    from thermohw.thermo import without_kernel
+    from thermohw.books import without_kernel
 
     spec = load_spec("mixture_rc", ["protocol.stepper=reference", "protocol.ticks=64"])
     assert "reference" in without_kernel(make_plan(build_setting(spec, progress=False).protocol))
