@@ -12,8 +12,9 @@ ticks half as long, and with one thing ideal at a time:
 
 The audit takes a deviation of the samples for explained only by the size of what it finds here. The
 paths are beyond those of the run, at most 2,048, and so many that their evaluations of the score
-are a tenth of the run's; 256 on up to eight nodes, where they take no time, and none at all where a
-tenth leaves too few for a standard error. None of it enters the run.
+are a tenth of the run's; on up to eight nodes, where ticks of few paths cost the same, 256 or as
+many as make 2,048 numbers a tick (a quarter of the run's at most); none at all where a tenth leaves
+too few for a standard error. None of it enters the run.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["twin_tree"]
 
 _MOST, _SHARE = 2048, 0.1
-_ENOUGH, _FEW_NODES = 256, 8  # so many on up to eight nodes, where they cost next to nothing
+_ENOUGH, _NUMBERS, _FEW_NODES = 256, 2048, 8  # where they cost next to nothing
 _WATCH = ("ledger", "pumping", "fluctuation")
 _LEFT_OUT = ("voltage.", "inductor_current.", "first_law.")
 
@@ -90,7 +91,8 @@ def twin_tree(
     ticks = sum(made.plan.schedule.ticks for made in engines)
     share = int(_SHARE * paths * engines[0].plan.schedule.ticks / ticks)
     if setting.device.dim <= _FEW_NODES:
-        share = min(max(share, _ENOUGH), paths)
+        cheap = min(_NUMBERS // setting.device.dim, paths // 4)
+        share = min(max(share, _ENOUGH, cheap), paths)
     count = min(share, _MOST)
     if count < FEWEST:
         return {}
