@@ -5,7 +5,9 @@ What is done tick by tick, and what is booked: `thermohw.program.play`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -21,15 +23,106 @@ from thermohw.program.start import start_law
 from thermohw.program.stepper import ORDERS, choose
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
     from thermohw.circuit import LinearDevice, QuarticDevice
     from thermohw.program.board import Board
     from thermohw.program.schedule import Program
 
-__all__ = ["drive"]
+__all__ = ["Drive", "Prepared", "drive"]
 
 _TILE = 4 * BLOCK
+
+
+@dataclass(frozen=True, eq=False)
+class Drive:
+    """A circuit and the program that leads it; `th.drive` plays it in memory.
+
+    Args:
+        device: a linear circuit or one of quartic units.
+        program: schedules of its parameters; None lets it run freely.
+        duration: of a free run, with unit; a program brings its own.
+        ticks: how many in total, shared among the program's straight pieces by their lengths (at
+            least one each); None takes 0.05 of the fastest relaxation time, at least 200.
+        start: "equilibrium" (of the first parameters, one temperature), "steady" (of a linear
+            circuit), "zero", or states (n,) or (paths, n): node voltages (V) and inductor currents
+            (A) of a linear circuit, x of quartic units. "auto" is the first of these that exists.
+        stepper: "exact", "midpoint", "heun" or "euler"; None takes the best, see
+            `thermohw.program.stepper`.
+        path_ratio: keep ln P[path]/P[reversed path] of the kernel in use; "exact" and "euler".
+    """
+
+    device: LinearDevice | QuarticDevice
+    program: Program | None = None
+    duration: str | None = None
+    ticks: int | None = None
+    start: str | ArrayLike = "auto"
+    stepper: str | None = None
+    path_ratio: bool = False
+
+    def prepare(self, paths: int, frames: int = 0) -> Prepared:
+        """Work it out for so many paths, with so many snapshots beside the start, evenly spaced.
+
+        Raises:
+            InputError: a parameter the device lacks, a start that does not exist, a tick too coarse
+                for the stepper, more than a million ticks, a device of another kind.
+        """
+        device, program = self.device, self.program
+        base = board_of(device)
+        if device.datasheet is not None and device.datasheet.noises:
+            raise InputError(
+                f"noise source {device.datasheet.noises[0].name}: a program plays the noise of "
+                "resistors only; free_run plays this one, or give a bath a higher temperature",
+                where=device.name,
+            )
+        knobs = None if program is None else Knobs(device, program)
+        corners = [base] if knobs is None else [knobs.board(v) for v in knobs.program.corners()]
+        stepper = choose(self.stepper, corners[0] if len(corners) == 1 else _hardest(corners))
+        length = run_length(program, self.duration)
+        grid, middles = tick_grid(device, program, corners, length, self.ticks, stepper)
+        if self.path_ratio and stepper not in ("exact", "euler"):
+            raise InputError(f"path_ratio: the kernel of '{stepper}' is not a Gaussian of one "
+                             "state; use stepper='euler'")  # fmt: skip
+        first = base if knobs is None else knobs.board(knobs.program.first)
+        last = base if knobs is None else knobs.board(knobs.program.last)
+        law, kind = start_law(device, first, self.start, paths)
+        kept = np.unique(np.linspace(0, len(grid) - 1, frames + 1).astype(int)) if frames else None
+        play = Play(device, knobs, first, last, grid, middles, stepper, self.path_ratio, kept)
+        return Prepared(play, law, kind, grid, kept, (first, last))
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A drive worked out.
+
+    Attributes:
+        play: tick by tick.
+        law: draws start states: (seed, blocks, first path, how many) -> (paths, n).
+        started: "equilibrium", "steady", "zero" or "given".
+        grid: borders of the ticks, second, shape (ticks + 1,).
+        kept: borders that have a snapshot; None without.
+        ends: the circuit at the first and at the last parameters.
+    """
+
+    play: Play
+    law: Callable[[int, range, int, int], torch.Tensor]
+    started: str
+    grid: NDArray[Any]
+    kept: NDArray[Any] | None
+    ends: tuple[Board, Board]
+
+    def tile(self, seed: int, blocks: range, first: int, paths: int) -> dict[str, NDArray[Any]]:
+        """What `Play.tile` gives for paths first .. first + paths - 1."""
+        noise = BlockNoise(seed, blocks, paths, dtype=torch.float64)
+        found = self.play.tile(self.law(seed, blocks, first, paths), noise)
+        return {name: values.numpy() for name, values in found.items()}
+
+    @property
+    def log_partition_change(self) -> float | None:
+        """ln Z(end)/Z(start), nats; None where it is not known or the start is no equilibrium."""
+        if self.started != "equilibrium":
+            return None
+        return log_partition_change(self.play.device, *self.ends)
 
 
 def drive(
@@ -50,68 +143,43 @@ def drive(
     Args:
         device: a linear circuit or one of quartic units.
         program: schedules of its parameters; None lets it run freely.
-        duration: of a free run, with unit; a program brings its own.
+        duration: see `Drive`, as ticks, start, stepper and path_ratio.
         paths: how many independent copies.
-        ticks: how many in total, shared among the program's straight pieces by their lengths (at
-            least one each); None takes 0.05 of the fastest relaxation time, at least 200.
+        ticks: how many in total.
         seed: of noise and start states; a path depends on the seed and its number alone.
-        start: "equilibrium" (of the first parameters, one temperature), "steady" (of a linear
-            circuit), "zero", or states (n,) or (paths, n): node voltages (V) and inductor currents
-            (A) of a linear circuit, x of quartic units. "auto" is the first of these that exists.
-        stepper: "exact", "midpoint", "heun" or "euler"; None takes the best, see
-            `thermohw.program.stepper`.
-        path_ratio: keep ln P[path]/P[reversed path] of the kernel in use; "exact" and "euler".
+        start: law of the start states, or the states.
+        stepper: who advances the circuit.
+        path_ratio: keep ln P[path]/P[reversed path].
         frames: snapshots to keep beside start and end, evenly spaced in ticks.
 
     Raises:
-        InputError: a parameter the device lacks, a start that does not exist, a tick too coarse for
-            the stepper, more than a million ticks, a device of another kind.
+        InputError: see `Drive.prepare`.
     """
     if isinstance(paths, bool) or not isinstance(paths, int) or paths < 1:
         raise InputError(f"paths: {paths!r}; expected a positive integer")
     for name, value in (("seed", seed), ("frames", frames)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
             raise InputError(f"{name}: {value!r}; expected an integer, 0 or more")
-    base = board_of(device)
-    if device.datasheet is not None and device.datasheet.noises:
-        raise InputError(
-            f"noise source {device.datasheet.noises[0].name}: a program plays the noise of "
-            "resistors only; free_run plays this one, or give a bath a higher temperature",
-            where=device.name,
-        )
-    knobs = None if program is None else Knobs(device, program)
-    corners = [base] if knobs is None else [knobs.board(v) for v in knobs.program.corners()]
-    chosen = choose(stepper, corners[0] if len(corners) == 1 else _hardest(corners))
-    length = run_length(program, duration)
-    grid, middles = tick_grid(device, program, corners, length, ticks, chosen)
-    if path_ratio and chosen not in ("exact", "euler"):
-        raise InputError(f"path_ratio: the kernel of '{chosen}' is not a Gaussian of one state; "
-                         "use stepper='euler'")  # fmt: skip
-    first = base if knobs is None else knobs.board(knobs.program.first)
-    last = base if knobs is None else knobs.board(knobs.program.last)
-    law, kind = start_law(device, first, start, paths)
-    kept = np.unique(np.linspace(0, len(grid) - 1, frames + 1).astype(int)) if frames else None
-    play = Play(device, knobs, first, last, grid, middles, chosen, path_ratio, kept)
-    played: list[dict[str, torch.Tensor]] = []
-    for head in range(0, paths, _TILE):
-        count = min(_TILE, paths - head)
-        blocks = range(head // BLOCK, (head + count - 1) // BLOCK + 1)
-        noise = BlockNoise(seed, blocks, count, dtype=torch.float64)
-        played.append(play.tile(law(seed, blocks, head, count), noise))
-    joined = {key: torch.cat([tile[key] for tile in played]).numpy() for key in played[0]}
-    change = log_partition_change(device, first, last) if kind == "equilibrium" else None
+    made = Drive(device, program, duration, ticks, start, stepper, path_ratio).prepare(
+        paths, frames
+    )
+    played = [
+        made.tile(seed, range(head // BLOCK, (head + count - 1) // BLOCK + 1), head, count)
+        for head in range(0, paths, _TILE)
+        for count in (min(_TILE, paths - head),)
+    ]
     return Driven.from_tiles(
         device=device,
         program=program,
-        found=joined,
-        grid=grid,
-        kept=kept,
-        stepper=chosen,
-        order=ORDERS[chosen],
+        found={key: np.concatenate([tile[key] for tile in played]) for key in played[0]},
+        grid=made.grid,
+        kept=made.kept,
+        stepper=made.play.stepper,
+        order=ORDERS[made.play.stepper],
         seed=seed,
-        start=kind,
-        ends=(first, last),
-        log_partition_change=change,
+        start=made.started,
+        ends=made.ends,
+        log_partition_change=made.log_partition_change,
     )
 
 
