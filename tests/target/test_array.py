@@ -92,6 +92,11 @@ def test_refusals(folder: Path) -> None:
     (folder / "ragged.csv").write_text("1,2\n3\n" * 20)
     (folder / "empty.csv").write_text("")
 
+    def open_ended(path: Path) -> str:
+        np.save(path, ROWS)
+        path.write_bytes(path.read_bytes().replace(b"), }", b" , }", 1))
+        return str(path)
+
     def twice(path: Path) -> str:
         with path.open("wb") as stream:
             np.save(stream, ROWS)
@@ -112,6 +117,7 @@ def test_refusals(folder: Path) -> None:
         ((save(folder / "nan.npy", broken),), {}, "row 8, column 2 .counted from 1.: remove"),
         ((save(folder / "counter.npy", np.c_[ROWS, np.arange(len(ROWS))]),), {}, "counts the rows"),
         ((twice(folder / "twice.npy"),), {}, "more behind its first array"),
+        ((open_ended(folder / "open.npy"),), {}, "cannot be read .a header that is none"),
         ((save(folder / "vector.npy", ROWS[:, 0]),), {}, "got shape"),
         ((save(folder / "text.npy", ROWS.astype(str)),), {}, "real numbers"),
         ((save(folder / "objects.npy", np.array([{}, 1], dtype=object)),), {}, "cannot be read"),

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import io
 import math
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -162,7 +163,10 @@ def _npy(stream: IO[bytes], path: str) -> np.ndarray:
     whole = io.BytesIO(head + text)
     reader = np.lib.format.read_array_header_1_0
     reader = reader if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, fortran, dtype = reader(whole)
+    try:
+        shape, fortran, dtype = reader(whole)
+    except tokenize.TokenError as error:  # of versions before 3.0, whose headers numpy mends first
+        raise ValueError(f"a header that is none: {error.args[0]}") from None
     if dtype.hasobject:
         raise ValueError("an array of objects is pickled, and a pickle is a program")
     count = math.prod(shape)
