@@ -312,8 +312,43 @@ def test_sums_of_another_run_are_refused(tmp_path):
         audit(path)
 
 
-def test_a_score_with_noise_of_its_own_is_the_reason(tmp_path):
+def test_a_score_with_noise_behind_a_converter_is_the_reason(tmp_path):
     """What it saw is kept; asked again it would say something else."""
-    path = run(tmp_path / "run.h5", *HELD, "protocol.score_noise=0.1", paths=64)
-    check = gain(gather(path))
+    noisy = ["protocol.score_noise=0.1", "protocol.dac_bits=8"]
+    check = gain(gather(run(tmp_path / "run.h5", *HELD, *noisy, paths=64)))
     assert check.status == "not-applicable" and "score has noise of its own" in check.detail
+
+
+FAINT = ["protocol.score_noise=0.02"]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        [],
+        ["protocol.reading_noise=60 uV", "protocol.control_gain=0.9"],
+        ["simulate.dtype=float32", "protocol.amplifier_gain=50"],
+        ["protocol.latency=20 ns", "protocol.wiring=current"],
+    ],
+)
+@pytest.mark.parametrize("factor", [1.0, 1.5])
+def test_noise_of_the_score(tmp_path, kind, factor):
+    """Half as large again as the file says is called, whatever stands behind it."""
+    path = run(tmp_path / "run.h5", *HELD, *kind, f"protocol.score_noise={0.2 * factor}", paths=64)
+    with h5py.File(unsealed(path), "r+") as file:
+        place: Any = file["parameters/protocol"]
+        place[...] = json.dumps(json.loads(place[()]) | {"score_noise": 0.2})
+    check = gain(gather(path))
+    if factor == 1.0:
+        assert check.status in ("holds", "not-applicable"), check
+        assert "noise 20% larger" in check.detail and "the score's own noise" in check.detail
+    else:
+        assert check.status == "violated" and "noise power of the score" in check.detail, check
+        assert check.value is not None and abs(check.value + 1.0 - factor**2) < 0.5 * factor**2
+
+
+def test_a_law_behind_noise(tmp_path, monkeypatch):
+    """A gain of the controller that is in the recorded sources, too."""
+    patch(monkeypatch, Controller, "act", strong_act)
+    check = gain(gather(run(tmp_path / "run.h5", *WIDE, *HELD, *FAINT, paths=64)))
+    assert check.status == "violated" and "on the declared law" in check.detail, check

@@ -127,8 +127,7 @@ def noise_temperature(evidence: Evidence) -> Check:
     drifts = drift_deviations(evidence)
     found += drifts
     if drifts:
-        families = len({one.family for one in found})
-        reaches = [one.reach(called_of(families, one.count)) for one in drifts]
+        reaches = _reaches(drifts, found)
         also += "; a force that no record mentions would be seen if it moved a step by "
         also += f"{max(reaches):.2%} of its noise"
     return judged(name, found, also)
@@ -136,7 +135,8 @@ def noise_temperature(evidence: Evidence) -> Check:
 
 def gain(evidence: Evidence) -> Check:
     """Recorded sources against the declared law, and what they do to the circuit."""
-    name, law = "gain", _against_law(evidence)
+    name, asked = "gain", _asked(evidence)
+    law = None if asked is None else _against_law(asked, evidence)
     if law is not None and not law.distance <= law.allowed:
         detail = (
             f"recorded sources are not what the declared law asks for at the recorded states: "
@@ -147,8 +147,7 @@ def gain(evidence: Evidence) -> Check:
     reason = unrecorded(evidence)
     if reason:
         return not_applicable(name, reason)
-    noisy = evidence.plan.chain.score.noise > 0.0
-    why = "the score has noise of its own" if noisy else "what the law saw is not kept"
+    noise, why = _score_noise(asked, evidence)
     also = f"; {why}, so it is not asked again"
     if law is not None:
         also = f"; recorded sources are the declared law's to {law.distance:.1g} of their size "
@@ -156,8 +155,15 @@ def gain(evidence: Evidence) -> Check:
     found = slopes(evidence)
     if not found:
         return not_applicable(name, "no source pushes" + also)
+    if noise:
+        found += noise
+        size, reaches = noise[0], _reaches(noise, found)
+        larger = sqrt(1.0 + reaches[0]) - 1.0
+        also = "; recorded sources less the declared law are the score's own noise, squares off by "
+        also += f"{size.value:+.2%} +- {size.stderr:.2%}: a noise {larger:.0%} larger and a law "
+        also += f"{reaches[1]:.2g} off would be called"
     check = judged(name, found, also)
-    if law is None and check.status != VIOLATED:
+    if law is None and not noise and check.status != VIOLATED:
         reason = "a wrong gain of the controller would be in the recorded sources, too"
         return not_applicable(name, f"{reason}{also}; the circuit's response: {check.detail}")
     if check.status != VIOLATED and check.power is not None and check.power > 1.0:
@@ -165,6 +171,12 @@ def gain(evidence: Evidence) -> Check:
         detail = f"{reason} (seen if {check.power:.0%} off): {check.detail}"
         return not_applicable(name, detail)
     return check
+
+
+def _reaches(some: list[Deviation], found: list[Deviation]) -> list[float]:
+    """What would have been called, of some of the numbers that are judged."""
+    families = len({one.family for one in found})
+    return [one.reach(called_of(families, one.count)) for one in some]
 
 
 def unrecorded(evidence: Evidence) -> str:
@@ -336,7 +348,7 @@ def _seen(
     return rounding_power(evidence) * steps.sum() <= HIDDEN * variance.sum(0)
 
 
-def _squares(family: str, what: str, value: float, stderr: float, count: int) -> Deviation:
+def _squares(family: str, what: str, value: float, stderr: float, count: int = 1) -> Deviation:
     """A mean of squares: chi-square, 2/stderr^2 of them."""
     return Deviation(family, what, float(value), float(stderr), count, lean=2.0 * float(stderr))
 
@@ -386,13 +398,22 @@ class _Law(NamedTuple):
     paths: int
 
 
-def _against_law(evidence: Evidence) -> _Law | None:
+class _Asked(NamedTuple):
+    """What the sources were at kept ticks, and what the declared law asks for there."""
+
+    gap: torch.Tensor  # recorded less asked, shape (ticks, paths, sources)
+    wanted: torch.Tensor  # through converter and amplifier, without the score's own noise
+    size: torch.Tensor  # of the numbers that the law adds up
+    weights: list[torch.Tensor | float]  # response to the score, (n, sources), at every tick
+
+
+def _asked(evidence: Evidence) -> _Asked | None:
     """The declared law at what it saw; None where that does not say what it decided."""
     plan, kept = evidence.plan, evidence.residuals
     chain = plan.chain
     noisy = plan.reading_noise > 0.0  # then readings, or what a filter made of them, are kept
     unkept = noisy and plan.latency > 0.0 and not evidence.filter  # an older file
-    if not kept or chain.score.noise > 0.0 or unkept:
+    if not kept or unkept:
         return None
     dtype = getattr(torch, evidence.simulate["dtype"])
     states = torch.from_numpy(kept["states"] / evidence.setting.device.effort_scale).to(dtype)
@@ -400,7 +421,9 @@ def _against_law(evidence: Evidence) -> _Law | None:
     arrived = {piece.applies for piece in plan.timeline}
     ticks = [(slot, int(tick)) for slot, tick in enumerate(
         kept_ticks(plan.schedule.ticks, len(states))) if tick in arrived]  # fmt: skip
-    gaps, laws, sizes = [], [], []
+    if not ticks:
+        return None
+    gaps, laws, sizes, weights = [], [], [], []
     for slot, tick in ticks:
         law, state = plan.laws[tick], states[slot]
         reading = state if noisy else chain.adc(chain.sense(state))
@@ -411,22 +434,72 @@ def _against_law(evidence: Evidence) -> _Law | None:
         gaps.append(sources[slot] - wanted)
         laws.append(wanted)
         sizes.append((reading.abs() @ own.abs() + score.abs() @ weight.abs()).double())
-    gap, asked, size = (torch.stack(rows) for rows in (gaps, laws, sizes))
-    power, scale = float(asked.square().sum()), float(size.square().sum())
-    if power == 0.0 or scale == 0.0:
+        plain = isinstance(law.drive.score, float)
+        weights.append(law.drive.score if plain else weight.double())
+    return _Asked(torch.stack(gaps), torch.stack(laws), torch.stack(sizes), weights)
+
+
+def _against_law(asked: _Asked, evidence: Evidence) -> _Law | None:
+    """The recorded sources beside what was asked for; None where a score is noisy."""
+    chain, dtype = evidence.plan.chain, evidence.simulate["dtype"]
+    power, scale = float(asked.wanted.square().sum()), float(asked.size.square().sum())
+    if chain.score.noise > 0.0 or power == 0.0 or scale == 0.0:
         return None
-    allowed = _SAME[evidence.simulate["dtype"]]
-    if chain.dac.converter is not None and dtype == torch.float32:
+    allowed = _SAME[dtype]
+    if chain.dac.converter is not None and dtype == "float32":
         # One value on the edge between two codes.
         allowed = max(allowed, chain.dac.converter.lsb / sqrt(scale))
     return _Law(
-        slope=float((gap * asked).sum()) / power,
-        distance=sqrt(float(gap.square().sum()) / scale),
+        slope=float((asked.gap * asked.wanted).sum()) / power,
+        distance=sqrt(float(asked.gap.square().sum()) / scale),
         allowed=allowed,
         reach=allowed * sqrt(scale / power),
-        ticks=len(ticks),
-        paths=states.shape[1],
+        ticks=len(asked.gap),
+        paths=asked.gap.shape[1],
     )
+
+
+def _score_noise(asked: _Asked | None, evidence: Evidence) -> tuple[list[Deviation], str]:
+    """Mean square, slope on the law and mean of what the sources differ from the law by, over what
+    the score's own noise makes of them; empty, with the reason, where it cannot be said.
+    """
+    chain = evidence.plan.chain
+    if asked is None:
+        return [], "what the law saw is not kept"
+    sigma, words = chain.score.noise, "the score has noise of its own"
+    if sigma == 0.0:
+        return [], "nothing is asked for"
+    if chain.dac.converter is not None or chain.amplifier.swing < inf:
+        return [], f"{words} behind which a converter or an amplifier's rails bend"
+    ends = asked.gap.new_tensor([[0.0], [1.0]]).expand(2, asked.gap.shape[2])
+    passed = torch.diff(chain.amplifier(chain.score(ends)), dim=0)[0]  # of every source
+    rows: list[list[torch.Tensor]] = [[], [], []]
+    for k, weight in enumerate(asked.weights):
+        tick = asked.gap[k], asked.wanted[k], _SAME[evidence.simulate["dtype"]] * asked.size[k]
+        if isinstance(weight, float):
+            found = [x / (sigma * passed * weight).abs() for x in tick]
+        else:
+            turn, spread, _ = torch.linalg.svd((weight * passed).T, full_matrices=False)
+            seen = spread > 1e-9 * spread.max()
+            turn, spread = turn[:, seen], sigma * spread[seen]
+            found = [x @ (turn.abs() if n == 2 else turn) / spread for n, x in enumerate(tick)]
+        for row, values in zip(rows, found, strict=True):
+            row.append(values.flatten())
+    noise, law, slip = (torch.cat(row) for row in rows)
+    count, power = len(noise), float(law.square().sum())
+    rounded = sqrt(float(slip.square().mean()))
+    if not rounded <= HIDDEN or power == 0.0 or count < 2:
+        return [], f"{words} that rounding hides"
+    # Rounding may follow the noise or the law: what Cauchy and Schwarz allow.
+    slope = float((noise * law).sum()) / power  # a wrong gain is no noise: taken out of the squares
+    value = float((noise - slope * law).square().sum()) / (count - 1)
+    error = np.hypot(sqrt(2.0 / (count - 1)), rounded * (2.0 + rounded))
+    found = [_squares("score", "noise power of the score", value - 1.0, error)]
+    each, freedom = np.hypot(1.0, rounded * sqrt(count)), 0.5 * (asked.gap.shape[1] - 1)
+    what = "recorded sources on the declared law"
+    found.append(Deviation("law", what, slope, each / sqrt(power), freedom=freedom))
+    what = "mean of recorded sources less the declared law"
+    return [*found, Deviation("law mean", what, float(noise.mean()), each / sqrt(count))], words
 
 
 def _response(response: float | NDArray[np.float64], like: torch.Tensor) -> torch.Tensor:
