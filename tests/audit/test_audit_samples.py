@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import sqrt
+
 import numpy as np
 import pytest
 
@@ -139,20 +141,32 @@ def test_one_explained_moment_hides_no_other(tmp_path, monkeypatch):
     assert check.status == "violated" and "mean of n5" in check.detail
 
 
-def test_a_start_that_is_not_the_stated_one(tmp_path, monkeypatch):
-    """Ten per cent too wide: the variance of 4096 starts is 1.21 +- .03 of the law's."""
+@pytest.mark.parametrize(
+    ("factor", "shift", "value", "words"),
+    [(1.1, 0.0, 0.21, ("-E ln q_0", "variance of")), (1.0, 0.2, 0.2, ("mean of",))],
+)
+def test_a_start_that_is_not_the_stated_one(tmp_path, monkeypatch, factor, shift, value, words):
+    """Ten per cent too wide: the variance of 4096 starts is 1.21 +- .03 of the law's; or a fifth of
+    its width aside. Whichever deviates most, value and power count in that width.
+    """
     from thermohw.integrate.start import StartLaw
 
     right = StartLaw.sample
 
-    def wide(self, *args, **options):
-        mean = right(self, *args, **options).new_tensor(self.mean)
-        return mean + 1.1 * (right(self, *args, **options) - mean)
+    def wrong(self, *args, **options):
+        x = right(self, *args, **options)
+        mean, spread = x.new_tensor(self.mean), x.new_tensor(self.covariance).diagonal().sqrt()
+        return mean + factor * (x - mean) + shift * spread
 
-    monkeypatch.setattr(StartLaw, "sample", wide)
+    monkeypatch.setattr(StartLaw, "sample", wrong)
     path = tmp_path / "run.h5"
-    run_spec(load_spec("mixture_rc", [*BASE, "protocol.ticks=64"]), path, progress=False)
-    assert audit(path).check("start_law").status == "violated"
+    more = ["protocol.ticks=64", "audit.twins=false"]
+    run_spec(load_spec("mixture_rc", [*BASE, *more]), path, progress=False)
+    check = audit(path).check("start_law")
+    assert check.status == "violated" and check.detail.startswith(words), check
+    assert check.expected == 0.0 and check.value == pytest.approx(value, abs=0.05)
+    # Called of three: 4.3 standard errors sqrt(2/4096) of a variance, a few more as squares lean.
+    assert check.power == pytest.approx(4.3 * factor**2 * sqrt(2 / 4096), rel=0.2)
 
 
 @pytest.mark.parametrize("wrong", [False, True], ids=["right", "node 7 starts as node 0"])
@@ -181,9 +195,14 @@ def test_nodes_that_start_as_others(tmp_path, monkeypatch, wrong):
 
 
 def test_a_gain_that_could_not_show_is_no_verdict(tmp_path):
-    """A score with noise of its own: the law cannot be asked again."""
+    """A score with noise of its own behind a converter: the law cannot be asked again."""
     path = tmp_path / "run.h5"
-    noisy = ["protocol.score_noise=0.01", "protocol.ticks=128", "simulate.paths=1000"]
+    noisy = [
+        "protocol.score_noise=0.01",
+        "protocol.dac_bits=12",
+        "protocol.ticks=128",
+        "simulate.paths=1000",
+    ]
     run_spec(load_spec("mixture_rc", [*BASE, *noisy]), path, progress=False)
     check = audit(path).check("gain")
     assert check.status == "not-applicable" and "wrong gain of the controller" in check.detail

@@ -5,11 +5,17 @@ coordinate and covariances of every two against the start law's, over the paths 
 are kept, and where its density is known -E ln q_0(x_0) = S(start) over all paths. The largest
 deviation is judged as the largest of as many; covariances, which are many, as one family and the
 rest as another.
+
+Whatever deviates is counted in one unit, so that `value` and `power` mean the same in every run: a
+mean in standard deviations of the start law, a variance and a covariance in those of the law (a
+covariance as a correlation), and -E ln q_0 of d coordinates times 2/d, by which it answers a
+relative change of all their variances. A coordinate that the law holds still has model units. The
+power is the largest of what would have been called: any of them that far off is.
 """
 
 from __future__ import annotations
 
-from math import inf, isnan
+from math import inf, isfinite, isnan
 
 import numpy as np
 
@@ -27,23 +33,26 @@ def start_states(evidence: Evidence) -> Check:
     if len(x) == 0:
         return not_applicable(name, "the run kept no start states")
     coordinates = evidence.setting.device.coordinates
-    rows: list[tuple[str, Estimate, float]] = []
-    for i, coordinate in enumerate(coordinates):
+    spreads = np.sqrt(np.diag(law.covariance))
+    # What, the number and its law as they are, and the deviation in the unit of the check.
+    rows: list[tuple[str, Estimate, float, Estimate]] = []
+    for i, (coordinate, spread) in enumerate(zip(coordinates, spreads.tolist(), strict=True)):
         centred = x[:, i] - law.mean[i]
-        variance = float(law.covariance[i, i])
-        rows.append((f"mean of {coordinate}", Estimate.from_paths(centred), 0.0))
-        if variance > 0.0:
-            relative = Estimate.from_paths(centred**2 / variance)
-            rows.append((f"variance of {coordinate}, relative", relative, 1.0))
-    entropy = evidence.start_entropy
+        found = Estimate.from_paths(centred)
+        rows.append((f"mean of {coordinate}", found, 0.0, found * (1.0 / (spread or 1.0))))
+        if spread > 0.0:
+            found = Estimate.from_paths((centred / spread) ** 2)
+            rows.append((f"variance of {coordinate}, relative", found, 1.0, found - 1.0))
+    moving, entropy = np.flatnonzero(spreads > 0.0).tolist(), evidence.start_entropy
     if "log_prob.start" in evidence.moments and entropy is not None:
-        rows.append(("-E ln q_0", -evidence.moments["log_prob.start"], entropy))
-    moving = [i for i in range(len(coordinates)) if law.covariance[i, i] > 0.0]
+        found = -evidence.moments["log_prob.start"]
+        gap = (found - entropy) * (2.0 / max(len(moving), 1))
+        rows.append(("-E ln q_0", found, entropy, gap))
     pairs, called = len(moving) * (len(moving) - 1) // 2, 0.0
     families = 2 if pairs else 1
     judged = [
-        (largest_of(largest_of(found.z(expected), len(rows)), families), what, found, expected)
-        for what, found, expected in rows
+        (largest_of(largest_of(gap.z(), len(rows)), families), what, found, expected, gap)
+        for what, found, expected, gap in rows
     ]
     if pairs:
         off, called = pair_covariances(
@@ -51,18 +60,22 @@ def start_states(evidence: Evidence) -> Check:
             law.covariance[np.ix_(moving, moving)],
             called_of(families, pairs),
         )
-        for i, j, gap in off:
-            word = f"covariance of {coordinates[moving[i]]} and {coordinates[moving[j]]}, excess"
-            judged.append((largest_of(largest_of(gap.z(), pairs), families), word, gap, 0.0))
+        for i, j, excess in off:
+            i, j = moving[i], moving[j]
+            word = f"covariance of {coordinates[i]} and {coordinates[j]}, excess"
+            gap = excess * (1.0 / float(spreads[i] * spreads[j]))
+            z = largest_of(largest_of(gap.z(), pairs), families)
+            judged.append((z, word, excess, 0.0, gap))
     # What is no number deviates most of all.
     sizes = [inf if isnan(row[0]) else abs(row[0]) for row in judged]
-    z, what, found, expected = judged[int(np.argmax(sizes))]
+    z, what, found, expected, gap = judged[int(np.argmax(sizes))]
     count = len(rows) + pairs
+    reaches = [row[3].reach(called_of(families, len(rows))) for row in rows]
+    power = max(called, *(reach for reach in reaches if isfinite(reach)))
     detail = (
         f"{what} deviates most of {count}: {found.text('.5g')}, expected {expected:.5g}, z = "
         f"{z:+.2f} as the largest; start from the {evidence.simulate['start']}"
     )
     if pairs:
         detail += f"; a correlation {called:.2g} off is called"
-    power = found.power(count=len(rows))
-    return Check(name, judge(z), found.value, expected, found.stderr, detail, power=power)
+    return Check(name, judge(z), gap.value, 0.0, gap.stderr, detail, power=power)
