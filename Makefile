@@ -46,7 +46,7 @@ check: $(STAMP)
 	$(PY) -m pyright
 
 # Every shipped study, one after another; all are run even where one fails.
-STUDIES := $(filter-out _%,$(notdir $(basename $(wildcard experiments/*.py))))
+STUDIES := $(filter-out shared,$(notdir $(patsubst %/__init__.py,%,$(wildcard experiments/*/__init__.py))))
 studies: $(STAMP)
 	@folder="$(if $(QUICK),$(OUT),$(or $(OUT),out))"; failed=""; \
 	if [ -z "$$folder" ]; then folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; fi; \

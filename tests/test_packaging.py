@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import thermohw
+from thermohw.study import study_names
 
 ROOT = Path(thermohw.__file__).resolve().parent.parent
 DEVICES = sorted(path.stem for path in (ROOT / "devices").glob("*.toml"))
@@ -74,7 +75,8 @@ def test_the_wheel_lists_and_reads_the_devices_outside_the_repository(installed:
     listed = _run(installed.parent / "thermohw", "devices", cwd=installed.parent)
     assert all(name in listed for name in DEVICES)
     listed = _run(installed.parent / "thermohw", "experiment", "list", cwd=installed.parent)
-    assert all(path.stem in listed for path in (ROOT / "experiments").glob("[a-z]*.*"))
+    assert all(name in listed for name in study_names())
+    assert all(path.stem in listed for path in (ROOT / "experiments").glob("*.toml"))
     # A run and its page need what ships beside the code: experiments, templates, style sheets.
     run = installed.parent / "run.h5"
     small = ("--paths", "64", "--set", "protocol.ticks=64", "--set", "likelihood.test=0")
@@ -87,8 +89,9 @@ def test_sdist_and_wheel_hold_the_linked_folders(distributions: Path) -> None:
     members = zipfile.ZipFile(next(distributions.glob("*.whl"))).namelist()
     for name in DEVICES:
         assert f"thermohw/devices/{name}.toml" in members
-    for path in (ROOT / "experiments").glob("*.*"):
-        assert f"thermohw/experiments/{path.name}" in members
+    for path in (ROOT / "experiments").rglob("*.*"):
+        if path.suffix in (".py", ".toml"):
+            assert f"thermohw/{path.relative_to(ROOT)}" in members
     assert {"thermohw/experiments/__init__.py", "thermohw/py.typed"} <= set(members)
     stray = [m for m in members if not m.startswith(("thermohw/", "thermohw-"))]
     assert not stray

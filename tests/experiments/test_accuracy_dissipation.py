@@ -11,7 +11,7 @@ import pytest
 import torch
 from scipy.integrate import solve_ivp
 
-from thermohw.experiments import accuracy_dissipation as study
+from thermohw.experiments.accuracy_dissipation import compute, shapes
 from thermohw.study import Results, Tools, run_study
 from thermohw.target import gaussian
 
@@ -21,7 +21,7 @@ SIGMA = 5.0
 def one_gaussian(c: float) -> tuple[Any, Any, float]:
     """Target N(0, 1), the exact VE score times c, and ln(v1/v0)."""
     target = gaussian([0.0], 1.0)
-    process = study.make_process(target, SIGMA)
+    process = compute.make_process(target, SIGMA)
     variances = [1.0 + float(process.transition(t)[1]) for t in (process.t_min, 1.0)]
     return target, target.score(process).scaled(c), math.log(variances[1] / variances[0])
 
@@ -32,7 +32,7 @@ def test_the_account_on_p_t(c: float) -> None:
     target, score, growth = one_gaussian(c)
     tools = Tools({"data": "gaussian"}, 0, Path("nowhere"))
     points = target.held_out(4096, torch.Generator().manual_seed(3))
-    row = study.model_account(score, target, points, tools)
+    row = compute.model_account(score, target, points, tools)
     closed = {
         "production": 0.5 * c * c * growth,
         "heat": (2.0 * c * c - c) * growth,
@@ -68,7 +68,7 @@ def test_heat_of_the_circuit_on_its_own_law(c: float) -> None:
     """Simulated heat against an ODE; z <= 4 with the tick halving counted as an error."""
     target, score, growth = one_gaussian(c)
     cell = {"ticks": 96, "paths": 16384, "noise": 0}
-    row = study.device_account(score, target, cell)
+    row = compute.device_account(score, target, cell)
     fine, coarse = row["continuous.fine"], row["continuous.coarse"]
     known = circuit_heat(c)
     assert abs(fine - known) < 4.0 * math.hypot(row["continuous.fine.error"], fine - coarse)
@@ -85,7 +85,7 @@ def test_heat_of_the_circuit_on_its_own_law(c: float) -> None:
 
 def test_networks_differ_from_the_base_in_one_respect() -> None:
     base = {"width": 8, "depth": 2, "steps": 100}
-    made = study.shapes(base, [4, 8], [1], [30, 100])
+    made = shapes(base, [4, 8], [1], [30, 100])
     assert made[0] == base
     assert [sum(row[k] != base[k] for k in base) for row in made] == [0, 1, 1, 1]
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 import torch
 
-from thermohw.experiments import bound_closed_forms as study
+from thermohw.experiments.bound_closed_forms import STUDY, compute
 from thermohw.study import Results
 from thermohw.study.figures import study_style
 from thermohw.study.sheet import Sheet
@@ -20,7 +20,7 @@ class Streams:
 
 
 def row(**cell: Any) -> dict[str, Any]:
-    return cell | study.compute(cell, cast(Any, Streams()))
+    return cell | compute.compute(cell, cast(Any, Streams()))
 
 
 def test_printed_values() -> None:
@@ -91,14 +91,14 @@ def test_euler_is_of_first_order() -> None:
 
 
 def test_conclusion_holds_the_package_against_the_closed_forms() -> None:
-    p = dict(study.STUDY.parameters) | {
+    p = dict(STUDY.parameters) | {
         "points": 3,
         "turns": [0.5],
         "sigmas": [10.0],
         "euler": [50],
     }
     rows = []
-    for cell in study.STUDY.work(p):
+    for cell in STUDY.work(p):
         if cell["kind"] == "rotation":  # the only slow one; its numbers are tested above
             a = 0.2 * math.log(4.0)
             excess = {"ode": a + math.exp(-a) - 1.0, "bound": 0.5 * a, "marginal": a, "elbo": a}
@@ -107,12 +107,12 @@ def test_conclusion_holds_the_package_against_the_closed_forms() -> None:
             rows.append(row(**cell))
     sheet = Sheet()
     with study_style():
-        study.STUDY.conclude(p, Results(rows), sheet)
+        STUDY.conclude(p, Results(rows), sheet)
     status = {check["name"]: check["status"] for check in sheet.checks}
     assert list(status.values()).count("holds") == 3 and status["B <= nll.ode"] == "explained"
     broken = [dict(r) for r in rows]
     broken[0]["ode"] += 1e-6
     sheet = Sheet()
     with study_style():
-        study.STUDY.conclude(p, Results(broken), sheet)
+        STUDY.conclude(p, Results(broken), sheet)
     assert not sheet.holds

@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 import torch
 
-from thermohw.experiments import bound_sweep
-from thermohw.experiments._paired import known, paired
-from thermohw.experiments._sweep_numbers import READINGS, correlate, z_scores
+from thermohw.experiments.bound_sweep import STUDY, compute
+from thermohw.experiments.bound_sweep.correlations import READINGS, correlate, z_scores
+from thermohw.experiments.shared.paired import known, paired
 from thermohw.score import Score
 from thermohw.study import Results
 from thermohw.study.figures import study_style
@@ -51,26 +51,26 @@ class Stand:
 
 
 def cell(**change: Any) -> dict[str, Any]:
-    p = dict(bound_sweep.STUDY.parameters) | {"side": 2, "points": 64, "sigmas": [25.0]}
-    first = bound_sweep.cells(p)[0]
+    p = dict(STUDY.parameters) | {"side": 2, "points": 64, "sigmas": [25.0]}
+    first = STUDY.cells(p)[0]
     return first | change
 
 
 def row(factor: float, **change: Any) -> dict[str, Any]:
     made = cell(**change)
-    return made | bound_sweep.compute(made, cast(Any, Stand(made, factor)))
+    return made | compute.compute(made, cast(Any, Stand(made, factor)))
 
 
 def test_cells_are_networks_repeated() -> None:
-    cells = bound_sweep.STUDY.work(bound_sweep.STUDY.parameters)
-    assert len(cells) == 20 * bound_sweep.STUDY.parameters["seeds"]
+    cells = STUDY.work(STUDY.parameters)
+    assert len(cells) == 20 * STUDY.parameters["seeds"]
     assert {c["sigma"] for c in cells} == {10.0, 15.0, 20.0, 25.0, 30.0}
     assert [c["repeat"] for c in cells] == sorted(c["repeat"] for c in cells)
 
 
 @pytest.mark.parametrize("process", ["ve", "vp"])
 def test_start_of_the_noise(process: str) -> None:
-    noising = bound_sweep.noising(cell(process=process))
+    noising = compute.noising(cell(process=process))
     decay, noise = noising.transition(noising.t_min)
     assert noise / decay**2 == pytest.approx(1e-4, rel=1e-9)
 
@@ -81,8 +81,8 @@ def test_start_of_the_noise(process: str) -> None:
 def test_entropies_of_a_uniform_pixel(sigma: float, end: float, mismatch: float) -> None:
     """Reference values to the printed digits; soft edges cost 1.8064, clean pixels 0.9551 each."""
     made = cell(data="uniform", sigma=sigma)
-    pixel, target = bound_sweep.images(made | {"side": 1}), bound_sweep.images(made)
-    process = bound_sweep.noising(made)
+    pixel, target = compute.images(made | {"side": 1}), compute.images(made)
+    process = compute.noising(made)
     facts = known(pixel, target, pixel.score(process), prior="schedule")
     assert facts.end / 4 == pytest.approx(end, abs=5e-7)
     assert facts.mismatch / 4 == pytest.approx(mismatch, abs=5e-7)
@@ -94,7 +94,7 @@ def test_entropies_of_a_uniform_pixel(sigma: float, end: float, mismatch: float)
 
 def test_entropies_of_a_gaussian_pixel() -> None:
     made = cell(data="gaussian", process="vp", sigma=10.0)
-    pixel, process = gaussian_pixels(1), bound_sweep.noising(made)
+    pixel, process = gaussian_pixels(1), compute.noising(made)
     facts = known(pixel, gaussian_pixels(2), pixel.score(process), prior="schedule")
     mean, variance = 0.5, 1.0 / 12.0
 
@@ -116,7 +116,7 @@ def test_entropies_of_a_gaussian_pixel() -> None:
 def test_scaled_score_through_the_study(factor: float) -> None:
     """Everything the study computes for a Gaussian, in closed form."""
     found = row(factor, data="gaussian", process="ve", prior="matched")
-    process = bound_sweep.noising(cell())
+    process = compute.noising(cell())
     variance = 1.0 / 12.0
     v0, v1 = (variance + process.transition(t)[1] for t in (process.t_min, 1.0))
     log_r, s = math.log(v1 / v0), 0.5 * math.log(2.0 * math.pi * math.e * v0)
@@ -156,7 +156,7 @@ def test_true_score_of_uniform_pixels_lies_below_the_bound() -> None:
 def test_a_wrong_truth_is_noticed() -> None:
     """The residual is Stein's identity of the true law: another law's score breaks it."""
     made = cell(data="gaussian", points=512)
-    process, target, pixel = bound_sweep.noising(made), gaussian_pixels(2), gaussian_pixels(1)
+    process, target, pixel = compute.noising(made), gaussian_pixels(2), gaussian_pixels(1)
     facts = known(pixel, target, pixel.score(process), prior="schedule")
     score = target.score(process).scaled(0.9)
     z = []
@@ -229,9 +229,7 @@ def planted(**change: Any) -> Results:
 def concluded(rows: Results) -> Sheet:
     sheet = Sheet()
     with study_style():
-        bound_sweep.STUDY.conclude(
-            dict(bound_sweep.STUDY.parameters) | {"resamples": 50}, rows, sheet
-        )
+        STUDY.conclude(dict(STUDY.parameters) | {"resamples": 50}, rows, sheet)
     return sheet
 
 

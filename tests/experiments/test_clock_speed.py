@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from thermohw.errors import InputError
-from thermohw.experiments import clock_speed as study
+from thermohw.experiments.clock_speed import STUDY, compute
 from thermohw.study import Results
 from thermohw.study.figures import study_style
 from thermohw.study.sheet import Sheet
@@ -27,27 +27,27 @@ class Streams:
 
 def test_the_inverter_inverts() -> None:
     """Its equilibrium has covariance A^-1, at a mobility of 1 per k T and microsecond."""
-    device = study.inverter()
+    device = compute.inverter()
     np.testing.assert_allclose(
-        device.equilibrium().covariance, np.linalg.inv(study.MATRIX), rtol=1e-12
+        device.equilibrium().covariance, np.linalg.inv(compute.MATRIX), rtol=1e-12
     )
     np.testing.assert_allclose(device.mobility, np.eye(4), rtol=0, atol=1e-8)
 
 
 def test_factors_are_checked() -> None:
-    p = dict(study.STUDY.parameters) | {"factors": [2.0, 4.0]}
+    p = dict(STUDY.parameters) | {"factors": [2.0, 4.0]}
     with pytest.raises(InputError, match="1 among them"):
-        study.STUDY.work(p)
+        STUDY.work(p)
 
 
 def test_conclusion_holds_and_can_fail() -> None:
-    p = dict(study.STUDY.parameters) | {"factors": [1.0, 4.0], "paths": 1500, "frames": 5}
+    p = dict(STUDY.parameters) | {"factors": [1.0, 4.0], "paths": 1500, "frames": 5}
     rows = []
-    for i, cell in enumerate(study.STUDY.work(p)):
-        rows.append(cell | study.compute(cell, cast(Any, Streams(40 + i))))
+    for i, cell in enumerate(STUDY.work(p)):
+        rows.append(cell | compute.compute(cell, cast(Any, Streams(40 + i))))
     sheet = Sheet()
     with study_style():
-        study.STUDY.conclude(p, Results(rows), sheet)
+        STUDY.conclude(p, Results(rows), sheet)
     assert sheet.holds and len(sheet.tables) == 2 and len(sheet.drawn) == 2
     assert "not included" in str(sheet.tables[1])
     # heat that did not follow lambda, statistics that did
@@ -57,7 +57,7 @@ def test_conclusion_holds_and_can_fail() -> None:
     worst["entropy"] = worst["entropy"] + 1.0
     sheet = Sheet()
     with study_style():
-        study.STUDY.conclude(p, Results(broken), sheet)
+        STUDY.conclude(p, Results(broken), sheet)
     status = {check["name"]: check["status"] for check in sheet.checks}
     assert status["joules grow as lambda, nats stay"] == "violated"
     assert status["the same statistics at every lambda"] == "holds"

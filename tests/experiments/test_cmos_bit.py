@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from thermohw.circuit import stable_points
-from thermohw.experiments import cmos_bit as study
-from thermohw.experiments._cmos_gaussian import divided_passage
+from thermohw.experiments.cmos_bit import STUDY, compute
+from thermohw.experiments.cmos_bit.gaussian_limit import divided_passage
 from thermohw.jumps import master_equation
 from thermohw.study import Results, Tools
 from thermohw.study.figures import study_style
@@ -18,12 +18,12 @@ from thermohw.study.sheet import Sheet
 
 
 def row(**cell: Any) -> dict[str, Any]:
-    return cell | study.compute(cell, Tools(cell, 0, Path("nowhere")))
+    return cell | compute.compute(cell, Tools(cell, 0, Path("nowhere")))
 
 
 def test_whole_charges_are_the_circuit_itself() -> None:
     """m = 1 is the master equation: two solvers, two state spaces, the same mean time."""
-    device = study.bit(26.0, "0.04 fF")
+    device = compute.bit(26.0, "0.04 fF")
     law = master_equation(device)
     start = np.rint(device.charges(stable_points(device)[-1].voltages / device.voltage_unit))
     reach = np.ceil(np.abs(start) + 8.0 * np.sqrt(np.diag(np.linalg.inv(device.hessian))))
@@ -37,7 +37,7 @@ def test_whole_charges_are_the_circuit_itself() -> None:
 
 
 def test_conclusion() -> None:
-    p = dict(study.STUDY.parameters) | {
+    p = dict(STUDY.parameters) | {
         "biases": [20.0, 26.0, 32.0],
         "played": [20.0],
         "laws": [26.0],
@@ -45,10 +45,10 @@ def test_conclusion() -> None:
         "capacitance": "0.04 fF",
         "paths": 128,
     }
-    rows = [row(**cell) for cell in study.STUDY.work(p)]
+    rows = [row(**cell) for cell in STUDY.work(p)]
     sheet = Sheet()
     with study_style():
-        study.STUDY.conclude(p, Results(rows), sheet)
+        STUDY.conclude(p, Results(rows), sheet)
     assert sheet.holds and len(sheet.checks) == 7 and len(sheet.drawn) == 4
     exact = [r for r in rows if r["kind"] == "exact"]
     assert all(r["heat"] == pytest.approx(r["power"], rel=1e-9) for r in exact)
@@ -56,5 +56,5 @@ def test_conclusion() -> None:
         broken = [dict(r) | ({key: factor * r[key]} if r["kind"] == kind else {}) for r in rows]
         sheet = Sheet()
         with study_style():
-            study.STUDY.conclude(p, Results(broken), sheet)
+            STUDY.conclude(p, Results(broken), sheet)
         assert not sheet.holds

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from thermohw.experiments._entropy_account import biases
-from thermohw.experiments.data_entropy import STUDY, closed_biases
+from thermohw.experiments.data_entropy import STUDY
+from thermohw.experiments.data_entropy.biases import biases
+from thermohw.experiments.data_entropy.compute import closed_biases
 from thermohw.likelihood import evaluate
 from thermohw.process import VE
 from thermohw.score import Field, Score

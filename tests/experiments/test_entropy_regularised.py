@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from thermohw.experiments import _regularised_findings as findings
-from thermohw.experiments import entropy_regularised as study
-from thermohw.experiments._energy_distance import Fresh, energy_distance
-from thermohw.experiments._regularised_numbers import change, enough, factor, shrunk
+from thermohw.experiments.entropy_regularised import compute, findings
+from thermohw.experiments.entropy_regularised.changes import change, enough, factor, shrunk
+from thermohw.experiments.entropy_regularised.energy_distance import Fresh, energy_distance
 from thermohw.process import VE
 from thermohw.study import Results
 from thermohw.study.run import run_study
@@ -44,7 +43,7 @@ def test_a_shrunken_score_in_closed_form(weight: float, tmp_path: Path) -> None:
     """On p_t: U, the marginal NLL and both heats are powers of c times A = S1 - S0."""
     target = gaussian([0.0], [math.sqrt(VARIANCE)])
     c = 1.0 / (1.0 + weight)
-    row = study.model_account(
+    row = compute.model_account(
         target.score(PROCESS).scaled(c), target, None, tools(tmp_path, weight=weight)
     )
     low, high, prior = variances()
@@ -83,7 +82,7 @@ def test_heat_on_the_circuit_in_closed_form(weight: float) -> None:
     """The circuit follows its own law, which a shrunken score leaves too wide."""
     target, c = gaussian([0.0, 0.0], [math.sqrt(VARIANCE)] * 2), 1.0 / (1.0 + weight)
     cell = {"continuous": 64, "paths": 8192, "repeat": 1}
-    row = study.heat_account(target.score(PROCESS).scaled(c), target, cell)
+    row = compute.heat_account(target.score(PROCESS).scaled(c), target, cell)
     got = {name: row[f"device.{name}"] for name in ("coarse", "fine")}
     error = row["device.fine.error"]
     # a stepper of second order: from n to 2n ticks three quarters of the error go, what is left is
@@ -150,7 +149,7 @@ def test_shrinking_is_algebra(tmp_path: Path) -> None:
     rows = []
     for weight in (0.0, 0.3):
         score = target.score(PROCESS).scaled(0.9).scaled(1.0 / (1.0 + weight))
-        account = study.model_account(score, target, None, tools(tmp_path))
+        account = compute.model_account(score, target, None, tools(tmp_path))
         rows.append({"weight": weight, "repeat": 0} | account)
     would = shrunk(Results(rows), 0.3)
     for name, key in (("elbo", "elbo"), ("heat", "heat.continuous")):
@@ -200,9 +199,9 @@ def test_both_outcomes_are_phrased(step: float, said: str) -> None:
 
 
 def test_a_few_digits() -> None:
-    first, second = (study.make_target("few", 100, seed) for seed in (0, 1))
+    first, second = (compute.make_target("few", 100, seed) for seed in (0, 1))
     assert first.counts == {"train": 90, "validation": 10, "test": 297}  # type: ignore[attr-defined]
-    whole = study.make_target("digits", 0, 0)
+    whole = compute.make_target("digits", 0, 0)
     test = [t.rows[t.split == 2] for t in (first, second, whole)]  # type: ignore[attr-defined]
     assert (test[0] == test[2]).all() and (test[1] == test[2]).all()
     assert not (first.rows[:90] == second.rows[:90]).all()  # type: ignore[attr-defined]

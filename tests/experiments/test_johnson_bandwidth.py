@@ -7,9 +7,9 @@ import pytest
 import torch
 from scipy.integrate import quad
 
-from thermohw.experiments import johnson_bandwidth as study
-from thermohw.experiments._johnson_figures import closed_forms
-from thermohw.experiments._johnson_loop import HORIZON, play
+from thermohw.experiments.johnson_bandwidth import STUDY
+from thermohw.experiments.johnson_bandwidth.driven_node import HORIZON, play
+from thermohw.experiments.johnson_bandwidth.findings import closed_forms
 from thermohw.target import gaussian, gaussian_mixture
 
 
@@ -66,5 +66,5 @@ def test_equilibrium_costs_nothing() -> None:
 
 
 def test_cells() -> None:
-    cells = study.cells(study.STUDY.parameters)
+    cells = STUDY.cells(dict(STUDY.parameters))
     assert len(cells) == 3 * 6 * 3 and {cell["kind"] for cell in cells} == {"free", "driven"}

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from thermohw import Protocol, targets
-from thermohw.experiments import rc_vs_rlc
-from thermohw.experiments._rlc_findings import closed_work
+from thermohw.experiments.rc_vs_rlc import compute
+from thermohw.experiments.rc_vs_rlc.compute import closed_work
 from thermohw.process import Langevin, Observed
 from thermohw.score import ExactScore
 
@@ -19,11 +19,11 @@ from thermohw.score import ExactScore
 @pytest.mark.parametrize("quality", [0.5, 5.0])
 def test_arrays_share_the_range_of_snr(quality: float) -> None:
     """Both ends to round-off; the cell has the quality asked for."""
-    device, process = rc_vs_rlc.circuit(quality)
+    device, process = compute.circuit(quality)
     assert isinstance(process, Langevin)
     seen = Observed(process)
-    for t, other in ((process.t_min, rc_vs_rlc.RC.t_min), (process.duration, 1.0)):
-        assert abs(seen.log_snr(t) - rc_vs_rlc.RC.log_snr(other)) < 1e-9
+    for t, other in ((process.t_min, compute.RC.t_min), (process.duration, 1.0)):
+        assert abs(seen.log_snr(t) - compute.RC.log_snr(other)) < 1e-9
     cell = process.cells[0][0]
     assert len(device.nodes) == 64 and abs(abs(cell.A[0, 1]) - quality) < 1e-9
 
@@ -32,10 +32,10 @@ def test_both_arrays_have_one_closed_form() -> None:
     """dE and dS differ only by what is left of the data at T, e^-10, and of noise at t_min."""
     found = []
     for quality in (0.0, 5.0):
-        _, process = rc_vs_rlc.circuit(quality)
-        score = rc_vs_rlc.make_target("gaussian").score(process)
+        _, process = compute.circuit(quality)
+        score = compute.make_target("gaussian").score(process)
         assert isinstance(score, ExactScore)
-        found.append(rc_vs_rlc.closed_form(score, process))
+        found.append(compute.closed_form(score, process))
     for name, value in found[0].items():
         assert abs(found[1][name] - value) < 0.05
     row = found[0] | {"wiring": "emf", "control": "clocked"}
@@ -46,7 +46,7 @@ def test_both_arrays_have_one_closed_form() -> None:
 
 def test_samples_are_read_from_voltage_and_current() -> None:
     """States laid out for known data come back as these data, through SI units."""
-    device, process = rc_vs_rlc.circuit(5.0)
+    device, process = compute.circuit(5.0)
     assert isinstance(process, Langevin)
     score = targets.gaussian(np.zeros(64), covariance=np.eye(64)).score(process)
     protocol = Protocol(device, process, score, wiring="emf", control="clocked", ticks=4000)
@@ -55,4 +55,4 @@ def test_samples_are_read_from_voltage_and_current() -> None:
     thermal = protocol.to_thermal(w).numpy()
     volts, amperes = thermal[:, :64] * device.scale.voltage, thermal[:, 64:] * device.scale.current
     run = SimpleNamespace(channels={"voltage.end": volts, "inductor_current.end": amperes})
-    assert np.abs(rc_vs_rlc.samples(run, protocol) - y.numpy()).max() < 1e-9
+    assert np.abs(compute.samples(run, protocol) - y.numpy()).max() < 1e-9

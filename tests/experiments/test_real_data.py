@@ -12,9 +12,9 @@ import torch
 from acceptance import assert_z
 
 from thermohw.errors import InputError
-from thermohw.experiments import real_data
-from thermohw.experiments._proxy import against
-from thermohw.experiments._surrogate import Surrogate, fit_law
+from thermohw.experiments.real_data import STUDY
+from thermohw.experiments.real_data.proxy import against
+from thermohw.experiments.real_data.surrogate import Surrogate, fit_law
 from thermohw.process import VP
 from thermohw.study.run import run_study
 from thermohw.target import gaussian, mnist
@@ -114,11 +114,11 @@ def test_the_surrogate_is_finite_and_known(tmp_path: Path, generator: torch.Gene
 
 def test_bad_data_are_one_complaint(tmp_path: Path) -> None:
     """Before any cell is computed."""
-    p = dict(real_data.STUDY.parameters)
+    p = dict(STUDY.parameters)
     with pytest.raises(InputError, match="choose digits, mnist, cifar10"):
-        real_data.cells(p | {"dataset": "imagenet"})
+        STUDY.cells(p | {"dataset": "imagenet"})
     with pytest.raises(InputError, match="no training images"):
-        real_data.cells(p | {"dataset": "mnist", "path": str(tmp_path)})
+        STUDY.cells(p | {"dataset": "mnist", "path": str(tmp_path)})
 
 
 def test_a_tiny_run(tmp_path: Path) -> None:

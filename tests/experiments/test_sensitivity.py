@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from thermohw.control import make_plan
-from thermohw.experiments import sensitivity as study
-from thermohw.experiments._sensitivity_numpy import simulate_row
-from thermohw.experiments._sensitivity_rows import ROWS, mixture, protocol
+from thermohw.experiments.sensitivity import STUDY
+from thermohw.experiments.sensitivity.plain_numpy import simulate_row
+from thermohw.experiments.sensitivity.published import ROWS, mixture, protocol
 from thermohw.study import run_study
 from thermohw.tolerance import measure
 
@@ -44,4 +44,4 @@ def test_a_few_rows_end_to_end(tmp_path) -> None:
     done = run_study("sensitivity", changes, out=tmp_path / "out", workers=1)
     checks = {c["name"]: c["status"] for c in done.sheet.checks}
     assert checks == {"the published table is reproduced": "holds"}
-    assert study.STUDY.quick["rows"]
+    assert STUDY.quick["rows"]

@@ -7,8 +7,8 @@ import pytest
 from scipy.linalg import solve_continuous_lyapunov
 
 from thermohw.circuit import load_device
-from thermohw.experiments import _spu_board as boards
-from thermohw.experiments import spu_gaussian as study
+from thermohw.experiments.spu_gaussian import board as boards
+from thermohw.experiments.spu_gaussian import compute
 
 
 def test_the_board_is_the_datasheets() -> None:
@@ -24,13 +24,13 @@ def test_error_of_independent_and_of_slow_samples() -> None:
     """
     rate, interval = 1.0, 0.3
     a, p = np.array([[rate]]), np.array([[1.0]])
-    f = study.variance_sums(a, p, 1, interval)
+    f = compute.variance_sums(a, p, 1, interval)
     np.testing.assert_allclose(f, 2.0 * np.exp(-2.0 * rate * interval * np.arange(len(f))))
     square = np.exp(-2.0 * rate * interval)
     n = 1e9
     expected = 2.0 / n * (1.0 + square) / (1.0 - square)
-    assert study.mean_square(f, np.array([n]))[0] == pytest.approx(expected, rel=1e-7)
-    assert study.mean_square(f, np.array([1.0]))[0] == pytest.approx(2.0, rel=1e-14)
+    assert compute.mean_square(f, np.array([n]))[0] == pytest.approx(expected, rel=1e-7)
+    assert compute.mean_square(f, np.array([1.0]))[0] == pytest.approx(2.0, rel=1e-14)
 
 
 def test_equilibrium_knows_neither_resistor_nor_inductor() -> None:

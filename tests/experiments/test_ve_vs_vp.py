@@ -11,10 +11,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from thermohw.experiments import ve_vs_vp as study
-from thermohw.experiments._drift_findings import PUBLISHED
-from thermohw.experiments._drift_law import Account, Instant, Paired, Rates, mend
-from thermohw.experiments._drift_likelihood import Undrifted
+from thermohw.experiments.ve_vs_vp import compute
+from thermohw.experiments.ve_vs_vp.findings import PUBLISHED
+from thermohw.experiments.ve_vs_vp.likelihood import Undrifted
+from thermohw.experiments.ve_vs_vp.rates import Account, Instant, Paired, Rates, mend
 from thermohw.likelihood import GridEnsemble
 from thermohw.score import Field, Score
 from thermohw.study import Tools, run_study
@@ -22,7 +22,7 @@ from thermohw.study import Tools, run_study
 
 def exact_row(data: str, process: str) -> dict[str, Any]:
     cell = {"data": data, "process": process, "sigma": 25.0, "times": 15, "moments": 55}
-    return study.compute({"score": "exact", **cell}, Tools(cell, 0, Path("nowhere")))
+    return compute.compute({"score": "exact", **cell}, Tools(cell, 0, Path("nowhere")))
 
 
 @pytest.mark.parametrize("data", ["whitened", "1.04"])
@@ -87,8 +87,8 @@ def test_scale_alone_does_not_mend_a_drift_scale_and_position_do() -> None:
 
     Later on p_t is nearly Gaussian, s nearly proportional to x and (a, b) no longer determined.
     """
-    target = study.make_target("1.04")
-    process = study.make_process("vp", 25.0, study.first_snr("1.04", target))
+    target = compute.make_target("1.04")
+    process = compute.make_process("vp", 25.0, compute.first_snr("1.04", target))
     truth = target.score(process)
     bent = Bent(truth, 0.8, 0.6)
     points = target.sample(4096, torch.Generator().manual_seed(1))
@@ -118,9 +118,9 @@ def test_scale_alone_does_not_mend_a_drift_scale_and_position_do() -> None:
 
 def test_vp_without_its_drift_is_ve() -> None:
     """The exact VP score in x/m_t is the exact VE score of equal log SNR, to round-off."""
-    target = study.make_target("4")
-    first = study.first_snr("4", target)
-    moved = Undrifted(target.score(study.make_process("vp", 25.0, first)), target)
+    target = compute.make_target("4")
+    first = compute.first_snr("4", target)
+    moved = Undrifted(target.score(compute.make_process("vp", 25.0, first)), target)
     ve = target.score(moved.process)
     x = torch.linspace(-5.0, 5.0, 41, dtype=torch.float64)[:, None]
     for t in np.linspace(moved.process.t_min, 1.0, 7):

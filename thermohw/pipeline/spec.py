@@ -167,12 +167,13 @@ def load_spec(source: str | Path, overrides: Sequence[str] | Mapping[str, Any] =
         InputError: no such file, not TOML, or a key or value that is refused.
     """
     path = Path(source)
-    shipped = resources.files("thermohw.experiments") / f"{source}.toml"
-    if os.path.exists(path) and not (path.is_dir() and shipped.is_file()):
+    folder = resources.files("thermohw.experiments")
+    shipped, study = folder / f"{source}.toml", folder / str(source) / "__init__.py"
+    if os.path.exists(path) and not (path.is_dir() and (shipped.is_file() or study.is_file())):
         where, text = str(source), read_text(path, MOST_SPEC, "SPEC")
     elif shipped.is_file():
         where, text = f"experiments/{source}.toml", shipped.read_text(encoding="utf-8")
-    elif (resources.files("thermohw.experiments") / f"{source}.py").is_file():
+    elif study.is_file() and str(source) != "shared":
         problem = f"is a study, not the SPEC of one run: thermohw experiment run {source}"
         raise InputError(problem, where=str(source))
     else:

@@ -1,7 +1,8 @@
-"""Where studies come from: shipped modules in thermohw.experiments, and files of a user's own.
+"""Where studies come from: folders in thermohw.experiments, and files of a user's own.
 
-A study's name is that of its file. Its code has a digest, the sha256 of the file and of every
-module beside it that it imports: results of one code are never passed off as results of another.
+A study's name is that of its folder or file. Its code has a digest, the sha256 of the module and of
+all that it imports of the same house - its folder and `shared`, or modules beside the file: cells
+of one code are never passed off as cells of another.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ from thermohw.study.definition import Study
 __all__ = ["Found", "find_study", "study_names"]
 
 _ROOM = "thermohw.experiments"
+SHARED = "shared"
+"""The folder that is no study: what several of them use."""
+CONCLUSIONS = ("figures", "findings")
+"""Modules of a shipped study that `conclude` alone uses."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +33,10 @@ class Found:
     """A study and where it was found.
 
     Attributes:
-        name: of its file, without the ending.
+        name: of its folder, or of its file without the ending.
         source: what finds it again in another process: a shipped name, or an absolute path.
         study: the study.
-        digest: sha256 of its code, hexadecimal.
+        digest: sha256 of the code that its cells come from, hexadecimal.
     """
 
     name: str
@@ -41,10 +46,9 @@ class Found:
 
 
 def study_names() -> list[str]:
-    """Names of the shipped studies; a module whose name starts with "_" is none."""
-    folder = resources.files(_ROOM)
-    files = [item.name for item in folder.iterdir()]
-    return sorted(f[:-3] for f in files if f.endswith(".py") and not f.startswith("_"))
+    """Names of the shipped studies, one a folder."""
+    folders = resources.files(_ROOM).iterdir()
+    return sorted(f.name for f in folders if (f / "__init__.py").is_file() and f.name != SHARED)
 
 
 def find_study(source: str | Path) -> Found:
@@ -56,8 +60,9 @@ def find_study(source: str | Path) -> Found:
     text = str(source)
     path = Path(text)
     try:
+        name = path.stem
         if text in study_names():
-            module = importlib.import_module(f"{_ROOM}.{text}")
+            name, module = text, importlib.import_module(f"{_ROOM}.{text}")
             file = Path(str(module.__file__))
         elif path.suffix == ".py" and path.is_file():
             file = path.resolve()
@@ -76,7 +81,7 @@ def find_study(source: str | Path) -> Found:
     strange = sorted(set(study.quick) - set(study.parameters))
     if strange:
         raise InputError(f"quick changes unknown parameters: {', '.join(strange)}", where=text)
-    return Found(file.stem, text, study, _digest(file))
+    return Found(name, text, study, _digest(file))
 
 
 def _load(file: Path) -> object:
@@ -98,28 +103,48 @@ def _load(file: Path) -> object:
 
 
 def _digest(file: Path) -> str:
-    """sha256 over a module and the modules of its folder that it imports, whichever way."""
-    todo, done = [file], dict[str, bytes]()
-    while todo:
-        path = todo.pop()
-        if path.name in done or not path.is_file():
-            continue
-        done[path.name] = path.read_bytes()
-        todo += [path.with_name(f"{name}.py") for name in _imports(done[path.name])]
-    parts = [name.encode() + b"\0" + done[name] for name in sorted(done)]
+    """sha256 over the code that cells come from: a module and what it imports of its house."""
+    parts = [path.name.encode() + b"\0" + path.read_bytes() for path in sources(file)]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
-def _imports(code: bytes) -> set[str]:
-    """Last names of all modules that might lie beside a module with this code."""
+def sources(file: Path, *, conclusions: bool = False) -> list[Path]:
+    """A study's module and all that it imports, of the shipped room or from beside it, sorted.
+
+    Args:
+        file: the module; of a shipped study the __init__.py of its folder.
+        conclusions: whether a shipped study's `findings` and `figures` count too. They see stored
+            cells only: a page that is drawn another way makes no cell stale.
+    """
+    room = Path(str(resources.files(_ROOM))).resolve()
+    todo, done = [file.resolve()], set[Path]()
+    while todo:
+        path = todo.pop()
+        shipped = path.is_relative_to(room)
+        if shipped and path.stem in CONCLUSIONS and not conclusions:
+            continue
+        done.add(path)
+        for name in _imports(path, room if shipped else None):
+            parts = name.removeprefix(f"{_ROOM}.").split(".")
+            folder = room if name.startswith(f"{_ROOM}.") else path.parent
+            for n in range(len(parts)):  # a package's __init__ runs before its modules
+                base = folder.joinpath(*parts[: n + 1])
+                found = (base.with_suffix(".py"), base / "__init__.py")
+                todo += [p for p in found if p.is_file() and p not in done]
+    return sorted(done)
+
+
+def _imports(path: Path, room: Path | None) -> set[str]:
+    """Dotted names of all modules that this one might import; of a shipped one, those shipped."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(code)):
+    for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):
-            names |= {alias.name.removeprefix(f"{_ROOM}.") for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            base = (node.module or "").removeprefix(_ROOM).removeprefix(".")
-            names |= {base} if base else {alias.name for alias in node.names}
-    return {name for name in names if name and "." not in name and name != "__init__"}
+            base = f"{node.module}." if node.module else ""
+            names |= {node.module} if node.module else set()
+            names |= {f"{base}{alias.name}" for alias in node.names}
+    return {name for name in names if room is None or name.startswith(f"{_ROOM}.")}
 
 
 def _unknown(text: str) -> str:

@@ -1,0 +1,158 @@
+"""The four figures of accuracy_dissipation: one mark a network, production or heat across."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thermohw.study import Results
+from thermohw.study.figures import PALETTE, panels, shades, tidy
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+MARKS = {"width": "s", "depth": "^", "steps": "o"}
+
+
+_PRODUCTION = "production, plug-in, on p_t (nats)"
+
+
+_HEAT = "heat on the circuit, continuous (kT)"
+
+
+def _scatter(axes: Axes, p: dict[str, Any], mine: Results, x: str, y: str, shift: float) -> None:
+    """Networks: shape by what differs from the base, colour by training time."""
+    times = sorted(mine.distinct("steps"))
+    colours = dict(zip(times, shades(len(times)), strict=True))
+    prefix = "digits_" if mine[0]["data"] == "digits" else ""
+    base = {k: p[f"{prefix}{k}"] for k in MARKS}
+    for name, mark in MARKS.items():
+        for row in mine:
+            others = [k for k in MARKS if k != name]
+            if any(row[k] != base[k] for k in others) or (
+                name != "steps" and row[name] == base[name]
+            ):
+                continue
+            axes.plot(
+                row[x],
+                row[y] - shift,
+                mark,
+                color=colours[row["steps"]],
+                ms=4.5,
+                mew=0.0,
+                alpha=0.9,
+            )
+    for time in times:
+        axes.plot([], [], "o", color=colours[time], ms=4.5, mew=0.0, label=f"{time} steps")
+
+
+def _diamonds(
+    axes: Axes,
+    rows: Results,
+    x: str,
+    y: str,
+    shift: float,
+    *,
+    form: str = "D-",
+    offset: tuple[int, int] = (-4, -9),
+    label: str | None = "exact score times c",
+) -> None:
+    """The exact score times c, with c so many points beside the mark."""
+    xs, ys = rows.column(x), rows.column(y) - shift
+    axes.plot(xs, ys, form, color=PALETTE["heat"], ms=3.6, lw=0.8, label=label)
+    for row, a, b in zip(rows, xs, ys, strict=True):
+        axes.annotate(
+            f"{row['factor']:g}", (a, b), offset, textcoords="offset points",
+            color=PALETTE["heat"], fontsize=7.0,
+        )  # fmt: skip
+
+
+def trade_figure(p: dict[str, Any], exact: Results, networks: Results) -> Figure:
+    """Three Gaussians: the law on p_t, and what a designer sees."""
+    one = exact.where(factor=1.0)[0]
+    s0, s1 = one["entropy_data"], one["entropy_prior"]
+    mine = networks.where(data="mixture")
+    figure, (left, right) = panels(2, height=290)
+    _scatter(left, p, mine, "production", "nll_marginal", s0)
+    _diamonds(left, exact.sorted("factor"), "production", "nll_marginal", s0)
+    low, high = left.get_xlim()
+    line = np.array([low, high])
+    bound = 0.5 * (s0 + s1 - line) - s0
+    bottom, top = left.get_ylim()
+    left.fill_between(line, bound, min(bottom, bound.min()), color=PALETTE["line"], lw=0, zorder=0)
+    left.plot(line, bound, color=PALETTE["ink"], lw=1.0)
+    left.set_xlim(low, high)
+    left.set_ylim(min(bottom, float(bound.min())), top)
+    left.set(xlabel=_PRODUCTION, ylabel="nll.marginal - S0 (nats)")
+    left.set_title("law: nothing below the line")
+    _scatter(right, p, mine, "continuous.fine", "nll_ode", s0)
+    circuit = ("continuous.fine", "nll_ode", s0)
+    _diamonds(right, exact.where(factor=1.0), *circuit)
+    others = Results(row for row in exact if row["factor"] != 1.0)
+    _diamonds(right, others, *circuit, form="D", offset=(5, -1), label=None)
+    right.set(xlabel=_HEAT, ylabel="nll.ode - S0 (nats)")
+    right.set_title("trend at best: circuit and likelihood")
+    right.set_yscale("symlog", linthresh=0.1, linscale=0.5)
+    tidy(left)
+    right.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return figure
+
+
+def digits_figure(p: dict[str, Any], networks: Results) -> Figure:
+    """Digits: nll.ode against production and against heat on the circuit."""
+    mine = networks.where(data="digits")
+    figure, (left, right) = panels(2, sharey=True)
+    for axes, x, label in (
+        (left, "production", _PRODUCTION),
+        (right, "continuous.fine", _HEAT),
+    ):
+        _scatter(axes, p, mine, x, "nll_ode", 0.0)
+        axes.set_xlabel(label)
+        tidy(axes)
+    left.set_ylabel("nll.ode (nats)")
+    right.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return figure
+
+
+def exchange_figure(networks: Results) -> Figure:
+    """Evidence bound against production, as trained and calibrated."""
+    figure, grid = panels(2)
+    for axes, data in zip(grid, ("mixture", "digits"), strict=True):
+        mine = networks.where(data=data)
+        for prefix, fill, label in (("", True, "as trained"), ("calibrated.", False, "calibrated")):
+            x, y = (mine.column(f"{prefix}{k}") for k in ("production", "elbo"))
+            colour = PALETTE["heat" if fill else "generated"]
+            axes.plot(x, y, "o", color=colour, mfc=colour if fill else "none", ms=4.0, label=label)
+        level = float(mine.column("cross_prior").mean())
+        line = np.array(axes.get_xlim())
+        axes.plot(line, level - line, color=PALETTE["ink"], lw=1.0, label="U = H1 - Sigma")
+        axes.set(xlabel=_PRODUCTION, title=data)
+        tidy(axes)
+    grid[0].set_ylabel("evidence bound U (nats)")
+    grid[0].legend(loc="best")
+    return figure
+
+
+def circuit_figure(networks: Results) -> Figure:
+    """Heat on the circuit against heat on p_t."""
+    figure, grid = panels(2)
+    for axes, data in zip(grid, ("mixture", "digits"), strict=True):
+        mine = networks.where(data=data)
+        for control, colour in (("continuous", "generated"), ("clocked", "heat")):
+            x, y = mine.column("heat"), mine.column(f"{control}.fine")
+            error = mine.column(f"{control}.fine.error")
+            axes.errorbar(
+                x, y, error, fmt="o", ms=3.6, lw=0.8, color=PALETTE[colour], label=control
+            )
+        line = np.array(
+            [min(0.0, float(mine.column("heat").min())), float(mine.column("heat").max())]
+        )
+        axes.plot(line, line, color=PALETTE["ink"], lw=1.0, label="equal")
+        axes.set(xlabel="heat on p_t, continuous (kT)", title=data)
+        tidy(axes)
+    grid[0].set_ylabel("heat on the circuit (kT)")
+    grid[0].legend(loc="best")
+    return figure

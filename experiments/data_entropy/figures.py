@@ -1,0 +1,139 @@
+"""Figures of the study data_entropy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.lines import Line2D
+
+from thermohw.study.figures import COLOURS, PALETTE, panels, tidy
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+_NAMES = {"E1": "E1 plug-in", "E2": "E2 inversion", "E3": "E3 evidence bound"}
+
+
+_GREY = PALETTE["muted"]
+
+
+_MARKS = {"E1": "o", "E2": "s", "E3": "^"}
+
+
+_FAMILIES = {"gaussian": "Gaussian", "mixture": "mixture", "uniform": "uniform pixels"}
+
+
+def _faces() -> list[Line2D]:
+    """Filled and open."""
+    return [
+        Line2D([], [], marker="o", color=_GREY, mfc=face, ls="none", ms=5, label=label)
+        for face, label in ((_GREY, "raw"), ("none", "calibrated"))
+    ]
+
+
+def _legend(figure: Figure, *, raw_and_calibrated: bool = False) -> None:
+    """One row above the plots; the marks without their error bars."""
+    handles = [
+        Line2D([], [], marker=_MARKS[name], color=COLOURS[i], ls="none", ms=5, label=label)
+        for i, (name, label) in enumerate(_NAMES.items())
+    ]
+    if raw_and_calibrated:
+        handles += _faces()
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), frameon=False)
+
+
+def bias(rows: Sequence[dict[str, Any]], families: Sequence[str]) -> Figure:
+    """Error against dimension, a panel for each family; filled raw, open calibrated."""
+    figure, axes = panels(len(families), width=300, height=260)
+    axes = axes if isinstance(axes, list) else [axes]
+    for panel, family in zip(axes, families, strict=True):
+        own = [row for row in rows if row["family"] == family]
+        for i, name in enumerate(_NAMES):
+            for kind, face, shift in (("raw", None, 0.96), ("calibrated", "none", 1.04)):
+                x = [row["size"] * shift * 1.25 ** (i - 1) for row in own]
+                y = [row[f"{kind}.{name}"] for row in own]
+                error = [row[f"{kind}.{name}.stderr"] for row in own]
+                colour = COLOURS[i]
+                panel.errorbar(
+                    x,
+                    y,
+                    error,
+                    fmt=_MARKS[name],
+                    color=colour,
+                    mfc=face or colour,
+                    ms=4.5,
+                    lw=0.9,
+                )
+        panel.axhline(0.0, color=PALETTE["ink"], lw=0.7, zorder=0)
+        panel.set_xscale("log")
+        panel.set_title(_FAMILIES[family])
+        panel.set_xlabel("dimensions")
+        tidy(panel)
+        sizes = sorted({row["size"] for row in own})
+        panel.set_xticks(sizes, [str(size) for size in sizes])
+        panel.set_xlim(0.6 * sizes[0], 1.6 * sizes[-1])
+        panel.minorticks_off()
+    axes[0].set_ylabel("estimate − S₀, nats per coordinate")
+    _legend(figure, raw_and_calibrated=True)
+    return figure
+
+
+def expected(rows: Sequence[dict[str, Any]], families: Sequence[str]) -> Figure:
+    """E3's error against what the score's error implies, and against what a user can see."""
+    figure, axes = panels(2, width=340, height=300)
+    for panel, label in zip(axes, ("from the score's error", "|E1 − E3|"), strict=True):
+        values = []
+        for i, family in enumerate(families):
+            for kind, face in (("raw", COLOURS[i]), ("calibrated", "none")):
+                own = [row for row in rows if row["family"] == family]
+                y = [row[f"{kind}.E3"] for row in own]
+                x = [row[f"{kind}.E3.expected"] for row in own]
+                if panel is axes[1]:
+                    x = [abs(row[f"{kind}.E1"] - row[f"{kind}.E3"]) for row in own]
+                error = [row[f"{kind}.E3.stderr"] for row in own]
+                panel.errorbar(x, y, error, fmt="o", color=COLOURS[i], mfc=face, ms=4.5, lw=0.9)
+                values += [value for value in x + y if value > 0.0]
+        ends = [0.7 * min(values), 1.4 * max(values)]
+        panel.plot(ends, ends, color=PALETTE["ink"], lw=0.7, zorder=0)
+        panel.set(xscale="log", yscale="log", xlim=ends, ylim=ends)
+        panel.set_xlabel(f"{label}, nats per coordinate")
+        tidy(panel)
+        powers = [p for p in (1e-4, 1e-3, 1e-2, 0.1, 1.0) if ends[0] < p < 1.01 * ends[1]]
+        panel.set_xticks(powers, [f"{p:g}" for p in powers])
+        panel.set_yticks(powers, [f"{p:g}" for p in powers])
+        panel.minorticks_off()
+    axes[0].set_title("what it should be")
+    axes[1].set_title("what the estimates' agreement says")
+    axes[0].set_ylabel("E3 − S₀, nats per coordinate")
+    handles = [
+        Line2D([], [], marker="o", color=COLOURS[i], ls="none", ms=5, label=_FAMILIES[family])
+        for i, family in enumerate(families)
+    ]
+    figure.legend(
+        handles=handles + _faces(),
+        loc="outside upper center",
+        ncols=len(handles) + 2,
+        frameon=False,
+    )
+    return figure
+
+
+def digits_spread(rows: Sequence[dict[str, Any]]) -> Figure:
+    """The three estimates about their mean, one mark for each training."""
+    figure, panel = panels(1, width=420, height=230)
+    for row, kind in enumerate(("calibrated", "raw")):
+        for i, name in enumerate(_NAMES):
+            x = [cell[f"{kind}.{name}"] for cell in rows]
+            error = [cell[f"{kind}.{name}.stderr"] for cell in rows]
+            y = row + 0.2 * (1 - i) + 0.05 * (np.arange(len(x)) - 0.5 * (len(x) - 1))
+            panel.errorbar(x, y, xerr=error, fmt=_MARKS[name], color=COLOURS[i], ms=4.5, lw=0.9)
+    panel.axvline(0.0, color=PALETTE["ink"], lw=0.7)
+    panel.set_xlabel("estimate less the mean of the three, nats per pixel")
+    tidy(panel)
+    panel.set_yticks([0, 1], ["calibrated", "raw"])
+    panel.set_ylim(-0.5, 1.5)
+    _legend(figure)
+    return figure

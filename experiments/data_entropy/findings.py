@@ -1,0 +1,190 @@
+"""What data_entropy concludes: figures, checks, a table, numbers and findings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thermohw.experiments.data_entropy import figures as draw
+from thermohw.experiments.data_entropy.compute import closed_biases
+
+if TYPE_CHECKING:
+    from thermohw.study import Results, Sheet
+
+
+def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
+    """Biases against dimension, raw against calibrated, measured against expected."""
+    _check_closed(closed_biases(p["factor"]), p["factor"], results.where(family="scaled"), sheet)
+    learned = [row for row in results if row["family"] in p["families"]]
+    if learned:
+        _networks(learned, p["families"], sheet)
+    rows = list(results.where(family="digits"))
+    if rows:
+        _digits(rows, sheet)
+
+
+_ESTIMATES = ("E1", "E2", "E3")
+
+
+_KINDS = ("raw", "calibrated")
+
+
+Row = Mapping[str, Any]
+
+
+def _networks(rows: Sequence[dict[str, Any]], families: Sequence[str], sheet: Sheet) -> None:
+    """Everything about networks whose data have a known entropy."""
+    _tabulate(rows, sheet)
+    sheet.figure(
+        "bias",
+        draw.bias(rows, families),
+        "Error of the estimates of S0 against dimension, nats per coordinate: raw networks, "
+        "filled, and the same rescaled by their calibration, open. Zero is the known entropy; "
+        "bars are standard errors over held-out points. The vertical scales differ.",
+    )
+    sheet.figure(
+        "expected",
+        draw.expected(rows, families),
+        "The error of E3. Left: against K1 + half of int g^2 E|s - s*|^2, which it equals. Right: "
+        "against the distance of E1 from E3, all that is to be seen when S0 is unknown. Points "
+        "above the line are estimates that agree better with each other than with S0.",
+    )
+    _check_truth(rows, sheet)
+    _check_stein(rows, sheet)
+    _say(rows, sheet)
+
+
+def _check_closed(
+    closed: Mapping[str, float], factor: float, rows: Iterable[Row], sheet: Sheet
+) -> None:
+    """A scaled exact score against its closed forms."""
+    scores = [
+        (row[f"raw.{name}"] - value) / max(row[f"raw.{name}.stderr"], 1e-9)
+        for row in rows
+        for name, value in closed.items()
+    ]
+    if scores:
+        sheet.law(
+            "biases of a scaled Gaussian score follow the closed forms",
+            scores,
+            detail=f"{len(scores)} estimates, c = {factor:g}: largest z {np.abs(scores).max():.2f}",
+        )
+
+
+def _tabulate(rows: Sequence[Row], sheet: Sheet) -> None:
+    columns = ["data", "dimensions", "score", "E1 - S0", "E2 - S0", "E3 - S0", "K1", "true score"]
+    body = []
+    for row in rows:
+        for kind in _KINDS:
+            names = (*(f"{kind}.{name}" for name in _ESTIMATES), "k1", "truth")
+            pairs = [(row[name], row[f"{name}.stderr"]) for name in names]
+            body.append([row["family"], row["size"], kind, *pairs])
+    sheet.table(
+        "networks",
+        columns,
+        body,
+        "Errors of the estimates, nats per coordinate; last, E1 of the true score at as many "
+        "points, unpaired: its standard error is what sampling alone adds to any of them.",
+    )
+    for row in rows:
+        if "knn" in row:
+            note = f"{row['size']} dimensions, 20000 samples, per coordinate"
+            sheet.number(f"knn.{row['family']}", row["knn"], row["knn.stderr"], note=note)
+
+
+def _check_truth(rows: Sequence[Row], sheet: Sheet) -> None:
+    scores = [row["truth"] / row["truth.stderr"] for row in rows]
+    sheet.law(
+        "the true score gives S0 back",
+        scores,
+        detail=f"E1 of the true score in {len(rows)} cells: largest z {np.abs(scores).max():.2f}",
+    )
+
+
+def _check_stein(rows: Sequence[Row], sheet: Sheet) -> None:
+    scores = [row[f"{kind}.stein"] / row[f"{kind}.stein.stderr"] for row in rows for kind in _KINDS]
+    sheet.law(
+        "estimate - S0 equals the bias computed from the score's error",
+        scores,
+        detail=f"{len(scores)} scores, three estimates each: largest z {np.abs(scores).max():.2f}",
+    )
+
+
+def _say(rows: Sequence[Row], sheet: Sheet) -> None:
+    for name in _ESTIMATES:
+        raw = np.array([abs(row[f"raw.{name}"]) for row in rows])
+        tuned = np.array([abs(row[f"calibrated.{name}"]) for row in rows])
+        better = int((tuned < raw).sum())
+        note = "median of |estimate - S0| per coordinate over the networks"
+        sheet.number(f"error.{name}.raw", float(np.median(raw)), note=note)
+        sheet.number(f"error.{name}.calibrated", float(np.median(tuned)), note=note)
+        sheet.finding(
+            f"{name}: median error {np.median(raw):.2g} nats per coordinate raw, "
+            f"{np.median(tuned):.2g} calibrated; calibration helps in {better} of {len(rows)}."
+        )
+    signs = sum(row["raw.E1"] < 0.0 for row in rows)
+    sheet.finding(
+        f"E1 lies below S0 in {signs} of {len(rows)} networks and may err to both sides; E2 and E3 "
+        "lie below it by noise only: no two of the three bracket the entropy."
+    )
+    _agree(rows, sheet)
+
+
+def _agree(rows: Sequence[Row], sheet: Sheet) -> None:
+    """Agreement of the estimates as a measure of their error, which it is not."""
+    least = [
+        (
+            min(abs(row[f"{kind}.{n}"]) for n in _ESTIMATES),
+            abs(row[f"{kind}.E1"] - row[f"{kind}.E3"]),
+        )
+        for row in rows
+        for kind in _KINDS
+    ]
+    ratio = float(np.median([bias / max(apart, 1e-9) for bias, apart in least]))
+    sheet.number("error.over_spread", ratio, unit="1", note="smallest error over |E1 - E3|, median")
+    sheet.finding(
+        "That the estimates agree says little: the smallest error of the three is "
+        f"{ratio:.2g} times the distance of E1 from E3, in the median."
+    )
+    for family in dict.fromkeys(row["family"] for row in rows):
+        own = [row for row in rows if row["family"] == family]
+        text = ", ".join(f"{row['raw.E3']:.2g} in {row['size']}" for row in own)
+        sheet.finding(f"{family}: E3 is too large by {text} dimensions (nats per coordinate, raw).")
+    sampling = [row["truth.stderr"] for row in rows]
+    larger = sum(abs(row["raw.E3"]) > row["truth.stderr"] for row in rows)
+    sheet.finding(
+        f"Sampling adds {min(sampling):.2g} to {max(sampling):.2g} nats per coordinate to an "
+        f"estimate at these numbers of points; E3's bias is larger in {larger} of {len(rows)} "
+        "networks."
+    )
+    noise = float(np.median([abs(row["calibrated.E1"] - row["calibrated.E3"]) for row in rows]))
+    sheet.number("calibration.noise", noise, note="median |E1 - E3| after calibration")
+    sheet.finding(
+        f"After calibration E1 and E3 differ by {noise:.2g} nats per coordinate in the median: "
+        "the error of c_t itself, which E1 feels in first order and E3 does not."
+    )
+
+
+def _digits(rows: Sequence[dict[str, Any]], sheet: Sheet) -> None:
+    """How far apart the estimates of an unknown entropy lie."""
+    spreads = {}
+    for kind in ("raw", "calibrated"):
+        found = [[row[f"{kind}.{name}"] for name in _ESTIMATES] for row in rows]
+        spreads[kind] = float(np.mean([max(values) - min(values) for values in found]))
+        middle = float(np.mean([row[f"{kind}.middle"] for row in rows]))
+        sheet.number(f"digits.{kind}.spread", spreads[kind], note="largest less smallest estimate")
+        sheet.number(f"digits.{kind}.middle", middle, note="mean of the three, model units")
+    sheet.figure(
+        "digits",
+        draw.digits_spread(rows),
+        "Digits: the three estimates of an unknown S0 about their mean, nats per pixel, raw and "
+        "calibrated. Agreement after calibration says that the score is consistent with itself, "
+        "not that it is right.",
+    )
+    sheet.finding(
+        f"Digits: the estimates lie {spreads['raw']:.3g} nats per pixel apart raw and "
+        f"{spreads['calibrated']:.3g} calibrated. The bias they share, half the score's "
+        "error and more, shows in neither."
+    )

@@ -1,0 +1,137 @@
+r"""Statistics of entropy_regularised: paired changes, what shrinking would do, ticks that suffice.
+
+A change is between two trainings that differ in the penalty alone: same first weights, data order
+and noise. Over seeds it has the t-interval of its mean; a verdict over several weights divides the
+5 % by their number (Bonferroni). The held-out points are the same throughout: an interval says how
+far other trainings would differ, not other points.
+
+Shrinking a score s with N = (1/2) int g^2 E|s|^2 dt and T = (1/2) int g^2 E div s dt to c s:
+
+    U -> U + (c^2 - 1) N + 2 (c - 1) T        Q/kT -> 4 c^2 N + 2 c T        (on the noised law)
+
+-T/N is the calibration factor of the whole score, 1 where it is calibrated.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from thermohw.experiments.shared.seeds import reach
+from thermohw.study import Results
+
+
+@dataclass(frozen=True)
+class Change:
+    """A mean over seeds.
+
+    Attributes:
+        mean: the mean.
+        half: half width of its 95 % interval; NaN for a single seed.
+        sure: the same at 5 % shared among several comparisons.
+    """
+
+    mean: float
+    half: float
+    sure: float
+
+    def __str__(self) -> str:
+        spread = f" ± {self.half:.2g}" if math.isfinite(self.half) else " (one seed)"
+        digits = max(0, 1 - math.floor(math.log10(self.half))) if self.half > 0.0 else 3
+        return f"{self.mean:+.{min(digits, 5)}f}{spread}"
+
+    @property
+    def known(self) -> bool:
+        """Whether there are seeds enough for an interval."""
+        return math.isfinite(self.half)
+
+    @property
+    def sign(self) -> int:
+        """-1, 0 or 1: below zero, undecided, above, at 5 % shared among the comparisons."""
+        if not math.isfinite(self.sure) or abs(self.mean) <= self.sure:
+            return 0
+        return 1 if self.mean > 0.0 else -1
+
+
+def change(values: np.ndarray, comparisons: int = 1) -> Change:
+    """Mean over seeds of values of shape (seeds,)."""
+    mean = float(values.mean())
+    if len(values) < 2:
+        return Change(mean, math.nan, math.nan)
+    return Change(mean, reach(values), reach(values, max(1, comparisons)))
+
+
+def trainings(results: Results, data: str, kind: str = "trained") -> Results:
+    """Rows of one kind for one set of data."""
+    return Results(row for row in results if row["data"] == data and row["kind"] == kind)
+
+
+def column(rows: Results, weight: float, name: str) -> np.ndarray:
+    """A value of all seeds at one weight, in order of the seeds."""
+    return np.array([float(row[name]) for row in rows.where(weight=weight).sorted("repeat")])
+
+
+def finest(rows: Results, weight: float, name: str) -> np.ndarray:
+    """The same of values along the ticks: those of the finest grid."""
+    return np.array([float(row[name][-1]) for row in rows.where(weight=weight).sorted("repeat")])
+
+
+def paired(rows: Results, weight: float, name: str, comparisons: int = 1) -> Change:
+    """A value less that of weight zero, seed by seed."""
+    return change(column(rows, weight, name) - column(rows, 0.0, name), comparisons)
+
+
+def shrunk(rows: Results, weight: float) -> dict[str, np.ndarray]:
+    """What the networks of weight zero have on the noised law once divided by 1 + weight.
+
+    Returns:
+        "elbo" (nats), "heat" (kT) and "factor", -T/N of the undivided ones; shape (seeds,).
+    """
+    c, norm = 1.0 / (1.0 + weight), column(rows, 0.0, "norm")
+    trace = 0.5 * column(rows, 0.0, "surplus") - norm
+    elbo = column(rows, 0.0, "elbo") + (c**2 - 1.0) * norm + 2.0 * (c - 1.0) * trace
+    return {"elbo": elbo, "heat": 4.0 * c**2 * norm + 2.0 * c * trace, "factor": -trace / norm}
+
+
+def factor(rows: Results, weight: float) -> np.ndarray:
+    """-T/N of the networks of one weight, shape (seeds,)."""
+    return 1.0 - 0.5 * column(rows, weight, "surplus") / column(rows, weight, "norm")
+
+
+def enough(ticks: list[int], extra: np.ndarray, margin: float) -> float:
+    """From how many ticks on the extra distance stays within the margin.
+
+    Interpolated on logarithmic axes between the last grid outside and the first inside.
+
+    Args:
+        ticks: of the grids, increasing.
+        extra: distance less that of the finest grid, shape (grids,).
+        margin: > 0.
+
+    Returns:
+        The first of `ticks` where all grids are within: the true number may be smaller.
+    """
+    outside = np.flatnonzero(np.asarray(extra) > margin)
+    if not outside.size:
+        return float(ticks[0])
+    last = int(outside[-1])
+    # the finest grid has no extra, so there is one inside; noise may make it negative there
+    above, below = float(extra[last]), max(float(extra[last + 1]), 0.1 * margin)
+    share = math.log(above / margin) / math.log(above / below)
+    return float(ticks[last] * (ticks[last + 1] / ticks[last]) ** share)
+
+
+def margin_of(p: dict[str, Any], rows: Results) -> float:
+    """The margin of the energy distance, model units: a share of the mean distance of the data."""
+    name = "margin" if rows[0]["data"] == "mixture" else "digits_margin"
+    return p[name] * float(rows[0]["spread"])
+
+
+def needed(p: dict[str, Any], rows: Results, weight: float, name: str = "raw") -> np.ndarray:
+    """Ticks that suffice, shape (seeds,)."""
+    margin = margin_of(p, rows)
+    chosen = rows.where(weight=weight).sorted("repeat")
+    return np.array([enough(row["ticks"], row[f"{name}.extra"], margin) for row in chosen])

@@ -1,0 +1,316 @@
+"""What entropy_regularised concludes: figures, tables, numbers, checks and findings."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thermohw.estimate import Estimate
+from thermohw.experiments.entropy_regularised import figures as draw
+from thermohw.experiments.entropy_regularised.changes import (
+    Change,
+    change,
+    column,
+    factor,
+    finest,
+    margin_of,
+    needed,
+    paired,
+    shrunk,
+    trainings,
+)
+from thermohw.experiments.entropy_regularised.figures import NAMES
+
+if TYPE_CHECKING:
+    from thermohw.study import Results, Sheet
+
+
+def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
+    """Everything the study shows."""
+    played = [data for data in p["data"] if "spread" in trainings(results, data)[0]]
+    if played:
+        sheet.figure(
+            "trade",
+            draw.trade_figure(p, results, played),
+            "Evidence bound against heat, a mark for each lambda, means over seeds with 95 % "
+            "intervals of the change. Green: on the noised law, where the penalty acts; line: the "
+            "network of lambda = 0 shrunk. Red: what the circuit dissipates, on its own law.",
+        )
+    sheet.figure(
+        "shrinkage",
+        draw.shrinkage_figure(p, results),
+        "Do networks shrink as predicted? Left: calibration factor over that of lambda = 0, and "
+        "1 + lambda. Right: loss of evidence; lines: the network of lambda = 0 shrunk, whose loss "
+        "grows with the square of lambda once it is calibrated.",
+    )
+    sheet.figure(
+        "beyond",
+        draw.beyond_figure(p, results),
+        "What training with the penalty changes beyond shrinking: calibrated networks of each "
+        "lambda less those of lambda = 0, seed by seed, with 95 % intervals. Below zero the "
+        "penalty helps.",
+    )
+    if played:
+        sheet.figure(
+            "heat",
+            draw.heat_figure(p, results, played),
+            "Heat over that of lambda = 0: on the noised law, and on the circuit under continuous "
+            "and clocked control. Lines: the network of lambda = 0, shrunk.",
+        )
+        sheet.figure(
+            "ticks",
+            draw.ticks_figure(p, results, played),
+            "Above: energy distance to fresh data less that of the finest grid, mean over seeds, "
+            "a shade for each lambda; broken line: the margin. Below: ticks from which on it is "
+            "kept; hollow: no grid was too coarse, an upper limit.",
+        )
+    _words(p, results, sheet)
+
+
+_FEWEST = 3  # seeds for a verdict: an interval from two rests on a single difference
+
+
+def _words(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
+    """Everything in words and numbers."""
+    weights = [w for w in p["weights"] if w > 0.0]
+    largest = max(weights)
+    for data in p["data"]:
+        rows = trainings(results, data)
+        _tables(p, results, rows, data, sheet)
+        _shrinks(rows, largest, data, sheet)
+    for data in p["data"]:
+        if "spread" in trainings(results, data)[0]:
+            _heat(p, results, data, largest, sheet)
+            _steps(p, results, data, largest, sheet)
+    for data in p["data"]:
+        _beyond(trainings(results, data), weights, data, sheet)
+    _checks(results, sheet)
+
+
+def _pair(found: Change) -> tuple[float, float]:
+    return found.mean, found.half
+
+
+def _tables(p: dict[str, Any], results: Results, rows: Results, data: str, sheet: Sheet) -> None:
+    base = trainings(results, data, "shrunk")
+    made, again = [], []
+    for w in p["weights"]:
+        calibration = change(factor(rows, w) / factor(rows, 0.0))
+        would = shrunk(rows, w)
+        line: list[Any] = [w, _pair(calibration)]
+        line += [
+            _pair(paired(rows, w, "elbo")),
+            change(would["elbo"] - column(rows, 0.0, "elbo")).mean,
+        ]
+        line += [_pair(paired(rows, w, name)) for name in ("nll_ode", "nll_marginal")]
+        line += [_pair(change(column(rows, w, "heat.continuous"))), change(would["heat"]).mean]
+        if "spread" in rows[0]:
+            line.append(_pair(change(column(rows, w, "device.fine"))))
+            line.append(change(column(base, w, "device.fine")).mean if w else None)
+            line.append(float(np.exp(np.log(needed(p, rows, w)).mean())))
+        made.append(line)
+        names = ("elbo", "nll_ode", "nll_marginal", "heat.continuous")
+        again.append([w, *(_pair(paired(rows, w, f"calibrated.{name}")) for name in names)])
+    head = ["λ", "calibration / λ = 0", "U", "U, shrunk", "flow NLL", "marginal NLL"]
+    head += ["heat on p_t", "heat on p_t, shrunk"]
+    if "spread" in rows[0]:
+        head += ["heat, circuit", "heat, circuit, shrunk", "ticks needed"]
+    seeds = len(rows.distinct("repeat"))
+    sheet.table(
+        f"trained.{data}",
+        head,
+        made,
+        f"{NAMES[data]}, as trained, {seeds} seeds: likelihoods less those of lambda = 0 (nats), "
+        "heat (kT per sample), half widths of 95 % intervals; shrunk: the network of lambda = 0 "
+        "over 1 + lambda.",
+    )
+    sheet.table(
+        f"calibrated.{data}",
+        ["λ", "U", "flow NLL", "marginal NLL", "heat on p_t"],
+        again,
+        f"{NAMES[data]}, calibrated: everything less lambda = 0 (nats, kT), seed by seed.",
+    )
+
+
+def _shrinks(rows: Results, weight: float, data: str, sheet: Sheet) -> None:
+    """Whether the calibration factor and the evidence follow the formula."""
+    ratio = change(factor(rows, weight) / factor(rows, 0.0))
+    loss, would = paired(rows, weight, "elbo"), shrunk(rows, weight)
+    beyond = change(column(rows, weight, "elbo") - would["elbo"])
+    predicted = float((would["elbo"] - column(rows, 0.0, "elbo")).mean())
+    name = f"{data}.factor"
+    sheet.number(name, ratio.mean, ratio.half / 2.0, unit="1", note=f"1 + lambda = {1 + weight:g}")
+    sheet.number(f"{data}.elbo_loss", loss.mean, loss.half / 2.0, note=f"lambda = {weight:g}")
+    sheet.number(f"{data}.elbo_loss_shrunk", predicted, note=f"lambda = {weight:g}")
+    share = (ratio.mean - 1.0) / weight
+    follow = "shrink as predicted"
+    if abs(share - 1.0) > 0.15:
+        follow = f"shrink {share:.2f} times as much as predicted"
+        if share < 0.5 and data != "mixture" and "head" not in rows[0]["architecture"]:
+            follow += " - their head builds the score from a posterior over grey levels -"
+    verdict = {0: "not told apart from", 1: "more than", -1: "less than"}[beyond.sign]
+    if not beyond.known:
+        verdict = "beside"
+    sheet.finding(
+        f"{NAMES[data].capitalize()}: trained with λ = {weight:g} the networks {follow} "
+        f"(calibration factor times {ratio.mean:.3f}; predicted {1 + weight:g}); the evidence "
+        f"bound changes by {loss} nats, {verdict} the {predicted:+.3g} nats of shrinking λ = 0."
+    )
+
+
+def _beyond(rows: Results, weights: list[float], data: str, sheet: Sheet) -> None:
+    """Whether calibrated networks gain by the penalty."""
+    said, seeds = [], len(rows.distinct("repeat"))
+    for name, what in (("elbo", "evidence bound"), ("nll_ode", "flow NLL")):
+        found = {w: paired(rows, w, f"calibrated.{name}", len(weights)) for w in weights}
+        best = min(weights, key=lambda w, found=found: found[w].mean)
+        worst = max(weights, key=lambda w, found=found: found[w].mean)
+        gains = [w for w in weights if found[w].sign < 0]
+        losses = [w for w in weights if found[w].sign > 0]
+        sheet.number(
+            f"{data}.beyond.{name}",
+            found[best].mean,
+            found[best].half / 2.0,
+            note=f"best lambda, {best:g}; chosen after the fact",
+        )
+        if seeds < _FEWEST:
+            text = f"too few for a verdict on the {what} (worst {found[worst]} nats at {worst:g})"
+        elif gains:
+            w = min(gains, key=lambda w, found=found: found[w].mean)
+            text = f"the {what} gains {found[w]} nats at λ = {w:g}"
+            text += f", and loses {found[worst]} nats at {worst:g}" if losses else ""
+        elif losses:
+            text = f"the {what} is only worse, by {found[worst]} nats at λ = {worst:g}"
+        else:
+            text = (
+                f"no λ changes the {what} beyond the scatter of trainings "
+                f"(best {found[best]} nats "
+                f"at {best:g}, worst {found[worst]} at {worst:g})"
+            )
+        said.append(text)
+    sheet.finding(
+        f"{NAMES[data].capitalize()}, beyond shrinking (calibrated, seeds: {seeds}, 5 % shared by "
+        f"{len(weights)} weights): {'; '.join(said)}."
+    )
+
+
+def _checks(results: Results, sheet: Sheet) -> None:
+    known = [row for row in results if "residual" in row]
+    prefixes = [
+        (row, pre) for row in known for pre in ("", "calibrated.") if f"{pre}residual" in row
+    ]
+    if prefixes:
+        zs = [r[f"{n}residual"] / r[f"{n}residual.error"] for r, n in prefixes]
+        sheet.law(
+            "the gap is K1 plus the score error",
+            zs,
+            detail=f"nll.marginal - B - K1 - error of {len(prefixes)} scores: largest |z| = "
+            f"{np.abs(zs).max():.1f} (the same points for all)",
+        )
+    exact = [row for row in results if row["kind"] == "exact"]
+    if exact:
+        whole = next(row for row in exact if row["weight"] == 0.0)
+        zs = []
+        for row in exact:
+            share = (row["weight"] / (1.0 + row["weight"])) ** 2
+            if share:
+                lost, error = 2.0 * row["score_error"], 2.0 * row["score_error.error"]
+                off = lost - share * whole["norm"]
+                zs.append(off / math.hypot(error, share * whole["norm.error"]))
+            left = row["elbo"] - row["entropy_data"] - row["prior_mismatch"]
+            zs.append((left - share * whole["norm"]) / row["elbo.error"])
+        sheet.law(
+            "the shrunken exact score loses (lambda/(1 + lambda))^2 A",
+            zs,
+            detail="twice the score error and U - S0 - K1: off by at most "
+            f"{np.abs(zs).max():.1f} standard errors",
+        )
+    second = [row for row in results if "second_law" in row]
+    if second:
+        value = min(row["second_law"] for row in second)
+        sheet.law(
+            "second law",
+            [Estimate(row["second_law"], row["second_law.error"]) for row in second],
+            relation=">=",
+            detail=f"heat/kT + cross-entropy of the samples - S(start) >= {value:.3f} nats on "
+            f"{len(second)} continuous runs",
+        )
+    played = [row for row in results if "first_law" in row]
+    if played:
+        worst = max(row["first_law"] / abs(row["device.fine"]) for row in played)
+        # states are float32: 6e-8 a tick on stored energies of the order of the heat
+        sheet.check(
+            "first law",
+            "holds" if worst < 1e-5 else "violated",
+            f"largest mean residual {worst:.1e} of the heat on {len(played)} circuits",
+        )
+
+
+def _heat(p: dict[str, Any], results: Results, data: str, weight: float, sheet: Sheet) -> None:
+    """What becomes of the heat: on the noised law, and on the circuit."""
+    rows = trainings(results, data)
+    model, circuit = (
+        change(column(rows, weight, k) / column(rows, 0.0, k) - 1.0)
+        for k in ("heat.continuous", "device.fine")
+    )
+    base = trainings(results, data, "shrunk")
+    shrinking = change(column(base, weight, "device.fine") / column(rows, 0.0, "device.fine") - 1.0)
+    sheet.number(f"{data}.heat_model", model.mean, model.half / 2.0, unit="1")
+    sheet.number(f"{data}.heat_circuit", circuit.mean, circuit.half / 2.0, unit="1")
+    way = {1: "rises", 0: "does not change measurably", -1: "falls"}[circuit.sign]
+    way = way if circuit.known else "changes, in one seed"
+    why = ""
+    if circuit.sign > 0:
+        why = (
+            ": the weaker pull leaves the circuit's own law wider than the noised one, and a wider "
+            "law is driven harder"
+        )
+    sheet.finding(
+        f"{NAMES[data].capitalize()}, λ = {weight:g}: on the noised law the heat changes by "
+        f"{_percent(model)}, on the circuit that plays it, it "
+        f"{way} ({_percent(circuit)}; merely shrunk {_percent(shrinking)}){why}."
+    )
+
+
+def _steps(p: dict[str, Any], results: Results, data: str, weight: float, sheet: Sheet) -> None:
+    """Ticks needed, and how good the samples of the finest grid are."""
+    rows, base = trainings(results, data), trainings(results, data, "shrunk")
+    sources = {
+        "at λ = 0": needed(p, rows, 0.0),
+        f"at λ = {weight:g}": needed(p, rows, weight),
+        "merely shrunk": needed(p, base, weight),
+        "calibrated at λ = 0": needed(p, rows, 0.0, "calibrated"),
+        f"calibrated at λ = {weight:g}": needed(p, rows, weight, "calibrated"),
+    }
+    lowest = rows[0]["ticks"][0]
+    said = []
+    for name, values in sources.items():
+        mean = float(np.exp(np.log(values).mean()))
+        said.append(f"{mean:.0f} {name}" if mean > 1.001 * lowest else f"≤ {lowest} {name}")
+        key = f"{data}.ticks.{name.replace('λ', 'lambda')}"
+        sheet.number(key, mean, unit="1", note="geometric mean over seeds")
+    moved = np.log(sources[f"at λ = {weight:g}"] / sources["at λ = 0"])
+    tuned = sources[f"calibrated at λ = {weight:g}"] / sources["calibrated at λ = 0"]
+    far = change(finest(rows, weight, "raw.distance") - finest(rows, 0.0, "raw.distance"))
+    sheet.finding(
+        f"{NAMES[data].capitalize()}: λ = {weight:g} multiplies the ticks that sampling needs by "
+        f"{_times(moved)}, calibrated by {_times(np.log(tuned))} ({', '.join(said)}; margin "
+        f"{margin_of(p, rows):.2g} of energy distance); on the finest grid its samples are {far} "
+        "farther from the data."
+    )
+
+
+def _times(logarithms: np.ndarray) -> str:
+    """A factor and its interval."""
+    found = change(logarithms)
+    if not found.known:
+        return f"{math.exp(found.mean):.2f} (one seed)"
+    low, high = (math.exp(found.mean + side * found.half) for side in (-1.0, 1.0))
+    return f"{math.exp(found.mean):.2f} ({low:.2f} to {high:.2f})"
+
+
+def _percent(found: Change) -> str:
+    half = f" ± {100 * found.half:.1f}" if math.isfinite(found.half) else ""
+    return f"{100 * found.mean:+.1f}{half} %"

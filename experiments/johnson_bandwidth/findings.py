@@ -1,0 +1,228 @@
+"""Figures, table and checks of the study johnson_bandwidth."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thermohw.circuit import load_device
+from thermohw.circuit.noises import added_covariance, mean_power
+from thermohw.estimate import Estimate
+from thermohw.experiments.johnson_bandwidth.driven_node import HORIZON, source_of
+from thermohw.study.figures import PALETTE, panels
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from thermohw.study import Results, Sheet
+
+
+_COLOUR = {"one-pole": "heat", "staircase": "work", "interpolated": "generated"}
+
+
+_MARK = {"one-pole": "o", "staircase": "s", "interpolated": "^"}
+
+
+FOLLOWS, HELD = 2.6975, 3.4810  # k T, white noise
+
+
+def closed_forms(shape: str, bandwidth: float) -> dict[str, float]:
+    """Free node on noise of the density of its resistor, in k T and R C.
+
+    A current's whole mean power heats R, so the variance it keeps up is that power; in series the
+    generator heats R directly, too.
+    """
+    device = load_device("rc1")
+    series = source_of(shape, bandwidth)
+    node = replace(series, element=None, port=np.ones(1))
+    return {
+        "variance": mean_power(device, node),
+        "at_samples": float(added_covariance(device, node)[0, 0]),
+        "power": mean_power(device, series),
+    }
+
+
+def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
+    """Everything the study shows."""
+    free, driven = results.where(kind="free"), results.where(kind="driven")
+    known = [closed_forms(row["shape"], row["bandwidth"]) for row in free]
+    exact = np.array([form["variance"] for form in known])
+    z = (free.column("variance") - exact) / free.column("variance.stderr")
+    worst = float(np.abs(z).max())
+    sheet.law(
+        "variance of a free node",
+        z,
+        detail=f"{len(z)} runs against their closed forms: largest |z| {worst:.2f}",
+    )
+    # The source's own answer to the noise is left out of the closed form: some 2 of 4 a B kT a RC.
+    held = driven.where(hold=p["hold"])
+    power = np.array([closed_forms(row["shape"], row["bandwidth"])["power"] for row in held])
+    excess = np.abs(held.column("injected") / HORIZON - power)
+    errors = held.column("injected.stderr") / HORIZON
+    sheet.law(
+        "power of the generator",
+        [Estimate(float(e), float(s)) for e, s in zip(excess, errors, strict=True)],
+        2.0,
+        relation="<=",
+        detail=f"driven runs against the free node's closed form: at most {excess.max():.2f} kT a "
+        f"RC apart, standard errors up to {errors.max():.2f} (the source's answer explains 2)",
+    )
+    residual = float(driven.column("residual").max())
+    sheet.check(
+        "first law",
+        "holds" if residual < 1e-9 else "violated",
+        f"largest residual of a path {residual:.1e} kT, both works and the heat booked apart",
+    )
+    top = max(p["bandwidths"])
+    _limits(driven, top, p, sheet)
+    sheet.figure(
+        "free",
+        _free_figure(p, free, driven),
+        "A node that only a generator shakes. Left: its variance, averaged over time. Right: the "
+        "power that a generator in series drives through the resistor; a bath would take none. "
+        "Lines: closed forms of a free node; marks: runs, on the right those of the mixture.",
+    )
+    sheet.figure(
+        "driven",
+        _driven_figure(p, driven),
+        "A mixture generated on that noise. Left: work of the controlled source; filled marks "
+        "follow the state, open ones are held for a hundredth of RC. Right: "
+        "distance of the samples from the mixture (W1, dotted: what perfect samples have).",
+    )
+    _table(free, driven, sheet)
+    one = closed_forms("one-pole", top)
+    sheet.finding(
+        f"A node needs noise to ten times its own corner: at B = {10 / 6.283:.2g}/RC one-pole "
+        "noise leaves 9 % of kT/C out, at a hundred times 1 %. Interpolated samples lose half a "
+        "sample interval over RC, held ones a third, averaged over time."
+    )
+    sheet.finding(
+        "What a held source works depends on the noise's bandwidth, not on its strength: noise "
+        "slower than a tick lets it work as if it followed the noise (2.70 kT), noise faster than "
+        "a tick costs it the white-noise value (3.48 kT). The samples are as good either way."
+    )
+    sheet.finding(
+        f"The generator takes {one['power']:.0f} kT a RC at a corner of {top:g}/RC, "
+        f"{HORIZON * one['power'] / FOLLOWS:.0f} times the work of the source in a run; its power "
+        "grows in proportion to the bandwidth. Injected noise is not a bath."
+    )
+
+
+def _limits(driven: Results, top: float, p: dict[str, Any], sheet: Sheet) -> None:
+    """Works at the widest and the narrowest noise against the two values for white noise."""
+    low, white = min(p["bandwidths"]), "; published: white noise"
+    for shape in _COLOUR:
+        follows = driven.where(shape=shape, bandwidth=top, hold=0.0)[0]
+        sheet.number(f"work.follows.{shape}", follows["work"], follows["work.stderr"], unit="kT",
+                     published=FOLLOWS, note=f"source follows, B = {top:g}/RC{white}")  # fmt: skip
+        held = driven.where(shape=shape, bandwidth=top, hold=p["hold"])[0]
+        sheet.number(f"work.held.{shape}", held["work"], held["work.stderr"], unit="kT",
+                     published=HELD, note=f"held, B = {top:g}/RC{white}")  # fmt: skip
+    rows = [driven.where(shape=s, bandwidth=b, hold=h)[0] for s in _COLOUR
+            for b, h in ((low, 0.0), (low, p["hold"]))]  # fmt: skip
+    works = [Estimate(row["work"], row["work.stderr"]) for row in rows]
+    gaps = [held - follows for follows, held in zip(works[::2], works[1::2], strict=True)]
+    sheet.law(
+        "slow noise does nothing during a tick",
+        gaps,
+        detail=f"at B = {low:g}/RC held and following sources differ by at most "
+        f"{max(abs(gap.value) for gap in gaps):.3f} kT (statistics: "
+        f"{max(gap.stderr for gap in gaps):.3f})",
+    )
+    follows = [driven.where(shape=s, bandwidth=top, hold=0.0)[0] for s in _COLOUR]
+    z = max(abs(row["work"] - FOLLOWS) / row["work.stderr"] for row in follows)
+    # A bandwidth B leaves some 1/(2 pi B) of the noise out.
+    slack = 0.15 * FOLLOWS * 10.0 / (6.283 * top)
+    sheet.law(
+        "a source that follows works as with white noise",
+        [Estimate(abs(row["work"] - FOLLOWS), row["work.stderr"]) for row in follows],
+        slack,
+        relation="<=",
+        detail=f"{FOLLOWS} kT at B = {top:g}/RC: largest |z| {z:.2f} (bandwidth explains "
+        f"{slack:.2g} kT)",
+    )
+
+
+def _free_figure(p: dict[str, Any], free: Results, driven: Results) -> Figure:
+    figure, (left, right) = panels(2, height=280)
+    bands = np.geomspace(min(p["bandwidths"]), max(p["bandwidths"]), 40)
+    for shape, role in _COLOUR.items():
+        forms = [closed_forms(shape, float(b)) for b in bands]
+        own = free.where(shape=shape).sorted("bandwidth")
+        held = driven.where(shape=shape, hold=p["hold"]).sorted("bandwidth")
+        look: dict[str, Any] = {"fmt": _MARK[shape], "ms": 4, "color": PALETTE[role]}
+        for axes, name in ((left, "variance"), (right, "power")):
+            axes.plot(bands, [form[name] for form in forms], color=PALETTE[role], lw=1.6)
+        left.errorbar(own.column("bandwidth"), own.column("variance"),
+                      own.column("variance.stderr"), label=shape, **look)  # fmt: skip
+        right.errorbar(held.column("bandwidth"), held.column("injected") / HORIZON,
+                       held.column("injected.stderr") / HORIZON, **look)  # fmt: skip
+    left.axhline(1.0, color=PALETTE["muted"], lw=0.8, ls=":")
+    left.set(xscale="log", ylim=(0.0, 1.1), ylabel="variance (kT/C)")
+    right.set(xscale="log", yscale="log", ylabel="power of the generator (kT per RC)")
+    for axes in (left, right):
+        _bandwidths(axes)
+    left.legend(loc="lower right")
+    return figure
+
+
+def _driven_figure(p: dict[str, Any], rows: Results) -> Figure:
+    figure, (left, right) = panels(2, height=280)
+    for shape, role in _COLOUR.items():
+        for hold in (0.0, p["hold"]):
+            own = rows.where(shape=shape, hold=hold).sorted("bandwidth")
+            look: dict[str, Any] = {"ms": 4, "color": PALETTE[role], "lw": 1.2}
+            if hold:
+                look |= {"mfc": "none", "ls": (0, (4, 2))}
+            x = own.column("bandwidth")
+            left.errorbar(x, own.column("work"), own.column("work.stderr"), marker=_MARK[shape],
+                          label=None if hold else shape, **look)  # fmt: skip
+            right.plot(x, own.column("distance"), marker=_MARK[shape], **look)
+    for value, words, dash in (
+        (HELD, "white noise, held", (0, (4, 2, 1, 2))),
+        (FOLLOWS, "white noise, follows", ":"),
+    ):
+        left.axhline(value, color=PALETTE["ink"], lw=0.8, ls=dash, label=words)
+    left.set(xscale="log", ylabel="work of the controlled source (kT)")
+    left.set_ylim(top=HELD + 0.15)
+    left.legend(loc="center left", bbox_to_anchor=(0.0, 0.66))
+    floor = float(np.mean(rows.column("floor")))
+    right.axhline(floor, color=PALETTE["ink"], lw=0.8, ls=":")
+    right.set(xscale="log", yscale="log", ylabel="W₁ to the mixture (V₀)")
+    for axes in (left, right):
+        _bandwidths(axes)
+    return figure
+
+
+def _bandwidths(axes: Axes) -> None:
+    axes.set_xlabel("corner or sample rate (1/RC)")
+
+
+def _table(free: Results, driven: Results, sheet: Sheet) -> None:
+    rows = []
+    for row in driven:
+        node = free.where(shape=row["shape"], bandwidth=row["bandwidth"])[0]
+        rows.append(
+            [
+                row["shape"],
+                row["bandwidth"],
+                "held" if row["hold"] else "follows",
+                round(node["variance"], 4),
+                round(row["work"], 3),
+                round(row["work.stderr"], 3),
+                round(row["heat"] - row["injected"], 3),
+                round(row["injected"], 1),
+                round(row["distance"], 4),
+            ]
+        )
+    sheet.table(
+        "driven",
+        ["noise", "B (1/RC)", "source", "free variance (kT/C)", "work", "+-",
+         "heat less injected", "injected work", "W1"],
+        rows,
+        caption="Five RC of generation, kT a sample; the free node's variance beside it. Heat less "
+        "injected work is what a bath at T would have taken.",
+    )  # fmt: skip

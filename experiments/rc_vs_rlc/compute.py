@@ -1,0 +1,162 @@
+"""Likelihood of one network on either array, or one run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from thermohw import Protocol, load_device, simulate, targets
+from thermohw.audit.distance import sliced_distance
+from thermohw.circuit import LinearDevice, langevin
+from thermohw.likelihood import evaluate
+from thermohw.process import VP, Langevin, Observed, Process
+from thermohw.score import ExactScore, Score
+from thermohw.study import Tools
+from thermohw.study.definition import Cell
+from thermohw.target import Target
+
+RC = VP(0.1, 20.0, t_min=4e-4)  # 0.028 grey level of noise left
+
+
+def circuit(quality: float) -> tuple[LinearDevice, Process]:
+    """The array of this quality (0: RC nodes) and its process over the range of snr of `RC`."""
+    if quality == 0.0:
+        return load_device("rc64"), RC
+    # R = 1 Mohm, C = 1 pF: L = R^2 C/Q^2
+    device = load_device("rlc64", {"l0.inductance": f"{1.0 / quality**2!r} H"})
+    seen = Observed(langevin(device, 60.0))
+    ends = (seen.time_at_log_snr(RC.log_snr(t)) for t in (RC.t_min, RC.duration))
+    first, last = ends
+    return device, langevin(device, last, t_min=first)
+
+
+def make_target(data: str) -> Target:
+    """Digits, or the Gaussian of their mean and covariance."""
+    digits = targets.digits()
+    if data == "digits":
+        return digits
+    return targets.gaussian(digits.mean, covariance=digits.covariance)
+
+
+def make_score(cell: dict[str, Any], target: Target, process: Process, tools: Tools) -> Score:
+    """Exact for the Gaussian, else a network trained on the digits."""
+    if cell["data"] == "gaussian":
+        return target.score(process)
+    return tools.score(target, process, seed=cell["network"], steps=cell["steps"])
+
+
+def compute(cell: dict[str, Any], tools: Tools) -> dict[str, Any]:
+    """Likelihood of a network, or one run."""
+    device, process = circuit(cell["quality"])
+    target = make_target(cell["data"])
+    score = make_score(cell, target, process, tools)
+    if cell["task"] == "likelihood":
+        return likelihood(cell, target, score, tools)
+    return play(cell, device, target, score, tools)
+
+
+def likelihood(cell: dict[str, Any], target: Target, score: Score, tools: Tools) -> dict[str, Any]:
+    """NLL of the data, nats in data units; the same held-out images for every circuit."""
+    drawn = tools.generator("held out", shared=("points",))
+    points = target.held_out(cell["points"], drawn)
+    if isinstance(score.process, Langevin):
+        points = score.process.lay(points, 0.0, drawn)
+    found = evaluate(
+        score,
+        target,
+        generator=tools.generator("noise", shared=("points",)),
+        points=points,
+        tolerance=cell["tolerance"],
+        progress=lambda items, _: items,
+    )
+    head = "nll.data" if isinstance(score.process, Langevin) else "nll"
+    row: dict[str, Any] = {"duration": score.process.duration}
+    if not isinstance(score.process, Langevin):
+        row["duration"] = score.process.diffusion_time(score.process.duration)
+    for name in ("ode", "marginal", "sde_elbo"):
+        term = found[f"{head}.{name}"]
+        row[name], row[f"{name}.error"] = term.value, term.stderr
+    row["points.ode"] = found.points[f"{head}.ode"]
+    row["evaluations"] = found.settings["score_evaluations"]
+    return row
+
+
+def play(
+    cell: dict[str, Any], device: LinearDevice, target: Target, score: Score, tools: Tools
+) -> dict[str, Any]:
+    """Samples and energy of one run; kT, data units."""
+    process, exact = score.process, score.exact
+    protocol = Protocol(
+        device,
+        process,
+        score,
+        wiring=cell["wiring"],
+        control=cell["control"],
+        ticks=cell["ticks"],
+        grid="log-snr",
+        allow_ringing=True,  # what too few ticks cost is part of the question
+    )
+    run = simulate(
+        protocol,
+        paths=cell["paths"],
+        seed=cell["noise"],
+        start="marginal" if exact else "prior",
+        target=target,
+        progress=False,
+    )
+    energy = run.ledger.energy
+    row: dict[str, Any] = {}
+    for name, key in ((f"work.{cell['wiring']}", "work"), ("heat.total", "heat")):
+        value, error = run.ledger.rows[name]
+        row[key], row[f"{key}.error"] = value / energy, error / energy
+    value, error = run.ledger.rows["energy.change"]
+    row["energy"], row["energy.error"] = value / energy, error / energy
+    if exact:
+        assert isinstance(score, ExactScore)
+        return row | closed_form(score, process)
+    x = samples(run, protocol)
+    real = target.training(None, tools.generator("real", shared=()))[: len(x)].double().numpy()
+    found = sliced_distance(x, real)
+    fresh = target.held_out(None, tools.generator("fresh", shared=())).double().numpy()
+    row["distance"], row["distance.floor"] = found.value, found.floor
+    row["distance.spread"] = found.spread
+    for name, rows in (("nearest", x), ("nearest.real", fresh)):
+        gap = torch.cdist(torch.as_tensor(rows[:512]), torch.as_tensor(real)).amin(1)
+        row[name], row[f"{name}.error"] = float(gap.mean()), float(gap.std()) / len(gap) ** 0.5
+    for name in list(row):
+        if name.startswith(("distance", "nearest")):
+            row[name] *= target.scale
+    shown = x[:32] * target.scale + target.shift
+    return row | {"pictures": shown, "real": real[:32] * target.scale + target.shift}
+
+
+def samples(run: Any, protocol: Protocol) -> np.ndarray:
+    """What the final states tell of the data, model units, (paths, 64)."""
+    process, scale = protocol.process, protocol.device.scale
+    volts = np.asarray(run.channels["voltage.end"], dtype=np.float64) / scale.voltage
+    if not isinstance(process, Langevin):
+        return np.asarray(protocol.to_model(volts))
+    amperes = np.asarray(run.channels["inductor_current.end"], dtype=np.float64) / scale.current
+    state = torch.as_tensor(protocol.to_model(np.concatenate([volts, amperes], 1)))
+    return process.read(state, process.t_min).numpy()
+
+
+def closed_form(score: ExactScore, process: Process) -> dict[str, float]:
+    """dE and dS of generation, kT and nats, from the laws at its two ends; model units thermal."""
+    energy, entropy = [], []
+    for t in (process.duration, process.t_min):
+        law: Any = score.law(t)  # type: ignore[attr-defined]
+        mean, covariance = np.ravel(law.means), np.squeeze(law.covariances)
+        energy.append(0.5 * (float(mean @ mean) + float(np.trace(covariance))))
+        entropy.append(0.5 * float(np.linalg.slogdet(covariance)[1]))
+    return {"closed.energy": energy[1] - energy[0], "closed.entropy": entropy[1] - entropy[0]}
+
+
+def closed_work(row: Cell) -> float:
+    """Work of the sources as steps go to zero, kT: 2 dE, less 2 dS, or 4 dS where held."""
+    entropy = 0.0
+    if row["wiring"] == "emf":
+        entropy = 4.0 if row["control"] == "clocked" else 2.0
+    return 2.0 * row["closed.energy"] - entropy * row["closed.entropy"]

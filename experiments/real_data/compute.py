@@ -1,0 +1,160 @@
+"""Every term of one network of real_data; or what a proxy makes of all networks."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from torch import Tensor
+
+from thermohw.experiments.real_data.proxy import against
+from thermohw.experiments.real_data.surrogate import Surrogate
+from thermohw.likelihood import Likelihood, evaluate
+from thermohw.process import VP
+from thermohw.score import Score
+from thermohw.score.calibrated import calibrated
+from thermohw.study import Cell, Tools
+from thermohw.target import DataSet, Target, cifar10, digits, mnist
+
+_PAIRS = 14  # noises per validation point and time: 2100 draws at a time for 150 points
+
+
+def make_data(cell: Cell) -> DataSet:
+    """The data set of a cell."""
+    if cell["dataset"] == "digits":
+        return digits()
+    path, limit = cell["path"] or None, cell["limit"] or None
+    if cell["dataset"] == "mnist":
+        return mnist(path, side=cell["side"] or 28, limit=limit)
+    return cifar10(path, limit=limit)
+
+
+def make_target(cell: Cell) -> Target:
+    """The data set, or the mixture that resembles it."""
+    data = make_data(cell)
+    return data if cell["law"] == "data" else Surrogate(data, cell["components"])
+
+
+def network(cell: Cell, tools: Tools, target: Target) -> Score:
+    """The trained network of a cell."""
+    shape = {"width": cell["width"], "trunk": cell["trunk"]}
+    return tools.score(
+        target,
+        VP(0.1, 20.0, t_min=cell["t_min"]),
+        seed=cell["train"],
+        steps=cell["steps"],
+        architecture={key: value for key, value in shape.items() if value} or None,
+    )
+
+
+# -------------------------------------------------------------------------------------- compute
+
+
+def compute(cell: Cell, tools: Tools) -> dict[str, Any]:
+    """Every term of one network; or what a proxy makes of all networks of its law."""
+    target = make_target(cell)
+    score = network(cell, tools, target)
+    points = _points(cell, tools, target)
+    if cell["kind"] == "repeat":  # its own noise and probes on the same points
+        made = evaluate(
+            score,
+            target,
+            points=points,
+            generator=tools.generator("noise"),
+            probes=cell["probes"],
+            progress=_quiet,
+        )
+        return _flat("raw", made)
+    own = calibrated(
+        score,
+        target,
+        generator=tools.generator("calibration", shared=("law",)),
+        points=min(cell["calibration"], target.counts["validation"]),  # type: ignore[attr-defined]
+        pairs=_PAIRS,
+        times=33 if cell["calibration"] > 100 else 9,
+    )
+    values: dict[str, Any] = {
+        "scale": target.scale,
+        "dim": target.dim,
+        "step": float(getattr(target, "step", 0.0)),
+        "name": target.name,
+        "clock": own.log_snr,
+        "factor": own.factors,
+        "factor_stderr": own.stderrs,
+    }
+    many = points if cell["law"] == "data" else _points(cell, tools, target, times=8)
+    if cell["kind"] == "proxy":
+        small = cell["small"] | {"t_min": cell["t_min"]}
+        for seed in range(cell["seeds"]):
+            noise = tools.generator("pairs", shared=("law",))
+            model = network(small | {"train": seed}, tools, target)
+            for name, (value, stderr) in against(model, own, target, many, noise).items():
+                values |= {f"{seed}.{name}": value, f"{seed}.{name}.stderr": stderr}
+        made = _evaluated(own, target, points, tools)
+        return values | _flat("calibrated", made)
+    history = getattr(score, "record", {}).get("validation", [])
+    values["validation"] = min((row[2] for row in history), default=math.nan)
+    raw = _evaluated(score, target, points, tools)
+    made = _evaluated(own, target, points, tools)
+    if isinstance(target, Surrogate):
+        values |= _known(score, own, target, many, tools)
+        for kind, terms in (("raw", raw), ("calibrated", made)):
+            excess = (
+                terms.points["nll.ode"] - target.log_volume + target.law.log_prob(points.numpy())
+            )
+            values[f"known.{kind}.ode"] = float(excess.mean())
+            values[f"known.{kind}.ode.stderr"] = float(excess.std()) / math.sqrt(len(excess))
+    return values | _flat("raw", raw) | _flat("calibrated", made)
+
+
+def _known(
+    score: Score, own: Score, target: Surrogate, points: Tensor, tools: Tools
+) -> dict[str, float]:
+    """How far each estimate is from the known S0, up to K1; `own` is the calibrated score."""
+    made = against(score, own, target, points, tools.generator("pairs", shared=("law",)))
+    values: dict[str, float] = {}
+    for name, (term, factor) in _DISTANCES.items():
+        value, stderr = made[term]
+        values |= {f"known.{name}": factor * value, f"known.{name}.stderr": factor * stderr}
+    return values
+
+
+_DISTANCES = {  # from S0, up to K1: name -> term of `against`, factor
+    "raw.marginal": ("true.marginal", 1.0),
+    "raw.elbo": ("true.error", 2.0),
+    "raw.plugin": ("true.plugin", 1.0),
+    "raw.bound": ("true.plugin", 0.5),
+    "calibrated.marginal": ("true.proxy_marginal", 1.0),
+    "calibrated.elbo": ("true.proxy_error", 2.0),
+    "calibrated.plugin": ("true.bound_bias", 2.0),
+    "calibrated.bound": ("true.bound_bias", 1.0),
+}
+
+
+def _points(cell: Cell, tools: Tools, target: Target, times: int = 1) -> Tensor:
+    """Held-out points, the same for every cell of a law; of a known law there may be more."""
+    n = cell["points"] * times
+    if isinstance(target, DataSet):
+        n = min(n, target.counts["test"])
+    return target.held_out(n, tools.generator("points", shared=("law",)))
+
+
+def _evaluated(score: Score, target: Target, points: Tensor, tools: Tools) -> Likelihood:
+    """Every term, with the noise that all networks of a law share."""
+    noise = tools.generator("noise", shared=("law",))
+    return evaluate(score, target, points=points, generator=noise, progress=_quiet)
+
+
+def _quiet(items: Any, _: str) -> Any:
+    return items
+
+
+def _flat(prefix: str, made: Likelihood) -> dict[str, Any]:
+    """Known terms with their errors; and, in words, why the others are not known."""
+    values: dict[str, Any] = {}
+    for name, term in made.terms.items():
+        if term is None:
+            values[f"{prefix}.why.{name}"] = made.notes[name]
+        else:
+            values |= {f"{prefix}.{name}": term.value, f"{prefix}.{name}.stderr": term.stderr}
+    return values

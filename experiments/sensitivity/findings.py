@@ -1,0 +1,141 @@
+"""What sensitivity concludes: the table with z, two figures, whether it is the published one."""
+
+from __future__ import annotations
+
+from math import hypot, sqrt
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.stats import chi2
+
+from thermohw.experiments.sensitivity.figures import delays, dots
+from thermohw.experiments.sensitivity.published import BY_NAME, PublishedRow, chosen
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from thermohw.study import Results, Sheet
+
+
+_PRINTED = 20000  # paths of the published table
+
+
+_PRINTED_W1 = 0.007  # standard error of its W1
+
+
+def conclude(p: Mapping[str, Any], results: Results, sheet: Sheet) -> None:
+    """The table with z, two figures, and whether it is the published one."""
+    rows = [_compare(row, results, p) for row in chosen(p)]
+    sheet.figure(
+        "table",
+        dots(rows),
+        "Published (rings) and here (dots, with the standard errors of the print and ours "
+        "together), row by row.",
+    )
+    if len({r["row"].group for r in rows} & {"hold", "latency", "pole"}) == 3:
+        sheet.figure(
+            "delay",
+            delays(rows),
+            "Holding, waiting and a slow amplifier do nearly the same: what counts is the mean age "
+            "of the control, half the hold plus the latency, or one over the pole.",
+        )
+    quantities = ("w1", "emf", "current")
+    z = np.array([[r["z"][q] for q in quantities] for r in rows])
+    columns = ["row", "W1", "here", "z", "series", "here", "z", "shunt", "here", "z"]
+    lines = []
+    for r in rows:
+        line: list[Any] = [r["row"].name]
+        for q in quantities:
+            line += [getattr(r["row"], q), r[q], round(r["z"][q], 2)]
+        lines.append(line)
+    sheet.table("table", columns, lines, "As published, here, and "
+                "their difference in standard errors: W1 (V0), work in series and in shunt (kT a "
+                "sample). Errors are ours.")  # fmt: skip
+    worst = np.unravel_index(np.abs(z).argmax(), z.shape)
+    for k, q in enumerate(quantities):
+        total = float((z[:, k] ** 2).sum())
+        sheet.number(f"chi2.{q}", total, unit="1", note=f"sum of z^2 over {len(z)} rows")
+        sheet.number(f"chance.{q}", float(chi2.sf(total, len(z))), unit="1",
+                     note="that independent rows would differ more")  # fmt: skip
+    name = f"{rows[worst[0]]['row'].name}, {quantities[worst[1]]}"
+    sheet.number("z.largest", float(np.abs(z).max()), unit="1", note=name)
+    sheet.law(
+        "the published table is reproduced",
+        z.ravel(),
+        detail=f"{z.size} numbers, largest |z| {np.abs(z).max():.2f} ({name}), "
+        f"{(np.abs(z) > 2).sum()} beyond 2 where {0.0455 * z.size:.1f} are expected",
+    )
+    _numpy_route(p, results, sheet)
+    _findings(rows, sheet, z.size, float(np.abs(z).max()))
+
+
+def _compare(row: PublishedRow, results: Results, p: Mapping[str, Any]) -> dict[str, Any]:
+    """Our means with errors, and z against the print, of one row."""
+    ours: dict[str, Any] = {"row": row, "z": {}}
+    mine = [r for r in results if r["row"] == row.name and r["route"] != "numpy"]
+    for wiring in ("emf", "current"):
+        part = [r for r in mine if r["route"] == wiring]
+        spread = float(np.mean([r[f"{wiring}_spread"] for r in part]))
+        mean, error = np.mean([r[wiring] for r in part]), spread / sqrt(p["paths"] * len(part))
+        printed = hypot(spread / sqrt(_PRINTED), 0.01 / sqrt(12.0))
+        ours[wiring] = (float(mean), error)
+        ours[f"{wiring}_both"] = hypot(error, printed)
+        ours["z"][wiring] = (float(mean) - getattr(row, wiring)) / hypot(error, printed)
+    w1 = float(np.mean([r["w1"] for r in mine]))
+    error = float(np.mean([r["w1_error"] for r in mine])) / sqrt(len(mine))
+    # A distance of few samples is larger: take the difference of the floors out, in squares.
+    floor = float(np.mean([r["floor"] for r in mine]))
+    same = sqrt(max(w1**2 - floor**2 * (1.0 - p["paths"] / _PRINTED), 0.0))
+    ours["w1"], ours["w1_both"] = (same, error), hypot(error, _PRINTED_W1, 0.001 / sqrt(12.0))
+    ours["z"]["w1"] = (same - row.w1) / ours["w1_both"]
+    return ours
+
+
+def _numpy_route(p: Mapping[str, Any], results: Results, sheet: Sheet) -> None:
+    """Ours against plain numpy, where it ran."""
+    found = [r for r in results if r["route"] == "numpy"]
+    if not found:
+        return
+    lines, gaps = [], {}
+    for r in found:
+        ours = _compare(BY_NAME[r["row"]], results, p)
+        line: list[Any] = [r["row"], (r["w1"], r["w1_error"])]
+        for wiring in ("emf", "current"):
+            error = r[f"{wiring}_spread"] / sqrt(p["paths"])
+            gap = (ours[wiring][0] - r[wiring]) / hypot(error, ours[wiring][1])
+            line += [(r[wiring], error), round(gap, 2)]
+            gaps[f"{r['row']}, {wiring}"] = gap
+        lines.append(line)
+    columns = ["row", "W1", "series work", "z (ours - numpy)", "current work", "z (ours - numpy)"]
+    sheet.table(
+        "numpy", columns, lines, "The same rows by plain numpy, none of the package's code."
+    )
+    words = max(gaps, key=lambda name: abs(gaps[name]))
+    sheet.law(
+        "thermohw and plain numpy agree",
+        list(gaps.values()),
+        detail=f"{2 * len(found)} works, largest |z| {abs(gaps[words]):.2f} ({words})",
+    )
+
+
+def _findings(rows: list[dict[str, Any]], sheet: Sheet, count: int, worst: float) -> None:
+    by_name = {r["row"].name: r for r in rows}
+    sheet.finding(
+        f"All {count} published numbers lie within {worst:.1f} standard errors of ours."
+        if worst < 4.0
+        else f"Some of the {count} published numbers differ by up to {worst:.1f} standard errors."
+    )
+    fine, coarse = by_name.get("hold 0.01 tau"), by_name.get("hold 0.2 tau")
+    if fine is not None and coarse is not None:
+        sheet.finding(
+            f"A value held for 0.2 tau costs {coarse['emf'][0]:.2f} kT instead of "
+            f"{fine['emf'][0]:.2f}, and the samples are {coarse['w1'][0]:.2f} V0 off: cheaper work "
+            "is worse samples."
+        )
+    dac = by_name.get("DAC 4 bit over +-40")
+    adc = by_name.get("ADC 4 bit over +-4 V0")
+    if dac is not None and adc is not None:
+        sheet.finding(
+            f"Four bits are enough to read (W1 {adc['w1'][0]:.3f} V0) and not to drive "
+            f"({dac['w1'][0]:.3f} V0): the source's range is set by the scores of the last moments."
+        )

@@ -1,0 +1,191 @@
+"""Rates along the noise and terms of the bound, of an exact or of a trained score."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+
+from thermohw import targets
+from thermohw.experiments.ve_vs_vp.likelihood import Undrifted, likelihood
+from thermohw.experiments.ve_vs_vp.rates import Account, Instant, Paired, Rates, mend
+from thermohw.likelihood import GridEnsemble
+from thermohw.process import OU, VE, VP, Process
+from thermohw.score import Score
+from thermohw.score.calibrated import calibrated
+from thermohw.study import Tools
+from thermohw.target import Target
+
+DATA = {"whitened": 1.0, "1.04": 1.04, "4": 4.0}  # name -> E x^2
+
+
+FIRST = VP(0.1, 20.0).log_snr(4e-4)  # digits: 0.028 grey level of noise
+
+
+TIMES = (0.1, 0.2, 0.4)  # of VP(0.1, 20)
+
+
+def make_target(data: str) -> Target:
+    """Digits, or a pair of narrow Gaussians scaled to a given second moment."""
+    if data == "digits":
+        return targets.digits()
+    size = math.sqrt(DATA[data] / 1.04)
+    return targets.gaussian_mixture([-size, size], 0.2 * size)
+
+
+def make_process(kind: str, sigma: float, first_snr: float) -> Process:
+    """VE, VP, or OU of VP's length, from the same first log signal-to-noise ratio on."""
+
+    def build(t_min: float) -> Process:
+        if kind == "ve":
+            return VE(sigma=sigma, t_min=t_min)
+        return VP(0.1, 20.0, t_min=t_min) if kind == "vp" else OU(duration=5.025, t_min=t_min)
+
+    return build(build(0.0).time_at_log_snr(first_snr))
+
+
+def first_snr(data: str, target: Target) -> float:
+    """Log SNR where noising starts: little noise for what the data are like."""
+    if data == "digits":
+        return FIRST
+    return -math.log(1e-3 * target.narrowest)
+
+
+def compute(cell: dict[str, Any], tools: Tools) -> dict[str, Any]:
+    """Rates along the noise and terms of the bound, of an exact or of a trained score."""
+    return _exact(cell, tools) if cell["score"] == "exact" else _learned(cell, tools)
+
+
+def _along(process: Process, clock: np.ndarray) -> list[tuple[float, float]]:
+    """(time, int dsigma) at log SNRs in equal steps: dsigma = (noise/2) d(-ln SNR)."""
+    step = float(clock[1] - clock[0])
+    made = []
+    for level in clock:
+        t = min(max(process.time_at_log_snr(float(level)), process.t_min), process.duration)
+        made.append((t, 0.5 * float(process.transition(t)[1]) * step))
+    return made
+
+
+def _exact(cell: dict[str, Any], tools: Tools) -> dict[str, Any]:
+    target = make_target(cell["data"])
+    process = make_process(cell["process"], cell["sigma"], first_snr(cell["data"], target))
+    score = target.score(process)
+    instant = Instant(process, target, GridEnsemble(process, score, target))
+    clock = _clock(process, cell["times"])
+    account, rows = Account(), []
+    for t, weight in _along(process, clock):
+        rates, _ = instant.rates(score, t)
+        account.add(rates, weight)
+        rows.append((_per_snr(process, t), rates))
+    row: dict[str, Any] = {"log_snr": clock, **_profile(rows, None), **account.columns("raw")}
+    if process.kind == "vp":
+        at = [instant.rates(score, t)[0] for t in TIMES]
+        row["at"] = np.array([float(r.exchange[0] / r.intrinsic[0]) for r in at])
+    row["log_decay"] = math.log(float(process.transition(process.t_min)[0]))
+    row["log_volume"] = instant.timeline.log_volume(target.dim)
+    return row | likelihood(score, target, tools.generator("likelihood"), moments=cell["moments"])
+
+
+def _clock(process: Process, times: int) -> np.ndarray:
+    """Log SNRs in equal steps from the end of noising to its start."""
+    return np.linspace(process.log_snr(process.duration), process.log_snr(process.t_min), times)
+
+
+def _per_snr(process: Process, t: float) -> float:
+    """Diffusion time per unit of -ln SNR."""
+    return 0.5 * float(process.transition(t)[1])
+
+
+def _profile(rows: list[tuple[float, Rates]], fisher: list[float] | None) -> dict[str, np.ndarray]:
+    """Mean rates per unit of -ln SNR."""
+    made: dict[str, list[float]] = {
+        k: [] for k in ("intrinsic", "exchange", "flux", "heat", "undrifted", "production")
+    }
+    for i, (pace, rates) in enumerate(rows):
+        for name in ("intrinsic", "exchange", "flux", "heat"):
+            made[name].append(pace * float(np.mean(getattr(rates, name))))
+        made["undrifted"].append(pace * float(np.mean(rates.norm)))
+        known = float(np.mean(rates.norm)) if fisher is None else fisher[i]
+        made["production"].append(pace * float(np.mean(rates.production(known))))
+    pace = np.array([pace for pace, _ in rows])
+    return {"pace": pace} | {f"rate.{name}": np.array(v) for name, v in made.items()}
+
+
+def _learned(cell: dict[str, Any], tools: Tools) -> dict[str, Any]:
+    target = make_target(cell["data"])
+    process = make_process(cell["process"], cell["sigma"], first_snr(cell["data"], target))
+    score = tools.score(
+        target,
+        process,
+        seed=cell["seed"],
+        steps=cell["steps"],
+        architecture={"head": cell["head"], "width": cell["width"]},
+    )
+    # VE and VP meet the same points. Of the digits one random half of the test images calibrates
+    # and the other one judges: validation images are by the writers of the training set.
+    same = tools.generator("points", shared=("data", "seed"))
+    held_out = target.held_out(cell["points"] if target.analytic else None, same)
+    order = torch.randperm(len(held_out), generator=same)
+    half = held_out[order[: len(order) // 2]]
+    rest = held_out[order[len(order) // 2 :]]
+    fit = Instant(
+        process,
+        target,
+        Paired(process, half, tools.generator("fit")),
+        repeats=2 * cell["pairs"],
+    )
+    if target.analytic:
+        truth = target.score(process)
+        test = Instant(process, target, GridEnsemble(process, truth, target))
+    else:
+        truth, seen = None, Paired(process, rest, tools.generator("test"))
+        test = Instant(process, target, seen, repeats=2 * cell["pairs"])
+    clock = _clock(process, cell["times"])
+    accounts = {name: Account() for name in ("raw", "scale", "both")}
+    rows, fisher, factors, errors = [], [], [], []
+    for t, weight in _along(process, clock):
+        rates, forms = test.rates(score, t)
+        fitted, noised = fit.rates(score, t)
+        accounts["raw"].add(rates, weight)
+        for name in ("scale", "both"):
+            pair, influence = mend(
+                fitted, noised["cross"], both=name == "both" and bool(rates.drift)
+            )
+            accounts[name].add(rates, weight, (float(pair[0]), float(pair[1])), influence)
+            if name == "scale":
+                factors.append(float(pair[0]))
+        rows.append((_per_snr(process, t), rates))
+        if truth is not None:
+            fisher.append(float(np.mean(test.rates(truth, t)[0].norm)))
+            errors.append(float(forms["error"].mean()) * rows[-1][0])
+    row: dict[str, Any] = {"log_snr": clock, "factor": np.array(factors)}
+    row |= _profile(rows, fisher) if fisher else _without_production(rows)
+    if errors:
+        row["rate.error"] = np.array(errors)
+    for name, account in accounts.items():
+        row |= account.columns(name)
+    tuned = calibrated(score, target, generator=tools.generator("tuned"), points=half)
+    points = None if target.analytic else rest
+    scores: dict[str, Score] = {"": score, "calibrated.": tuned}
+    if process.kind == "vp" and target.analytic:
+        scores["undrifted."] = Undrifted(score, target)
+    for prefix, made in scores.items():
+        terms = likelihood(
+            made,
+            target,
+            tools.generator("likelihood"),
+            points=points,
+            moments=cell["moments"] if target.analytic else 27,
+        )
+        row |= {f"{prefix}{name}": value for name, value in terms.items()}
+    row["log_decay"] = math.log(float(process.transition(process.t_min)[0]))
+    row["log_volume"] = test.timeline.log_volume(target.dim)
+    return row
+
+
+def _without_production(rows: list[tuple[float, Rates]]) -> dict[str, np.ndarray]:
+    """Rates that need no true score."""
+    made = _profile(rows, [math.nan] * len(rows))
+    return {name: value for name, value in made.items() if name != "rate.production"}

@@ -1,0 +1,113 @@
+r"""Terms of the bound, the two accounts of generation, and a score seen without its drift."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from scipy.optimize import brentq
+from torch import Tensor
+
+from thermohw.likelihood import evaluate
+from thermohw.likelihood.wiring import integrate_rates, physical_rates
+from thermohw.process import VE
+from thermohw.score import Field, Score
+from thermohw.target import Target
+
+
+class Undrifted(Score):
+    """A score in the coordinates x/m_t, as the score of the driftless process of equal log SNR.
+
+    Args:
+        base: score of a process with decay m_t.
+        target: the data; they stay what they are, m_0 = 1.
+    """
+
+    def __init__(self, base: Score, target: Target) -> None:
+        last = base.process.log_snr(base.process.duration)
+        solve: Any = brentq  # its stubs refuse plain floats
+        sigma = solve(lambda g: VE(sigma=g).log_snr(1.0) - last, 1.01, 1e6, xtol=1e-12)
+        first = VE(sigma=float(sigma)).time_at_log_snr(base.process.log_snr(base.process.t_min))
+        self.base, self.dim = base, base.dim
+        self.process = VE(sigma=float(sigma), t_min=first)
+        self.narrowest, self.target = target.narrowest, target
+
+    def at(self, t: float) -> Field:
+        """m_t s(m_t x, t) at the base's time of equal log SNR."""
+        process = self.base.process
+        time = 0.0 if t == 0.0 else process.time_at_log_snr(self.process.log_snr(t))
+        time = min(time, process.duration)
+        return _UndriftedField(self.base.at(time), float(process.transition(time)[0]))
+
+
+class _UndriftedField(Field):
+    def __init__(self, field: Field, decay: float) -> None:
+        self._field, self._decay = field, decay
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return self._decay * self._field(self._decay * x)
+
+    def with_divergence(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        score, divergence = self._field.with_divergence(self._decay * x)
+        return self._decay * score, self._decay**2 * divergence
+
+
+TERMS = {  # names in a row -> names of the likelihood room
+    "nll_ode": "nll.ode",
+    "nll_marginal": "nll.marginal",
+    "elbo": "nll.sde_elbo",
+    "bound": "bound.lower",
+    "gap": "bound.gap",
+    "score_error": "bound.score_error",
+    "prior_mismatch": "bound.prior_mismatch",
+    "margin": "bound.ode_margin",
+    "terminal": "bound.terminal_mismatch",
+    "trajectory": "bound.trajectory_drift",
+    "change": "entropy.sigma_forward",
+    "score_change": "entropy.sigma_score",
+    "entropy_data": "entropy.data",
+    "entropy_prior": "entropy.prior",
+    "quadrature": "error.quadrature",
+}
+
+
+WIRINGS = {"emf": "continuous", "current": "continuous", "clocked": "clocked"}
+
+
+def likelihood(
+    score: Score,
+    target: Target,
+    generator: torch.Generator,
+    *,
+    points: Tensor | None = None,
+    moments: int,
+) -> dict[str, float]:
+    """Terms of the bound with standard errors, and both accounts integrated over generation.
+
+    Nats in data units, kT on p_t at the default volts per unit; unknown ones are left out.
+    """
+    made = evaluate(
+        score,
+        target,
+        generator=generator,
+        prior="matched",
+        points=points,
+        moments=moments,
+        progress=lambda items, _: items,
+    )
+    row = {}
+    for name, source in TERMS.items():
+        term = made.terms.get(source)
+        if term is not None:
+            row[name], row[f"{name}.error"] = float(term.value), float(term.stderr)
+    profile, process = made.profile, score.process
+    theta = float(process.transition(process.duration)[1]) if process.kind == "ve" else 1.0
+    for name, control in WIRINGS.items():
+        wiring = "emf" if name == "clocked" else name
+        rates = physical_rates(
+            profile, process, dim=target.dim, theta=theta, wiring=wiring, control=control
+        )
+        for part, value in integrate_rates(profile, rates).items():
+            row[f"{name}.{part}"] = value
+    plug_in = {name: profile[name] for name in ("intrinsic", "exchange")}
+    return row | integrate_rates(profile, plug_in)
