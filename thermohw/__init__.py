@@ -10,10 +10,12 @@ __version__ = "0.1.0"
 # Public name -> module that defines it. Names are looked up on first use, so that `import thermohw`
 # stays cheap and a room that needs a heavy library costs nothing to those who do not enter it.
 _EXPORTS: dict[str, str] = {
+    "Drive": "thermohw.program",
     "InputError": "thermohw.errors",
     "OU": "thermohw.process",
     "Program": "thermohw.program",
     "Protocol": "thermohw.control",
+    "Run": "thermohw.pipeline",
     "RunReader": "thermohw.store",
     "VE": "thermohw.process",
     "VP": "thermohw.process",

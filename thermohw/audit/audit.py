@@ -11,6 +11,7 @@ import numpy as np
 from thermohw.audit.balance import bath_heat
 from thermohw.audit.correlation import noise_correlation
 from thermohw.audit.cost import cost_quantities
+from thermohw.audit.driven import audit_drive
 from thermohw.audit.energy import energy_quantities, first_law
 from thermohw.audit.entropy import system_change
 from thermohw.audit.evidence import Evidence
@@ -33,8 +34,10 @@ from thermohw.audit.second_law import entropy_quantities, second_law, second_law
 from thermohw.audit.start import start_states
 from thermohw.audit.twins import twin_quantities
 from thermohw.audit.verdict import Audit, Check, not_applicable
+from thermohw.errors import InputError
 from thermohw.estimate import FEWEST, VIOLATED
-from thermohw.store import one_line
+from thermohw.run.kinds import kind_of
+from thermohw.store import RunReader, one_line, required
 
 __all__ = ["NAMES", "audit"]
 
@@ -69,6 +72,13 @@ def audit(path: str | Path, *, recompute: bool = False) -> Audit:
         InputError: the file lacks what a run needs.
     """
     with one_line(path):  # what a stranger's file says may be anything
+        with RunReader.open(path) as run:
+            parameters = run.parameters
+            if kind_of(parameters) == "program":
+                if recompute:
+                    problem = "recompute is of likelihoods and information: a program has neither"
+                    raise InputError(problem, where=str(path))
+                return audit_drive(run, required(parameters, str(path)))
         return _audit(gather(path), recompute)
 
 

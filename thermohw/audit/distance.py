@@ -151,16 +151,16 @@ def sliced_distance(x: np.ndarray, reference: np.ndarray) -> Distance:
     lines = _directions(d)
     a, b = x @ lines.T, reference @ lines.T
     pooled = np.concatenate([a, b])
-    order = np.argsort(pooled, axis=0)
-    ranked = np.take_along_axis(pooled, order, axis=0)
+    order = np.ascontiguousarray(np.argsort(pooled, axis=0).T)  # a row a line: read in one stride
+    ranked = np.take_along_axis(np.ascontiguousarray(pooled.T), order, axis=1)
     null = np.empty(_EXCHANGES)
     for i in range(_EXCHANGES):
         first = np.zeros(2 * n, dtype=bool)
         first[rng.permutation(2 * n)[:n]] = True
         total = 0.0
-        for j in range(len(lines)):  # a ranked column stays sorted under any choice of half
-            chosen = first[order[:, j]]
-            difference = ranked[chosen, j] - ranked[~chosen, j]
+        for row, places in zip(ranked, order, strict=True):
+            chosen = first[places]  # a ranked row stays sorted under any choice of half
+            difference = row[chosen] - row[~chosen]
             total += float(difference @ difference)
         null[i] = sqrt(total / (n * len(lines)))
     width = sqrt(float(reference.var(0).mean()))

@@ -18,16 +18,24 @@ _WIDTH = 118
 MOST_BATHS = 8
 """Of an array's baths so many are listed one by one where nobody asks for more."""
 
+_HEADS = {
+    "played": (
+        "{file}: {target} on {device}, {process}, {wiring} {control}, {score} score",
+        "{paths} paths, {ticks} {grid} ticks, {dtype}, seed {seed}, start {start}",
+    ),
+    "program": (
+        "{file}: {device}, program {program}",
+        "{paths} paths, {ticks} ticks, stepper {stepper}, seed {seed}, start {start}",
+    ),
+}
+
 _WITH_PREFIX = {"J", "V", "A", "s", "V/s"}
 
 
 def format_audit(audit: Audit, baths: int | None = None) -> str:
     """The whole audit, of the baths the first so many; see the module."""
     run = audit.run
-    head = [
-        "{file}: {target} on {device}, {process}, {wiring} {control}, {score} score".format(**run),
-        "{paths} paths, {ticks} {grid} ticks, {dtype}, seed {seed}, start {start}".format(**run),
-    ]
+    head = [line.format(**run) for line in _HEADS[run.get("kind", "played")]]
     verdict = (
         "every applicable check holds or is explained"
         if audit.holds

@@ -117,10 +117,11 @@ def run(
     ]
     result = run_spec(load_spec(spec, overrides), out, resume=resume)
     _say(result.ledger.text(baths))
-    remark = result.plan.bias.remark
-    notes = [f"{remark}: an audit of many paths calls that violated"] if remark else []
-    for note in [*rounded_notes(result.plan), *notes]:
-        _say(f"note: {note}")
+    if result.plan is not None:
+        remark = result.plan.bias.remark
+        notes = [f"{remark}: an audit of many paths calls that violated"] if remark else []
+        for note in [*rounded_notes(result.plan), *notes]:
+            _say(f"note: {note}")
     _say(f"written to {out}; next: thermohw audit {out}")
 
 

@@ -110,9 +110,8 @@ class Law(NamedTuple):
         x, weight = self.model(voltage), self.drive.divergence_score
         if isinstance(weight, float):
             return self.field.divergence(x) * weight + self.drive.divergence_state
-        affine = self.field.affine if self.drive.units is not None else None
-        if affine is not None:  # one number for all states
-            slope = torch.as_tensor(affine[0], dtype=torch.float64).numpy()
+        if self.field.affine is not None:  # one number for all states
+            slope = torch.as_tensor(self.field.affine[0], dtype=torch.float64).numpy()
             whole = slope if slope.ndim == 2 else slope * np.eye(x.shape[1])
             trace = float(np.sum(np.asarray(weight) * whole.T)) + self.drive.divergence_state
             return x.new_full((len(x),), trace)
@@ -127,7 +126,13 @@ def _times(vectors: torch.Tensor, response: float | NDArray[Any]) -> torch.Tenso
 
 
 def _weighted_divergence(field: Field, x: torch.Tensor, weight: NDArray[Any]) -> torch.Tensor:
-    """tr(W grad s) of every path by one Jacobian-vector product a coordinate, shape (paths,)."""
+    """tr(W grad s) of every path, shape (paths,): the field's own way, else one Jacobian-vector
+    product a coordinate.
+    """
+    if field.symmetric or np.array_equal(weight, weight.T):  # tr(W J) = tr(W^T J) then
+        known = field.weighted_divergence(x, torch.as_tensor(0.5 * (weight + weight.T)))
+        if known is not None:
+            return known
     total = torch.zeros_like(x[:, 0])
     for i, row in enumerate(x.new_tensor(weight)):
         if not weight[i].any():

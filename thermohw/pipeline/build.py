@@ -5,13 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from thermohw.circuit import langevin, load_device, relaxation, require_linear
+from thermohw.circuit import (
+    LinearDevice,
+    QuarticDevice,
+    langevin,
+    load_device,
+    relaxation,
+    require_linear,
+)
 from thermohw.control import Protocol, make_plan
 from thermohw.control.protocol import quantity
 from thermohw.errors import InputError
 from thermohw.intake import finite
 from thermohw.pipeline.terms import require_likelihood
 from thermohw.process import Langevin, process_from_dict
+from thermohw.program import Drive, Program
 from thermohw.run.setting import Setting
 from thermohw.score import Score
 from thermohw.target import lift, target_from_dict
@@ -23,7 +31,7 @@ if TYPE_CHECKING:
     from thermohw.score import Field
     from thermohw.target import Target
 
-__all__ = ["build_setting", "prior_kind"]
+__all__ = ["build_drive", "build_setting", "prior_kind"]
 
 
 def build_setting(spec: Spec, *, checkpoint: Path | None = None, progress: bool = True) -> Setting:
@@ -37,17 +45,54 @@ def build_setting(spec: Spec, *, checkpoint: Path | None = None, progress: bool 
     Raises:
         InputError: naming the key at fault.
     """
+    if spec.tables.protocol is None:
+        problem = "is a [program], which plays no score; this asks for a [protocol]"
+        raise InputError(problem, where=spec.where)
     try:
         return _build(spec, checkpoint, progress)
     except InputError as error:
         raise InputError(str(error), where=spec.where) from error
 
 
+def build_drive(spec: Spec) -> Drive:
+    """The circuit and the program that a SPEC's [program] describes.
+
+    Raises:
+        InputError: naming the key at fault.
+    """
+    table = spec.tables.program
+    assert table is not None
+    device: Any = _device(spec)
+    if not isinstance(device, LinearDevice | QuarticDevice):
+        doors = {"JumpDevice": "th.simulate_jumps", "ActiveDevice": "th.evolve",
+                 "SolverDevice": "th.solve or th.invert"}  # fmt: skip
+        door = doors.get(type(device).__name__, "another function")
+        raise InputError(
+            f"device.name = {device.name!r}: a [program] leads circuits of resistors, capacitors "
+            f"and inductors or of quartic units; this one is played by {door}",
+            where=spec.where,
+        )
+    schedule = {key: [tuple(p) for p in pairs] for key, pairs in table.schedule.items()}
+    return Drive(
+        device,
+        Program(schedule) if schedule else None,  # type: ignore[arg-type]
+        duration=table.duration,
+        ticks=table.ticks,
+        start=table.start,
+        stepper=table.stepper,
+        path_ratio=table.path_ratio,
+    )
+
+
+def _device(spec: Spec) -> Any:
+    given = spec.tables.device
+    return load_device(str(given["name"]), {k: v for k, v in given.items() if k != "name"} or None)
+
+
 def _build(spec: Spec, checkpoint: Path | None, progress: bool) -> Setting:
     tables = spec.tables
-    device = load_device(
-        str(tables.device["name"]), {k: v for k, v in tables.device.items() if k != "name"} or None
-    )
+    assert tables.protocol is not None
+    device = _device(spec)
     require_linear(device, "device.name")
     target = target_from_dict(tables.target)
     process = _process(tables.process, device, tables.protocol)

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from thermohw.errors import InputError, StoreError
 from thermohw.intake import parse_json
-from thermohw.pipeline.build import build_setting, prior_kind
-from thermohw.pipeline.simulate import Run, simulate
+from thermohw.pipeline.build import build_drive, build_setting, prior_kind
+from thermohw.pipeline.record import Run
+from thermohw.pipeline.simulate import simulate
 from thermohw.store import RunReader, check_new, content_hash
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ def run_spec(spec: Spec, out: str | Path, *, resume: bool = False, progress: boo
         _require_same(out, spec)
     else:
         check_new(out)
+    if spec.kind == "program":
+        return _run_program(spec, out, resume=resume, progress=progress)
     checkpoint = out.with_name(out.name + ".training")
     if not resume and os.path.lexists(checkpoint):
         raise InputError(
@@ -90,6 +93,26 @@ def run_spec(spec: Spec, out: str | Path, *, resume: bool = False, progress: boo
     if trains:
         checkpoint.unlink(missing_ok=True)
     return run
+
+
+def _run_program(spec: Spec, out: Path, *, resume: bool, progress: bool) -> Run:
+    tables = spec.tables
+    try:
+        return simulate(
+            build_drive(spec),
+            paths=tables.simulate.paths,
+            seed=tables.simulate.seed,
+            store=out,
+            every=tables.store.every,
+            spec=spec.canonical,
+            parameters={"source": spec.text},
+            resume=resume,
+            progress=progress,
+        )
+    except StoreError:
+        raise
+    except InputError as error:
+        raise InputError(str(error), where=spec.where) from error
 
 
 def _require_same(out: Path, spec: Spec) -> None:

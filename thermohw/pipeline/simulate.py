@@ -11,7 +11,6 @@ import json
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,10 +18,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from thermohw.control import Protocol
 from thermohw.errors import InputError, StoreError
+from thermohw.pipeline.driven import simulate_drive
+from thermohw.pipeline.record import Run
 from thermohw.pipeline.summary import LedgerSummary
 from thermohw.pipeline.terms import likelihood_tree
 from thermohw.pipeline.twins import twin_tree
+from thermohw.program import Drive
 from thermohw.run import play_into_file, play_into_memory
 from thermohw.run.setting import Setting, describe
 from thermohw.store import check_new
@@ -30,33 +33,13 @@ from thermohw.target import lift
 from thermohw.worlds.played import ENERGIES, PlayedWorld, build_engine, run_facts
 
 if TYPE_CHECKING:
-    from thermohw.control import Plan, Protocol
     from thermohw.target import Target
 
-__all__ = ["Run", "simulate"]
-
-
-@dataclass(frozen=True, eq=False)
-class Run:
-    """A finished run.
-
-    Attributes:
-        setting: what was run.
-        channels: per-path values by channel name, SI; empty for a stored run (read the file).
-        ledger: means and standard errors, in joules and k T.
-        path: the run file, or None.
-        plan: the protocol worked out.
-    """
-
-    setting: Setting
-    channels: dict[str, np.ndarray]
-    ledger: LedgerSummary
-    path: Path | None
-    plan: Plan = field(repr=False)
+__all__ = ["simulate"]
 
 
 def simulate(
-    protocol: Protocol,
+    protocol: Protocol | Drive,
     *,
     paths: int,
     seed: int = 0,
@@ -77,10 +60,11 @@ def simulate(
     resume: bool = False,
     progress: bool = True,
 ) -> Run:
-    """Run a protocol.
+    """Run a protocol, or lead a circuit through a program.
 
     Args:
-        protocol: what to play.
+        protocol: what to play; a `Drive` knows of the arguments below paths, seed, store, every,
+            spec, parameters, resume and progress.
         paths: number of samples to generate.
         seed: of the noise streams; a path's noise depends on it and on the path's index only.
         store: run file to write; None keeps the ledger in memory.
@@ -108,6 +92,19 @@ def simulate(
         InputError: a setting is refused, the path exists, the disk is too small, or the run
             diverges.
     """
+    if isinstance(protocol, Drive):
+        return simulate_drive(
+            protocol,
+            paths=_positive(paths),
+            seed=seed,
+            store=store,
+            every=every,
+            spec=spec,
+            parameters=parameters,
+            resume=resume,
+            progress=progress,
+        )
+    _require_protocol(protocol)
     if paths < 1:
         raise InputError(
             f"paths = {paths}: expected a positive whole number", where="simulate.paths"
@@ -170,6 +167,33 @@ def simulate(
         except (InputError, FloatingPointError):
             path.unlink(missing_ok=True)
             raise
+
+
+def _require_protocol(given: Any) -> None:
+    """Say which door is the right one."""
+    if isinstance(given, Protocol):
+        return
+    kind = type(given).__name__
+    doors = {
+        "LinearDevice": "th.Protocol(device, process, score, ...) or th.Drive(device, ...)",
+        "QuarticDevice": "th.Drive(device, ...)",
+        "JumpDevice": "th.simulate_jumps(device, ...)",
+        "ActiveDevice": "th.evolve(device, ...)",
+        "SolverDevice": "th.solve(device, ...)",
+        "Spec": "th.run_spec(spec, 'run.h5')",
+    }
+    hint = f"; for a {kind}: {doors[kind]}" if kind in doors else ""
+    raise InputError(
+        f"a {kind} cannot be simulated: expected a th.Protocol or a th.Drive{hint}",
+        where="simulate",
+    )
+
+
+def _positive(paths: Any) -> int:
+    if isinstance(paths, bool) or not isinstance(paths, int) or paths < 1:
+        problem = f"paths = {paths!r}: expected a positive whole number"
+        raise InputError(problem, where="simulate.paths")
+    return paths
 
 
 @contextmanager

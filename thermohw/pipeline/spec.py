@@ -1,9 +1,11 @@
 """The run SPEC: a TOML file that says everything about one run.
 
-Tables: device, target, process, score, protocol, simulate, likelihood, store (and sweep, which
-    belongs to sweeps). Tables that
-describe objects with their own constructors (device, target, process) are checked by those; the
-rest is checked here. Whatever is wrong is one line: file, key, value, what was expected. A resolved
+One table says of which kind the run is: [protocol], a score plays a circuit, with target, process,
+score, likelihood and audit beside it, or [program], a circuit is led through schedules of its
+parameters or left alone. Tables of both: device, simulate, store (and sweep, which belongs to
+sweeps). Tables that describe objects with their own constructors (device, target, process, the
+schedules of a program) are checked by those; the rest is checked here. Whatever is wrong is one
+line: file, key, value, what was expected. A resolved
 spec has one canonical text, whose hash tells whether an unfinished run may be resumed.
 """
 
@@ -15,20 +17,23 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from thermohw.errors import InputError
 from thermohw.intake import MOST_SPEC, parse_toml, read_text
 from thermohw.pipeline.imperfections import ImperfectionKeys, Quantity
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 __all__ = ["FORMAT", "Spec", "load_spec", "read_spec", "spec_names"]
 
 FORMAT = "thermohw-run/1"
+
+_KINDS = ("protocol", "program")
+_OF_SCORES = ("target", "process", "score", "likelihood", "audit")
 
 Count = Annotated[int, Field(strict=True, ge=1)]
 Natural = Annotated[int, Field(strict=True, ge=0)]
@@ -75,6 +80,31 @@ class ProtocolTable(ImperfectionKeys):
     filter: str = "none"
 
 
+class ProgramTable(_Table):
+    """[program]; schedules and times are checked by `Program` and `Drive`."""
+
+    schedule: dict[str, list[tuple[str, str]]] = {}
+    duration: str | None = None
+    ticks: Count | None = None
+    start: Literal["auto", "equilibrium", "steady", "zero"] = "auto"
+    stepper: str | None = None
+    path_ratio: bool = False
+
+    @field_validator("schedule", mode="before")
+    @classmethod
+    def _flat(cls, value: Any) -> Any:
+        """n0.capacitance without quotes is a table in TOML."""
+        return dict(_dotted(value)) if isinstance(value, dict) else value
+
+
+def _dotted(tree: dict[str, Any], place: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            yield from _dotted(value, f"{place}{name}.")
+        else:
+            yield place + name, value
+
+
 class SimulateTable(_Table):
     """[simulate]."""
 
@@ -111,10 +141,11 @@ class SpecTable(_Table):
 
     format: Literal["thermohw-run/1"]
     device: dict[str, Any]
-    target: dict[str, Any]
-    process: dict[str, Any]
+    target: dict[str, Any] = {}
+    process: dict[str, Any] = {}
     score: ScoreTable = ScoreTable()
-    protocol: ProtocolTable
+    protocol: ProtocolTable | None = None
+    program: ProgramTable | None = None
     simulate: SimulateTable = SimulateTable()
     likelihood: LikelihoodTable = LikelihoodTable()
     store: StoreTable = StoreTable()
@@ -137,6 +168,11 @@ class Spec:
     where: str
 
     @property
+    def kind(self) -> str:
+        """The table that says of which kind the run is: "protocol" or "program"."""
+        return "protocol" if self.tables.program is None else "program"
+
+    @property
     def canonical(self) -> str:
         """One text for one meaning: sorted JSON of everything that is set or defaulted.
 
@@ -146,6 +182,8 @@ class Spec:
         tables = self.tables.model_dump(mode="json")
         if self.tables.audit == AuditTable():
             del tables["audit"]
+        other = {"protocol": ("program",), "program": ("protocol", *_OF_SCORES)}[self.kind]
+        tables = {name: table for name, table in tables.items() if name not in other}
         return json.dumps(tables, sort_keys=True, indent=1)
 
 
@@ -259,19 +297,45 @@ def _take_out(raw: dict[str, Any], table: str, rest: str) -> bool:
 
 def _keys(table: str) -> list[str]:
     """Keys that a table of fixed shape may have."""
-    shape = SpecTable.model_fields[table].annotation if table in SpecTable.model_fields else None
+    if table not in SpecTable.model_fields:
+        return []
+    shape = _model(SpecTable.model_fields[table].annotation)
     return list(getattr(shape, "model_fields", ()))
+
+
+def _model(annotation: Any) -> Any:
+    """A table that may be missing is annotated as one or None."""
+    kinds = [kind for kind in get_args(annotation) if hasattr(kind, "model_fields")]
+    return kinds[0] if kinds else annotation
 
 
 def _require_tables(raw: dict[str, Any], where: str) -> None:
     if raw.get("format") != FORMAT:
         raise InputError(f"format = {raw.get('format')!r}: expected {FORMAT!r}", where=where)
-    for name in ("device", "target", "process", "protocol"):
+    there = [kind for kind in _KINDS if kind in raw]
+    if len(there) > 1:
+        both = " and ".join(f"[{kind}]" for kind in there)
+        raise InputError(f"{both} describe runs of different kinds: leave one out", where=where)
+    if there == ["program"]:
+        extra = [name for name in _OF_SCORES if name in raw]
+        if extra:
+            problem = f"[{extra[0]}] belongs to [protocol]: a [program] plays no score"
+            raise InputError(problem, where=where)
+        needed: tuple[str, ...] = ("device", "program")
+    else:
+        needed = ("device", "target", "process", "protocol")
+    for name in needed:
         if not isinstance(raw.get(name), dict):
-            raise InputError(f"the table [{name}] is missing", where=where)
+            hint = "" if there or name != "protocol" else ", and so is [program]"
+            raise InputError(f"the table [{name}] is missing{hint}", where=where)
     for name, key in (("device", "name"), ("target", "kind"), ("process", "kind")):
-        if key not in raw[name]:
+        if name in needed and key not in raw[name]:
             raise InputError(f"{name}.{key} is missing", where=where)
+    simulate = raw.get("simulate")
+    if "program" in needed and isinstance(simulate, dict) and "dtype" in simulate:
+        raise InputError("simulate.dtype: a [program] is played in float64", where=where)
+    if "program" in needed and isinstance(simulate, dict) and "start" in simulate:
+        raise InputError("simulate.start: of a [program] it is program.start", where=where)
 
 
 def _first(error: ValidationError) -> str:
@@ -297,5 +361,5 @@ def _first(error: ValidationError) -> str:
 def _fields(path: list[str]) -> list[str]:
     model: Any = SpecTable
     for part in path:
-        model = model.model_fields[part].annotation
+        model = _model(model.model_fields[part].annotation)
     return list(model.model_fields)

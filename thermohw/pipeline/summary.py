@@ -47,7 +47,10 @@ class LedgerSummary:
         table["heat.total"] = sum(table.values())  # type: ignore[assignment]
         table.update({name: channels[name] for name in channels if name.startswith("work.")})
         table["energy.change"] = channels["energy.end"] - channels["energy.start"]
-        table["first_law.residual"] = channels["first_law.residual"]
+        work = [values for name, values in channels.items() if name.startswith("work.")]
+        table["first_law.residual"] = channels.get(
+            "first_law.residual", table["energy.change"] - sum(work) + table["heat.total"]
+        )
         rows = {name: Estimate.from_paths(values) for name, values in table.items()}
         baths = dict(zip(heat, map(float, bath_energies), strict=True))
         return cls(rows, energy, baths, len(table["energy.change"]))

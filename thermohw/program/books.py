@@ -17,7 +17,19 @@ if TYPE_CHECKING:
     from thermohw.program.board import Board
     from thermohw.program.schedule import Program
 
-__all__ = ["Driven", "log_partition_change"]
+__all__ = ["Driven", "accounts_of", "log_partition_change"]
+
+
+def accounts_of(
+    device: LinearDevice | QuarticDevice, keys: tuple[str, ...], found: dict[str, NDArray[Any]]
+) -> dict[str, NDArray[Any]]:
+    """Accounts in joule of what `Play.tile` gave; `keys` are those of the program."""
+    unit = device.scale.energy
+    accounts = {f"heat.{b}": found["heat"][:, k] * unit for k, b in enumerate(device.elements)}
+    accounts |= {f"work.{key}": found["work"][:, p] * unit for p, key in enumerate(keys)}
+    accounts |= {f"energy.{end}": found[f"energy_{end}"] * unit for end in ("start", "end")}
+    accounts["medium"] = found["medium_entropy"]
+    return accounts
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,11 +153,7 @@ class Driven:
     ) -> Driven:
         """What `Play.tile` gave, thermal units to SI."""
         unit, (first, last) = device.scale.energy, facts["ends"]
-        keys = () if program is None else program.keys
-        accounts = {f"heat.{b}": found["heat"][:, k] * unit for k, b in enumerate(device.elements)}
-        accounts |= {f"work.{key}": found["work"][:, p] * unit for p, key in enumerate(keys)}
-        accounts |= {f"energy.{end}": found[f"energy_{end}"] * unit for end in ("start", "end")}
-        accounts["medium"] = found["medium_entropy"]
+        accounts = accounts_of(device, () if program is None else program.keys, found)
         return cls(
             device=device,
             program=program,

@@ -29,9 +29,10 @@ if TYPE_CHECKING:
     from thermohw.program.board import Board
     from thermohw.program.schedule import Program
 
-__all__ = ["Drive", "Prepared", "drive"]
+__all__ = ["GROUP", "Drive", "Prepared", "drive"]
 
-_TILE = 4 * BLOCK
+GROUP = 4 * BLOCK
+"""Paths that are played together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +61,9 @@ class Drive:
     stepper: str | None = None
     path_ratio: bool = False
 
-    def prepare(self, paths: int, frames: int = 0) -> Prepared:
-        """Work it out for so many paths, with so many snapshots beside the start, evenly spaced.
+    def prepare(self, paths: int, *, frames: int = 0, every: int = 0) -> Prepared:
+        """Work it out for so many paths, with so many snapshots beside the start, evenly spaced, or
+        with one every so many ticks and at the end.
 
         Raises:
             InputError: a parameter the device lacks, a start that does not exist, a tick too coarse
@@ -86,7 +88,11 @@ class Drive:
         first = base if knobs is None else knobs.board(knobs.program.first)
         last = base if knobs is None else knobs.board(knobs.program.last)
         law, kind = start_law(device, first, self.start, paths)
-        kept = np.unique(np.linspace(0, len(grid) - 1, frames + 1).astype(int)) if frames else None
+        ticks, kept = len(grid) - 1, None
+        if frames:
+            kept = np.unique(np.linspace(0, ticks, frames + 1).astype(int))
+        elif every:
+            kept = np.unique(np.append(np.arange(0, ticks + 1, every), ticks))
         play = Play(device, knobs, first, last, grid, middles, stepper, self.path_ratio, kept)
         return Prepared(play, law, kind, grid, kept, (first, last))
 
@@ -160,13 +166,12 @@ def drive(
     for name, value in (("seed", seed), ("frames", frames)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
             raise InputError(f"{name}: {value!r}; expected an integer, 0 or more")
-    made = Drive(device, program, duration, ticks, start, stepper, path_ratio).prepare(
-        paths, frames
-    )
+    asked = Drive(device, program, duration, ticks, start, stepper, path_ratio)
+    made = asked.prepare(paths, frames=frames)
     played = [
         made.tile(seed, range(head // BLOCK, (head + count - 1) // BLOCK + 1), head, count)
-        for head in range(0, paths, _TILE)
-        for count in (min(_TILE, paths - head),)
+        for head in range(0, paths, GROUP)
+        for count in (min(GROUP, paths - head),)
     ]
     return Driven.from_tiles(
         device=device,

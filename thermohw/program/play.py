@@ -82,7 +82,7 @@ class Play:
             corners = [knobs.board(values) for values in knobs.program.corners()]
             self.one = self.one and all(board.temperature is not None for board in corners)
 
-    def _stages(self) -> Iterator[tuple[list[tuple[int, Landscape]], Board]]:
+    def stages(self) -> Iterator[tuple[list[tuple[int, Landscape]], Board]]:
         """(energies after each parameter's jump, the board of the tick), one a tick and the last.
 
         Worked out anew for every tile: matrices of every tick at once would grow with the ticks.
@@ -116,7 +116,7 @@ class Play:
         entropy, exponent, ratio = (torch.zeros(count, dtype=torch.float64) for _ in range(3))
         found = {"start": z.clone(), "energy_start": board.landscape.energy(z)}
         snapshots = [self._seen(board, z)] if self.kept else []
-        for n, (jumps, following) in enumerate(self._stages()):
+        for n, (jumps, following) in enumerate(self.stages()):
             if following is not board:
                 self._jump(z, board, following, jumps, work, exponent)
                 board = following
@@ -150,9 +150,12 @@ class Play:
             found["series"] = torch.stack(snapshots, 1)
         return found
 
+    def seen(self, board: Board, z: NDArray[Any]) -> NDArray[Any]:
+        """What a person reads off states (..., n): see `program.start.efforts_of`."""
+        return efforts_of(self.device, board, z)
+
     def _seen(self, board: Board, z: torch.Tensor) -> torch.Tensor:
-        """What a person reads off."""
-        return torch.from_numpy(efforts_of(self.device, board, z.numpy().copy()))
+        return torch.from_numpy(self.seen(board, z.numpy().copy()))
 
     def _jump(
         self,

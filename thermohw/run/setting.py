@@ -12,26 +12,26 @@ import json
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from thermohw.circuit import LinearDevice, build_device
 from thermohw.control import Protocol
-from thermohw.datasheet import read_datasheet
 from thermohw.errors import InputError
 from thermohw.intake import parse_json
 from thermohw.process import process_from_dict
 from thermohw.target.registry import stored_target
+from thermohw.worlds.devices import describe_device, rebuild_device
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from thermohw.circuit import LinearDevice
     from thermohw.process import Process
     from thermohw.score import Score
     from thermohw.target import Target
 
-__all__ = ["Setting", "describe", "rebuild"]
+__all__ = ["UNREADABLE", "Setting", "describe", "rebuild"]
 
 _OBJECTS = ("device", "process", "score")
 # What values of a wrong kind or size raise in those who expect right ones.
-_UNREADABLE = (TypeError, ValueError, ArithmeticError, AttributeError, LookupError, AssertionError,
+UNREADABLE = (TypeError, ValueError, ArithmeticError, AttributeError, LookupError, AssertionError,
                RecursionError)  # fmt: skip
 
 
@@ -75,20 +75,13 @@ class Setting:
 
 def describe(setting: Setting) -> dict[str, Any]:
     """The setting as a tree of texts, numbers, bytes and arrays, for /parameters."""
-    protocol, sheet = setting.protocol, setting.device.datasheet
-    if sheet is None:
-        raise InputError("only devices loaded from a datasheet can be stored", where="store")
+    protocol, sheet = setting.protocol, describe_device(setting.device)
     settings = {
         f.name: getattr(protocol, f.name) for f in fields(protocol) if f.name not in _OBJECTS
     }
     base = getattr(setting.score, "base", setting.score)
     tree: dict[str, Any] = {
-        "datasheet": {
-            "text": sheet.text,
-            "name": sheet.name,
-            "overrides": json.dumps(sheet.overrides, sort_keys=True),
-            "content_hash": sheet.content_hash,
-        },
+        "datasheet": sheet,
         "process": json.dumps(setting.process.to_dict()),
         "protocol": json.dumps(settings),
         "score": {"kind": setting.kind, "scale": setting.scale},
@@ -121,7 +114,7 @@ def rebuild(parameters: Mapping[str, Any], *, where: str = "") -> Setting:
         InputError: something the run needs is missing from the file.
     """
     try:
-        device = _device(parameters["datasheet"])
+        device: Any = rebuild_device(parameters["datasheet"])
         process = process_from_dict(parse_json(parameters["process"], "process"))
         target = _target(parameters["target"]) if "target" in parameters else None
         scale = float(parameters["score"]["scale"])
@@ -133,15 +126,10 @@ def rebuild(parameters: Mapping[str, Any], *, where: str = "") -> Setting:
         raise InputError(problem, where=where) from error
     except InputError as error:
         raise InputError(f"holds settings that are refused ({error})", where=where) from error
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         problem = f"holds settings that cannot be read ({reason}): it is damaged or too new"
         raise InputError(problem, where=where) from error
-
-
-def _device(stored: Mapping[str, Any]) -> LinearDevice:
-    overrides = parse_json(stored["overrides"], "overrides") or None
-    return build_device(read_datasheet(stored["text"], stored["name"], overrides))
 
 
 def _score(stored: Mapping[str, Any], process: Process, target: Target | None) -> Score:

@@ -39,9 +39,11 @@ class Field(ABC):
 
     Attributes:
         affine: (slope, offset) when s(x) = slope x + offset, else None.
+        symmetric: the Jacobian of the field is symmetric, as that of every gradient is.
     """
 
     affine: Affine | None = None
+    symmetric: bool = False
 
     @abstractmethod
     def __call__(self, x: Tensor) -> Tensor:
@@ -160,7 +162,7 @@ class _ScaledField(Field):
     """A field times a number."""
 
     def __init__(self, field: Field, factor: float) -> None:
-        self._field, self._factor = field, factor
+        self._field, self._factor, self.symmetric = field, factor, field.symmetric
         if field.affine is not None:
             slope, offset = field.affine
             self.affine = slope * factor, offset * factor

@@ -2,7 +2,8 @@ r"""Score fields of Gaussian mixtures at one time, each written for what it cost
 
 With posterior weights r_k(x) proportional to w_k N(x; m_k, C_k) and y_k = C_k^-1 (m_k - x),
 
-    s = sum_k r_k y_k,         div s = sum_k r_k (|y_k|^2 - tr C_k^-1) - |s|^2.
+    s = sum_k r_k y_k,         div s = sum_k r_k (|y_k|^2 - tr C_k^-1) - |s|^2,
+    tr(W grad s) = sum_k r_k ((y_k - s)^T W (y_k - s) - tr(W C_k^-1)).
 
 - `GaussianField`: K = 1. Affine: one fused operation.
 - `PairField`: d = 1, K = 2. One logistic function of x; a tile of states needs 4 operations, 6 when
@@ -44,6 +45,8 @@ def mixture_field(law: MixtureLaw) -> Field:
 class GaussianField(Field):
     """s = C^-1 (m - x), with the cheapest form of C^-1: a float, a vector or a matrix."""
 
+    symmetric = True
+
     def __init__(self, law: MixtureLaw) -> None:
         spread, mean = law.spread[0], law.means[0]
         slope = -1.0 / spread if law.diagonal else -np.linalg.inv(spread)
@@ -53,7 +56,8 @@ class GaussianField(Field):
         self._float = float(slope[0]) if law.diagonal and np.ptp(slope) == 0.0 else None
         self._centred = self._float is not None and not offset.any()
         constant = float(offset[0]) if np.ptp(offset) == 0.0 else torch.as_tensor(offset)
-        self.affine = torch.as_tensor(slope) if self._float is None else self._float, constant
+        self._slope = torch.as_tensor(slope)
+        self.affine = self._slope if self._float is None else self._float, constant
         self._constants = Constants(constant, slope if self._float is None else self._float)
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -69,12 +73,20 @@ class GaussianField(Field):
         """Score (paths, dim) and exact divergence (paths,)."""
         return self(x), x.new_full((len(x),), self._trace)
 
+    def weighted_divergence(self, x: Tensor, weight: Tensor) -> Tensor:
+        """tr(W grad s) of one W (dim, dim), the same for all states, shape (paths,)."""
+        slope, weight = self._slope, weight.double().cpu()
+        trace = (weight * slope).sum() if self._matrix else (weight.diagonal() * slope).sum()
+        return x.new_full((len(x),), float(trace))
+
 
 class PairField(Field):
     r"""Two components on a line: s = y_2 + r (y_1 - y_2), r = 1/(1 + e^-L), L the log odds.
 
     L = c + b x + a x^2,     ds/dx = -1/v_2 + r (1/v_2 - 1/v_1) + r (1 - r) (y_1 - y_2)^2
     """
+
+    symmetric = True
 
     def __init__(self, law: MixtureLaw) -> None:
         m, v = law.means[:, 0], law.spread.reshape(2)
@@ -116,9 +128,15 @@ class PairField(Field):
         slope = torch.add(base, r, alpha=self._gap).addcmul_(spread, difference.square())
         return y.addcmul_(r, difference), slope[:, 0]
 
+    def weighted_divergence(self, x: Tensor, weight: Tensor) -> Tensor:
+        """W ds/dx of one W (1, 1), shape (paths,)."""
+        return self.divergence(x) * weight.to(x)[0, 0]
+
 
 class SharedField(Field):
     """Components of one covariance C around their common mean m."""
+
+    symmetric = True
 
     def __init__(self, law: MixtureLaw) -> None:
         spread, centre = law.spread[0], law.mean
@@ -150,9 +168,20 @@ class SharedField(Field):
         divergence = (r @ self._constants.like(x)[4]).sub_(pull.square().sum(1)).add_(self._trace)
         return linear.add_(pull), divergence
 
+    def weighted_divergence(self, x: Tensor, weight: Tensor) -> Tensor:
+        """tr(W grad s) of one W (dim, dim), shape (paths,)."""
+        r, pull, _ = self._parts(x)
+        _, _, pulls, slope, _ = self._constants.like(x)
+        weight = weight.to(x)
+        trace = (weight.diagonal() * slope).sum() if self._diagonal else (weight * slope).sum()
+        squares = (pulls @ weight).mul_(pulls).sum(1)  # bounded, so little cancels below
+        return (r @ squares).sub_((pull @ weight).mul_(pull).sum(1)).add_(trace)
+
 
 class GeneralField(Field):
     """Any mixture, component by component; W_k whitens, C_k^-1 = W_k^T W_k."""
+
+    symmetric = True
 
     def __init__(self, law: MixtureLaw) -> None:
         self._diagonal = law.diagonal
@@ -206,3 +235,19 @@ class GeneralField(Field):
             score.addcmul_(r[k, :, None], pull)
             divergence.addcmul_(r[k], pull.square().sum(1).sub_(self._components[k][2]))
         return score, divergence.sub_(score.square().sum(1))
+
+    def weighted_divergence(self, x: Tensor, weight: Tensor) -> Tensor:
+        """tr(W grad s) of one W (dim, dim), shape (paths,)."""
+        logits, whitened = self._parts(x)
+        r, weight = torch.softmax(logits, dim=0), weight.to(x)
+        pulls = [self._pull(k, z) for k, z in enumerate(whitened)]
+        score, trace = torch.zeros_like(x), x.new_zeros(len(x))
+        for k, pull in enumerate(pulls):
+            score.addcmul_(r[k, :, None], pull)
+        for k, pull in enumerate(pulls):
+            whiten = self._components[k][0].like(x)[1]
+            rows = weight.diagonal() * whiten if self._diagonal else whiten @ weight
+            centred = pull.sub_(score)  # where one component is alone, nothing is left to cancel
+            square = (centred @ weight).mul_(centred).sum(1)
+            trace.addcmul_(r[k], square.sub_((rows * whiten).sum()))
+        return trace

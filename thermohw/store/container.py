@@ -36,7 +36,7 @@ from thermohw.store.checksums import DIGEST, RECORD, filled, record, shapes
 from thermohw.store.dimensions import attach, make_placeholder
 from thermohw.store.layout import Layout
 from thermohw.store.manifest import ORIGIN, manifest
-from thermohw.store.opening import FORMAT, FileId, file_id, new_file
+from thermohw.store.opening import FORMAT, FORMAT_OF_KINDS, FileId, file_id, new_file
 from thermohw.store.parameters import tree_bytes, write_tree
 from thermohw.store.provenance import provenance, version_of
 
@@ -82,7 +82,7 @@ def build(
     file: h5py.File, layout: Layout, parameters: Mapping[str, Any], *, author: str = "unknown"
 ) -> None:
     """Writes everything that does not depend on the run and allocates everything that does."""
-    _h5md(file, author)
+    _h5md(file, author, FORMAT_OF_KINDS if "kind" in parameters else FORMAT)
     make_placeholder(file, "path", layout.paths)
     for name, labels in layout.axes.items():
         scale = file.create_dataset(name, data=np.array(labels, object), dtype=h5py.string_dtype())
@@ -170,14 +170,11 @@ def _checksums(file: h5py.File, layout: Layout) -> None:
     file["provenance"].attrs["manifest"] = manifest(file, groups=ORIGIN)
 
 
-def _h5md(file: h5py.File, author: str) -> None:
+def _h5md(file: h5py.File, author: str, version: tuple[int, int]) -> None:
     # H5MD 1.1 wants scalar fixed-length strings here, which is what numpy bytes become.
-    for place, version in (
-        ("h5md", H5MD),
-        ("h5md/modules/units", (1, 0)),
-        ("h5md/modules/thermohw", FORMAT),
-    ):
-        file.require_group(place).attrs["version"] = np.array(version, "<i4")
+    versions = {"h5md": H5MD, "h5md/modules/units": (1, 0), "h5md/modules/thermohw": version}
+    for place, numbers in versions.items():
+        file.require_group(place).attrs["version"] = np.array(numbers, "<i4")
     file["h5md/modules/units"].attrs["system"] = np.bytes_("SI")
     file.create_group("h5md/author").attrs["name"] = _fixed(author)
     creator = file.create_group("h5md/creator")

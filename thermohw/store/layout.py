@@ -34,9 +34,11 @@ from thermohw.errors import StoreError
 from thermohw.intake import parse_json
 from thermohw.store.trust import MOST_OBJECTS
 
-__all__ = ["CHUNK_BYTES", "Channel", "Layout", "Result", "Unit", "time_block"]
+__all__ = ["CHUNK_BYTES", "MOST_FRAMES", "Channel", "Layout", "Result", "Unit", "time_block"]
 
 CHUNK_BYTES = 4 * 2**20
+MOST_FRAMES = 1_000_001
+"""Saved frames of a run: its start, and the end of every tick of as many as there may be."""
 _NAME = re.compile(r"[A-Za-z_][\w.+,|\[\]-]*", re.ASCII)
 _RESERVED = {"path", "time", "step", "value"}
 
@@ -261,6 +263,10 @@ class Layout:
         if count > MOST_OBJECTS:
             raise StoreError(
                 f"its layout lists {count} channels; a file has {MOST_OBJECTS} at most"
+            )
+        if len(fields["steps"]) > MOST_FRAMES:
+            raise StoreError(
+                f"its layout lists {len(fields['steps'])} frames; a run has {MOST_FRAMES} at most"
             )
         for kind in ("series", "ledger"):
             fields[kind] = tuple(Channel(**entry) for entry in fields[kind])

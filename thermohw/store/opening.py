@@ -51,7 +51,9 @@ __all__ = [
     "read_layout",
 ]
 
-FORMAT = (1, 1)  # [major, minor]: readers refuse another major; checksums since 1.1
+# [major, minor]: readers refuse a major they do not know; checksums since 1.1. Runs without a score
+# have a major of their own, since readers of 1.x would take them for damaged.
+FORMAT, FORMAT_OF_KINDS = (1, 1), (2, 0)
 FileId = tuple[int, int]
 _BUSY = "is in use by another process: wait, or stop it and continue with --resume"
 _OURS = "is being written by this process already: close the writer that has it first"
@@ -99,9 +101,10 @@ def open_file(path: Path, mode: str, *, ours: FileId | None = None, **options: A
             _writing[file_id(file.id.get_vfd_handle())] = file
         with one_line(path):
             major, minor = _version(file)
-            if major != FORMAT[0]:
+            if major not in (FORMAT[0], FORMAT_OF_KINDS[0]):
                 raise StoreError(
-                    f"has format {major}.{minor}, this thermohw reads {FORMAT[0]}.x: upgrade it",
+                    f"has format {major}.{minor}, this thermohw reads {FORMAT[0]}.x and "
+                    f"{FORMAT_OF_KINDS[0]}.x: upgrade it",
                     where=where,
                 )
     except BaseException:
@@ -161,12 +164,12 @@ def checked(file: h5py.File) -> bool:
     Raises:
         StoreError: it lacks them, or is of format 1.0 and has some: then its version was changed.
     """
-    minor, there = _version(file)[1], "checksums" in file
-    if (minor != 0) != there:
+    (major, minor), there = _version(file), "checksums" in file
+    if ((major, minor) != (1, 0)) != there:
         what = "carries" if there else "lacks"
         raise StoreError(
-            f"{what} checksums although it says format 1.{minor}: changed or damaged after it was "
-            "written; copy it again or run anew",
+            f"{what} checksums although it says format {major}.{minor}: changed or damaged after "
+            "it was written; copy it again or run anew",
             where=file.filename,
         )
     return there

@@ -25,18 +25,20 @@ from thermohw.store.dimensions import attach, is_placeholder
 
 __all__ = ["content_hash", "read_tree", "required", "tree_bytes", "wrong_hashes", "write_tree"]
 
-# What the parameters of a thermohw run MUST hold (docs/format.md), and of which type.
+# What the parameters of a thermohw run MUST hold (docs/format.md), and of which type: of every
+# kind, and of each. A file without a kind is a score's.
 REQUIRED: dict[str, type] = {
     "spec": str,
     "simulate": str,
-    "process": str,
-    "protocol": str,
     "datasheet/text": str,
     "datasheet/name": str,
     "datasheet/overrides": str,
     "datasheet/content_hash": str,
-    "score/kind": str,
-    "score/scale": float,
+}
+PLAYED = "played"
+REQUIRED_OF: dict[str, dict[str, type]] = {
+    PLAYED: {"process": str, "protocol": str, "score/kind": str, "score/scale": float},
+    "program": {"kind": str, "program": str, "units/energy": float, "baths/energy": np.ndarray},
 }
 
 Leaf = str | int | float | bool | bytes | np.ndarray
@@ -81,7 +83,14 @@ def required(tree: dict[str, Any], where: str) -> dict[str, Any]:
         StoreError: something is missing or of another type; the message names it.
     """
     problems = []
-    for place, kind in REQUIRED.items():
+    world = tree.get("kind", PLAYED)
+    if not isinstance(world, str) or world not in REQUIRED_OF:
+        raise StoreError(
+            f"holds a run of kind {str(world)[:40]!r}; this thermohw knows "
+            f"{', '.join(REQUIRED_OF)}: upgrade it, or the file was changed",
+            where=where,
+        )
+    for place, kind in (REQUIRED | REQUIRED_OF[world]).items():
         found: Any = tree
         for name in place.split("/"):
             found = found.get(name) if isinstance(found, Mapping) else None

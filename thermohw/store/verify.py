@@ -3,14 +3,16 @@
 `verify` compares a run file with its own promises: every number that counts with its checksum, the
 format version, every text, blob and array of the parameters with its sha256, every dataset with the
 layout, the committed counter with the number of units, the resume state with its hash, and every
-committed number with being finite. It reads one unit at a time, so a file of any size needs a few
-MB of memory. It returns what it found, an empty list for a file in order; a file that cannot be
+committed number with being finite. It reads a few MB at a time, so a file of any size needs no
+more memory. It returns what it found, an empty list for a file in order; a file that cannot be
 read, or of which a checksum says that it was changed, raises.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain, product
+from math import prod
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +21,7 @@ import numpy as np
 
 from thermohw.errors import StoreError
 from thermohw.store.container import H5MD, expected
-from thermohw.store.layout import Channel
+from thermohw.store.layout import CHUNK_BYTES, Channel
 from thermohw.store.opening import dataset, one_line
 from thermohw.store.parameters import wrong_hashes
 from thermohw.store.reader import RunReader
@@ -54,12 +56,14 @@ def _checksums(run: RunReader) -> None:
     """Every unit, path group and result; the manifest and the counters were checked on opening."""
     layout, units = run.layout, min(run.committed, run.layout.units)
     counts = {"series": range(units), "ledger": range(units // layout.blocks)}
-    places = [
-        (kind, c.name, n) for kind in counts for c in getattr(layout, kind) for n in counts[kind]
-    ]
-    places += [("results", name, 0) for name in run.result_names]
+    names = run.result_names
     problems = []
-    for kind, name, number in places if run.has_checksums else ():
+    if not run.has_checksums:  # then nothing says that there are as many units
+        return
+    places = (
+        (kind, c.name, n) for kind in counts for c in getattr(layout, kind) for n in counts[kind]
+    )
+    for kind, name, number in chain(places, (("results", name, 0) for name in names)):
         try:
             run.sealed(kind, name).check(number)
         except StoreError as error:
@@ -129,15 +133,14 @@ def _shapes(run: RunReader) -> Found:
 
 def _finite(run: RunReader) -> Found:
     layout = run.layout
-    units = list(layout.all_units(min(run.committed, layout.units)))
     for channel in layout.series:
         place = f"/observables/{channel.name}/value"
         if (data := _whole(run, place, layout.series_shape(channel), channel)) is not None:
-            yield from _not_finite(data, place, ((u.frames, u.paths) for u in units), "frame, path")
+            yield from _not_finite(data, place, _committed(run, data), "frame, path")
     for channel in layout.ledger:
         place = f"/ledger/{channel.name}"
         if (data := _whole(run, place, layout.ledger_shape(channel), channel)) is not None:
-            yield from _not_finite(data, place, ((paths,) for paths in run.groups), "path")
+            yield from _not_finite(data, place, _pieces(data, range(run.paths)), "path")
     for result in layout.results:
         place = f"/results/{result.name}"
         item = run._file.get(place)
@@ -158,6 +161,33 @@ def _whole(
     if not isinstance(item, h5py.Dataset) or item.shape != shape:
         return None  # _shapes says so
     return item if np.dtype(channel.dtype).kind in "fc" else None
+
+
+def _committed(run: RunReader, data: h5py.Dataset) -> Iterator[tuple[slice, ...]]:
+    """All that a series has: whole groups, and what was begun of the next."""
+    layout = run.layout
+    groups, blocks = divmod(min(run.committed, layout.units), layout.blocks)
+    first = min(groups * layout.group, layout.paths)
+    yield from _pieces(data, range(layout.frames), range(first))
+    begun = range(first, min(first + layout.group, layout.paths))
+    yield from _pieces(data, range(min(blocks * layout.block, layout.frames)), begun)
+
+
+def _pieces(data: h5py.Dataset, *ranges: range) -> Iterator[tuple[slice, ...]]:
+    """A part of a dataset in whole chunks, as many together as make some MB: a file's own units,
+    and its chunks, may be as small as it says.
+    """
+    steps = list(data.chunks or [1] * len(ranges))[: len(ranges)]
+    rest = data.dtype.itemsize * prod(data.shape[len(ranges) :])
+    for axis in reversed(range(len(ranges))):
+        steps[axis] = max(steps[axis], 1) * max(1, CHUNK_BYTES // max(rest * prod(steps), 1))
+        steps[axis] = min(steps[axis], max(len(ranges[axis]), 1))
+    cut = [range(r.start, r.stop, step) for r, step in zip(ranges, steps, strict=True)]
+    for starts in product(*cut):
+        yield tuple(
+            slice(start, min(start + step, r.stop))
+            for start, step, r in zip(starts, steps, ranges, strict=True)
+        )
 
 
 def _not_finite(

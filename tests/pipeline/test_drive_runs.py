@@ -1,0 +1,146 @@
+"""Programs and free runs as files: the numbers of `th.drive`, resumed, opened, refused."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import h5py
+import numpy as np
+import pytest
+
+import thermohw as th
+from thermohw.errors import InputError, StoreError
+from thermohw.pipeline import load_spec, read_spec, run_spec
+
+SPEC = "capacitor_program"
+
+
+def test_a_file_holds_what_the_call_gives(tmp_path):
+    """Books, end states and snapshots bit for bit, over two tiles."""
+    program = th.Program({"n0.capacitance": [("0 s", "1 pF"), ("3 us", "2 pF")]})
+    device = th.load_device("rc1")
+    stored = th.simulate(th.Drive(device, program, ticks=20), paths=20_000, seed=5,
+                         store=tmp_path / "run.h5", every=10)  # fmt: skip
+    called = th.drive(device, program, paths=20_000, ticks=20, seed=5, frames=2)
+    for name in called.books:
+        assert np.array_equal(stored.books[name], called.books[name]), name
+    assert np.array_equal(stored.frames["voltage"].transpose(1, 0, 2), called.series)
+    assert np.allclose(stored.frames.times, called.times)
+    again = th.Run.open(tmp_path / "run.h5")
+    assert again.ledger.rows == stored.ledger.rows and "heat.r0" in str(again.ledger)
+    assert again.facts["kind"] == "program" and again.audit().holds
+    memory = th.simulate(th.Drive(device, program, ticks=20), paths=20_000, seed=5)
+    assert np.array_equal(memory.books["heat.r0"], stored.books["heat.r0"])
+    with pytest.raises(InputError, match="not stored"):
+        memory.audit()
+
+
+def test_a_budget_in_ten_lines_works_on_every_kind(tmp_path):
+    """The README's script."""
+    overrides = ["simulate.paths=200", "protocol.ticks=40", "likelihood.test=0"]
+    played = run_spec(load_spec("mixture_rc", overrides), tmp_path / "a.h5", progress=False)
+    driven = run_spec(load_spec(SPEC, ["simulate.paths=200"]), tmp_path / "b.h5", progress=False)
+    for run in (played, driven, th.Run.open(tmp_path / "a.h5")):
+        total = run.books.mean("work.").value - run.books.mean("heat.").value
+        change = run.books.mean("energy.change").value
+        # float32 states of the played run: 1e-5 of the energies exchanged, some kT
+        assert abs(total - change) < 1e-4 * run.books.exchanged.mean()
+        assert run.ledger.rows["heat.total"].value == pytest.approx(run.books.mean("heat.").value)
+
+
+@pytest.mark.parametrize("wait", [0.0, 0.4])
+def test_killed_and_resumed_equals_uninterrupted(tmp_path, wait):
+    """kill -9 once the file is there, or a moment later; every dataset is the same afterwards."""
+    options = ["--set", "program.ticks=400", "--paths", "40000", "--set", "store.every=0"]
+    whole, cut = tmp_path / "whole.h5", tmp_path / "cut.h5"
+    run_spec(load_spec(SPEC, [options[1], "simulate.paths=40000", options[5]]), whole,
+             progress=False)  # fmt: skip
+    command = [sys.executable, "-m", "thermohw", "run", SPEC, *options, "--out", str(cut)]
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not cut.exists() and child.poll() is None:
+        time.sleep(0.01)
+    time.sleep(wait)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    if child.returncode == -signal.SIGKILL:  # a fast machine may have been done
+        with pytest.raises(StoreError, match="--resume"):
+            th.audit(cut)
+    spec = load_spec(SPEC, [options[1], "simulate.paths=40000", options[5]])
+    if child.returncode == -signal.SIGKILL:
+        run_spec(spec, cut, resume=True, progress=False)
+    with h5py.File(whole) as a, h5py.File(cut) as b:
+        for name in a["ledger"]:
+            assert np.array_equal(a[f"ledger/{name}"][...], b[f"ledger/{name}"][...]), name
+    assert th.audit(cut).check("first_law").status == "holds"
+    assert not [name for name in os.listdir(tmp_path) if name.startswith(".thermohw")]
+
+
+def test_format_2_is_refused_by_readers_of_1(tmp_path):
+    path = tmp_path / "run.h5"
+    run_spec(load_spec(SPEC, ["simulate.paths=40"]), path, progress=False)
+    with h5py.File(path, "r+") as file:
+        module = file["h5md/modules/thermohw"]
+        assert list(module.attrs["version"]) == [2, 0]
+        del file["parameters/program"]
+    with pytest.raises(StoreError):
+        th.audit(path)
+
+
+def test_xarray_opens_it(tmp_path):
+    path = tmp_path / "run.h5"
+    run = run_spec(load_spec(SPEC, ["simulate.paths=40"]), path, progress=False)
+    with run.to_xarray() as tree:
+        assert tree["ledger/heat.r0"].dims == ("path",)
+        assert tree["observables/voltage/value"].dims[:2] == ("time", "path")
+
+
+TEXT = """
+format = "thermohw-run/1"
+[device]
+name = "DEVICE"
+[program]
+duration = "1 us"
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (TEXT + "[protocol]\nwiring = 'emf'\n", r"\[protocol\] and \[program\] describe runs"),
+        (TEXT + "[target]\nkind = 'digits'\n", r"\[target\] belongs to \[protocol\]"),
+        (TEXT + "[score]\nscale = 0.9\n", r"\[score\] belongs to \[protocol\]"),
+        (TEXT + "[simulate]\ndtype = 'float32'\n", "played in float64"),
+        (TEXT + "[simulate]\nstart = 'prior'\n", "it is program.start"),
+        (TEXT.replace("duration", "durations"), "did you mean duration"),
+        (TEXT.replace('"1 us"', '"1 kg"'), "1 kg"),
+        (TEXT + "[program.schedule]\nn9.capacitance = [['0 s', '1 pF'], ['1 us', '2 pF']]\n",
+         "duration|n9"),
+        (TEXT.replace("[program]\n", ""), r"\[target\] is missing|unknown key"),
+    ],
+)  # fmt: skip
+def test_bad_specs_are_one_line(tmp_path, text, message):
+    out = tmp_path / "run.h5"
+    with pytest.raises(InputError, match=message) as caught:
+        run_spec(read_spec(text.replace("DEVICE", "rc1"), where="x.toml"), out, progress=False)
+    assert "\n" not in str(caught.value) and not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("device", "door"), [("cmos-bit", "simulate_jumps"), ("opamp-solver", "th.solve")]
+)
+def test_a_device_of_another_kind_names_its_door(tmp_path, device, door):
+    with pytest.raises(InputError, match=door):
+        run_spec(read_spec(TEXT.replace("DEVICE", device)), tmp_path / "run.h5", progress=False)
+    with pytest.raises(InputError, match=door):
+        th.simulate(th.load_device(device), paths=10)
+
+
+def test_start_states_given_as_numbers_are_not_stored(tmp_path):
+    drive = th.Drive(th.load_device("rc1"), duration="1 us", start=[1e-4])
+    with pytest.raises(InputError, match="not kept in a file"):
+        th.simulate(drive, paths=10, store=tmp_path / "run.h5")
+    assert np.ptp(th.simulate(drive, paths=10).books["energy.start"]) == 0.0

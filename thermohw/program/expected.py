@@ -1,0 +1,92 @@
+r"""Mean heats and works of a linear circuit's program, from second moments alone.
+
+Without fourth powers and biases the state has mean zero and a covariance P that every tick maps,
+whatever the paths did. In energies with stiffness K,
+
+    jump of a parameter   E[W_p] = tr[(K' - K) P]/2
+    exact tick            P' = d P d + s^2,   E[Q_k] = K_kk (P_kk - P'_kk)/2      a resistor a node
+    midpoint tick         z' = M z + G xi,  E[Q_k] = h gamma_k f_k.C f_k - sqrt(2 h T_k gamma_k)
+                          f_k.G_k/2,  f_k = K b_k,  C = [(1 + M) P (1 + M)^T + G G^T]/4
+
+with M = (1 + hA/2)^-1 (1 - hA/2), A = (mobility - structure) K, and G the midpoint's noise: what the
+ticks that were played do on average, no limit of short ones.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.linalg import solve_continuous_lyapunov
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from thermohw.program.board import Board
+    from thermohw.program.drive import Prepared
+
+__all__ = ["mean_accounts"]
+
+_MOST = 2e9  # multiplications
+
+
+def mean_accounts(made: Prepared) -> tuple[NDArray[Any], NDArray[Any], float] | str:
+    """Mean heat into every bath (K,) and work of every parameter (P,), in k T_ref a path, and mean
+    entropy of the baths, sum_k int dQ_k/(k T_k), in nats; or, in words, why they are not known.
+    """
+    play = made.play
+    if play.stepper not in ("exact", "midpoint"):
+        return f"mean heats of the {play.stepper} stepper have no closed form"
+    n, ticks = len(play.first.structure), len(play.steps)
+    if 20.0 * n**3 * ticks > _MOST:
+        return f"{ticks} ticks of {n} coordinates take too long to work out"
+    board, p = play.first, _start(made)
+    if p is None or board.landscape.bias.any():
+        return "the covariance of the start is not known"
+    heat, work, medium = np.zeros(len(board.coefficients)), np.zeros(play.sources), 0.0
+    for tick, (jumps, following) in enumerate(play.stages()):
+        stiffness = board.landscape.quadratic
+        for source, after in jumps:
+            work[source] += 0.5 * float(((after.quadratic - stiffness) * p).sum())
+            stiffness = after.quadratic
+        board = following
+        if tick < ticks:
+            step = _exact if play.stepper == "exact" else _midpoint
+            p, booked = step(board, float(play.steps[tick]), p)
+            heat += booked
+            medium += float((booked / board.temperatures).sum())
+    return heat, work, medium
+
+
+def _start(made: Prepared) -> NDArray[Any] | None:
+    """Covariance of the start states, shape (n, n)."""
+    board = made.play.first
+    stiffness = board.landscape.quadratic
+    if made.started == "zero":
+        return np.zeros_like(stiffness)
+    if made.started == "equilibrium" and board.temperature is not None:
+        return board.temperature * np.linalg.inv(stiffness)
+    if made.started == "steady":
+        flow = (board.mobility - board.structure) @ stiffness
+        return solve_continuous_lyapunov(flow, board.noise @ board.noise.T)
+    return None
+
+
+def _exact(board: Board, h: float, p: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    stiffness = np.diag(board.landscape.quadratic)
+    decay = np.exp(-board.coefficients * np.diag(board.directions) ** 2 * stiffness * h)
+    end = decay[:, None] * p * decay
+    end[np.diag_indices_from(end)] += board.temperatures / stiffness * (1.0 - decay**2)
+    return end, 0.5 * stiffness * (np.diag(p) - np.diag(end))
+
+
+def _midpoint(board: Board, h: float, p: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    stiffness, one = board.landscape.quadratic, np.eye(len(p))
+    half = 0.5 * h * (board.mobility - board.structure) @ stiffness
+    left = np.linalg.inv(one + half)
+    m, g = left @ (one - half), np.sqrt(h) * left @ board.noise
+    middle = 0.25 * ((one + m) @ p @ (one + m).T + g @ g.T)
+    force = board.directions @ stiffness  # f_k as rows
+    kick = np.sqrt(2.0 * h * board.temperatures * board.coefficients)
+    pushed = h * board.coefficients * np.einsum("ki,ij,kj->k", force, middle, force)
+    return m @ p @ m.T + g @ g.T, pushed - 0.5 * kick * np.einsum("ki,ik->k", force, g)

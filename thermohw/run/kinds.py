@@ -1,0 +1,41 @@
+"""Kinds of stored runs: how a file says which it is, and how its setting comes back to life."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from thermohw.errors import InputError
+from thermohw.run.setting import UNREADABLE, rebuild
+from thermohw.worlds.driven import DrivenWorld, rebuild_drive
+from thermohw.worlds.played import PlayedWorld
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["kind_of", "rebuild_any"]
+
+_REBUILD = {DrivenWorld.kind: rebuild_drive}
+
+
+def kind_of(parameters: Mapping[str, Any]) -> str:
+    """The kind of a run by its /parameters; files without one are a score's."""
+    return str(parameters.get("kind", PlayedWorld.kind))
+
+
+def rebuild_any(parameters: Mapping[str, Any], *, where: str = "") -> Any:
+    """What was run, from a file's /parameters: a `Setting`, or a `Drive`.
+
+    Raises:
+        InputError: something the run needs is missing from the file, or refused.
+    """
+    kind = kind_of(parameters)
+    if kind == PlayedWorld.kind:
+        return rebuild(parameters, where=where)
+    try:
+        return _REBUILD[kind](parameters)
+    except InputError as error:
+        raise InputError(f"holds settings that are refused ({error})", where=where) from error
+    except UNREADABLE as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        problem = f"holds settings that cannot be read ({reason}): it is damaged or too new"
+        raise InputError(problem, where=where) from error
