@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import mpmath
 import numpy as np
 import pytest
 import torch
 
+from thermohw.score.base import _ScaledField
 from thermohw.score.mixture_fields import (
     GaussianField,
     GeneralField,
@@ -57,6 +59,33 @@ def test_specialised_fields_equal_the_general_one(name: str, generator: torch.Ge
         torch.testing.assert_close(
             divergence, exact_divergence, rtol=0.0, atol=1e-14 * scale**2 + 1e-12
         )
+
+
+@pytest.mark.parametrize("name", LAWS)
+@pytest.mark.parametrize("form", [mixture_field, GeneralField])
+def test_weighted_divergence(name: str, form: Any, generator: torch.Generator) -> None:
+    """tr(W grad s), W without symmetry, by Jacobian-vector products through the field."""
+    law = LAWS[name][1]
+    field = form(law)
+    weight = torch.randn(law.dim, law.dim, dtype=torch.float64, generator=generator)
+    for size in (1.0, 40.0):
+        x = size * torch.randn(200, law.dim, dtype=torch.float64, generator=generator)
+        columns = []
+        for unit in torch.eye(law.dim, dtype=torch.float64):
+            columns.append(torch.func.jvp(field, (x,), (unit.expand_as(x),))[1])
+        jacobian = torch.stack(columns, dim=2)  # (paths, score, state)
+        assert field.symmetric
+        torch.testing.assert_close(jacobian, jacobian.mT, rtol=0.0, atol=1e-11 * size)
+        exact = torch.einsum("ij,nji->n", weight, jacobian)
+        # rounding of r (y - s) y, of which y grows with the distance
+        found = field.weighted_divergence(x, weight)
+        torch.testing.assert_close(found, exact, rtol=1e-11, atol=1e-11 * size)
+        single = field.weighted_divergence(x.float(), weight)
+        assert single is not None and single.dtype == torch.float32
+        twice = _ScaledField(field, 2.0)
+        assert twice.symmetric
+        torch.testing.assert_close(twice.weighted_divergence(x, weight), 2.0 * exact,
+                                   rtol=1e-11, atol=2e-11 * size)  # fmt: skip
 
 
 def test_tails_do_not_overflow() -> None:
