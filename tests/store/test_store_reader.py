@@ -164,13 +164,22 @@ def retyped(place, change):
     return edit
 
 
+def relaid(file: Any, **entries: Any) -> None:
+    """Other entries of the layout, its sha256 brought up to date."""
+    text = json.dumps(json.loads(file["run/layout"][()]) | entries)
+    file["run/layout"][()] = text
+    file["run/layout"].attrs["sha256"] = content_hash(text)
+
+
 def crowded(file: Any) -> None:
     """A layout that lists more channels than a file may have objects."""
     layout = json.loads(file["run/layout"][()])
-    extra = [layout["ledger"][0] | {"name": f"x{n}"} for n in range(20_001)]
-    text = json.dumps(layout | {"ledger": extra})
-    file["run/layout"][()] = text
-    file["run/layout"].attrs["sha256"] = content_hash(text)
+    relaid(file, ledger=[layout["ledger"][0] | {"name": f"x{n}"} for n in range(20_001)])
+
+
+def endless(file: Any) -> None:
+    """A layout of more frames than a run has ticks."""
+    relaid(file, steps=list(range(1_000_002)), times=[0.0] * 1_000_002)
 
 
 @pytest.mark.parametrize(
@@ -194,6 +203,7 @@ def crowded(file: Any) -> None:
         (retyped("run/written", lambda old: old * np.nan), "/run/written denies results"),
         (retyped("run/written", lambda old: old * 3), "/run/written denies results"),
         (crowded, "its layout lists 20006 channels"),
+        (endless, "its layout lists 1000002 frames"),
     ],
 )
 def test_without_checksums_the_layout_still_counts(tmp_path, path, edit, words):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import time
 from typing import Any
 
 import h5py
@@ -11,7 +13,7 @@ import pytest
 from store.toy import hdf5, produce, toy_layout, toy_parameters, unsealed
 
 from thermohw.errors import StoreError
-from thermohw.store import RunWriter, verify
+from thermohw.store import RunWriter, content_hash, verify
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +165,18 @@ def test_a_changed_layout_is_refused(victim):
         file["run/layout"][()] = text.replace('"paths": 20', '"paths": 19')
     with pytest.raises(StoreError, match="layout differs"):
         verify(victim)
+
+
+def test_units_that_only_the_layout_has_cost_nothing(victim):
+    """Three million of them, all committed, in a file of some kB."""
+    with hdf5(unsealed(victim), "r+") as file:
+        text = json.dumps(json.loads(file["run/layout"][()]) | {"paths": 10**6, "group": 1})
+        file["run/layout"][()] = text
+        file["run/layout"].attrs["sha256"] = content_hash(text)
+        file["run/committed"][()] = 3 * 10**6
+    start = time.process_time()
+    assert any("the layout says float64 (1000000,)" in str(found) for found in verify(victim))
+    assert time.process_time() - start < 1.0
 
 
 class Stop(Exception):
