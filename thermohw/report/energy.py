@@ -67,7 +67,11 @@ def ledger(verdicts: Verdicts, facts: Facts) -> tuple[list[Bar], float]:
     """Work, heat by bath and energy change, kT per sample; also where zero lies, percent."""
     kt = facts.units["energy"]
     rows: list[tuple[str, Quantity, str]] = []
-    for name, label in _WORK.items():
+    for key in getattr(facts, "keys", ()):
+        found = verdicts.get(f"work.{key}.kT")
+        if found is not None and found.value:
+            rows.append((f"work of {key}", found, "work"))
+    for name, label in () if rows else _WORK.items():
         found = verdicts.get(f"{name}.kT")
         if found is not None and (found.value or name == f"work.{facts.wiring}"):
             rows.append((label, found, "work"))

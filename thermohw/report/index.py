@@ -16,14 +16,17 @@ from tqdm import tqdm
 
 from thermohw.errors import InputError
 from thermohw.report.clock import Clock
+from thermohw.report.driven import program_page
 from thermohw.report.excerpts import Samples, Traces, read_samples, read_traces
 from thermohw.report.facts import Facts, read_facts
+from thermohw.report.figures.canvas import renamed
 from thermohw.report.figures.density import density, moments, scatter
 from thermohw.report.figures.images import grids
 from thermohw.report.figures.traces import fan
 from thermohw.report.overview import Headline, headline, score_words, title, wiring_words
 from thermohw.report.page import render
 from thermohw.report.verdicts import Verdicts
+from thermohw.run.kinds import kind_of
 from thermohw.store import RunReader
 
 if TYPE_CHECKING:
@@ -48,6 +51,8 @@ class Card:
     verdicts: Verdicts | None = None
     picture: Any = None
     problem: str = ""
+    quantity: str = "heat.total.kT"
+    measure: str = "heat per sample"
 
 
 def index(folder: Path, target: Path) -> str:
@@ -84,6 +89,15 @@ def _card(path: Path, target: Path, number: int) -> Card:
     try:
         verdicts = Verdicts.of(audit(path))
         with RunReader.open(path) as run:
+            if kind_of(run.parameters) == "program":
+                page = program_page(run, verdicts)
+                picture = page["schedule"] or page["states"]
+                shown = None if picture is None else renamed(picture, f"program{number}-")
+                words = "no score: parameters and baths alone"
+                return Card(
+                    path.name, link, page["title"], words, page["headline"], verdicts, shown,
+                    quantity=page["quantity"], measure=page["headline"].meaning,
+                )  # fmt: skip
             facts = read_facts(run)
             samples = read_samples(run, facts, most=4096)
             traces = read_traces(run, facts, paths=_FAN_PATHS, frames=80)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from thermohw.report.clock import Clock
 from thermohw.report.costs import costs
 from thermohw.report.details import limits, protocol, provenance
+from thermohw.report.driven import program_page
 from thermohw.report.energy import account, cell_grid, ledger
 from thermohw.report.excerpts import read_film, read_samples, read_traces
 from thermohw.report.facts import Facts, read_facts
@@ -28,6 +29,7 @@ from thermohw.report.likelihood import likelihood_groups, point_summary
 from thermohw.report.numerals import plain
 from thermohw.report.overview import headline, score_words, title, wiring_words
 from thermohw.report.verdicts import Verdicts
+from thermohw.run.kinds import kind_of
 from thermohw.store import RunReader, one_line
 
 if TYPE_CHECKING:
@@ -60,6 +62,9 @@ def page(path: Path, audit: Any) -> str:
         StoreError: not a run file, damaged, unfinished, or of another program.
     """
     with one_line(path):  # what a stranger's file says may be anything
+        with RunReader.open(path) as run:
+            if kind_of(run.parameters) == "program":
+                return render("program.html.j2", **program_page(run, Verdicts.of(audit)))
         return _page(path, Verdicts.of(audit))
 
 

@@ -47,6 +47,10 @@ _TITLES = {
     "information_identity": "Information identity",
     "sample_law": "Samples follow the law",
     "protocol_limits": "Limits of the datasheet",
+    "medium_entropy": "Entropy of the baths",
+    "parameter_work": "Work of every parameter",
+    "integral_theorem": "Jarzynski's equality",
+    "limits": "Limits of the datasheet",
 }
 
 
@@ -58,6 +62,7 @@ _RELATIONS = {
     "nll_above_entropy": "≥",
     "information": "≥",
     "protocol_limits": "≤",
+    "limits": "≤",
     "sample_law": "≤",
 }
 _POWER = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)e([+-]\d+)(?!\w)")
