@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -39,17 +41,27 @@ def test_a_file_holds_what_the_call_gives(tmp_path):
         memory.audit()
 
 
-def test_a_budget_in_ten_lines_works_on_every_kind(tmp_path):
-    """The README's script."""
-    overrides = ["simulate.paths=200", "protocol.ticks=40", "likelihood.test=0"]
-    played = run_spec(load_spec("mixture_rc", overrides), tmp_path / "a.h5", progress=False)
-    driven = run_spec(load_spec(SPEC, ["simulate.paths=200"]), tmp_path / "b.h5", progress=False)
-    for run in (played, driven, th.Run.open(tmp_path / "a.h5")):
+README = Path(__file__).parents[2] / "README.md"
+
+
+def test_a_budget_in_ten_lines_works_on_every_kind(tmp_path, monkeypatch, capsys):
+    """The README's script as printed, and the sums that it shows."""
+    script = next(code for code in re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+                  if "th.Run.open" in code)  # fmt: skip
+    overrides = ["simulate.paths=200", "protocol.ticks=100", "likelihood.test=0"]
+    monkeypatch.chdir(tmp_path)
+    for spec in (load_spec("mixture_rc", overrides), load_spec(SPEC, ["simulate.paths=200"])):
+        run_spec(spec, "run.h5", progress=False)
+        exec(script, {})
+        printed = capsys.readouterr().out
+        assert "True 200 paths" in printed and "heat.r0" in printed and "work." in printed
+        run = th.Run.open("run.h5")
         total = run.books.mean("work.").value - run.books.mean("heat.").value
         change = run.books.mean("energy.change").value
         # float32 states of the played run: 1e-5 of the energies exchanged, some kT
         assert abs(total - change) < 1e-4 * run.books.exchanged.mean()
         assert run.ledger.rows["heat.total"].value == pytest.approx(run.books.mean("heat.").value)
+        Path("run.h5").unlink()
 
 
 @pytest.mark.parametrize("wait", [0.0, 0.4])

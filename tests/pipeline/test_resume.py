@@ -55,6 +55,9 @@ def assert_same(first, second):
         assert np.array_equal(np.asarray(value), np.asarray(second[name])), name
 
 
+FORK = multiprocessing.get_context("fork")
+
+
 def command(path, overrides, *, resume=False):
     words = [sys.executable, "-m", "thermohw", "run", "mixture_rc", "--out", str(path)]
     for override in overrides:
@@ -62,9 +65,54 @@ def command(path, overrides, *, resume=False):
     return words + (["--resume"] if resume else [])
 
 
+class Forked:
+    """A run in a child of this process, which starts at once where a shell imports for seconds."""
+
+    start = 0.0
+
+    def __init__(self, path, overrides, *, resume):
+        options = {"resume": resume, "progress": False}
+        args = (load_spec("mixture_rc", overrides), path)
+        self.process = FORK.Process(target=run_spec, args=args, kwargs=options)
+        self.process.start()
+
+    def alive(self):
+        return self.process.is_alive()
+
+    def kill(self):
+        self.process.kill()
+
+    def wait(self):
+        self.process.join()
+
+
+class Shell:
+    """The same as a command."""
+
+    start = 1.5  # seconds of the interpreter's own that a resumed run begins with
+
+    def __init__(self, path, overrides, *, resume):
+        self.process = subprocess.Popen(
+            command(path, overrides, resume=resume),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+
+    def alive(self):
+        return self.process.poll() is None
+
+    def kill(self):
+        self.process.kill()
+
+    def wait(self):
+        self.process.wait()
+
+
 @pytest.mark.parametrize("name", VARIANTS)
 def test_killed_and_resumed_equals_uninterrupted(name, tmp_path):
-    overrides = COMMON + VARIANTS[name]
+    """One variant as commands of a shell, the others without an interpreter's start a kill."""
+    overrides, play = COMMON + VARIANTS[name], Shell if name == "continuous" else Forked
     whole, broken = tmp_path / "whole.h5", tmp_path / "broken.h5"
     began = time.monotonic()
     run_spec(load_spec("mixture_rc", overrides), whole, progress=False)
@@ -72,18 +120,13 @@ def test_killed_and_resumed_equals_uninterrupted(name, tmp_path):
     moments = random.Random(name)
     kills = 0
     for attempt in range(3):
-        process = subprocess.Popen(
-            command(broken, overrides, resume=attempt > 0),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )
-        while not broken.exists() and process.poll() is None:
+        process = play(broken, overrides, resume=attempt > 0)
+        while not broken.exists() and process.alive():
             time.sleep(0.01)
         # After a resume the interpreter's start comes first; count from the file's appearance.
-        time.sleep((1.5 if attempt else 0.0) + moments.uniform(0.0, 0.6 * duration))
-        if process.poll() is None:
-            process.send_signal(signal.SIGKILL)
+        time.sleep((play.start if attempt else 0.0) + moments.uniform(0.0, 0.6 * duration))
+        if process.alive():
+            process.kill()
             kills += 1
         process.wait()
     assert kills > 0, "no kill hit a running process: lengthen the run"
@@ -105,10 +148,9 @@ def test_thirty_kills_lose_nothing(name, tmp_path):
     run_spec(spec, whole, progress=False)
     duration, reference = time.monotonic() - began, datasets(whole)
     moments, kills, files, before, finished = random.Random(name), 0, 0, 0, False
-    processes = multiprocessing.get_context("fork")
     while kills < 30 or not finished:
         broken, options = tmp_path / f"broken_{files}.h5", {"resume": True, "progress": False}
-        process = processes.Process(target=run_spec, args=(spec, broken), kwargs=options)
+        process = FORK.Process(target=run_spec, args=(spec, broken), kwargs=options)
         process.start()
         process.join(moments.uniform(0.0, 0.7 * duration) if kills < 30 else None)
         process.kill()

@@ -35,7 +35,8 @@ def test_a_program_has_its_page(tmp_path):
 
 @pytest.mark.parametrize(
     ("device", "settings"),
-    [("rc8-chain", {"duration": "1 us", "start": "zero"}), ("quartic-langevin", {"duration": "1 us"}),
+    [("rc8-chain", {"duration": "1 us", "start": "zero"}),
+     ("quartic-langevin", {"duration": "1 us"}),
      ("rlc1", {"duration": "1 us", "every": 0})],
 )  # fmt: skip
 def test_a_circuit_left_alone(tmp_path, device, settings):
