@@ -8,6 +8,7 @@ or a person did not ask for is not a skip: `gpu` without a CUDA device, `long` w
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from collections.abc import Generator
@@ -32,6 +33,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     torch.set_num_threads(1)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Collected items and loaded libraries live to the end: the garbage collector need not walk
+    through half a million of their objects again and again, 8 % of the suite's time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 10, 10)
 
 
 def pytest_report_header(config: pytest.Config) -> str:

@@ -53,10 +53,11 @@ def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def installed(distributions: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An interpreter with the wheel, in a fresh environment that borrows our dependencies."""
     home = tmp_path_factory.mktemp("elsewhere") / "env"
-    venv.create(home, with_pip=True)
+    venv.create(home, with_pip=False)
     python = home / "bin" / "python"
     wheel = next(distributions.glob("*.whl"))
-    _run(python, "-m", "pip", "install", "--no-deps", "--no-index", "-q", wheel, cwd=home)
+    pip = (sys.executable, "-m", "pip", "--python", python)  # ours, at work on the new one
+    _run(*pip, "install", "--no-deps", "--no-index", "-q", wheel, cwd=home)
     site = next((home / "lib").glob("python*")) / "site-packages"
     # Behind the wheel on the path, so it wins over an editable installation of this checkout.
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
@@ -67,14 +68,15 @@ def test_the_wheel_lists_and_reads_the_devices_outside_the_repository(installed:
     code = (
         "import thermohw; from thermohw.datasheet import device_names, load_datasheet as load; "
         "print(thermohw.__file__); print(*device_names()); "
-        "print(*(len(load(name).nodes) for name in device_names()))"
+        "print(*(len(load(name).nodes) for name in device_names()), flush=True); "
+        "from thermohw.cli.app import app; "
+        "[app(words.split(), standalone_mode=False) for words in ('devices', 'experiment list')]"
     )
-    where, names, sizes = _run(installed, "-c", code, cwd=installed.parent).splitlines()
+    printed = _run(installed, "-c", code, cwd=installed.parent)
+    where, names, sizes, listed = printed.split("\n", 3)
     assert Path(where).is_relative_to(installed.parent.parent) and str(ROOT) not in where
     assert names.split() == DEVICES and all(int(size) >= 1 for size in sizes.split())
-    listed = _run(installed.parent / "thermohw", "devices", cwd=installed.parent)
     assert all(name in listed for name in DEVICES)
-    listed = _run(installed.parent / "thermohw", "experiment", "list", cwd=installed.parent)
     assert all(name in listed for name in study_names())
     assert all(path.stem in listed for path in (ROOT / "experiments").glob("*.toml"))
     # A run and its page need what ships beside the code: experiments, templates, style sheets.

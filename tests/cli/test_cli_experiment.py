@@ -31,8 +31,8 @@ def finish(process, seconds=120):
     return process.returncode, out, err
 
 
-def outcome(*words, **environment):
-    return finish(thermohw(*words, **environment))
+def outcome(*words):
+    return finish(thermohw(*words))
 
 
 def computed(diary):
@@ -59,15 +59,15 @@ def group_is_gone(leader):
     return True
 
 
-def test_list_names_studies_and_specs():
-    status, out, err = outcome("experiment", "list")
+def test_list_names_studies_and_specs(shell):
+    status, out, err = shell("experiment", "list")
     assert status == 0, err
     assert all(name in out for name in study_names())
     assert "cannot be imported" not in out and "defines no" not in out
     assert "SPEC of one run: thermohw run mixture_rc" in out
 
 
-def test_a_run_tells_and_its_status_says_whether_checks_hold(tmp_path):
+def test_a_run_tells_and_its_status_says_whether_checks_hold(shell, tmp_path):
     words = ["experiment", "run", TOY, "--quick", "--workers", 1, "--out", tmp_path / "a"]
     status, out, err = outcome(*words)
     assert status == 0, err
@@ -77,7 +77,7 @@ def test_a_run_tells_and_its_status_says_whether_checks_hold(tmp_path):
     assert (
         origin["command"].startswith("thermohw experiment run") and "--quick" in origin["command"]
     )
-    status, out, _ = outcome(*words, "--set", "factor=0.001")
+    status, out, _ = shell(*words, "--set", "factor=0.001")
     assert status == 1 and "violated" in out
 
 
@@ -101,7 +101,7 @@ def test_mistakes_are_one_line_and_status_two(shell, tmp_path, words, expected):
 
 
 @pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGINT])
-def test_a_stopped_study_goes_on_and_leaves_no_worker(tmp_path, blow):
+def test_a_stopped_study_goes_on_and_leaves_no_worker(shell, tmp_path, monkeypatch, blow):
     """Four cells of no time, then four of a minute on two workers, stopped among the latter."""
     diary, out = tmp_path / "diary", tmp_path / "a"
     words = ["experiment", "run", TOY, "--out", out, "--workers", 2]
@@ -115,19 +115,20 @@ def test_a_stopped_study_goes_on_and_leaves_no_worker(tmp_path, blow):
         assert "the same command goes on" in err and "Traceback" not in err
     assert len(list(out.glob("cells/*.npz"))) == 4
     diary.unlink()
-    status, _, err = outcome(*words[:-1], 1, TOY_DIARY=str(diary))
+    monkeypatch.setenv("TOY_DIARY", str(diary))
+    status, _, err = shell(*words[:-1], 1)
     assert status == 0 and "4 of 8 cells are already there" in err
     assert sorted(computed(diary)) == [("1024", str(repeat)) for repeat in range(4)]
 
 
-def test_two_runs_in_one_folder(tmp_path):
+def test_two_runs_in_one_folder(shell, tmp_path):
     out, diary = tmp_path / "a", tmp_path / "diary"
     words = ["experiment", "run", TOY, "--quick", "--workers", 1, "--out", out]
     words += ["--set", "sizes=1024"]
     first = thermohw(*words, TOY_SLEEP="60", TOY_DIARY=str(diary))
     try:
         wait_for(diary.exists)
-        status, _, err = outcome(*words)
+        status, _, err = shell(*words)
         assert status == 2 and "another run is at work here" in err
     finally:
         first.kill()
