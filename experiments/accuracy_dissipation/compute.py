@@ -5,27 +5,19 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
 import torch
 
-from thermohw import Protocol, load_device, simulate, targets
-from thermohw.circuit import LinearDevice
+from thermohw import targets
+from thermohw.experiments.shared.accounts import on_the_law, terms
+from thermohw.experiments.shared.playing import book_heat, end_entropies, play
+from thermohw.experiments.shared.problems import driftless, three_in_the_plane
 from thermohw.likelihood import Likelihood, evaluate
-from thermohw.likelihood.wiring import energy_law, integrate_rates, physical_rates
-from thermohw.process import VE, VP, Process
-from thermohw.score import ExactScore, Score
+from thermohw.likelihood.progress import silent
+from thermohw.likelihood.wiring import energy_law
+from thermohw.score import Score
 from thermohw.score.calibrated import CalibratedScore, calibrated
 from thermohw.study import Tools
 from thermohw.target import Target
-
-MEANS = [[-1.2, 0.2], [0.8, 0.9], [0.5, -1.1]]
-
-
-STD = 0.25
-
-
-FIRST = VP(0.1, 20.0).log_snr(4e-4)  # digits: 0.028 grey level of noise
-
 
 TERMS = {  # names in a row -> names of the likelihood room
     "nll_ode": "nll.ode",
@@ -46,24 +38,13 @@ TERMS = {  # names in a row -> names of the likelihood room
 
 def make_target(data: str) -> Target:
     """Digits, or three Gaussians in the plane."""
-    return targets.digits() if data == "digits" else targets.gaussian_mixture(MEANS, STD)
-
-
-def make_process(target: Target, sigma: float) -> VE:
-    """Without drift, from a noise far below the data's finest structure on."""
-    first = -math.log(1e-3 * target.narrowest) if target.analytic else FIRST
-    return VE(sigma=sigma, t_min=VE(sigma=sigma).time_at_log_snr(first))
-
-
-def make_device(dim: int) -> LinearDevice:
-    """As many uncoupled RC nodes as the data have coordinates."""
-    return load_device("rc64") if dim == 64 else load_device("rc64", {"array.shape": [1, dim]})
+    return targets.digits() if data == "digits" else three_in_the_plane()
 
 
 def compute(cell: dict[str, Any], tools: Tools) -> dict[str, Any]:
     """Accuracy, production and heat of one score."""
     target = make_target(cell["data"])
-    process = make_process(target, cell["sigma"])
+    process = driftless(target, cell["sigma"])
     if cell["kind"] == "exact":
         score: Score = target.score(process).scaled(cell["factor"])
     else:
@@ -96,28 +77,15 @@ def model_account(
         target,
         generator=tools.generator("noise", shared=("data",)),
         points=points,
-        progress=lambda items, _: items,
+        progress=silent,
     )
-    row: dict[str, float] = {}
-    for name, source in TERMS.items():
-        term = found.terms.get(source)
-        if term is not None:
-            row[name], row[f"{name}.error"] = float(term.value), float(term.stderr)
+    row = terms(found, TERMS)
     law = energy_law(found)
     row["heat"], row["heat.error"] = law.heat
     if law.least is not None and law.slack is not None:
         row["least"], row["slack"] = law.least.value, law.slack.value
         row["slack.error"] = law.slack.stderr
-    theta = float(score.process.transition(score.process.duration)[1])
-    rates = physical_rates(
-        found.profile,
-        score.process,
-        dim=target.dim,
-        theta=theta,
-        wiring="emf",
-        control="continuous",
-    )
-    totals = integrate_rates(found.profile, rates)
+    totals = on_the_law(found, score, control="continuous")
     if "production" in totals:
         row["production_true"] = totals["production"]
     if isinstance(score, CalibratedScore):
@@ -131,43 +99,11 @@ def model_account(
 def device_account(score: Score, target: Target, cell: dict[str, Any]) -> dict[str, float]:
     """Heat on the circuit, kT, continuous and clocked, at n and 2n ticks."""
     row: dict[str, float] = {}
-    device = make_device(target.dim)
+    much = {"paths": cell["paths"], "seed": cell["noise"]}
     for control in ("continuous", "clocked"):
         for name, ticks in (("coarse", cell["ticks"]), ("fine", 2 * cell["ticks"])):
-            protocol = Protocol(
-                device,
-                score.process,
-                score,
-                wiring="emf",
-                control=control,
-                ticks=ticks,
-                grid="log-snr",
-            )
-            run = simulate(
-                protocol,
-                paths=cell["paths"],
-                seed=cell["noise"],
-                start="prior",
-                target=target,
-                progress=False,
-            )
-            key = f"{control}.{name}"
-            (joules, error), energy = run.ledger.rows["heat.total"], run.ledger.energy
-            row[key], row[f"{key}.error"], row["kT"] = joules / energy, error / energy, energy
-            residual = run.ledger.rows["first_law.residual"].value / energy
-            row["first_law"] = max(row.get("first_law", 0.0), abs(residual))
-            if key == "continuous.fine" and target.analytic:
-                x = torch.as_tensor(run.channels["voltage.end"]) / protocol.v0
-                row |= _entropies(target.score(score.process), x, score.process)
+            ledger, x = play(score, target, control=control, ticks=ticks, **much)
+            book_heat(row, f"{control}.{name}", ledger)
+            if (control, name) == ("continuous", "fine") and target.analytic:
+                row |= end_entropies(target, score.process, x)
     return row
-
-
-def _entropies(truth: ExactScore, x: torch.Tensor, process: Process) -> dict[str, float]:
-    """S(start) of the prior, and -E ln p_tmin of the samples, nats, model units."""
-    surprisal = -truth.log_prob(x.double(), process.t_min)
-    prior = process.prior("schedule", np.zeros(x.shape[1]), 1.0)
-    return {
-        "start_entropy": float(prior.entropy),
-        "surprisal": float(surprisal.mean()),
-        "surprisal.error": float(surprisal.std()) / math.sqrt(len(x)),
-    }

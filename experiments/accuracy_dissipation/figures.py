@@ -15,11 +15,7 @@ if TYPE_CHECKING:
 
 
 MARKS = {"width": "s", "depth": "^", "steps": "o"}
-
-
 _PRODUCTION = "production, plug-in, on p_t (nats)"
-
-
 _HEAT = "heat on the circuit, continuous (kT)"
 
 

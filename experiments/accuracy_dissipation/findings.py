@@ -17,6 +17,7 @@ from scipy.stats import spearmanr
 
 from thermohw.estimate import Estimate
 from thermohw.experiments.accuracy_dissipation import figures as draw
+from thermohw.experiments.shared.playing import first_law
 from thermohw.experiments.shared.seeds import interval, mean_and_error
 
 if TYPE_CHECKING:
@@ -277,12 +278,7 @@ def circuit(exact: Results, networks: Results, sheet: Sheet) -> None:
         detail=f"Q/kT - S(start) - E ln p(x_end): smallest is {min(spare):.3g} standard errors "
         f"({len(rows)} scores)",
     )
-    residual = max(row["first_law"] for row in [*exact, *networks])
-    sheet.check(
-        "first law on the circuit",
-        "holds" if residual < 1e-3 else "violated",
-        f"mean |E - W + Q| at most {residual:.1e} kT (states in single precision)",
-    )
+    first_law("first law on the circuit", [*exact, *networks], "continuous.fine", "ticks", sheet)
     for data in networks.distinct("data"):
         mine = networks.where(data=data)
         apart = mine.column("continuous.fine") - mine.column("heat")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from thermohw.experiments.shared.paired import clean_pixel
 from thermohw.likelihood import evaluate
+from thermohw.likelihood.progress import silent
 from thermohw.process import VE, VP, Process
 from thermohw.score import Field, Score
 from thermohw.study import Cell
@@ -33,8 +34,6 @@ _TERMS = {
     "terminal": "bound.terminal_mismatch",
     "drift": "bound.trajectory_drift",
 }
-
-
 _NARROW = (gaussian_mixture([-1.0, 1.0], 0.2), math.sqrt(1.04))  # and its standard deviation
 
 
@@ -99,7 +98,7 @@ def account(score: Score, target: Target, generator: torch.Generator) -> dict[st
         prior="matched",
         expectation="grid",
         tolerance=1e-9,
-        progress=lambda items, _: items,
+        progress=silent,
     )
     return {short: terms[name].value for short, name in _TERMS.items()}
 
@@ -129,14 +128,9 @@ def _truncation(deviation: float) -> dict[str, float]:
     blank = VE(sigma=25.0)
     start = blank.time_at_log_snr(-2.0 * math.log(deviation))
     true = target.score(VE(sigma=25.0, t_min=start))
-    nodes, weights = np.polynomial.legendre.leggauss(16)
-    edges = np.unique(
-        np.clip(np.arange(0.0, 12.5, 0.5)[:, None] * deviation * [1, -1] + [0, 1], 0, 1)
-    )
-    half, middle = 0.5 * np.diff(edges)[:, None], 0.5 * (edges[1:] + edges[:-1])[:, None]
-    x = torch.as_tensor((middle + half * nodes).reshape(-1, 1))
-    log_p = true.log_prob(x, start).numpy()
-    return {"s0": true.entropy(start).value, "ode": -float((half * weights).reshape(-1) @ log_p)}
+    x, weight = clean_pixel(target, deviation)
+    log_p = true.log_prob(x, start)
+    return {"s0": true.entropy(start).value, "ode": -float(weight @ log_p)}
 
 
 def _euler(steps: int, process: Process) -> float:

@@ -52,11 +52,7 @@ READINGS = (
     Reading("marginal_error", "nll.marginal - S0", "score error"),
     Reading("margin_error", "nll.ode - B", "score error"),
 )
-
-
 _CLEAR = 2.0  # standard errors
-
-
 _COLUMNS = {
     "nll.ode": "nll.ode",
     "nll.marginal": "nll.marginal",

@@ -21,8 +21,6 @@ _MARKS = {
     ("uniform", "ve"): ("^", "uniform, VE"),
     ("uniform", "vp"): ("D", "uniform, VP"),
 }
-
-
 _TERMS = (
     ("K1", "known.mismatch", "data"),
     ("score error", "bound.score_error", "pumping"),
@@ -30,8 +28,6 @@ _TERMS = (
     ("path", "bound.path", "work"),
     ("nll.ode − B", "bound.ode_margin", "heat"),
 )
-
-
 _EARLY = 0.02  # the rates of a box diverge like 1/sqrt(t); left out so that the rest can be seen
 
 

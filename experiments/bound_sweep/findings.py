@@ -27,11 +27,7 @@ if TYPE_CHECKING:
 
 
 _PUBLISHED = {"pearson": 0.694, "spearman": 0.882}
-
-
 _FEW = 3  # configurations that a correlation needs
-
-
 _NETWORKS = {
     "S(0)": "known.clean",
     "S(t_min)": "known.start",
@@ -46,8 +42,6 @@ _NETWORKS = {
     "residual": "bound.residual",
     "solver": "error.solver",
 }
-
-
 _BELOW = {
     "nll.ode − B": "bound.ode_margin",
     "K1": "known.mismatch",

@@ -21,11 +21,7 @@ MATRIX = np.array(
     [[4.0, 1.0, 0.5, 0.0], [1.0, 3.0, -1.0, 0.5], [0.5, -1.0, 2.5, 0.8], [0.0, 0.5, 0.8, 2.0]]
 )
 """What the four units invert; eigenvalues 1.0 to 4.7."""
-
-
 _ENERGY = 4.141947e-21  # k T at 300 K: the unit of the inverter's couplings, joule
-
-
 _UNIT = 4.141947e-20  # 10 k T: the unit of quartic-langevin's energy, joule
 
 

@@ -33,6 +33,7 @@ import math
 import torch
 from torch import Tensor
 
+from thermohw.experiments.shared.mirrored import noised_both_ways
 from thermohw.likelihood import SampleEnsemble, Timeline
 from thermohw.score import CalibratedScore, ExactScore, Score
 from thermohw.target import GaussianMixture, Target, gaussian
@@ -86,26 +87,20 @@ def _integrals(
 ) -> dict[str, Tensor]:
     """n, c and e of each kind, and the partner's own N, per point."""
     sums: dict[str, Tensor] = {}
-    for u, weight in zip(*timeline.rule(times), strict=True):
-        moment = timeline.at(float(u))
-        decay, noise = score.process.transition(moment.time)
-        root = math.sqrt(float(noise))
-        z = torch.randn(points.shape, dtype=torch.float64, generator=generator)
-        field, other = score.at(moment.time), partner.at(moment.time)
-        kinds = {"raw": 1.0} | ({"calibrated": tuned.factor(moment.time)} if tuned else {})
-        for sign in (1.0, -1.0):
-            x = float(decay) * points + sign * root * z
+    for t, step, pair in noised_both_ways(timeline, points, generator, times):
+        field, other = score.at(t), partner.at(t)
+        kinds = {"raw": 1.0} | ({"calibrated": tuned.factor(t)} if tuned else {})
+        for x, conditional in pair:
             s, p = field(x), other(x)
-            ss, sp, pp = (s * s).sum(1), (s * p).sum(1), (p * p).sum(1)
-            sc, pc = -(sign / root) * (s * z).sum(1), -(sign / root) * (p * z).sum(1)
+            products = (s * s, s * p, p * p, s * conditional, p * conditional)
+            ss, sp, pp, sc, pc = (product.sum(1) for product in products)
             values = {"partner": pp}
             for kind, k in kinds.items():
                 values[f"{kind}.n"] = k * k * ss - pp
                 values[f"{kind}.c"] = k * sc - pc
                 values[f"{kind}.e"] = k * k * ss - 2.0 * k * sp + pp
             for name, value in values.items():
-                term = 0.5 * float(weight) * moment.stretch * value
-                sums[name] = sums.get(name, 0.0) + term
+                sums[name] = sums.get(name, 0.0) + step * value
     return sums
 
 

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 
 _GROWTH = 4.0  # r of the scaled Gaussian
-
-
 _MODES, _WIDTH = 8, 0.3
 
 

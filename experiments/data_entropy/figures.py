@@ -15,14 +15,8 @@ if TYPE_CHECKING:
 
 
 _NAMES = {"E1": "E1 plug-in", "E2": "E2 inversion", "E3": "E3 evidence bound"}
-
-
 _GREY = PALETTE["muted"]
-
-
 _MARKS = {"E1": "o", "E2": "s", "E3": "^"}
-
-
 _FAMILIES = {"gaussian": "Gaussian", "mixture": "mixture", "uniform": "uniform pixels"}
 
 

@@ -26,11 +26,7 @@ def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
 
 
 _ESTIMATES = ("E1", "E2", "E3")
-
-
 _KINDS = ("raw", "calibrated")
-
-
 Row = Mapping[str, Any]
 
 

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 import torch
 
-from thermohw import targets
-from thermohw.experiments.entropy_regularised.energy_distance import Fresh
-from thermohw.experiments.entropy_regularised.playing import heat_account, sampling
-from thermohw.likelihood import evaluate, integrate_rates, physical_rates
-from thermohw.process import VE, VP
+from thermohw.experiments.entropy_regularised.energy_distance import Fresh, energy_distance
+from thermohw.experiments.shared.accounts import on_the_law, terms
+from thermohw.experiments.shared.playing import book_heat, end_entropies, play
+from thermohw.experiments.shared.problems import driftless, three_in_the_plane
+from thermohw.likelihood import evaluate
+from thermohw.likelihood.progress import silent
+from thermohw.process import VE
 from thermohw.score import Score, calibrated
 from thermohw.study import Cell, Tools
 from thermohw.target import Target
 from thermohw.target.dataset import TEST, TRAIN, VALIDATION
 from thermohw.target.digits import digits
-
-MEANS = [[-1.2, 0.2], [0.8, 0.9], [0.5, -1.1]]
-
-
-STD = 0.25
-
-
-FIRST = VP(0.1, 20.0).log_snr(4e-4)  # digits: 0.028 grey levels of noise
-
 
 TERMS = {  # name in a row -> name in the likelihood room
     "elbo": "nll.sde_elbo",
@@ -46,7 +38,7 @@ TERMS = {  # name in a row -> name in the likelihood room
 def make_target(data: str, few: int, seed: int) -> Target:
     """The mixture, all digits, or some of the training digits, other ones for every seed."""
     if data == "mixture":
-        return targets.gaussian_mixture(MEANS, STD)
+        return three_in_the_plane()
     whole = digits()
     if data == "digits":
         return whole
@@ -57,16 +49,10 @@ def make_target(data: str, few: int, seed: int) -> Target:
     return digits(arrays={"rows": whole.rows[np.append(order[:few], test)], "split": split})
 
 
-def make_process(target: Target, sigma: float) -> VE:
-    """Without drift, from a noise far below the data's finest structure on."""
-    first = -math.log(1e-3 * target.narrowest) if target.analytic else FIRST
-    return VE(sigma=sigma, t_min=VE(sigma=sigma).time_at_log_snr(first))
-
-
 def compute(cell: Cell, tools: Tools) -> dict[str, Any]:
     """One score: its likelihoods, calibrated too, its heat and its samples."""
     target = make_target(cell["data"], cell["few"], cell["repeat"])
-    process = make_process(target, cell["sigma"])
+    process = driftless(target, cell["sigma"])
     score = make_score(cell, target, process, tools)
     same = tools.generator("points", shared=("data",))
     points = target.held_out(cell["points"], same)
@@ -121,20 +107,50 @@ def model_account(
         target,
         generator=tools.generator("noise", shared=("data",)),
         points=points,
-        progress=lambda items, _: items,
+        progress=silent,
     )
-    row: dict[str, Any] = {}
-    for name, source in TERMS.items():
-        term = found.terms.get(source)
-        if term is not None:
-            row[name], row[f"{name}.error"] = float(term.value), float(term.stderr)
+    row: dict[str, Any] = {**terms(found, TERMS)}
     process, profile = score.process, found.profile
-    theta = float(process.transition(process.duration)[1])
     for control in ("continuous", "clocked"):
-        rates = physical_rates(
-            profile, process, dim=target.dim, theta=theta, wiring="emf", control=control
-        )
-        row[f"heat.{control}"] = integrate_rates(profile, rates)["heat"]
+        row[f"heat.{control}"] = on_the_law(found, score, control=control)["heat"]
     row["log_snr"] = np.array([process.log_snr(float(t)) for t in profile["time"]])
     row["factor"] = profile["calibration"]
     return row
+
+
+def _play(score: Score, target: Target, cell: Cell, control: str, ticks: int) -> Any:
+    much = {"paths": cell["paths"], "seed": cell["repeat"]}
+    # how few ticks are enough is measured
+    return play(score, target, control=control, ticks=ticks, allow_ringing=True, **much)
+
+
+def heat_account(score: Score, target: Target, cell: Cell) -> dict[str, float]:
+    """Heat on the circuit under continuous control, kT, at n and 2n ticks; the second law."""
+    row: dict[str, float] = {}
+    for name, ticks in (("coarse", cell["continuous"]), ("fine", 2 * cell["continuous"])):
+        ledger, x = _play(score, target, cell, "continuous", ticks)
+        book_heat(row, f"device.{name}", ledger)
+        if target.analytic:
+            # the cross-entropy is the larger: a negative sum would break the second law
+            ends, heat = end_entropies(target, score.process, x), f"device.{name}"
+            row["second_law"] = row[heat] + ends["surprisal"] - ends["start_entropy"]
+            row["second_law.error"] = row[f"{heat}.error"] + ends["surprisal.error"]
+    return row
+
+
+def sampling(score: Score, target: Target, cell: Cell, fresh: Fresh) -> dict[str, np.ndarray]:
+    """Clocked runs with more and more ticks: heat and distance to fresh data at each."""
+    heats, apart = [], []
+    for ticks in cell["ticks"]:
+        ledger, x = _play(score, target, cell, "clocked", ticks)
+        heats.append([v / ledger.energy for v in ledger.rows["heat.total"]])
+        apart.append(energy_distance(x, fresh))
+    row = dict(zip(("clocked", "clocked.error"), np.array(heats).T, strict=True))
+    best = apart[-1]
+    extra = np.array([found.minus(best) for found in apart])
+    return row | {
+        "distance": np.array([found.value for found in apart]),
+        "distance.error": np.array([found.stderr for found in apart]),
+        "extra": extra[:, 0],
+        "extra.error": extra[:, 1],
+    }

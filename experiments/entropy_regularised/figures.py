@@ -31,16 +31,12 @@ if TYPE_CHECKING:
 
 
 TRAINED, PLAYED, SHRUNK, TUNED = (PALETTE[role] for role in ("generated", "heat", "muted", "work"))
-
-
 NAMES = {
     "mixture": "mixture",
     "digits": "digits",
     "few": "few digits",
     "bare": "few digits, bare",
 }
-
-
 _ROLES = {"mixture": "generated", "digits": "heat", "few": "work", "bare": "pumping"}
 
 

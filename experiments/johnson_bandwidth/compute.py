@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from thermohw.circuit import build_device
 from thermohw.datasheet import load_datasheet, read_datasheet
 from thermohw.experiments.johnson_bandwidth.driven_node import play
+from thermohw.experiments.shared.problems import two_humps
 from thermohw.integrate.free import free_run
 from thermohw.study import Cell
-from thermohw.target import gaussian_mixture
 from thermohw.units import K_B
 
 if TYPE_CHECKING:
@@ -23,9 +23,8 @@ def compute(cell: Cell, tools: Tools) -> dict[str, Any]:
     """Variance and power of a free node, or works and samples of a driven one."""
     if cell["kind"] == "free":
         return _free(cell)
-    target = gaussian_mixture(means=[[-2.0], [1.5]], stds=[0.3, 0.4], weights=[0.3, 0.7])
     return play(
-        target,
+        two_humps(),
         cell["shape"],
         cell["bandwidth"],
         hold=cell["hold"] or None,

@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 
 HORIZON = 5.0  # R C of thermalisation, and of generation
-
-
 _FOLLOW = 0.004  # R C; the narrow mode answers at 22/RC, so the midpoint errs by some 0.1 %
 
 
@@ -104,7 +102,8 @@ def play(
         heat += (e + xi - 0.5 * (x + end)) * moved
         x = end
     residual = 0.5 * (x**2 - begin**2) - (works.sum(0) - heat)
-    found = {"residual": float(residual.abs().max()), "start": float((begin**2).mean())}
+    start = float((begin**2).mean())
+    found = {"residual": float(residual.abs().max()), "start": start, "pieces": float(count)}
     for name, values in (("work", works[0]), ("injected", works[1]), ("heat", heat)):
         inside = 0.0 if name == "work" else HORIZON * _lost(source, piece)
         found[name] = float(values.mean()) + inside

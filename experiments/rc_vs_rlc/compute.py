@@ -11,6 +11,7 @@ from thermohw import Protocol, load_device, simulate, targets
 from thermohw.audit.distance import sliced_distance
 from thermohw.circuit import LinearDevice, langevin
 from thermohw.likelihood import evaluate
+from thermohw.likelihood.progress import silent
 from thermohw.process import VP, Langevin, Observed, Process
 from thermohw.score import ExactScore, Score
 from thermohw.study import Tools
@@ -69,7 +70,7 @@ def likelihood(cell: dict[str, Any], target: Target, score: Score, tools: Tools)
         generator=tools.generator("noise", shared=("points",)),
         points=points,
         tolerance=cell["tolerance"],
-        progress=lambda items, _: items,
+        progress=silent,
     )
     head = "nll.data" if isinstance(score.process, Langevin) else "nll"
     row: dict[str, Any] = {"duration": score.process.duration}

@@ -16,16 +16,12 @@ if TYPE_CHECKING:
 
 
 _COLOURS = {False: PALETTE["generated"], True: PALETTE["heat"]}
-
-
 _KINDS = [
     ("emf", "continuous", "in series,\nfollowing"),
     ("emf", "clocked", "in series,\nheld"),
     ("current", "continuous", "current,\nfollowing"),
     ("current", "clocked", "current,\nheld"),
 ]
-
-
 Drawn = tuple[str, "Figure", str]
 
 

@@ -16,11 +16,7 @@ if TYPE_CHECKING:
 
 
 _NAMES = {"ode": "probability flow", "marginal": "marginal", "sde_elbo": "evidence bound"}
-
-
 _WIRINGS = {"emf": "source in series", "current": "injected current"}
-
-
 _CONTROLS = {"continuous": "following", "clocked": "held"}
 
 

@@ -37,11 +37,7 @@ from thermohw.experiments.real_data.compute import make_data
 from thermohw.study import Cell, Study
 
 _SETTINGS = ("dataset", "path", "side", "limit", "t_min", "points", "calibration")
-
-
 _PROXY_SEED = 1000
-
-
 _MOST = 256  # dimensions of a surrogate
 
 

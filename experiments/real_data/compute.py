@@ -10,6 +10,7 @@ from torch import Tensor
 from thermohw.experiments.real_data.proxy import against
 from thermohw.experiments.real_data.surrogate import Surrogate
 from thermohw.likelihood import Likelihood, evaluate
+from thermohw.likelihood.progress import silent
 from thermohw.process import VP
 from thermohw.score import Score
 from thermohw.score.calibrated import calibrated
@@ -62,7 +63,7 @@ def compute(cell: Cell, tools: Tools) -> dict[str, Any]:
             points=points,
             generator=tools.generator("noise"),
             probes=cell["probes"],
-            progress=_quiet,
+            progress=silent,
         )
         return _flat("raw", made)
     own = calibrated(
@@ -142,11 +143,7 @@ def _points(cell: Cell, tools: Tools, target: Target, times: int = 1) -> Tensor:
 def _evaluated(score: Score, target: Target, points: Tensor, tools: Tools) -> Likelihood:
     """Every term, with the noise that all networks of a law share."""
     noise = tools.generator("noise", shared=("law",))
-    return evaluate(score, target, points=points, generator=noise, progress=_quiet)
-
-
-def _quiet(items: Any, _: str) -> Any:
-    return items
+    return evaluate(score, target, points=points, generator=noise, progress=silent)
 
 
 def _flat(prefix: str, made: Likelihood) -> dict[str, Any]:

@@ -23,15 +23,11 @@ _SHORT = {  # label -> (term of `evaluate`, distance from a known S0)
     "E1": ("entropy.estimate_plugin", "plugin"),
     "B": ("bound.lower", "bound"),
 }
-
-
 ROWS = [  # label, term, distance, role of its colour
     (label + words, f"{kind}.{term}", f"known.{kind}.{distance}", role)
     for kind, words, role in (("raw", "", "work"), ("calibrated", ", calibrated", "generated"))
     for label, (term, distance) in _SHORT.items()
 ]
-
-
 _QUANTITIES = [("gap", "gap"), ("score error", "error"), ("residual", "residual")]
 
 

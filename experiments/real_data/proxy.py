@@ -30,6 +30,7 @@ import math
 import torch
 from torch import Tensor
 
+from thermohw.experiments.shared.mirrored import noised_both_ways
 from thermohw.likelihood import Timeline
 from thermohw.score import Score
 from thermohw.target import GaussianMixture, Target
@@ -64,23 +65,17 @@ def against(
     timeline = Timeline.of(process, target.narrowest if smooth else 0.0)
     truth = target.score(process) if smooth else None
     sums: dict[str, Tensor] = {}
-    for u, weight in zip(*timeline.rule(_TIMES), strict=True):
-        moment = timeline.at(float(u))
-        decay, variance = process.transition(moment.time)
-        z = torch.randn(points.shape, dtype=torch.float64, generator=generator)
-        fields = [s.at(moment.time) for s in (model, proxy, truth) if s is not None]
-        for sign in (1.0, -1.0):
-            x = float(decay) * points + sign * math.sqrt(float(variance)) * z
+    for t, step, pair in noised_both_ways(timeline, points, generator, _TIMES):
+        fields = [s.at(t) for s in (model, proxy, truth) if s is not None]
+        for x, conditional in pair:
             s, p, *rest = [field(x) for field in fields]
-            conditional = -sign * z / math.sqrt(float(variance))
             products = {"ss": s * s, "pp": p * p, "sc": s * conditional, "sp": s * p}
             products["dd"] = (s - p).square()
             for true in rest:
                 products |= {"tt": true * true, "st": (s - true).square()}
                 products |= {"pt": (p - true).square(), "mix": (s - true) * (p - true)}
             for name, value in products.items():
-                term = 0.5 * float(weight) * moment.stretch * value.sum(1)
-                sums[name] = sums.get(name, 0.0) + term  # type: ignore[operator]
+                sums[name] = sums.get(name, 0.0) + step * value.sum(1)  # type: ignore[operator]
     end = process.prior("matched", target.mean, target.covariance).entropy
     decay, variance = process.transition(process.duration)  # prior N(0, variance)
     square = float(decay) ** 2 * points.square().sum(1) / float(variance) + target.dim

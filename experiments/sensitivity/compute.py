@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thermohw.experiments.sensitivity.plain_numpy import simulate_row
-from thermohw.experiments.sensitivity.published import BY_NAME, ROWS, mixture, protocol
+from thermohw.experiments.sensitivity.published import BY_NAME, ROWS, protocol
+from thermohw.experiments.shared.problems import two_humps
 from thermohw.study import Cell
 from thermohw.tolerance import measure
 from thermohw.tolerance.measure import line_quality
 
 if TYPE_CHECKING:
-    from thermohw.study import Tools
+    from thermohw.experiments.shared.problems import two_humps
+from thermohw.study import Tools
 
 
 def compute(cell: Cell, tools: Tools) -> dict[str, Any]:
@@ -22,7 +24,7 @@ def compute(cell: Cell, tools: Tools) -> dict[str, Any]:
     if cell["route"] == "numpy":
         rng = np.random.default_rng([cell["seed"], ROWS.index(row), 1])
         x, series, shunt = simulate_row(row, paths, rng)
-        quality = line_quality(x, mixture())
+        quality = line_quality(x, two_humps())
         return {
             "w1": quality.value, "w1_error": quality.stderr, "floor": quality.floor,
             "emf": series.mean(), "emf_spread": series.std(ddof=1),

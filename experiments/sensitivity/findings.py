@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 
 _PRINTED = 20000  # paths of the published table
-
-
 _PRINTED_W1 = 0.007  # standard error of its W1
 
 

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 
 _W, _M, _S = np.array([0.3, 0.7]), np.array([-2.0, 1.5]), np.array([0.3, 0.4])
-
-
 Map = Callable[["NDArray[Any]"], "NDArray[Any]"]
 
 

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from thermohw.circuit import LinearDevice, load_device
 from thermohw.control import Protocol
 from thermohw.errors import InputError
+from thermohw.experiments.shared.problems import two_humps
 from thermohw.process import OU
-from thermohw.target import Target, gaussian_mixture
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,11 +103,6 @@ ROWS: tuple[PublishedRow, ...] = (
 )  # fmt: skip
 
 
-def mixture() -> Target:
-    """The two-hump mixture of the table."""
-    return gaussian_mixture([[-2.0], [1.5]], [0.3, 0.4], [0.3, 0.7])
-
-
 def protocol(row: PublishedRow, wiring: str, device: LinearDevice | None = None) -> Protocol:
     """A row as a protocol on the one-node device."""
     device = load_device("rc1") if device is None else device
@@ -125,7 +120,7 @@ def protocol(row: PublishedRow, wiring: str, device: LinearDevice | None = None)
     if "dac_bits" in keys:
         keys["dac_range"] = (-40.0 * source, 40.0 * source)
     return Protocol(
-        device, process, mixture().score(process), wiring=wiring, control=row.control,
+        device, process, two_humps().score(process), wiring=wiring, control=row.control,
         ticks=row.ticks, allow_ringing=True, **keys,
     )  # fmt: skip
 

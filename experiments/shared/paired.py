@@ -44,6 +44,7 @@ from thermohw.likelihood import (
     sweep,
 )
 from thermohw.likelihood.estimate import estimate
+from thermohw.likelihood.progress import silent
 from thermohw.likelihood.reference import Reference
 from thermohw.score import ExactScore, Field, Score
 from thermohw.target import Target
@@ -128,7 +129,7 @@ def known(pixel: Target, target: Target, score: ExactScore, *, prior: str) -> Kn
     spread = 0.5 * float(np.trace(np.linalg.solve(law.matrix, covariance)))
     cross = spread - float(law.log_prob(torch.as_tensor(mean)[None])[0])
     start, end = (score.entropy(t).value for t in (process.t_min, process.duration))
-    x, weight = _clean_pixel(pixel, process.transition(process.t_min)[1] ** 0.5)
+    x, weight = clean_pixel(pixel, process.transition(process.t_min)[1] ** 0.5)
     surprise = -float(weight @ score.log_prob(x, process.t_min))
     numbers = (
         pixel.entropy - pixel.log_volume,
@@ -141,7 +142,7 @@ def known(pixel: Target, target: Target, score: ExactScore, *, prior: str) -> Kn
     return Known(*(count * number for number in numbers))
 
 
-def _clean_pixel(pixel: Target, fine: float) -> tuple[Tensor, Tensor]:
+def clean_pixel(pixel: Target, fine: float) -> tuple[Tensor, Tensor]:
     """Quadrature over a clean pixel, panels as narrow as the noise near edges: (n, 1) and (n,)."""
     nodes, weights = np.polynomial.legendre.leggauss(16)
     centre, deviation = float(pixel.mean[0]), float(pixel.covariance[0, 0]) ** 0.5
@@ -192,9 +193,6 @@ def paired(
     reference = Reference(timeline, target.covariance, target.mean)
     trace = Hutchinson(probes, streams("probes")) if probes else ExactTrace()
 
-    def quiet(items, _):  # noqa: ANN001, ANN202 - a bar that shows nothing
-        return items
-
     def swept(which: Score, how: ExactTrace | Hutchinson):  # noqa: ANN202
         return sweep(
             which,
@@ -204,7 +202,7 @@ def paired(
             trace=how,
             reference=reference,
             moments=moments,
-            progress=quiet,
+            progress=silent,
         )
 
     law = process.prior(prior, target.mean, target.covariance)
@@ -218,7 +216,7 @@ def paired(
         trace=trace,
         reference=reference,
         tolerance=tolerance,
-        progress=quiet,
+        progress=silent,
     )
     t, n = own.trace - exact.trace, own.norm - exact.norm
     assert own.error is not None

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 
 _LINEAR = ("slew", "swing")  # far away here; without them every law is exact
-
-
 PARTS: dict[str, tuple[tuple[str, ...], dict[str, Any], bool]] = {
     "gain 100 000": (("gain",), {}, False),
     "gain 1000": (("gain",), {"amp.gain": 1e3}, False),

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 from thermohw import targets
+from thermohw.experiments.shared.problems import first_snr
 from thermohw.experiments.ve_vs_vp.likelihood import Undrifted, likelihood
-from thermohw.experiments.ve_vs_vp.rates import Account, Instant, Paired, Rates, mend
+from thermohw.experiments.ve_vs_vp.rates import Account, Instant, Mirrored, Rates, mend
 from thermohw.likelihood import GridEnsemble
 from thermohw.process import OU, VE, VP, Process
 from thermohw.score import Score
@@ -19,11 +20,6 @@ from thermohw.study import Tools
 from thermohw.target import Target
 
 DATA = {"whitened": 1.0, "1.04": 1.04, "4": 4.0}  # name -> E x^2
-
-
-FIRST = VP(0.1, 20.0).log_snr(4e-4)  # digits: 0.028 grey level of noise
-
-
 TIMES = (0.1, 0.2, 0.4)  # of VP(0.1, 20)
 
 
@@ -46,13 +42,6 @@ def make_process(kind: str, sigma: float, first_snr: float) -> Process:
     return build(build(0.0).time_at_log_snr(first_snr))
 
 
-def first_snr(data: str, target: Target) -> float:
-    """Log SNR where noising starts: little noise for what the data are like."""
-    if data == "digits":
-        return FIRST
-    return -math.log(1e-3 * target.narrowest)
-
-
 def compute(cell: dict[str, Any], tools: Tools) -> dict[str, Any]:
     """Rates along the noise and terms of the bound, of an exact or of a trained score."""
     return _exact(cell, tools) if cell["score"] == "exact" else _learned(cell, tools)
@@ -70,7 +59,7 @@ def _along(process: Process, clock: np.ndarray) -> list[tuple[float, float]]:
 
 def _exact(cell: dict[str, Any], tools: Tools) -> dict[str, Any]:
     target = make_target(cell["data"])
-    process = make_process(cell["process"], cell["sigma"], first_snr(cell["data"], target))
+    process = make_process(cell["process"], cell["sigma"], first_snr(target))
     score = target.score(process)
     instant = Instant(process, target, GridEnsemble(process, score, target))
     clock = _clock(process, cell["times"])
@@ -115,7 +104,7 @@ def _profile(rows: list[tuple[float, Rates]], fisher: list[float] | None) -> dic
 
 def _learned(cell: dict[str, Any], tools: Tools) -> dict[str, Any]:
     target = make_target(cell["data"])
-    process = make_process(cell["process"], cell["sigma"], first_snr(cell["data"], target))
+    process = make_process(cell["process"], cell["sigma"], first_snr(target))
     score = tools.score(
         target,
         process,
@@ -133,14 +122,14 @@ def _learned(cell: dict[str, Any], tools: Tools) -> dict[str, Any]:
     fit = Instant(
         process,
         target,
-        Paired(process, half, tools.generator("fit")),
+        Mirrored(process, half, tools.generator("fit")),
         repeats=2 * cell["pairs"],
     )
     if target.analytic:
         truth = target.score(process)
         test = Instant(process, target, GridEnsemble(process, truth, target))
     else:
-        truth, seen = None, Paired(process, rest, tools.generator("test"))
+        truth, seen = None, Mirrored(process, rest, tools.generator("test"))
         test = Instant(process, target, seen, repeats=2 * cell["pairs"])
     clock = _clock(process, cell["times"])
     accounts = {name: Account() for name in ("raw", "scale", "both")}

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 
 NAMES = {"whitened": "E x² = 1", "1.04": "E x² = 1.04", "4": "E x² = 4", "digits": "digits"}
-
-
 LOOK = {  # variant -> (colour, label)
     "raw": (PALETTE["heat"], "as trained"),
     "scale": (PALETTE["work"], "scale calibrated"),

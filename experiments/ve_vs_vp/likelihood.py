@@ -8,8 +8,10 @@ import torch
 from scipy.optimize import brentq
 from torch import Tensor
 
+from thermohw.experiments.shared.accounts import on_the_law, terms
 from thermohw.likelihood import evaluate
-from thermohw.likelihood.wiring import integrate_rates, physical_rates
+from thermohw.likelihood.progress import silent
+from thermohw.likelihood.wiring import integrate_rates
 from thermohw.process import VE
 from thermohw.score import Field, Score
 from thermohw.target import Target
@@ -69,8 +71,6 @@ TERMS = {  # names in a row -> names of the likelihood room
     "entropy_prior": "entropy.prior",
     "quadrature": "error.quadrature",
 }
-
-
 WIRINGS = {"emf": "continuous", "current": "continuous", "clocked": "clocked"}
 
 
@@ -93,21 +93,12 @@ def likelihood(
         prior="matched",
         points=points,
         moments=moments,
-        progress=lambda items, _: items,
+        progress=silent,
     )
-    row = {}
-    for name, source in TERMS.items():
-        term = made.terms.get(source)
-        if term is not None:
-            row[name], row[f"{name}.error"] = float(term.value), float(term.stderr)
-    profile, process = made.profile, score.process
-    theta = float(process.transition(process.duration)[1]) if process.kind == "ve" else 1.0
+    row = terms(made, TERMS)
     for name, control in WIRINGS.items():
         wiring = "emf" if name == "clocked" else name
-        rates = physical_rates(
-            profile, process, dim=target.dim, theta=theta, wiring=wiring, control=control
-        )
-        for part, value in integrate_rates(profile, rates).items():
-            row[f"{name}.{part}"] = value
-    plug_in = {name: profile[name] for name in ("intrinsic", "exchange")}
-    return row | integrate_rates(profile, plug_in)
+        totals = on_the_law(made, score, wiring=wiring, control=control)
+        row |= {f"{name}.{part}": value for part, value in totals.items()}
+    plug_in = {name: made.profile[name] for name in ("intrinsic", "exchange")}
+    return row | integrate_rates(made.profile, plug_in)

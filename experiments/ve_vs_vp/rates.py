@@ -95,7 +95,7 @@ class Rates:
         return self.heat + system
 
 
-class Paired:
+class Mirrored:
     """Held-out points and noise z, then the same points and -z, and so on.
 
     What is odd in z, most of the noise of s_cond, cancels over an even number of draws.
@@ -129,7 +129,7 @@ class Instant:
         self,
         process: Process,
         target: Target,
-        ensemble: GridEnsemble | Paired,
+        ensemble: GridEnsemble | Mirrored,
         *,
         repeats: int = 1,
     ) -> None:

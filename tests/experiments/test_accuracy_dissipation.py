@@ -12,6 +12,7 @@ import torch
 from scipy.integrate import solve_ivp
 
 from thermohw.experiments.accuracy_dissipation import compute, shapes
+from thermohw.experiments.shared.problems import driftless
 from thermohw.study import Results, Tools, run_study
 from thermohw.target import gaussian
 
@@ -21,7 +22,7 @@ SIGMA = 5.0
 def one_gaussian(c: float) -> tuple[Any, Any, float]:
     """Target N(0, 1), the exact VE score times c, and ln(v1/v0)."""
     target = gaussian([0.0], 1.0)
-    process = compute.make_process(target, SIGMA)
+    process = driftless(target, SIGMA)
     variances = [1.0 + float(process.transition(t)[1]) for t in (process.t_min, 1.0)]
     return target, target.score(process).scaled(c), math.log(variances[1] / variances[0])
 

@@ -8,7 +8,8 @@ import pytest
 from thermohw.control import make_plan
 from thermohw.experiments.sensitivity import STUDY
 from thermohw.experiments.sensitivity.plain_numpy import simulate_row
-from thermohw.experiments.sensitivity.published import ROWS, mixture, protocol
+from thermohw.experiments.sensitivity.published import ROWS, protocol
+from thermohw.experiments.shared.problems import two_humps
 from thermohw.study import run_study
 from thermohw.tolerance import measure
 
@@ -31,7 +32,7 @@ def test_package_and_numpy_agree(name: str) -> None:
         work = measure(protocol(row, wiring), paths=paths, seed=1).paths[f"work.{wiring}"]
         error = ((work.var() + other.var()) / paths) ** 0.5
         assert abs(work.mean() - other.mean()) < 4.0 * error, wiring
-    assert mixture().dim == 1 and len(x) == paths
+    assert two_humps().dim == 1 and len(x) == paths
 
 
 def test_a_few_rows_end_to_end(tmp_path) -> None:

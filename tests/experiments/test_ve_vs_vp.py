@@ -11,10 +11,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from thermohw.experiments.shared.problems import first_snr
 from thermohw.experiments.ve_vs_vp import compute
 from thermohw.experiments.ve_vs_vp.findings import PUBLISHED
 from thermohw.experiments.ve_vs_vp.likelihood import Undrifted
-from thermohw.experiments.ve_vs_vp.rates import Account, Instant, Paired, Rates, mend
+from thermohw.experiments.ve_vs_vp.rates import Account, Instant, Mirrored, Rates, mend
 from thermohw.likelihood import GridEnsemble
 from thermohw.score import Field, Score
 from thermohw.study import Tools, run_study
@@ -88,11 +89,11 @@ def test_scale_alone_does_not_mend_a_drift_scale_and_position_do() -> None:
     Later on p_t is nearly Gaussian, s nearly proportional to x and (a, b) no longer determined.
     """
     target = compute.make_target("1.04")
-    process = compute.make_process("vp", 25.0, compute.first_snr("1.04", target))
+    process = compute.make_process("vp", 25.0, first_snr(target))
     truth = target.score(process)
     bent = Bent(truth, 0.8, 0.6)
     points = target.sample(4096, torch.Generator().manual_seed(1))
-    paired = Paired(process, points, torch.Generator().manual_seed(2))
+    paired = Mirrored(process, points, torch.Generator().manual_seed(2))
     fit = Instant(process, target, paired, repeats=4)
     test = Instant(process, target, GridEnsemble(process, truth, target))
     accounts = {name: Account() for name in ("raw", "scale", "both")}
@@ -119,7 +120,7 @@ def test_scale_alone_does_not_mend_a_drift_scale_and_position_do() -> None:
 def test_vp_without_its_drift_is_ve() -> None:
     """The exact VP score in x/m_t is the exact VE score of equal log SNR, to round-off."""
     target = compute.make_target("4")
-    first = compute.first_snr("4", target)
+    first = first_snr(target)
     moved = Undrifted(target.score(compute.make_process("vp", 25.0, first)), target)
     ve = target.score(moved.process)
     x = torch.linspace(-5.0, 5.0, 41, dtype=torch.float64)[:, None]

@@ -1,5 +1,6 @@
 """Rows, sheets and the results file."""
 
+import math
 from typing import Any
 
 import h5py
@@ -265,6 +266,25 @@ def test_a_law_is_judged_by_the_one_rule_and_says_what_it_could_have_seen(
     sheet = Sheet()
     assert sheet.law("n", found, expected, relation=relation, detail="said") == status
     assert sheet.checks == [{"name": "n", "status": status, "detail": "said" + power}]
+
+
+@pytest.mark.parametrize(
+    ("found", "relation", "status"),
+    [
+        ([1e-12, -3e-12], "=", "holds"),
+        ([1e-12, -3e-9], "=", "violated"),
+        (-3e-9, ">=", "violated"),
+        (-3e-9, "<=", "holds"),
+        (math.nan, "=", "violated"),
+    ],
+)
+def test_a_residual_is_held_against_what_can_make_it(found, relation, status):
+    sheet = Sheet()
+    assert sheet.law("n", found, relation=relation, within=1e-9, detail="said") == status
+    assert sheet.checks[0]["detail"] == "said; more than 1e-09 would have been called"
+    if status == "violated":
+        cause = "the slit"
+        assert sheet.law("m", found, relation=relation, within=1e-9, cause=cause) == "explained"
 
 
 def test_a_measured_cause_explains():

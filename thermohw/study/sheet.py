@@ -15,7 +15,7 @@ import numpy as np
 
 from thermohw.audit.table import power_words
 from thermohw.errors import InputError
-from thermohw.estimate import HOLDS, Estimate, called_of, judge, largest_of
+from thermohw.estimate import HOLDS, VIOLATED, Estimate, called_of, judge, largest_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -134,11 +134,14 @@ class Sheet:
         expected: float = 0.0,
         *,
         relation: str = "=",
+        within: float | None = None,
         detail: str = "",
         cause: str = "",
     ) -> Status:
         """A number with a standard error held against what it should be, by the rule of
         `thermohw.estimate`; what would have been called violated stands at the end of the detail.
+        A residual, which has no standard error, is held against what is known to be able to make
+        it: rounding, a quadrature, a solver's tolerance.
 
         Args:
             name: of the check.
@@ -146,6 +149,7 @@ class Sheet:
                 deviation, as improbable as it is for so many.
             expected: what it should be, or the bound of an inequality; of a z it is 0.
             relation: "=", ">=" or "<=", as `thermohw.estimate.judge`.
+            within: of residuals: how far off they may be, derived and not guessed.
             detail: the numbers behind it, in one line.
             cause: where a deviation has a cause whose size was measured: it, in words; then a
                 deviation is explained.
@@ -155,14 +159,24 @@ class Sheet:
         """
         many = list(found) if isinstance(found, Sequence | np.ndarray) else [found]
         assert many, f"check {name}: nothing to judge"
+        if within is not None:
+            gaps = np.array([float(value) for value in many]) - expected  # type: ignore[arg-type]
+            worst = float(np.max({"=": np.abs(gaps), ">=": -gaps, "<=": gaps}[relation]))
+            status: Status = HOLDS if worst <= within else VIOLATED  # a nan is a violation
+            return self._judged(
+                name, status, detail, f"; more than {within:.2g} would have been called", cause
+            )
         numbers = [e if isinstance(e, Estimate) else Estimate(float(e), 1.0) for e in many]
         zs = np.array([number.z(expected) for number in numbers])
         signed = {"=": np.abs(zs), ">=": -zs, "<=": zs}[relation]
         worst = float(zs[signed.argmax()])  # the place of a nan, where there is one
         status = cast("Status", judge(largest_of(worst, len(zs)), relation=relation))
+        return self._judged(name, status, detail, _power(many, relation), cause)
+
+    def _judged(self, name: str, status: Status, detail: str, power: str, cause: str) -> Status:
         if status != HOLDS and cause:
             status, detail = "explained", f"{detail}: {cause}"
-        self.check(name, status, detail + _power(many, relation))
+        self.check(name, status, detail + power)
         return status
 
     def finding(self, text: str) -> None:

@@ -1,0 +1,85 @@
+"""Scores played on RC nodes, one uncoupled node a coordinate, the source in series with the
+noisy resistor, started in the prior: what follows is the circuit's own law, not the noised one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from thermohw import Protocol, load_device, simulate
+from thermohw.process import Process
+from thermohw.score import Score
+from thermohw.target import Target
+
+if TYPE_CHECKING:
+    from thermohw.pipeline.summary import LedgerSummary
+    from thermohw.study import Sheet
+
+
+def play(
+    score: Score,
+    target: Target,
+    *,
+    control: str,
+    ticks: int,
+    paths: int,
+    seed: int,
+    allow_ringing: bool = False,
+) -> tuple[LedgerSummary, torch.Tensor]:
+    """The ledger of a run in equal steps of log SNR, and its end states in model units."""
+    shape = {} if target.dim == 64 else {"array.shape": [1, target.dim]}
+    protocol = Protocol(
+        load_device("rc64", shape), score.process, score, wiring="emf", control=control,
+        ticks=ticks, grid="log-snr", allow_ringing=allow_ringing,
+    )  # fmt: skip
+    run = simulate(protocol, paths=paths, seed=seed, start="prior", target=target, progress=False)
+    return run.ledger, torch.as_tensor(run.channels["voltage.end"]).double() / protocol.v0
+
+
+def book_heat(row: dict[str, Any], name: str, ledger: LedgerSummary) -> None:
+    """Heat and its error in kT under a name, and the largest mean residual of the first law."""
+    heat, error = (v / ledger.energy for v in ledger.rows["heat.total"])
+    row[name], row[f"{name}.error"], row["kT"] = heat, error, ledger.energy
+    residual = abs(ledger.rows["first_law.residual"].value) / ledger.energy
+    row["first_law"] = max(row.get("first_law", 0.0), residual)
+
+
+def end_entropies(target: Target, process: Process, x: torch.Tensor) -> dict[str, float]:
+    """S(start) of the prior, and -E ln p_tmin of the end states, at least S(end); nats."""
+    surprisal = -target.score(process).log_prob(x, process.t_min)
+    return {
+        "start_entropy": float(process.prior("schedule", target.mean, target.covariance).entropy),
+        "surprisal": float(surprisal.mean()),
+        "surprisal.error": float(surprisal.std()) / math.sqrt(len(x)),
+    }
+
+
+def first_law(
+    name: str, rows: Sequence[Mapping[str, Any]], heat: str, ticks: str, sheet: Sheet
+) -> None:
+    """Mean residuals of runs at n and 2n ticks in single precision, against their rounding.
+
+    A path's residual is a random walk: 16 u sqrt(2n) of the energy exchanged are six standard
+    deviations and more (`thermohw.audit.energy`; u = 2^-24). The mean over paths has 1/sqrt(paths)
+    of that, and the heat is a part of what is exchanged.
+
+    Args:
+        name: of the check.
+        rows: what `book_heat` left, with the cells' `paths`.
+        heat: name of the heat.
+        ticks: name of n in a cell.
+        sheet: where the check goes.
+    """
+    worst = max(row["first_law"] / abs(row[heat]) for row in rows)
+    allowed = min(16.0 * 2.0**-24 * math.sqrt(2.0 * row[ticks] / row["paths"]) for row in rows)
+    sheet.law(
+        name,
+        worst,
+        within=allowed,
+        detail=f"mean |E - W + Q| at most {worst:.1e} of the heat on {len(rows)} circuits; "
+        "states are in single precision",
+    )
