@@ -296,6 +296,20 @@ def test_peaks_that_the_paths_contradict(tampered, peaks, words):
     assert found.status == "violated" and words in found.detail
 
 
+@pytest.mark.parametrize(
+    ("place", "name"), [(1, "of the source"), (2, "of the current"), (3, "of the rate")]
+)
+def test_peaks_that_kept_ticks_contradict(tampered, place, name):
+    """A bit of the exponent: what 16 paths did at one tick is more."""
+
+    def flipped(peaks):
+        return peaks * np.where(np.arange(4) == place, 2.0**-2, 1.0)
+
+    for run in ("clocked", "clocked current"):
+        found = audit(tampered(run, {"results/peaks": flipped})).check("protocol_limits")
+        assert found.status == "violated" and f"the stored peak {name} is" in found.detail
+
+
 def settings(**changed):
     """parameters/simulate with other entries."""
     return lambda text: json.dumps(json.loads(text) | changed)

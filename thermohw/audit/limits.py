@@ -10,21 +10,34 @@ have a model unit's variance, C V0^2/k, and the electrons that V0 puts on the ca
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+import torch
 
 from thermohw.audit.evidence import Evidence
 from thermohw.audit.verdict import Check, Quantity, not_applicable
-from thermohw.control import datasheet_limits, effective_temperature
+from thermohw.books.peaks import NAMES, Peaks
+from thermohw.books.residuals import kept_ticks, source_scale
+from thermohw.control import Control, datasheet_limits, effective_temperature
 from thermohw.control.limits import rounded_notes
 from thermohw.control.realisation import describe_realisation, hottest
 from thermohw.estimate import HOLDS, VIOLATED
+from thermohw.integrate import Step
+from thermohw.integrate.terminals import Terminals
 from thermohw.units import engineering
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from thermohw.circuit import LinearDevice
 
 __all__ = ["protocol_limits", "protocol_quantities"]
 
 _CHARGE = 1.602176634e-19  # coulomb, exact
 _GRANULAR = 30.0
-_ROUND = 1e-5  # of a voltage: what float32 and a change of units may take
+# Of a voltage: what its precision and a change of units may take.
+_ROUND = {"float32": 1e-5, "float64": 1e-9}
 
 
 def protocol_limits(evidence: Evidence) -> Check:
@@ -60,8 +73,33 @@ def _impossible(evidence: Evidence, peaks: dict[str, float]) -> str | None:
     for name, peak in peaks.items():
         if not peak >= 0.0:
             return f"the stored peak of the {name} is {peak:.3g}: a largest size is never negative"
+    scale = evidence.setting.device.scale
+    sizes = {
+        "voltage": (scale.voltage, "V"),
+        "source": (scale.voltage, "V") if evidence.plan.drive.wiring == "emf" else
+                  (scale.current, "A"),
+        "current": (scale.current, "A"),
+        "rate": (scale.voltage / scale.time, "V/s"),
+    }  # fmt: skip
+    for name, least in _reached(evidence).items():
+        if not peaks[name] >= least:
+            size, unit = sizes[name]
+            found, known = (engineering(x * size, unit, 6) for x in (peaks[name], least))
+            word = "voltage" if name == "voltage" else f"of the {name}"
+            return f"the stored peak {word} is {found}, but a stored path was at {known}"
+    return None
+
+
+def _reached(evidence: Evidence) -> dict[str, float]:
+    """What kept paths reached at least, thermal units, less what rounding may take of it.
+
+    Start and end states are voltages, kept decisions are sources. A held tick whose state is kept
+    at both ends - as the last one's is - also says what flowed in it, as `thermohw.books.peaks`
+    counts it.
+    """
     protocol, scale = evidence.setting.protocol, evidence.setting.device.scale
-    reached = 0.0
+    slack = _ROUND[evidence.simulate["dtype"]]
+    found: dict[str, float] = {name: 0.0 for name in NAMES}
     for states in (evidence.first, evidence.first_start):
         if not states.size or not np.isfinite(states).all():
             continue
@@ -69,11 +107,71 @@ def _impossible(evidence: Evidence, peaks: dict[str, float]) -> str | None:
             states = protocol.to_thermal(states)[:, : len(protocol.device.nodes)]
         else:
             states = states * (protocol.v0 / scale.voltage)
-        reached = max(reached, float(np.abs(states).max()))
-    if peaks["voltage"] >= reached * (1.0 - _ROUND):
-        return None
-    found, least = (engineering(x * scale.voltage, "V", 6) for x in (peaks["voltage"], reached))
-    return f"the stored peak voltage is {found}, but a stored path was at {least}"
+        found["voltage"] = max(found["voltage"], float(np.abs(states).max()) * (1.0 - slack))
+    kept, plan = evidence.residuals, evidence.plan
+    if "sources" not in kept or protocol.device.fluxes or not plan.timeline:
+        return found
+    sources = kept["sources"] / source_scale(plan)
+    if not np.isfinite(sources).all():
+        return found
+    # A current is one of the R C in force, an emf is not.
+    paces = [piece.conductance for piece in plan.timeline]
+    pace = 1.0 if plan.drive.wiring == "emf" else min(paces)
+    found["source"] = float(np.abs(sources).max()) * pace * (1.0 - slack)
+    prompt = plan.latency == 0.0 and plan.reading_noise == 0.0 and plan.chain.lag.is_ideal
+    states = kept["states"] / plan.protocol.board.effort_scale
+    if not evidence.clocked or not prompt or not np.isfinite(states).all():
+        return found
+    peaks, ends = Peaks(plan.protocol.board), _kept_ends(evidence, states)
+    for slot, tick in enumerate(kept_ticks(plan.schedule.ticks, len(states)).tolist()):
+        if tick in ends:
+            marks = _flowing(evidence, peaks, tick, states[slot], ends[tick], sources[slot])
+            size = max(float(np.abs(x).max()) for x in (states[slot], ends[tick], sources[slot]))
+            for name, mark in zip(NAMES[2:], marks[2:], strict=True):
+                # What is left of voltages that nearly cancel is known to the rounding of these.
+                most = size * paces[tick] * _largest_response(plan.protocol.board)
+                found[name] = max(found[name], mark - slack * most)
+    return found
+
+
+def _kept_ends(evidence: Evidence, states: NDArray[np.float64]) -> dict[int, NDArray[np.float64]]:
+    """Efforts at the end of ticks whose start is kept, of the same paths, thermal units."""
+    ticks = evidence.plan.schedule.ticks
+    kept = kept_ticks(ticks, len(states)).tolist()
+    ends = {tick: states[slot + 1] for slot, tick in enumerate(kept[:-1])
+            if kept[slot + 1] == tick + 1}  # fmt: skip
+    last = evidence.first[: states.shape[1]]
+    if len(last) == states.shape[1] and np.isfinite(last).all():
+        scale = evidence.setting.device.scale
+        ends[ticks - 1] = last * (evidence.setting.protocol.v0 / scale.voltage)
+    return ends
+
+
+def _flowing(
+    evidence: Evidence, peaks: Peaks, tick: int, start: NDArray[np.float64],
+    end: NDArray[np.float64], source: NDArray[np.float64],
+) -> list[float]:  # fmt: skip
+    """The marks of one held tick: voltage, source, current, rate."""
+    board, plan = evidence.plan.protocol.board, evidence.plan
+    control = Control(tick, torch.from_numpy(source))
+    terminals = Terminals(board, plan.drive.wiring, dtype=torch.float64)
+    emf, current = terminals.emf(control), terminals.current(control)
+    force = terminals.across(torch.from_numpy(0.5 * (start + end)))
+    if emf is not None:
+        force = force - emf
+    first, last = (torch.from_numpy(np.linalg.solve(board.hessian, x.T).T) for x in (start, end))
+    carry = peaks.init(first)
+    peaks.update(carry, Step(plan.timeline[tick], first, last, control, None, force, force,
+                             emf=emf, current=current))  # fmt: skip
+    return carry["peaks"].tolist()
+
+
+def _largest_response(board: LinearDevice) -> float:
+    """Current or rate that a voltage makes at most, thermal units."""
+    flow = np.abs(board.coefficients).max() * max(np.abs(board.directions).sum(1).max(), 1.0)
+    into = np.abs(board.hessian @ board.directions.T).sum(1).max()
+    ports = np.abs(board.hessian @ board.port_matrix).sum(1).max()
+    return float(max(flow, 2.0 * flow * into + ports, 1.0))
 
 
 def _remarks(evidence: Evidence) -> str:
