@@ -47,6 +47,12 @@ def spec(**tables: dict[str, Any]) -> dict[str, Any]:
     return made
 
 
+def program(**table: Any) -> dict[str, Any]:
+    """The smallest SPEC of a circuit without a score."""
+    shared = {name: copy.deepcopy(_BASE[name]) for name in ("format", "device", "store")}
+    return shared | {"program": table, "simulate": {"paths": 32, "seed": 0}}
+
+
 SPECS: dict[str, dict[str, Any]] = {
     "clocked": spec(),
     "continuous": spec(protocol={"control": "continuous", "stepper": "euler"}),
@@ -76,6 +82,12 @@ SPECS: dict[str, dict[str, Any]] = {
         target={"kind": "gaussian", "mean": [0.0] * 8, "std": [1.0] * 8},
         process={"kind": "relaxation", "duration": 3.0},
     ),
+    "program": program(
+        schedule={"n0.capacitance": [["0 s", "1 pF"], ["2 us", "400 fF"]],
+                  "r0.temperature": [["0 s", "300 K"], ["1 us", "400 K"], ["1 us", "350 K"]]},
+        ticks=24, start="equilibrium", path_ratio=True,
+    ),
+    "free": program(duration="1 us", ticks=16, start="steady", stepper="midpoint"),
 }  # fmt: skip
 
 _SHEET: dict[str, Any] = {
@@ -201,6 +213,7 @@ class Bench:
             "whole": SPECS["judged"],
             "continuous": SPECS["continuous"],
             "learned": self.learned | {"likelihood": {"test": 4}},
+            "program": SPECS["program"],
         }.items():
             made[name] = self.folder / f"{name}.h5"
             run_spec(load_spec(self.write(f"{name}.toml", tables)), made[name], progress=False)
