@@ -40,6 +40,7 @@ __all__ = [
     "finite",
     "parse_json",
     "parse_toml",
+    "parse_value",
     "read_bytes",
     "read_text",
     "require_file",
@@ -152,6 +153,23 @@ def parse_toml(text: str, where: str, *, most: int = MOST_SHEET) -> dict[str, An
         raise InputError(f"not valid TOML: {_line(error)}", where=where) from None
     _require_plain(tables, where)
     return tables
+
+
+def parse_value(text: str, where: str, *, most: int = MOST_SHEET) -> Any:
+    """What stands behind the = of a command line: one TOML value, or a word without its quotes.
+
+    Raises:
+        InputError: a value with more behind it, which nobody would read.
+    """
+    try:
+        tables = parse_toml(f"value = {text}", where, most=most)
+    except InputError:
+        return text.strip()
+    if {*tables} != {"value"}:
+        more = next(key for key in tables if key != "value")
+        problem = f"{text[:80]!r}: expected one value; {more[:40]!r} begins another entry"
+        raise InputError(problem, where=where)
+    return tables["value"]
 
 
 def parse_json(text: str | bytes, where: str = "", *, most: int = MOST_TABLE) -> Any:

@@ -108,6 +108,8 @@ def test_device_overrides_may_be_written_as_tables():
         (f"process.duration={10**400}", "process.duration: expected a finite number"),
         ("target.means=[1" + "0" * 400 + "]", "expected numbers"),
         ("device=x", "[device] is missing"),
+        ("simulate.paths=1\n[x]", "'1\\n[x]': expected one value; 'x' begins another entry"),
+        ("simulate.paths=1\nseed=2", "expected one value; 'seed' begins another entry"),
     ],
 )
 def test_mistakes_are_named(override, expected):

@@ -217,6 +217,13 @@ def test_incomplete_files_are_refused():
     assert score_from_bytes(rewritten(data, lambda tensors, header: None)).dim == DIM
 
 
+def test_a_type_that_torch_has_not():
+    """Known to the format's library, but not to its torch reader."""
+    head = json.dumps({"x": {"dtype": "F8_E8M0", "shape": [1], "data_offsets": [0, 1]}}).encode()
+    with pytest.raises(InputError, match="F8_E8M0"):
+        score_from_bytes(len(head).to_bytes(8, "little") + head + b"\0")
+
+
 def test_what_has_no_weights_and_where_none_can_go(tmp_path):
     with pytest.raises(InputError, match="only a network"):
         score_to_bytes(gaussian([0.0], [1.0]).score(OU(3.0)))

@@ -121,19 +121,16 @@ def _numbers(text: str | None) -> tuple[float, ...]:
 def _changes(text: str) -> dict[str, object]:
     """Protocol keys of one row, "adc_bits=5,adc_range=[...]"."""
     import re
-    import tomllib
 
     from thermohw.errors import InputError
+    from thermohw.intake import parse_value
 
     changes: dict[str, object] = {}
     for part in re.split(r",(?=\s*\w+\s*=)", text):
         key, equals, value = part.partition("=")
         if not equals:
             raise InputError(f"{part!r}: expected KEY=VALUE", where="--row")
-        try:
-            changes[key.strip()] = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
-            changes[key.strip()] = value.strip()
+        changes[key.strip()] = parse_value(value, "--row")
     return changes
 
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from thermohw.errors import InputError
-from thermohw.intake import MOST_SPEC, parse_toml, read_text
+from thermohw.intake import MOST_SPEC, parse_toml, parse_value, read_text
 from thermohw.pipeline.imperfections import ImperfectionKeys, Quantity
 
 if TYPE_CHECKING:
@@ -242,10 +242,7 @@ def _parse_override(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise InputError(f"{text!r}: expected key=value, e.g. protocol.ticks=1024", where="--set")
-    try:
-        return key.strip(), parse_toml(f"value = {value}", "--set", most=MOST_SPEC)["value"]
-    except InputError:
-        return key.strip(), value.strip()
+    return key.strip(), parse_value(value, "--set", most=MOST_SPEC)
 
 
 def _put(raw: dict[str, Any], dotted: str, value: Any) -> None:

@@ -85,7 +85,7 @@ def score_from_bytes(
         raise InputError("not a safetensors file: its header is too long", where=where)
     try:
         tensors = safetensors.torch.load(data)
-    except SafetensorError as error:
+    except (SafetensorError, KeyError) as error:  # KeyError: a type that torch has not
         problem = f"not a whole safetensors file ({error})"
         raise InputError(problem, where=where) from None
     text = _metadata(data).get(_KEY)
