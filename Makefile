@@ -36,8 +36,9 @@ $(STAMP): pyproject.toml constraints.txt | $(PY)
 demo: $(STAMP)
 	@$(PY) -m thermohw.pipeline.demo $(if $(QUICK),--quick)
 
+# Stealing leaves neighbours on one worker, so that what a module shares is made once.
 test: $(STAMP)
-	@$(PY) -m pytest -n 2 $(ARGS)
+	@$(PY) -m pytest -n 2 --dist worksteal $(ARGS)
 
 check: $(STAMP)
 	$(PY) -m ruff check .
