@@ -133,8 +133,9 @@ def square_root_covariance(
     samples = []
     for left, right in zip(edges[:-1], edges[1:], strict=True):
         half = 0.5 * (right - left)
-        for node, weight in zip(_NODES, _WEIGHTS, strict=True):
-            response = expm(f * (left + half * (1.0 + node))) @ m
+        times = left + half * (1.0 + _NODES)
+        responses = expm(f * times[:, None, None]) @ m  # one call: a third of 16 is overhead
+        for response, weight in zip(responses, _WEIGHTS, strict=True):
             samples.append(np.sqrt(half * weight) * response[rows].T)
     stacked = np.concatenate(samples)
     if (
