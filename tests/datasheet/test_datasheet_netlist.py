@@ -123,6 +123,7 @@ def test_ways_of_writing(kind):
             "line 9: 'x1.k1' couples inductors with m=: k is that of what they are together",
         ),
         (".model m r dev=5%\nR1 a 0 m 1k", "line 3: dev= of a model (a tolerance) not used"),
+        ("R1 a 0 1k\n.end\n* no\nC2 a 0 1\n\nR2 a 0 1", ".end and 2 lines below it, no part of"),
     ],
 )
 def test_notes(cards, note):
@@ -140,6 +141,36 @@ def test_scripts_of_included_files_are_listed(tmp_path):
     (tmp_path / "more.inc").write_text(".control\nset temp=90\n.endc\nC1 a 0 1p\n")
     (tmp_path / "deck.cir").write_text("t\n.include more.inc\nR1 a 0 1k\n")
     assert ".control (line 1)" in th.read_netlist(tmp_path / "deck.cir").notes[0]
+
+
+def test_entries_of_included_files_are_refused(tmp_path):
+    (tmp_path / "more.inc").write_text('C1 a 0 1p\n*! parasitic = "1 pF"\n')
+    (tmp_path / "deck.cir").write_text("t\n.include more.inc\nR1 a 0 1k\n")
+    with pytest.raises(
+        InputError, match=r"more.inc, line 2: '\*!' lines.*write them into the deck"
+    ):
+        th.read_netlist(tmp_path / "deck.cir")
+
+
+def test_names_and_slashes_of_other_dialects(tmp_path):
+    """PSpice's global nodes and its / before a sub-circuit, names that follow without a blank."""
+    (tmp_path / "s.inc").write_text(".subckt s in out\nR1 in out 1k\nC1 out $G_VCC 1p\n.ends\n")
+    for card in ('.include"s.inc"', ".inc's.inc'", '.lib"s.inc"'):
+        (tmp_path / "deck.cir").write_text(
+            f"t\n{card}\nX1 a b / s $ a remark\nC1 a 0 2p $no node\nR1 a 0 1k\nR2 $G_VCC 0 5k\n"
+            "C2 $G_VCC 0 3p\n.ic v(x1:out)=1m\n"
+        )
+        found = th.read_netlist(tmp_path / "deck.cir")
+        assert len(found.datasheet.nodes) == 3 and len(found.datasheet.capacitors) == 1
+        assert found.start == {"b": 1e-3}
+
+
+def test_a_port_inside_a_copy_inside_another_has_a_start():
+    found = read(
+        "X1 a b o\nC1 a 0 1p\nR1 a 0 1k\n.subckt s in out\nR1 in out 1k\nC1 out 0 1p\n.ends\n"
+        ".subckt o in out\nX2 in out s\n.ends\n.ic v(x1.x2.out)=2 v(X1:in)=3"
+    )
+    assert found.start == {"a": 3.0, "b": 2.0}
 
 
 def test_zero_bytes_and_large_circuits_are_refused():
@@ -220,7 +251,9 @@ def test_board():
     assert v1.at([0.5e-6, 1.5e-6, 9e-6]) == pytest.approx([0.5e-3, 0.0, -1e-3], abs=1e-12)
     assert v1.acts == {"n1": 1e-6} and iin.acts == {"n1": 1.0}  # ampere per unit
     assert "iin" in sheet.description  # what the device leaves out is said
-    assert found.notes[-1] == "left to the simulator: .control (line 20), .tran (line 19)"
+    below = ".end and 1 line below it, no part of the deck (line 24)"
+    said = f"left to the simulator: .control (line 20), {below}, .tran (line 19)"
+    assert found.notes[-1] == said
     assert "board, lines 4, 5" in found.toml and "board, line 16" in found.toml
     assert sheet.nodes[0].capacitance.tolerance is None
 

@@ -118,6 +118,8 @@ def _starts(line: Line, scope: Scope, rest: str) -> list[Started]:
             raise line.fail(f"'{word}' is not understood; expected v(node)=value")
         what, name, value = match.groups()
         where = scope.node(name) if what.lower() == "v" else name.lower()
+        if what.lower() == "v":
+            where = scope.shared.ports.get(where.replace(":", "."), where)
         found.append(Started(line, what.lower(), where, scope.value(value, line)))
         place = match.end()
     return found

@@ -9,6 +9,7 @@ is opened; messages tell nothing of what lies there.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from posixpath import dirname
@@ -29,6 +30,7 @@ MOST_FILES = 64
 
 _DEEPEST = 32
 _INCLUDES = (".include", ".inc", ".incl")
+_DOT = re.compile(r"[\s\"']")
 
 
 class Folder:
@@ -102,7 +104,8 @@ def included(lines: Lines, folder: Folder, beside: str, depth: int, notes: Notes
     ends = sum(line.text.lower().startswith(".endl") for line in lines.cards)
     section = False
     for line in lines.cards:
-        word = line.text.split(None, 1)[0].lower() if line.text[0] == "." else ""
+        # A quoted name may follow without a blank.
+        word = _DOT.split(line.text, maxsplit=1)[0].lower() if line.text[0] == "." else ""
         if word == ".endl":
             section = False
             continue

@@ -171,6 +171,8 @@ class _Writer:
     def copy(self, line: Line, scope: Scope, depth: int) -> None:
         plain, named = split(line.text)
         words = [w for w in plain if w.lower() not in ("params:", "params")]
+        if len(words) > 2 and words[-2] == "/":  # of HSPICE, CDL and PSpice
+            del words[-2]
         if depth >= _DEEPEST:
             raise line.fail(
                 f"'{line.text.split()[0]}': sub-circuits inside each other more than "
@@ -196,6 +198,7 @@ class _Writer:
             {port: scope.node(node) for port, node in zip(circuit.ports, nodes, strict=True)},
             scope.shared,
         )  # fmt: skip
+        scope.shared.ports |= {f"{inner.path}.{p}": node for p, node in inner.nodes.items()}
         inner.outer = _home(circuit, scope)
         assert circuit.line is not None
         inner.formulas |= {k: (bare(v), circuit.line, inner) for k, v in circuit.defaults}

@@ -2,7 +2,7 @@
 
     *, #, ;, $, //      comments, the last three behind a card too
     +                   continues the card above; comments may stand between
-    *!                  an entry of a datasheet
+    *!                  an entry of a datasheet, in the deck itself
     ; tolerance=0.01    behind a card: the tolerance of its value
     ; bath=own          behind a resistor with noisy=0: its noise is written as a source beside it
     \\\\                  at the end of a line: the next one continues it
@@ -37,7 +37,7 @@ _SIGNS = {**dict.fromkeys(map(ord, "\t\v\f\u00a0"), " "),
           **dict.fromkeys(map(ord, "\u2126\u03a9"), "ohm")}  # fmt: skip
 _BLOCKS = {".control": ".endc", ".data": ".enddata", ".aliases": ".endaliases",
            ".machine": ".endmachine"}  # fmt: skip
-_COMMENT = re.compile(r";|(?:^|[\s,)}])\$|(?:^|\s)//")
+_COMMENT = re.compile(r";|(?:^|[\s,)}])\$(?!G_\w)|(?:^|\s)//", re.I)  # $G_VCC: a node of PSpice
 _TOLD = re.compile(r"\b(tolerance|temperature_tolerance|bath)=(\S+)")
 _WAVE = re.compile(r"\s*[vi]\S*\s", re.I)
 
@@ -144,6 +144,10 @@ def logical(text: str, file: str, *, titled: bool) -> Lines:
 
     for number, whole in enumerate(raw[start:], start=start + 1):
         if whole.startswith("*!"):
+            if not titled:
+                raise Line(file, number, whole).fail(
+                    "'*!' lines of a file that is included are not read: write them into the deck"
+                )
             found.entries += whole[2:].strip() + "\n"
             continue
         line, comment = _without_comment(whole.translate(_SIGNS))
@@ -159,6 +163,11 @@ def logical(text: str, file: str, *, titled: bool) -> Lines:
                 continue
             if word == ".alter":
                 found.skipped.append((".alter and all below it", Line(file, number, line)))
+            if word == ".end" and (
+                below := sum(bool(_without_comment(x)[0]) for x in raw[number:])
+            ):
+                what = f".end and {below} line{'s' * (below > 1)} below it, no part of the deck"
+                found.skipped.append((what, Line(file, number, line)))
             if word in (".end", ".alter"):
                 break
         going, more = more, line.endswith("\\\\")

@@ -67,12 +67,14 @@ class Shared:
     Attributes:
         temper: the circuit's temperature, degC; None until all cards that set it are read.
         nodes: that keep their names in every copy.
+        ports: of copies, as "x1.out": the node of the deck that each is.
         opened: parameters and functions that are being worked out.
         left: characters of formulas that may still be read.
     """
 
     temper: float | None = None
     nodes: set[str] = field(default_factory=lambda: {"0"})
+    ports: dict[str, str] = field(default_factory=dict)
     opened: list[tuple[int, str]] = field(default_factory=list)
     left: int = 1_000_000
 
@@ -119,7 +121,7 @@ class Scope:
             return "0"
         if lower in self.nodes:
             return self.nodes[lower]
-        if lower in self.shared.nodes or not self.path:
+        if lower in self.shared.nodes or lower.startswith("$g_") or not self.path:
             return lower
         return f"{self.path}.{lower}"
 
