@@ -119,3 +119,12 @@ def test_ngspice_agrees(tmp_path, name):
     assert verdict.rms is not None and verdict.rms < 1e-4, verdict
     assert verdict.op is not None and verdict.op < 1e-6, verdict
     assert verdict.tran is None or verdict.tran < 1e-4, verdict
+
+
+def test_an_active_deck_is_compared_too(tmp_path):
+    """Resistors without noise make an active device, which has a law of its own."""
+    path = tmp_path / "quiet.cir"
+    path.write_text("t\nC1 a 0 1p\nR1 a 0 1k\nR2 a b 3k noisy=0\nC2 b 0 2p\nR3 b 0 2k\n.end\n")
+    verdict = judge(path)
+    assert verdict.kind == "imports" and verdict.nodes == 2, verdict
+    assert verdict.rms is not None and verdict.rms < 1e-4, verdict
