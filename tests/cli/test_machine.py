@@ -134,3 +134,24 @@ def test_no_memory_and_no_descriptors(tmp_path):
     assert told[1::2] == ["status 2"] * 5, told
     assert all("Too many open files" in line for line in told[0:8:2]), told
     assert told[8] == "thermohw: out of memory: fewer paths, saved frames or dimensions need less"
+
+
+def test_what_the_plotting_library_is_told_elsewhere(tmp_path, run_file):
+    """A window system that is none, and no folder for its fonts: a page needs neither."""
+    foreign = {"MPLBACKEND": "nonsense", "MPLCONFIGDIR": "/dev/null", "HOME": "/dev/null"}
+    words = [sys.executable, "-m", "thermohw", "report", str(run_file), "--out", "page.html"]
+    done = subprocess.run(
+        words, cwd=tmp_path, env=os.environ | foreign, capture_output=True, text=True
+    )
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    assert (tmp_path / "page.html").exists()
+
+
+def test_a_working_directory_that_is_gone(tmp_path):
+    gone = f"mkdir gone && cd gone && rmdir ../gone && exec {sys.executable} -m thermohw run x"
+    where = {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        gone, shell=True, cwd=tmp_path, env=os.environ | where, capture_output=True, text=True
+    )
+    assert done.returncode == 2 and done.stderr.startswith("thermohw: the working directory: it")
+    assert len(done.stderr.splitlines()) == 1

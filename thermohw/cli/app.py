@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import errno
 import io
+import logging
 import os
 import signal
 import sys
@@ -234,9 +235,14 @@ def main() -> None:
     # Numbers that overflow end in a line that says so; numpy's own would come before it.
     warnings.filterwarnings("ignore", category=RuntimeWarning)
     warnings.showwarning = _note
+    # Pages and figures are files: a window system that the variable names has no say, and where
+    # the plotting library may keep its fonts is its own affair.
+    os.environ["MPLBACKEND"] = "agg"
+    logging.getLogger("matplotlib").setLevel(logging.CRITICAL)
     if isinstance(sys.stdout, io.TextIOWrapper):  # a folder's name need not be text
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
+        _require_folder()
         # standalone_mode off: our own exit codes, one line for every mistake.
         code = app(standalone_mode=False)
     except InputError as error:
@@ -270,6 +276,15 @@ def main() -> None:
             _fail(_TOO_LARGE)
         _unforeseen(error)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _require_folder() -> None:
+    """Refuse to start in a folder that is gone: libraries end there in words of their own."""
+    try:
+        os.getcwd()
+    except OSError:
+        raise InputError("it was deleted, or may not be read: cd to another folder first",
+                         where="the working directory") from None  # fmt: skip
 
 
 def _say(page: str, *, nl: bool = True) -> None:
