@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
+from thermohw.experiments.shared.figures import bars
 from thermohw.study import Results
 from thermohw.study.figures import PALETTE, panels, shades, tidy
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
 
 MARKS = {"width": "s", "depth": "^", "steps": "o"}
 _PRODUCTION = "production, plug-in, on p_t (nats)"
@@ -25,22 +23,13 @@ def _scatter(axes: Axes, p: dict[str, Any], mine: Results, x: str, y: str, shift
     colours = dict(zip(times, shades(len(times)), strict=True))
     prefix = "digits_" if mine[0]["data"] == "digits" else ""
     base = {k: p[f"{prefix}{k}"] for k in MARKS}
+    look: dict[str, Any] = {"ms": 4.5, "mew": 0.0, "alpha": 0.9}
     for name, mark in MARKS.items():
+        others = [k for k in MARKS if k != name]
         for row in mine:
-            others = [k for k in MARKS if k != name]
-            if any(row[k] != base[k] for k in others) or (
-                name != "steps" and row[name] == base[name]
-            ):
-                continue
-            axes.plot(
-                row[x],
-                row[y] - shift,
-                mark,
-                color=colours[row["steps"]],
-                ms=4.5,
-                mew=0.0,
-                alpha=0.9,
-            )
+            alike = all(row[k] == base[k] for k in others)
+            if alike and (name == "steps" or row[name] != base[name]):
+                axes.plot(row[x], row[y] - shift, mark, color=colours[row["steps"]], **look)
     for time in times:
         axes.plot([], [], "o", color=colours[time], ms=4.5, mew=0.0, label=f"{time} steps")
 
@@ -101,10 +90,7 @@ def digits_figure(p: dict[str, Any], networks: Results) -> Figure:
     """Digits: nll.ode against production and against heat on the circuit."""
     mine = networks.where(data="digits")
     figure, (left, right) = panels(2, sharey=True)
-    for axes, x, label in (
-        (left, "production", _PRODUCTION),
-        (right, "continuous.fine", _HEAT),
-    ):
+    for axes, x, label in ((left, "production", _PRODUCTION), (right, "continuous.fine", _HEAT)):
         _scatter(axes, p, mine, x, "nll_ode", 0.0)
         axes.set_xlabel(label)
         tidy(axes)
@@ -138,14 +124,10 @@ def circuit_figure(networks: Results) -> Figure:
     for axes, data in zip(grid, ("mixture", "digits"), strict=True):
         mine = networks.where(data=data)
         for control, colour in (("continuous", "generated"), ("clocked", "heat")):
-            x, y = mine.column("heat"), mine.column(f"{control}.fine")
-            error = mine.column(f"{control}.fine.error")
-            axes.errorbar(
-                x, y, error, fmt="o", ms=3.6, lw=0.8, color=PALETTE[colour], label=control
-            )
-        line = np.array(
-            [min(0.0, float(mine.column("heat").min())), float(mine.column("heat").max())]
-        )
+            look = {"fmt": "o", "ms": 3.6, "lw": 0.8, "color": PALETTE[colour], "label": control}
+            bars(axes, mine, "heat", f"{control}.fine", error=".error", **look)
+        heat = mine.column("heat")
+        line = np.array([min(0.0, heat.min()), heat.max()])
         axes.plot(line, line, color=PALETTE["ink"], lw=1.0, label="equal")
         axes.set(xlabel="heat on p_t, continuous (kT)", title=data)
         tidy(axes)

@@ -10,7 +10,7 @@ changes.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from scipy.stats import spearmanr
@@ -19,9 +19,7 @@ from thermohw.estimate import Estimate
 from thermohw.experiments.accuracy_dissipation import figures as draw
 from thermohw.experiments.shared.playing import first_law
 from thermohw.experiments.shared.seeds import interval, mean_and_error
-
-if TYPE_CHECKING:
-    from thermohw.study import Results, Sheet
+from thermohw.study import Results, Sheet
 
 
 def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,12 +13,8 @@ from thermohw.likelihood import evaluate
 from thermohw.likelihood.progress import silent
 from thermohw.process import VE, VP, Process
 from thermohw.score import Field, Score
-from thermohw.study import Cell
+from thermohw.study import Cell, Tools
 from thermohw.target import Target, gaussian, gaussian_mixture, uniform_pixels
-
-if TYPE_CHECKING:
-    from thermohw.study import Tools
-
 
 _TERMS = {
     "ode": "nll.ode",

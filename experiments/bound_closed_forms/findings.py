@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from thermohw.study import Results
+from thermohw.study import Results, Sheet
 from thermohw.study.figures import PALETTE, panels, tidy
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from thermohw.study import Sheet
-
 
 # Four curves that must stay apart in print and for the colour-blind: role, width, dashes.
 _STYLE = {

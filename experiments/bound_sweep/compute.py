@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from thermohw.experiments.shared.paired import known, paired
 from thermohw.process import VE, VP, Process
-from thermohw.study import Cell
+from thermohw.study import Cell, Tools
 from thermohw.target import Target, gaussian_pixels, uniform_pixels
-
-if TYPE_CHECKING:
-    from thermohw.study import Tools
 
 
 def compute(cell: Cell, tools: Tools) -> dict[str, Any]:

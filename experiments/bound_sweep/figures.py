@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from thermohw.experiments.bound_sweep.correlations import quantity
 from thermohw.study import Results
 from thermohw.study.figures import PALETTE, flat, name_lines, panels, shades, tidy
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
 
 _MARKS = {
     ("gaussian", "ve"): ("o", "Gaussian, VE"),
@@ -63,8 +60,7 @@ def gap_figure(rows: Results) -> Figure:
             axes.axhline(0.0, color=PALETTE["muted"], lw=0.7)
         tidy(axes)
         axes.set(
-            xlabel="nll.ode − S₀ (nats a pixel)",
-            ylabel=f"{name.replace('-', '−')} (nats a pixel)",
+            xlabel="nll.ode − S₀ (nats a pixel)", ylabel=f"{name.replace('-', '−')} (nats a pixel)"
         )
     _key(pair[1], rows, fill=False)
     return figure

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -20,11 +20,7 @@ from thermohw.experiments.bound_sweep.figures import (
     rates_figure,
     terms_figure,
 )
-from thermohw.study import Results
-
-if TYPE_CHECKING:
-    from thermohw.study import Sheet
-
+from thermohw.study import Results, Sheet
 
 _PUBLISHED = {"pearson": 0.694, "spearman": 0.882}
 _FEW = 3  # configurations that a correlation needs
@@ -79,9 +75,7 @@ def conclude(p: dict[str, Any], rows: Results, sheet: Sheet) -> None:
         "score error.",
     )
     sheet.figure(
-        "terms",
-        terms_figure(rows),
-        "What nll.ode − B (red) is the sum of; means over repetitions.",
+        "terms", terms_figure(rows), "What nll.ode − B (red) is the sum of; means over repetitions."
     )
     _network_table(rows, sheet)
     _correlations(p, rows, sheet)

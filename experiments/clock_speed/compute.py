@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,11 +11,7 @@ from thermohw.circuit import build_device, load_device
 from thermohw.datasheet import read_datasheet
 from thermohw.program import Program, drive, jarzynski
 from thermohw.program.clock import clocked, clocked_program
-from thermohw.study import Cell
-
-if TYPE_CHECKING:
-    from thermohw.study import Tools
-
+from thermohw.study import Cell, Tools
 
 MATRIX = np.array(
     [[4.0, 1.0, 0.5, 0.0], [1.0, 3.0, -1.0, 0.5], [0.5, -1.0, 2.5, 0.8], [0.0, 0.5, 0.8, 2.0]]
@@ -50,9 +46,7 @@ def inverter() -> Any:
 def tipping(duration: str) -> Program:
     """One well becomes two, tipped to the left, while the run lasts."""
     return Program.ramp(
-        duration,
-        u0__j2=(f"{_UNIT!r} J", f"{-_UNIT!r} J"),
-        u0__bias=("0 J", f"{0.4 * _UNIT!r} J"),
+        duration, u0__j2=(f"{_UNIT!r} J", f"{-_UNIT!r} J"), u0__bias=("0 J", f"{0.4 * _UNIT!r} J")
     )
 
 

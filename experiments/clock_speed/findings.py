@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from thermohw.circuit import load_device
+from thermohw.experiments.shared.figures import bars, ticks_at
 from thermohw.program.clock import injected_power
+from thermohw.study import Results, Sheet
 from thermohw.study.figures import COLOURS, PALETTE, panels, shades
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from thermohw.study import Results, Sheet
 
 
 def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
@@ -232,15 +230,15 @@ def _time_figure(results: Results, factors: list[float]) -> Figure:
 
 def _cost_figure(results: Results, factors: list[float], power: dict[float, float]) -> Figure:
     figure, (left, right) = panels(2, height=270)
-    program = results.where(kind="program")
-    x = np.array(factors)
+    program, x = results.where(kind="program").sorted("factor"), np.array(factors)
 
     def values(key: str) -> np.ndarray:
-        return np.array([_one(program.where(factor=f), key) for f in factors])
+        return program.column(key)
 
     heat = values("heat") / _KT
     left.plot(x, (heat / x).mean() * x, color=PALETTE["muted"], lw=0.9, ls="--")
-    _dots(left, x, heat, values("heat.stderr") / _KT, COLOURS[1])
+    dots: dict[str, Any] = {"fmt": "o", "ms": 3}
+    bars(left, program, x, "heat", unit=_KT, color=COLOURS[1], **dots)
     injected = np.array([power[f] for f in factors]) * values("duration") / _KT
     left.plot(x[x > 1], injected[x > 1], "s", color=COLOURS[2], ms=4)
     left.annotate("heat", (x[-1], heat[-1]), xytext=(-6, 6), textcoords="offset points", ha="right",
@@ -251,7 +249,7 @@ def _cost_figure(results: Results, factors: list[float], power: dict[float, floa
              title="joules of one program")  # fmt: skip
     nats = values("entropy")
     right.axhline(float(nats.mean()), color=PALETTE["muted"], lw=0.9, ls="--")
-    _dots(right, x, nats, values("entropy.stderr"), COLOURS[0])
+    bars(right, program, x, "entropy", color=COLOURS[0], **dots)
     right.set(
         xscale="log",
         xlabel="λ",
@@ -260,24 +258,14 @@ def _cost_figure(results: Results, factors: list[float], power: dict[float, floa
         ylim=(0.85 * float(nats.min()), 1.15 * float(nats.max())),
     )
     for axes in (left, right):
-        axes.set_xticks(x, [f"{f:g}" for f in factors])
-        axes.minorticks_off()
+        ticks_at(axes, x)
     _decades(left, y=True)
     return figure
 
 
 def _decades(axes: Axes, *, x: bool = False, y: bool = False) -> None:
     """Powers of ten as ticks of logarithmic axes."""
-    axes.minorticks_off()
-    for wanted, limits, place in (
-        (x, axes.get_xlim(), axes.set_xticks),
-        (y, axes.get_ylim(), axes.set_yticks),
-    ):
+    for name, wanted, limits in (("x", x, axes.get_xlim()), ("y", y, axes.get_ylim())):
         if wanted:
-            low, high = np.log10(limits[0]), np.log10(limits[1])
-            powers = 10.0 ** np.arange(np.ceil(low), np.floor(high) + 1.0)
-            place(powers, [f"{power:g}" for power in powers])
-
-
-def _dots(axes: Axes, x: np.ndarray, y: np.ndarray, error: np.ndarray, colour: str) -> None:
-    axes.errorbar(x, y, error, fmt="o", color=colour, ms=3)
+            low, high = np.log10(limits)
+            ticks_at(axes, **{name: 10.0 ** np.arange(np.ceil(low), np.floor(high) + 1.0)})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,12 +12,8 @@ from thermohw.datasheet import read_datasheet
 from thermohw.estimate import Estimate
 from thermohw.experiments.cmos_bit.gaussian_limit import gaussian_passage
 from thermohw.jumps import master_equation, simulate_jumps
-from thermohw.study import Cell
+from thermohw.study import Cell, Tools
 from thermohw.units import K_B
-
-if TYPE_CHECKING:
-    from thermohw.study import Tools
-
 
 _JUNCTION = """
 format = "thermohw-device/1"

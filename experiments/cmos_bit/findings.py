@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from thermohw.experiments.shared.figures import bars
+from thermohw.study import Results, Sheet
 from thermohw.study.figures import COLOURS, panels
 from thermohw.units import K_B, engineering
 
-if TYPE_CHECKING:
-    from thermohw.study import Results, Sheet
-
-
 _VT = K_B * 300.0 / 1.602176634e-19  # volt at 300 K, the sheet's temperature
 _KT = K_B * 300.0
-_JUMPS, _GAUSS, _THIRD = COLOURS[0], COLOURS[1], COLOURS[2]
+_JUMPS, _GAUSS, _THIRD = COLOURS[:3]
+_DOTS: dict[str, Any] = {"error": "_error", "fmt": "o", "color": _JUMPS}
+_SQUARES: dict[str, Any] = {"error": "_error", "fmt": "s", "mfc": "none", "color": _GAUSS}
 
 
 def conclude(p: Mapping[str, Any], results: Results, sheet: Sheet) -> None:
@@ -117,10 +117,8 @@ def _times(results: Results, sheet: Sheet, p: Mapping[str, Any]) -> None:
     left.plot(
         gauss.column("bias"), gauss.column("time"), "--", color=_GAUSS, label="Gaussian noise"
     )
-    left.errorbar(jumps.column("bias"), jumps.column("time"), jumps.column("time_error"), fmt="o",
-                  color=_JUMPS, label="jumps, paths")  # fmt: skip
-    left.errorbar(langevin.column("bias"), langevin.column("time"), langevin.column("time_error"),
-                  fmt="s", mfc="none", color=_GAUSS, label="Gaussian, paths")  # fmt: skip
+    bars(left, jumps, "bias", "time", label="jumps, paths", **_DOTS)
+    bars(left, langevin, "bias", "time", label="Gaussian, paths", **_SQUARES)
     left.set(yscale="log", xlabel="bias (mV)", ylabel="error time (s)",
              title="how long the bit lasts")  # fmt: skip
     left.legend()
@@ -160,9 +158,7 @@ def _heat(results: Results, sheet: Sheet, p: Mapping[str, Any]) -> None:
     figure, (left, right) = panels(2)
     left.plot(bias, 1e15 * heat, color=_JUMPS, label="exact")
     left.plot(bias, 1e15 * exact.column("still"), ":", color=_THIRD, label="mean currents at rest")
-    left.errorbar(jumps.column("bias"), 1e15 * jumps.column("heat"),
-                  1e15 * jumps.column("heat_error"), fmt="o", color=_JUMPS,
-                  label="paths")  # fmt: skip
+    bars(left, jumps, "bias", "heat", unit=1e-15, label="paths", **_DOTS)
     left.set(xlabel="bias (mV)", ylabel="heat (fW)", title="what remembering burns", ylim=(0, None))
     left.legend()
     right.plot(bias, heat * exact.column("time") / _KT, "o-", color=_THIRD)
@@ -186,10 +182,8 @@ def _theorem(results: Results, sheet: Sheet) -> None:
     grid = np.linspace(0.0, float(x.max()) * 1.05, 200)
     traffic = 4.0 / (4.0 + grid**2)
     figure, (left, right) = panels(2)
-    left.errorbar(x, rows.column("jumps"), rows.column("jumps_error"), fmt="o", color=_JUMPS,
-                  label="jumps")  # fmt: skip
-    left.errorbar(x, rows.column("gaussian"), rows.column("gaussian_error"), fmt="s", mfc="none",
-                  color=_GAUSS, label="Gaussian")  # fmt: skip
+    bars(left, rows, "x", "jumps", label="jumps", **_DOTS)
+    bars(left, rows, "x", "gaussian", label="Gaussian", **_SQUARES)
     left.axhline(1.0, color=_JUMPS, lw=1.0)
     left.plot(grid, np.exp(traffic * (0.5 * grid**2 - grid * np.tanh(0.5 * grid))), "--",
               color=_GAUSS)  # fmt: skip

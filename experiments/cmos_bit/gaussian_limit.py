@@ -13,16 +13,14 @@ no sampling error, however rare the passage.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.linalg import splu
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from thermohw.circuit import JumpDevice
+from thermohw.circuit import JumpDevice
 
 
 def divided_passage(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from thermohw.experiments.data_entropy.biases import biases
 from thermohw.experiments.shared.paired import SinglePrecision
 from thermohw.process import VE, VP
 from thermohw.score import calibrated
-from thermohw.study import Cell
+from thermohw.study import Cell, Tools
 from thermohw.target import (
     Target,
     digits,
@@ -21,10 +21,6 @@ from thermohw.target import (
     gaussian_pixels,
     uniform_pixels,
 )
-
-if TYPE_CHECKING:
-    from thermohw.study import Tools
-
 
 _GROWTH = 4.0  # r of the scaled Gaussian
 _MODES, _WIDTH = 8, 0.3

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from thermohw.study.figures import COLOURS, PALETTE, panels, tidy
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
+from thermohw.experiments.shared.figures import ticks_at
+from thermohw.study.figures import COLOURS, PALETTE, flat, panels, tidy
 
 _NAMES = {"E1": "E1 plug-in", "E2": "E2 inversion", "E3": "E3 evidence bound"}
 _GREY = PALETTE["muted"]
@@ -42,8 +40,7 @@ def _legend(figure: Figure, *, raw_and_calibrated: bool = False) -> None:
 def bias(rows: Sequence[dict[str, Any]], families: Sequence[str]) -> Figure:
     """Error against dimension, a panel for each family; filled raw, open calibrated."""
     figure, axes = panels(len(families), width=300, height=260)
-    axes = axes if isinstance(axes, list) else [axes]
-    for panel, family in zip(axes, families, strict=True):
+    for panel, family in zip(flat(axes), families, strict=True):
         own = [row for row in rows if row["family"] == family]
         for i, name in enumerate(_NAMES):
             for kind, face, shift in (("raw", None, 0.96), ("calibrated", "none", 1.04)):
@@ -52,14 +49,7 @@ def bias(rows: Sequence[dict[str, Any]], families: Sequence[str]) -> Figure:
                 error = [row[f"{kind}.{name}.stderr"] for row in own]
                 colour = COLOURS[i]
                 panel.errorbar(
-                    x,
-                    y,
-                    error,
-                    fmt=_MARKS[name],
-                    color=colour,
-                    mfc=face or colour,
-                    ms=4.5,
-                    lw=0.9,
+                    x, y, error, fmt=_MARKS[name], color=colour, mfc=face or colour, ms=4.5, lw=0.9
                 )
         panel.axhline(0.0, color=PALETTE["ink"], lw=0.7, zorder=0)
         panel.set_xscale("log")
@@ -67,10 +57,9 @@ def bias(rows: Sequence[dict[str, Any]], families: Sequence[str]) -> Figure:
         panel.set_xlabel("dimensions")
         tidy(panel)
         sizes = sorted({row["size"] for row in own})
-        panel.set_xticks(sizes, [str(size) for size in sizes])
+        ticks_at(panel, sizes)
         panel.set_xlim(0.6 * sizes[0], 1.6 * sizes[-1])
-        panel.minorticks_off()
-    axes[0].set_ylabel("estimate − S₀, nats per coordinate")
+    flat(axes)[0].set_ylabel("estimate − S₀, nats per coordinate")
     _legend(figure, raw_and_calibrated=True)
     return figure
 
@@ -96,9 +85,7 @@ def expected(rows: Sequence[dict[str, Any]], families: Sequence[str]) -> Figure:
         panel.set_xlabel(f"{label}, nats per coordinate")
         tidy(panel)
         powers = [p for p in (1e-4, 1e-3, 1e-2, 0.1, 1.0) if ends[0] < p < 1.01 * ends[1]]
-        panel.set_xticks(powers, [f"{p:g}" for p in powers])
-        panel.set_yticks(powers, [f"{p:g}" for p in powers])
-        panel.minorticks_off()
+        ticks_at(panel, powers, powers)
     axes[0].set_title("what it should be")
     axes[1].set_title("what the estimates' agreement says")
     axes[0].set_ylabel("E3 − S₀, nats per coordinate")

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from thermohw.experiments.data_entropy import figures as draw
 from thermohw.experiments.data_entropy.compute import closed_biases
-
-if TYPE_CHECKING:
-    from thermohw.study import Results, Sheet
+from thermohw.study import Results, Sheet
 
 
 def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:

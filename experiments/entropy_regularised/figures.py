@@ -6,9 +6,11 @@ lambda spans decades and begins at zero: its values stand at equal distances.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from thermohw.experiments.entropy_regularised.changes import (
     change,
@@ -21,22 +23,12 @@ from thermohw.experiments.entropy_regularised.changes import (
     shrunk,
     trainings,
 )
+from thermohw.experiments.shared.figures import ticks_at
+from thermohw.study import Results
 from thermohw.study.figures import PALETTE, flat, panels, shades, tidy
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from thermohw.study import Results
-
-
 TRAINED, PLAYED, SHRUNK, TUNED = (PALETTE[role] for role in ("generated", "heat", "muted", "work"))
-NAMES = {
-    "mixture": "mixture",
-    "digits": "digits",
-    "few": "few digits",
-    "bare": "few digits, bare",
-}
+NAMES = {"mixture": "mixture", "digits": "digits", "few": "few digits", "bare": "few digits, bare"}
 _ROLES = {"mixture": "generated", "digits": "heat", "few": "work", "bare": "pumping"}
 
 
@@ -92,15 +84,9 @@ def shrinkage_figure(p: dict[str, Any], results: Results) -> Figure:
         )
         loss = [paired(rows, w, "elbo") for w in weights]
         x = np.array([place[w] for w in weights]) + shift
-        mean = np.array([f.mean for f in loss])
-        right.errorbar(
-            x,
-            mean,
-            np.nan_to_num([f.half for f in loss]),
-            fmt="o",
-            color=colour[n],
-            label=NAMES[data],
-        )
+        half = np.nan_to_num([f.half for f in loss])
+        look = {"fmt": "o", "color": colour[n], "label": NAMES[data]}
+        right.errorbar(x, [f.mean for f in loss], half, **look)
         base = [
             float((shrunk(rows, w)["elbo"] - column(rows, 0.0, "elbo")).mean()) for w in weights
         ]
@@ -244,8 +230,7 @@ def ticks_figure(p: dict[str, Any], results: Results, played: Sequence[str]) -> 
         top.axhline(margin, color=PALETTE["muted"], ls=(0, (4, 3)), lw=1.0)
         top.set_xscale("log")
         top.set_yscale("symlog", linthresh=margin)
-        top.set_xticks(ticks[:-1], [str(n) for n in ticks[:-1]])
-        top.minorticks_off()
+        ticks_at(top, ticks[:-1])
         top.set(title=NAMES[data], xlabel="ticks", ylabel="extra distance (model units)")
         for shift, source, name, colour, label in (
             (-0.1, rows, "raw", TRAINED, "trained with λ"),
@@ -263,8 +248,7 @@ def ticks_figure(p: dict[str, Any], results: Results, played: Sequence[str]) -> 
             low.plot(x[reached], mean[reached], "o", color=colour, label=label)
             low.plot(x[~reached], mean[~reached], "o", mec=colour, mfc=PALETTE["paper"])
         low.set_yscale("log")
-        low.set_yticks(ticks, [str(n) for n in ticks])
-        low.minorticks_off()
+        ticks_at(low, y=ticks)
         low.set_ylim(0.85 * ticks[0], 1.15 * ticks[-1])
         low.set(ylabel="ticks needed")
         lambda_axis(low, p)

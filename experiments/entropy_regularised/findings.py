@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -23,9 +23,7 @@ from thermohw.experiments.entropy_regularised.changes import (
 )
 from thermohw.experiments.entropy_regularised.figures import NAMES
 from thermohw.experiments.shared.playing import first_law
-
-if TYPE_CHECKING:
-    from thermohw.study import Results, Sheet
+from thermohw.study import Results, Sheet
 
 
 def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:

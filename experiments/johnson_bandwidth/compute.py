@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from thermohw.circuit import build_device
 from thermohw.datasheet import load_datasheet, read_datasheet
 from thermohw.experiments.johnson_bandwidth.driven_node import play
 from thermohw.experiments.shared.problems import two_humps
 from thermohw.integrate.free import free_run
-from thermohw.study import Cell
+from thermohw.study import Cell, Tools
 from thermohw.units import K_B
-
-if TYPE_CHECKING:
-    from thermohw.study import Tools
-
 
 _COLD = "1 uK"
 

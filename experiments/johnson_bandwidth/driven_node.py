@@ -17,7 +17,6 @@ before it is driven for five.
 from __future__ import annotations
 
 from math import ceil, exp, pi
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -26,11 +25,8 @@ from thermohw.audit.distance import line_distance
 from thermohw.circuit.noises import NoiseInput
 from thermohw.integrate.waveforms import Waveforms
 from thermohw.process import OU
-
-if TYPE_CHECKING:
-    from thermohw.score import ExactScore
-    from thermohw.target import Target
-
+from thermohw.score import ExactScore
+from thermohw.target import Target
 
 HORIZON = 5.0  # R C of thermalisation, and of generation
 _FOLLOW = 0.004  # R C; the narrow mode answers at 22/RC, so the midpoint errs by some 0.1 %

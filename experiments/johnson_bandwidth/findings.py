@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from thermohw.circuit import load_device
 from thermohw.circuit.noises import added_covariance, mean_power
 from thermohw.estimate import Estimate
 from thermohw.experiments.johnson_bandwidth.driven_node import HORIZON, source_of
+from thermohw.experiments.shared.figures import bars
+from thermohw.study import Results, Sheet
 from thermohw.study.figures import PALETTE, panels
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from thermohw.study import Results, Sheet
-
 
 _COLOUR = {"one-pole": "heat", "staircase": "work", "interpolated": "generated"}
 _MARK = {"one-pole": "o", "staircase": "s", "interpolated": "^"}
@@ -158,10 +155,8 @@ def _free_figure(p: dict[str, Any], free: Results, driven: Results) -> Figure:
         look: dict[str, Any] = {"fmt": _MARK[shape], "ms": 4, "color": PALETTE[role]}
         for axes, name in ((left, "variance"), (right, "power")):
             axes.plot(bands, [form[name] for form in forms], color=PALETTE[role], lw=1.6)
-        left.errorbar(own.column("bandwidth"), own.column("variance"),
-                      own.column("variance.stderr"), label=shape, **look)  # fmt: skip
-        right.errorbar(held.column("bandwidth"), held.column("injected") / HORIZON,
-                       held.column("injected.stderr") / HORIZON, **look)  # fmt: skip
+        bars(left, own, "bandwidth", "variance", label=shape, **look)
+        bars(right, held, "bandwidth", "injected", unit=HORIZON, **look)
     left.axhline(1.0, color=PALETTE["muted"], lw=0.8, ls=":")
     left.set(xscale="log", ylim=(0.0, 1.1), ylabel="variance (kT/C)")
     right.set(xscale="log", yscale="log", ylabel="power of the generator (kT per RC)")
@@ -176,13 +171,12 @@ def _driven_figure(p: dict[str, Any], rows: Results) -> Figure:
     for shape, role in _COLOUR.items():
         for hold in (0.0, p["hold"]):
             own = rows.where(shape=shape, hold=hold).sorted("bandwidth")
-            look: dict[str, Any] = {"ms": 4, "color": PALETTE[role], "lw": 1.2}
+            look: dict[str, Any] = {"marker": _MARK[shape], "ms": 4, "color": PALETTE[role]}
+            look["lw"] = 1.2
             if hold:
                 look |= {"mfc": "none", "ls": (0, (4, 2))}
-            x = own.column("bandwidth")
-            left.errorbar(x, own.column("work"), own.column("work.stderr"), marker=_MARK[shape],
-                          label=None if hold else shape, **look)  # fmt: skip
-            right.plot(x, own.column("distance"), marker=_MARK[shape], **look)
+            bars(left, own, "bandwidth", "work", label=None if hold else shape, **look)
+            right.plot(own.column("bandwidth"), own.column("distance"), **look)
     for value, words, dash in (
         (HELD, "white noise, held", (0, (4, 2, 1, 2))),
         (FOLLOWS, "white noise, follows", ":"),

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from thermohw.experiments.rc_vs_rlc.compute import closed_work
+from thermohw.experiments.shared.figures import bars, ticks_at
+from thermohw.study import Results
 from thermohw.study.figures import PALETTE, panels, tidy
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from thermohw.study import Results
-
 
 _COLOURS = {False: PALETTE["generated"], True: PALETTE["heat"]}
 _KINDS = [
@@ -36,10 +33,9 @@ def distances(p: dict[str, Any], learned: Results) -> Drawn:
     for q in (0.0, p["quality"]):
         rows, colour = held.where(quality=q), _COLOURS[q > 0.0]
         x = rows.column("ticks") * (1.03 if q else 0.97)
-        axes[0].errorbar(x, rows.column("distance"), rows.column("distance.spread"), fmt="o-",
-                         color=colour, markersize=3.5, label=_name(q))  # fmt: skip
-        axes[1].errorbar(x, rows.column("nearest"), rows.column("nearest.error"), fmt="o-",
-                         color=colour, markersize=3.5, label=_name(q))  # fmt: skip
+        look: dict[str, Any] = {"fmt": "o-", "color": colour, "ms": 3.5, "label": _name(q)}
+        bars(axes[0], rows, x, "distance", error=".spread", **look)
+        bars(axes[1], rows, x, "nearest", error=".error", **look)
     floor = float(np.mean(held.column("distance.floor")))
     real = float(np.mean(held.column("nearest.real")))
     axes[0].axhline(
@@ -49,8 +45,7 @@ def distances(p: dict[str, Any], learned: Results) -> Drawn:
     for panel, word in zip(axes, ("sliced W2", "distance to nearest image"), strict=True):
         tidy(panel)
         panel.set_xscale("log", base=2)
-        panel.set_xticks(p["ticks"], [str(n) for n in p["ticks"]])
-        panel.minorticks_off()
+        ticks_at(panel, p["ticks"])
         panel.set(xlabel="score evaluations an image", ylabel=f"{word}, grey levels")
         panel.legend()
     caption = (
@@ -117,40 +112,32 @@ def energies(p: dict[str, Any], learned: Results, known: Results) -> Drawn:
     return "energies", figure, caption
 
 
+def _damped(rows: Results) -> Results:
+    return Results(row for row in rows if row["quality"] > 0.0).sorted("quality")
+
+
 def qualities(p: dict[str, Any], nll: Results, runs: Results, values: list[float]) -> Drawn:
     """Likelihood, samples, energy against the quality factor."""
     figure, axes = panels(3, width=250, height=250)
     held = runs.where(data="digits", wiring="emf", ticks=p["ticks"][-1])
     found = nll.where(network=0, points=p["points_more"])
+    clocked, free = (held.where(control=control) for control in ("clocked", "continuous"))
     series = [
-        ("NLL, nats an image", found, "ode", "ode.error", "muted"),
-        (
-            "sliced W2, grey levels",
-            held.where(control="clocked"),
-            "distance",
-            "distance.spread",
-            "",
-        ),
-        ("work, kT an image", held.where(control="clocked"), "work", "work.error", "held"),
+        ("NLL, nats an image", found, "ode", ".error"),
+        ("sliced W2, grey levels", clocked, "distance", ".spread"),
+        ("work, kT an image", clocked, "work", ".error"),
     ]
-    for panel, (label, rows, name, error, _) in zip(axes, series, strict=True):
-        y, bars = (np.array([rows.where(quality=q)[0][k] for q in values]) for k in (name, error))
-        panel.errorbar(
-            values, y, bars, fmt="o-", color=PALETTE["heat"], markersize=3.5, label="RLC"
-        )
-        flat = rows.where(quality=0.0)[0][name]
-        panel.axhline(flat, color=PALETTE["generated"], lw=1.1, label="RC")
+    rlc, rc = PALETTE["heat"], PALETTE["generated"]
+    for panel, (label, rows, name, error) in zip(axes, series, strict=True):
+        bars(panel, _damped(rows), "quality", name, error=error, fmt="o-", color=rlc, ms=3.5,
+             label="RLC")  # fmt: skip
+        panel.axhline(rows.where(quality=0.0)[0][name], color=rc, lw=1.1, label="RC")
         tidy(panel)
         panel.set_xscale("log")
-        panel.set_xticks(values, [f"{q:g}" for q in values])
-        panel.minorticks_off()
+        ticks_at(panel, values)
         panel.set(xlabel="quality factor Q", ylabel=label)
-    free = held.where(control="continuous")
-    y, bars = (
-        np.array([free.where(quality=q)[0][k] for q in values]) for k in ("work", "work.error")
-    )
-    axes[2].errorbar(values, y, bars, fmt="s--", color=PALETTE["heat"], markersize=3.0)
-    axes[2].axhline(free.where(quality=0.0)[0]["work"], color=PALETTE["generated"], lw=1.1, ls="--")
+    bars(axes[2], _damped(free), "quality", "work", error=".error", fmt="s--", color=rlc, ms=3.0)
+    axes[2].axhline(free.where(quality=0.0)[0]["work"], color=rc, lw=1.1, ls="--")
     axes[2].set_ylim(0.0, None)
     axes[0].legend()
     caption = (

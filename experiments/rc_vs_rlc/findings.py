@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from thermohw.estimate import Estimate
 from thermohw.experiments.rc_vs_rlc.compute import closed_work
 from thermohw.experiments.rc_vs_rlc.figures import distances, energies, gallery, qualities
-
-if TYPE_CHECKING:
-    from thermohw.study import Results, Sheet
-
+from thermohw.study import Results, Sheet
 
 _NAMES = {"ode": "probability flow", "marginal": "marginal", "sde_elbo": "evidence bound"}
 _WIRINGS = {"emf": "source in series", "current": "injected current"}

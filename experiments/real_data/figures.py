@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from thermohw.study.figures import PALETTE, panels, tidy
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from thermohw.study import Results
-
+from thermohw.study import Results
+from thermohw.study.figures import PALETTE, flat, panels, tidy
 
 _SHORT = {  # label -> (term of `evaluate`, distance from a known S0)
     "nll.ode": ("nll.ode", "ode"),
@@ -36,7 +32,7 @@ def estimates(results: Results, best: dict[str, Any]) -> tuple[str, Figure, str]
     networks = results.where(kind="network")
     laws = [law for law in ("data", "surrogate") if len(networks.where(law=law))]
     figure, axes = panels(len(laws), height=330, sharey=True)
-    for law, panel in zip(laws, axes if len(laws) > 1 else [axes], strict=True):
+    for law, panel in zip(laws, flat(axes), strict=True):
         rows = networks.where(law=law)
         for place, (_, term, distance, role) in enumerate(ROWS):
             name = distance if law == "surrogate" else term
@@ -124,7 +120,7 @@ def factors(results: Results) -> tuple[str, Figure, str]:
     rows = results.where(kind="network")
     laws = [law for law in ("data", "surrogate") if len(rows.where(law=law))]
     figure, axes = panels(len(laws), sharey=True)
-    for law, panel in zip(laws, axes if len(laws) > 1 else [axes], strict=True):
+    for law, panel in zip(laws, flat(axes), strict=True):
         for row in rows.where(law=law):
             low, high = (row["factor"] + sign * row["factor_stderr"] for sign in (-1.0, 1.0))
             panel.fill_between(row["clock"], low, high, color=PALETTE["generated"], alpha=0.15,
@@ -134,8 +130,7 @@ def factors(results: Results) -> tuple[str, Figure, str]:
         title = "the data" if law == "data" else "a known law like it"
         panel.set(xlabel="log signal-to-noise ratio", title=title)
         tidy(panel)
-    first = axes[0] if len(laws) > 1 else axes
-    first.set_ylabel("calibration factor c")
+    flat(axes)[0].set_ylabel("calibration factor c")
     caption = (
         "The factor that makes each network's score consistent with itself, from validation points "
         "(band: one standard error). Below one the score is too long, and raw E1 too low."

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from thermohw.estimate import Estimate
 from thermohw.experiments.real_data import figures as draw
-
-if TYPE_CHECKING:
-    from thermohw.study import Results, Sheet
-
+from thermohw.study import Results, Sheet
 
 _S1 = "S1 is replaced by the Gaussian's of equal covariance"
 COMPUTABLE = [  # row, stored name, what it needs or says
@@ -57,9 +54,7 @@ def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
     _identities([row for row in results if "raw.nll.ode" in row], sheet)
     _calibration(networks, sheet)
     sheet.check(
-        "the bound on the data",
-        "not-applicable",
-        f"B needs S0, and {best['raw.why.bound.lower']}",
+        "the bound on the data", "not-applicable", f"B needs S0, and {best['raw.why.bound.lower']}"
     )
     sheet.figure(*draw.estimates(results, best))
     if mirror:

@@ -17,14 +17,12 @@ beside both, so that a row that differs can be told apart from a wrong one.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from thermohw.experiments.sensitivity import compute, findings
 from thermohw.experiments.sensitivity.published import chosen
 from thermohw.study import Cell, Study
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 def cells(p: Mapping[str, Any]) -> list[Cell]:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from thermohw.experiments.sensitivity.plain_numpy import simulate_row
 from thermohw.experiments.sensitivity.published import BY_NAME, ROWS, protocol
 from thermohw.experiments.shared.problems import two_humps
-from thermohw.study import Cell
+from thermohw.study import Cell, Tools
 from thermohw.tolerance import measure
 from thermohw.tolerance.measure import line_quality
-
-if TYPE_CHECKING:
-    from thermohw.experiments.shared.problems import two_humps
-from thermohw.study import Tools
 
 
 def compute(cell: Cell, tools: Tools) -> dict[str, Any]:

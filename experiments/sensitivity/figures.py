@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from thermohw.study.figures import PALETTE, flat, panels, tidy
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 
 _TITLES = {"w1": "W1 error [V0]", "emf": "series work [kT]", "current": "current work [kT]"}
 

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import hypot, sqrt
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from scipy.stats import chi2
 
 from thermohw.experiments.sensitivity.figures import delays, dots
 from thermohw.experiments.sensitivity.published import BY_NAME, PublishedRow, chosen
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from thermohw.study import Results, Sheet
-
+from thermohw.study import Results, Sheet
 
 _PRINTED = 20000  # paths of the published table
 _PRINTED_W1 = 0.007  # standard error of its W1

@@ -9,15 +9,12 @@ shunt work that of u times the trapezoid of x.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from thermohw.experiments.sensitivity.published import DURATION, PublishedRow
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
 
 _W, _M, _S = np.array([0.3, 0.7]), np.array([-2.0, 1.5]), np.array([0.3, 0.4])
 Map = Callable[["NDArray[Any]"], "NDArray[Any]"]

@@ -11,19 +11,16 @@ page leaves it open, was found by an independent simulation (`plain_numpy`):
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import pi
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from thermohw.circuit import LinearDevice, load_device
 from thermohw.control import Protocol
 from thermohw.errors import InputError
 from thermohw.experiments.shared.problems import two_humps
 from thermohw.process import OU
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 
 DURATION = 5.0
 """Length of the run, in RC."""

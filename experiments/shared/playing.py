@@ -6,18 +6,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from thermohw import Protocol, load_device, simulate
+from thermohw.pipeline.summary import LedgerSummary
 from thermohw.process import Process
 from thermohw.score import Score
+from thermohw.study import Sheet
 from thermohw.target import Target
-
-if TYPE_CHECKING:
-    from thermohw.pipeline.summary import LedgerSummary
-    from thermohw.study import Sheet
 
 
 def play(

@@ -10,17 +10,14 @@ Units 1 kohm, 1 nF, kT = 1.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from thermohw.circuit import LinearDevice, load_device
 from thermohw.datasheet import Datasheet
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from numpy.typing import NDArray
 
 
 class Board(NamedTuple):

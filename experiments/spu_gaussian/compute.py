@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.linalg import expm, solve_continuous_lyapunov
 
 from thermohw.circuit import load_device
@@ -18,13 +19,7 @@ from thermohw.experiments.spu_gaussian.board import (
     target_matrix,
 )
 from thermohw.process.linear import linear_transition
-from thermohw.study import Cell
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from thermohw.study import Tools
-
+from thermohw.study import Cell, Tools
 
 _PARTS = {
     "johnson": ("tolerance",),

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from thermohw.experiments.shared.figures import rms_bars
+from thermohw.study import Results, Sheet
 from thermohw.study.figures import PALETTE, panels
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from thermohw.study import Results, Sheet
-
 
 _TITLES = {
     "ideal": "ideal parts",
@@ -44,11 +41,8 @@ def _percent(axis: Any) -> None:
 
 
 def _points(axes: Any, row: Any, colour: str, label: str) -> None:
-    count, square = np.asarray(row["count"]), np.asarray(row["square"])
-    root = np.sqrt(square)
-    spread = 0.5 * np.asarray(row["square_stderr"]) / root
     axes.plot(row["far_count"], np.sqrt(row["far"]), color=colour)
-    axes.errorbar(count, root, spread, fmt="o", color=colour, label=label)
+    rms_bars(axes, row["count"], row["square"], row["square_stderr"], color=colour, label=label)
 
 
 def _curves(rows: dict[str, Any], sheet: Sheet) -> None:

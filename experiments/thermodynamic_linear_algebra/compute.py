@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from thermohw.circuit import Program, SolverDevice, active_law, load_device
 from thermohw.circuit.solver import IMPERFECTIONS
 from thermohw.estimate import Estimate
 from thermohw.solver import covariance_error, invert, mean_error, solve
-from thermohw.study import Cell
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from thermohw.study import Tools
-
+from thermohw.study import Cell, Tools
 
 _LINEAR = ("slew", "swing")  # far away here; without them every law is exact
 PARTS: dict[str, tuple[tuple[str, ...], dict[str, Any], bool]] = {

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from thermohw.estimate import Estimate
+from thermohw.experiments.shared.figures import rms_bars, ticks_at
 from thermohw.experiments.thermodynamic_linear_algebra.compute import PARTS
+from thermohw.study import Results, Sheet
 from thermohw.study.figures import COLOURS, panels, shades
 from thermohw.units import K_B
-
-if TYPE_CHECKING:
-    from thermohw.study import Results, Sheet
 
 
 def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
@@ -29,20 +28,13 @@ _KINDS = {"solve": "solution", "invert": "inverse"}
 def _errors_against_time(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
     """Relative rms error of one run against averaging time."""
     figure, axes = panels(2, sharey=True)
-    worst = {}
     for axis, (kind, label) in zip(axes, _KINDS.items(), strict=True):
         for board, colour, marker in (("real", COLOURS[1], "s"), ("ideal", COLOURS[0], "o")):
             rows = results.where(kind="time", board=board)
             time, square = rows.column("micro") / 1e3, rows.column(kind)
             error = rows.column(f"{kind}.stderr")
-            axis.errorbar(
-                time,
-                np.sqrt(square),
-                0.5 * error / np.sqrt(square),
-                fmt=marker,
-                color=colour,
-                label=f"{board} board, simulated",
-            )
+            said = f"{board} board, simulated"
+            rms_bars(axis, time, square, error, fmt=marker, color=colour, label=said)
             law, floor = rows.column(f"{kind}.law"), rows.column(f"{kind}.floor")
             dense = np.geomspace(time.min(), time.max(), 60)
             line = np.sqrt(law[0] * time[0] / dense + floor[0])
@@ -55,7 +47,6 @@ def _errors_against_time(p: dict[str, Any], results: Results, sheet: Sheet) -> N
             )
             if board == "real":
                 axis.axhline(np.sqrt(floor[0]), color=colour, lw=0.9, ls=(0, (3, 3)))
-            worst[kind, board] = np.abs(square - law - floor) / error
         axis.set(
             xscale="log",
             yscale="log",
@@ -131,12 +122,7 @@ def _imperfections(p: dict[str, Any], results: Results, sheet: Sheet, parts: lis
         shown = middle > 1e-9
         spread = np.array([middle - low, high - middle])[:, shown]
         axis.errorbar(
-            middle[shown],
-            places[shown] + shift,
-            xerr=spread,
-            fmt="o",
-            color=colour,
-            label=label,
+            middle[shown], places[shown] + shift, xerr=spread, fmt="o", color=colour, label=label
         )
         for place in places[~shown]:
             axis.annotate(
@@ -193,7 +179,7 @@ def _dimensions(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
     n, needed, settling = (rows.column(key) for key in ("n", "needed", "settling"))
     figure, (left, right) = panels(2)
     square, error, law = (rows.column(f"invert{end}") for end in ("", ".stderr", ".law"))
-    left.errorbar(n, np.sqrt(square), 0.5 * error / np.sqrt(square), fmt="o", label="simulated")
+    rms_bars(left, n, square, error, label="simulated")
     left.plot(n, np.sqrt(law), color=COLOURS[0], lw=1.2, label="law")
     left.set(
         xscale="log",
@@ -214,8 +200,7 @@ def _dimensions(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
     )
     right.legend()
     for axis in (left, right):
-        axis.set_xticks(n, [f"{int(v)}" for v in n])
-        axis.minorticks_off()
+        ticks_at(axis, n)
     sheet.figure(
         "dimension",
         figure,
@@ -260,14 +245,8 @@ def _energies(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
     figure, axis = panels(width=480)
     for micro, colour in zip(p["energy_micros"], shades(len(p["energy_micros"])), strict=True):
         these = rows.column("micro") == micro
-        axis.errorbar(
-            heat[these],
-            np.sqrt(square[these]),
-            0.5 * error[these] / np.sqrt(square[these]),
-            fmt="o",
-            color=colour,
-            label=f"simulated, {micro / 1e3:g} ms",
-        )
+        said = f"simulated, {micro / 1e3:g} ms"
+        rms_bars(axis, heat[these], square[these], error[these], color=colour, label=said)
     dense = np.geomspace(heat.min() / 2, heat.max() * 2, 50)
     level = float(np.median(constant))
     axis.plot(dense, np.sqrt(level / dense), color=COLOURS[5], lw=1.0, label="closed form")

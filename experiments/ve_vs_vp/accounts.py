@@ -9,7 +9,7 @@ in pairs, by the mean of ln(gap VP/gap VE) over seeds.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -20,9 +20,7 @@ from thermohw.experiments.ve_vs_vp.figures import (
     rates_figure,
     tightness_figure,
 )
-
-if TYPE_CHECKING:
-    from thermohw.study import Results, Sheet
+from thermohw.study import Results, Sheet
 
 GRID_SUMS = 1e-9  # quadratures are exact to 1e-12 of rates below a thousand
 _NETWORK_SUMS = 1e-6  # of a network, which is asked in single precision

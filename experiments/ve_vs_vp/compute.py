@@ -48,12 +48,11 @@ def compute(cell: dict[str, Any], tools: Tools) -> dict[str, Any]:
 
 
 def _along(process: Process, clock: np.ndarray) -> list[tuple[float, float]]:
-    """(time, int dsigma) at log SNRs in equal steps: dsigma = (noise/2) d(-ln SNR)."""
-    step = float(clock[1] - clock[0])
+    """(time, pace) at log SNRs in equal steps; pace = noise/2, diffusion time per -ln SNR."""
     made = []
     for level in clock:
         t = min(max(process.time_at_log_snr(float(level)), process.t_min), process.duration)
-        made.append((t, 0.5 * float(process.transition(t)[1]) * step))
+        made.append((t, 0.5 * float(process.transition(t)[1])))
     return made
 
 
@@ -64,11 +63,12 @@ def _exact(cell: dict[str, Any], tools: Tools) -> dict[str, Any]:
     instant = Instant(process, target, GridEnsemble(process, score, target))
     clock = _clock(process, cell["times"])
     account, rows = Account(), []
-    for t, weight in _along(process, clock):
+    for t, pace in _along(process, clock):
         rates, _ = instant.rates(score, t)
-        account.add(rates, weight)
-        rows.append((_per_snr(process, t), rates))
-    row: dict[str, Any] = {"log_snr": clock, **_profile(rows, None), **account.columns("raw")}
+        account.add(rates, pace * float(clock[1] - clock[0]))
+        rows.append((pace, rates))
+    fisher = [float(np.mean(rates.norm)) for _, rates in rows]
+    row: dict[str, Any] = {"log_snr": clock, **_profile(rows, fisher), **account.columns("raw")}
     if process.kind == "vp":
         at = [instant.rates(score, t)[0] for t in TIMES]
         row["at"] = np.array([float(r.exchange[0] / r.intrinsic[0]) for r in at])
@@ -82,24 +82,20 @@ def _clock(process: Process, times: int) -> np.ndarray:
     return np.linspace(process.log_snr(process.duration), process.log_snr(process.t_min), times)
 
 
-def _per_snr(process: Process, t: float) -> float:
-    """Diffusion time per unit of -ln SNR."""
-    return 0.5 * float(process.transition(t)[1])
-
-
-def _profile(rows: list[tuple[float, Rates]], fisher: list[float] | None) -> dict[str, np.ndarray]:
-    """Mean rates per unit of -ln SNR."""
-    made: dict[str, list[float]] = {
-        k: [] for k in ("intrinsic", "exchange", "flux", "heat", "undrifted", "production")
+def _profile(rows: list[tuple[float, Rates]], fisher: list[float]) -> dict[str, np.ndarray]:
+    """Mean rates per unit of -ln SNR; production where E|s*|^2, `fisher`, is known."""
+    made = {
+        name: [pace * float(np.mean(getattr(rates, name))) for pace, rates in rows]
+        for name in ("intrinsic", "exchange", "flux", "heat")
     }
-    for i, (pace, rates) in enumerate(rows):
-        for name in ("intrinsic", "exchange", "flux", "heat"):
-            made[name].append(pace * float(np.mean(getattr(rates, name))))
-        made["undrifted"].append(pace * float(np.mean(rates.norm)))
-        known = float(np.mean(rates.norm)) if fisher is None else fisher[i]
-        made["production"].append(pace * float(np.mean(rates.production(known))))
-    pace = np.array([pace for pace, _ in rows])
-    return {"pace": pace} | {f"rate.{name}": np.array(v) for name, v in made.items()}
+    made["undrifted"] = [pace * float(np.mean(rates.norm)) for pace, rates in rows]
+    if fisher:
+        made["production"] = [
+            pace * float(np.mean(rates.production(known)))
+            for (pace, rates), known in zip(rows, fisher, strict=True)
+        ]
+    paces = np.array([pace for pace, _ in rows])
+    return {"pace": paces} | {f"rate.{name}": np.array(v) for name, v in made.items()}
 
 
 def _learned(cell: dict[str, Any], tools: Tools) -> dict[str, Any]:
@@ -120,10 +116,7 @@ def _learned(cell: dict[str, Any], tools: Tools) -> dict[str, Any]:
     half = held_out[order[: len(order) // 2]]
     rest = held_out[order[len(order) // 2 :]]
     fit = Instant(
-        process,
-        target,
-        Mirrored(process, half, tools.generator("fit")),
-        repeats=2 * cell["pairs"],
+        process, target, Mirrored(process, half, tools.generator("fit")), repeats=2 * cell["pairs"]
     )
     if target.analytic:
         truth = target.score(process)
@@ -134,7 +127,8 @@ def _learned(cell: dict[str, Any], tools: Tools) -> dict[str, Any]:
     clock = _clock(process, cell["times"])
     accounts = {name: Account() for name in ("raw", "scale", "both")}
     rows, fisher, factors, errors = [], [], [], []
-    for t, weight in _along(process, clock):
+    for t, pace in _along(process, clock):
+        weight = pace * float(clock[1] - clock[0])
         rates, forms = test.rates(score, t)
         fitted, noised = fit.rates(score, t)
         accounts["raw"].add(rates, weight)
@@ -145,12 +139,12 @@ def _learned(cell: dict[str, Any], tools: Tools) -> dict[str, Any]:
             accounts[name].add(rates, weight, (float(pair[0]), float(pair[1])), influence)
             if name == "scale":
                 factors.append(float(pair[0]))
-        rows.append((_per_snr(process, t), rates))
+        rows.append((pace, rates))
         if truth is not None:
             fisher.append(float(np.mean(test.rates(truth, t)[0].norm)))
-            errors.append(float(forms["error"].mean()) * rows[-1][0])
+            errors.append(float(forms["error"].mean()) * pace)
     row: dict[str, Any] = {"log_snr": clock, "factor": np.array(factors)}
-    row |= _profile(rows, fisher) if fisher else _without_production(rows)
+    row |= _profile(rows, fisher)
     if errors:
         row["rate.error"] = np.array(errors)
     for name, account in accounts.items():
@@ -172,9 +166,3 @@ def _learned(cell: dict[str, Any], tools: Tools) -> dict[str, Any]:
     row["log_decay"] = math.log(float(process.transition(process.t_min)[0]))
     row["log_volume"] = test.timeline.log_volume(target.dim)
     return row
-
-
-def _without_production(rows: list[tuple[float, Rates]]) -> dict[str, np.ndarray]:
-    """Rates that need no true score."""
-    made = _profile(rows, [math.nan] * len(rows))
-    return {name: value for name, value in made.items() if name != "rate.production"}

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
+from thermohw.study import Results
 from thermohw.study.figures import PALETTE, panels, tidy
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from thermohw.study import Results
-
 
 NAMES = {"whitened": "E x² = 1", "1.04": "E x² = 1.04", "4": "E x² = 4", "digits": "digits"}
 LOOK = {  # variant -> (colour, label)

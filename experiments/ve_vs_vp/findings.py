@@ -8,7 +8,7 @@ rest, other accounts and the bound, is in `accounts`.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,11 +16,8 @@ from thermohw.estimate import Estimate
 from thermohw.experiments.shared.seeds import family
 from thermohw.experiments.ve_vs_vp.accounts import GRID_SUMS, accounts, coordinates, tightness
 from thermohw.experiments.ve_vs_vp.figures import LOOK, NAMES, law_figure, ratio_figure
-
-if TYPE_CHECKING:
-    from thermohw.study import Results, Sheet
-    from thermohw.study.sheet import Status
-
+from thermohw.study import Results, Sheet
+from thermohw.study.sheet import Status
 
 PUBLISHED = {  # Se/Si of the exact score of +-1 with variance 0.04 at t = 0.1, 0.2, 0.4 of VP
     "whitened": (-2.0, -2.0, -2.0),
