@@ -63,7 +63,10 @@ def run_file(folder: Path, name: str, dtype: str) -> Path:
         protocol = th.Protocol(
             device, process, score, control="clocked", ticks=48, **VARIANTS[name]
         )
-        th.simulate(protocol, paths=8192, dtype=dtype, store=path, every=0, test=0, progress=False)
+        th.simulate(
+            protocol, paths=8192, dtype=dtype, store=path, every=0, test=0, twins=False,
+            progress=False,
+        )  # fmt: skip
     return path
 
 
@@ -110,7 +113,7 @@ def chain_file(folder: Path, name: str, paths: int) -> Path:
     path = folder / f"chain-{name}.h5"
     th.simulate(
         chain_protocol("emf", 20), paths=paths, dtype="float32", store=path, every=0, test=0,
-        progress=False,
+        twins=False, progress=False,
     )  # fmt: skip
     return path
 
