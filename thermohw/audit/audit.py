@@ -11,7 +11,6 @@ import numpy as np
 from thermohw.audit.balance import bath_heat
 from thermohw.audit.correlation import noise_correlation
 from thermohw.audit.cost import cost_quantities
-from thermohw.audit.driven import audit_drive
 from thermohw.audit.energy import energy_quantities, first_law
 from thermohw.audit.entropy import system_change
 from thermohw.audit.evidence import Evidence
@@ -33,6 +32,7 @@ from thermohw.audit.samples import compare, sample_law, sample_quantities
 from thermohw.audit.second_law import entropy_quantities, second_law, second_law_slack
 from thermohw.audit.start import start_states
 from thermohw.audit.twins import twin_quantities
+from thermohw.audit.unscored import UNSCORED, audit_unscored
 from thermohw.audit.verdict import Audit, Check, not_applicable
 from thermohw.errors import InputError
 from thermohw.estimate import FEWEST, VIOLATED
@@ -74,11 +74,11 @@ def audit(path: str | Path, *, recompute: bool = False) -> Audit:
     with one_line(path):  # what a stranger's file says may be anything
         with RunReader.open(path) as run:
             parameters = run.parameters
-            if kind_of(parameters) == "program":
+            if kind_of(parameters) in UNSCORED:
                 if recompute:
-                    problem = "recompute is of likelihoods and information: a program has neither"
+                    problem = "recompute is of likelihoods and information, which need a score"
                     raise InputError(problem, where=str(path))
-                return audit_drive(run, required(parameters, str(path)))
+                return audit_unscored(run, required(parameters, str(path)))
         return _audit(gather(path), recompute)
 
 

@@ -27,6 +27,10 @@ _HEADS = {
         "{file}: {device}, program {program}",
         "{paths} paths, {ticks} ticks, stepper {stepper}, seed {seed}, start {start}",
     ),
+    "jumps": (
+        "{file}: {device}, electron by electron for {duration:.3g} s",
+        "{paths} paths, method {method}, seed {seed}, start {start}",
+    ),
 }
 
 _WITH_PREFIX = {"J", "V", "A", "s", "V/s"}

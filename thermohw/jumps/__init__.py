@@ -2,7 +2,7 @@
 
 from thermohw.jumps.master import MasterEquation, master_equation
 from thermohw.jumps.record import JumpRun
-from thermohw.jumps.run import simulate_jumps
+from thermohw.jumps.run import Jumps, simulate_jumps
 from thermohw.jumps.theorems import (
     FluctuationTheorem,
     entropy_production,
@@ -12,6 +12,7 @@ from thermohw.jumps.theorems import (
 __all__ = [
     "FluctuationTheorem",
     "JumpRun",
+    "Jumps",
     "MasterEquation",
     "entropy_production",
     "fluctuation_theorem",

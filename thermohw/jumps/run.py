@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from thermohw.circuit.jump import JumpDevice
 from thermohw.errors import InputError
 from thermohw.jumps.approximate import play_steps
 from thermohw.jumps.exact import BLOCK, Raw, Task, play_exact
-from thermohw.jumps.master import MasterEquation, node_weights
+from thermohw.jumps.master import MasterEquation, master_equation, node_weights
 from thermohw.jumps.record import JumpRun
 from thermohw.noise import Stream, block_rng
 from thermohw.units import parse
@@ -21,10 +22,124 @@ from thermohw.units import parse
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["METHODS", "simulate_jumps"]
+__all__ = ["GROUP", "METHODS", "Jumps", "Prepared", "simulate_jumps"]
 
 METHODS = ("exact", "tau-leap", "langevin")
-_TILE = 16  # blocks played together
+GROUP = 16 * BLOCK
+"""Paths that are played together."""
+
+
+@dataclass(frozen=True, eq=False)
+class Jumps:
+    """A circuit of nonlinear conductors and how long it is watched; `th.simulate_jumps` plays it in
+    memory.
+
+    Args:
+        device: `load_device` of a datasheet with supplies and transistors or junctions.
+        duration: of every path, e.g. "2 us", or seconds.
+        start: "uncharged", "stationary" (the law of its master equation), the voltages of the nodes
+            (a mapping name -> "20 mV" or volts; the nearest charge is taken, nodes not named are at
+            0 V), charges of shape (n,) or (paths, n), or a `MasterEquation`, whose stationary law
+            is sampled.
+        samples: at how many equidistant times, the duration included, states are kept.
+        stop: weights of the nodes' voltages and a level: a path ends when the weighted sum is not
+            above the level, e.g. ({"a": 1.0, "b": -1.0}, "0 V") when the bit a > b is lost.
+        method: "exact", or one of the approximations "tau-leap" and "langevin", which need `step`
+            and approximate=True. A datasheet that asks for Gaussian noise (marked approximate) is
+            played by "langevin".
+        step: of an approximate method, e.g. "1 ns", or seconds.
+        approximate: say that an approximation is wanted.
+        most: events (or steps) that a path may have.
+    """
+
+    device: JumpDevice
+    duration: str | float
+    start: Any = "uncharged"
+    samples: int = 0
+    stop: tuple[Mapping[str, float], str | float] | None = None
+    method: str = "exact"
+    step: str | float | None = None
+    approximate: bool = False
+    most: int = 2_000_000
+
+    def prepare(self, paths: int, seed: int) -> Prepared:
+        """Work it out for so many paths.
+
+        Raises:
+            InputError: a device of another kind, an unknown method or start, or an approximation
+                that was not asked for.
+        """
+        device, method, approximate = self.device, self.method, self.approximate
+        if not isinstance(device, JumpDevice):
+            kind = getattr(device, "name", type(device).__name__)
+            raise InputError(
+                f"{kind} has no nonlinear conductors; simulate_jumps plays circuits with "
+                "[[transistor]] or [[junction]]"
+            )
+        if method not in METHODS:
+            raise InputError(f"{method!r}: expected one of {', '.join(METHODS)}", where="method")
+        if device.approximate and method == "exact":
+            method, approximate = "langevin", True
+        span = _seconds(self.duration, "duration")
+        length = _step(method, self.step, approximate)
+        counts = (("paths", paths, 1), ("seed", seed, 0), ("samples", self.samples, 0))
+        for name, value, least in counts:
+            if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+                problem = f"{value!r}: expected a whole number, at least {least}"
+                raise InputError(problem, where=name)
+        grid = span * np.arange(1, self.samples + 1) / max(self.samples, 1)
+        rule = None if self.stop is None else _stop(device, self.stop)
+        law = self.start if isinstance(self.start, MasterEquation) else None
+        if isinstance(self.start, str) and self.start == "stationary":
+            law = master_equation(device)
+        begin = _start(device, self.start if law is None else law, paths, seed)
+        return Prepared(device, method, span, length, grid, rule, begin, law, seed, self.most)
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """Jumps worked out.
+
+    Attributes:
+        device: what is played.
+        method: "exact", "tau-leap" or "langevin".
+        duration: second.
+        step: of an approximate method, second; 0 for the exact one.
+        grid: times at which states are kept, second, shape (g,).
+        stop: weights over charges and a level; None without.
+        begin: charges at the start, shape (paths, n).
+        law: whose stationary law the starts were drawn from; None for others.
+        seed: of the run.
+        most: events that a path may have.
+    """
+
+    device: JumpDevice
+    method: str
+    duration: float
+    step: float
+    grid: NDArray[Any]
+    stop: tuple[NDArray[Any], float] | None
+    begin: NDArray[Any]
+    law: MasterEquation | None
+    seed: int
+    most: int
+
+    def tile(self, first: int, paths: int) -> tuple[NDArray[Any], Raw]:
+        """Start charges of paths first .. first + paths - 1, and what came of them; `first` begins
+        a block.
+        """
+        rows = self.begin[first : first + paths]
+        blocks = range(first // BLOCK, first // BLOCK + -(-len(rows) // BLOCK))
+        task = Task(
+            self.device, rows, self.duration, self.seed, blocks, self.grid, self.stop, self.most
+        )
+        exact = self.method == "exact"
+        return rows, play_exact(task) if exact else play_steps(task, self.method, self.step)
+
+    def record(self, parts: list[tuple[NDArray[Any], Raw]]) -> JumpRun:
+        """Tiles as one record."""
+        return _record(self.device, self.method, self.duration, self.grid, parts, step=self.step,
+                       law=self.law)  # fmt: skip
 
 
 def simulate_jumps(
@@ -44,54 +159,25 @@ def simulate_jumps(
     """Play paths of a circuit of nonlinear conductors, with the energy books of each.
 
     Args:
-        device: `load_device` of a datasheet with supplies and transistors or junctions.
-        duration: of every path, e.g. "2 us", or seconds.
+        device: see `Jumps`, as the rest but paths and seed.
+        duration: of every path.
         paths: how many.
         seed: of the run; equal seeds give equal paths, however many there are.
-        start: "uncharged", the voltages of the nodes (a mapping name -> "20 mV" or volts; the
-            nearest charge is taken, nodes not named are at 0 V), charges of shape (n,) or (paths,
-            n), or a `MasterEquation`, whose stationary law is sampled.
-        samples: at how many equidistant times, the duration included, states are kept.
-        stop: weights of the nodes' voltages and a level: a path ends when the weighted sum is not
-            above the level, e.g. ({"a": 1.0, "b": -1.0}, "0 V") when the bit a > b is lost.
-        method: "exact", or one of the approximations "tau-leap" and "langevin", which need `step`
-            and approximate=True. A datasheet that asks for Gaussian noise (marked approximate) is
-            played by "langevin".
-        step: of an approximate method, e.g. "1 ns", or seconds.
-        approximate: say that an approximation is wanted.
+        start: where paths start.
+        samples: at how many times states are kept.
+        stop: where a path ends early.
+        method: "exact", or an approximation.
+        step: of an approximation.
+        approximate: say that one is wanted.
         most: events (or steps) that a path may have.
 
     Raises:
-        InputError: a device of another kind, an unknown method or start, an approximation that was
-            not asked for, or a path with more than `most` events.
+        InputError: see `Jumps.prepare`; a path with more than `most` events.
     """
-    if not isinstance(device, JumpDevice):
-        kind = getattr(device, "name", type(device).__name__)
-        raise InputError(
-            f"{kind} has no nonlinear conductors; simulate_jumps plays circuits with "
-            "[[transistor]] or [[junction]]"
-        )
-    if method not in METHODS:
-        raise InputError(f"{method!r}: expected one of {', '.join(METHODS)}", where="method")
-    if device.approximate and method == "exact":
-        method, approximate = "langevin", True
-    span = _seconds(duration, "duration")
-    length = _step(method, step, approximate)
-    for name, value, least in (("paths", paths, 1), ("seed", seed, 0), ("samples", samples, 0)):
-        if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-            raise InputError(f"{value!r}: expected a whole number, at least {least}", where=name)
-    grid = span * np.arange(1, samples + 1) / max(samples, 1)
-    rule = None if stop is None else _stop(device, stop)
-    begin = _start(device, start, paths, seed)
-    parts: list[tuple[NDArray[Any], Raw]] = []
-    for low in range(0, paths, BLOCK * _TILE):
-        rows = begin[low : low + BLOCK * _TILE]
-        blocks = range(low // BLOCK, low // BLOCK + -(-len(rows) // BLOCK))
-        task = Task(device, rows, span, seed, blocks, grid, rule, most)
-        raw = play_exact(task) if method == "exact" else play_steps(task, method, length)
-        parts.append((rows, raw))
-    law = start if isinstance(start, MasterEquation) else None
-    return _record(device, method, span, grid, parts, step=length, law=law)
+    asked = Jumps(device, duration, start, samples, stop, method, step, approximate, most)
+    made = asked.prepare(paths, seed)
+    parts = [made.tile(low, min(GROUP, paths - low)) for low in range(0, paths, GROUP)]
+    return made.record(parts)
 
 
 def _seconds(entry: str | float, where: str) -> float:
@@ -156,7 +242,8 @@ def _start(device: JumpDevice, start: Any, paths: int, seed: int) -> NDArray[Any
         return np.broadcast_to(charges, (paths, n)).copy()
     if start != "uncharged":
         raise InputError(
-            f"{start!r}: expected 'uncharged', voltages by node, charges, or a master equation",
+            f"{start!r}: expected 'uncharged', 'stationary', voltages by node, charges, or a "
+            "master equation",
             where="start",
         )
     return np.zeros((paths, n))

@@ -20,11 +20,12 @@ import torch
 
 from thermohw.control import Protocol
 from thermohw.errors import InputError, StoreError
-from thermohw.pipeline.driven import simulate_drive
+from thermohw.jumps import Jumps
 from thermohw.pipeline.record import Run
 from thermohw.pipeline.summary import LedgerSummary
 from thermohw.pipeline.terms import likelihood_tree
 from thermohw.pipeline.twins import twin_tree
+from thermohw.pipeline.unscored import simulate_unscored
 from thermohw.program import Drive
 from thermohw.run import play_into_file, play_into_memory
 from thermohw.run.setting import Setting, describe
@@ -39,7 +40,7 @@ __all__ = ["simulate"]
 
 
 def simulate(
-    protocol: Protocol | Drive,
+    protocol: Protocol | Drive | Jumps,
     *,
     paths: int,
     seed: int = 0,
@@ -60,10 +61,11 @@ def simulate(
     resume: bool = False,
     progress: bool = True,
 ) -> Run:
-    """Run a protocol, or lead a circuit through a program.
+    """Run a protocol; or lead a circuit through a program (`th.Drive`), or watch electrons jump
+    (`th.Jumps`).
 
     Args:
-        protocol: what to play; a `Drive` knows of the arguments below paths, seed, store, every,
+        protocol: what to play; without a score the arguments below are paths, seed, store, every,
             spec, parameters, resume and progress.
         paths: number of samples to generate.
         seed: of the noise streams; a path's noise depends on it and on the path's index only.
@@ -92,8 +94,8 @@ def simulate(
         InputError: a setting is refused, the path exists, the disk is too small, or the run
             diverges.
     """
-    if isinstance(protocol, Drive):
-        return simulate_drive(
+    if isinstance(protocol, Drive | Jumps):
+        return simulate_unscored(
             protocol,
             paths=_positive(paths),
             seed=seed,
@@ -177,14 +179,14 @@ def _require_protocol(given: Any) -> None:
     doors = {
         "LinearDevice": "th.Protocol(device, process, score, ...) or th.Drive(device, ...)",
         "QuarticDevice": "th.Drive(device, ...)",
-        "JumpDevice": "th.simulate_jumps(device, ...)",
+        "JumpDevice": "th.Jumps(device, ...), or th.simulate_jumps(device, ...) at once",
         "ActiveDevice": "th.evolve(device, ...)",
         "SolverDevice": "th.solve(device, ...)",
         "Spec": "th.run_spec(spec, 'run.h5')",
     }
     hint = f"; for a {kind}: {doors[kind]}" if kind in doors else ""
     raise InputError(
-        f"a {kind} cannot be simulated: expected a th.Protocol or a th.Drive{hint}",
+        f"a {kind} cannot be simulated: expected a th.Protocol, th.Drive or th.Jumps{hint}",
         where="simulate",
     )
 

@@ -8,8 +8,8 @@ whatever the paths did. In energies with stiffness K,
     midpoint tick         z' = M z + G xi,  E[Q_k] = h gamma_k f_k.C f_k - sqrt(2 h T_k gamma_k)
                           f_k.G_k/2,  f_k = K b_k,  C = [(1 + M) P (1 + M)^T + G G^T]/4
 
-with M = (1 + hA/2)^-1 (1 - hA/2), A = (mobility - structure) K, and G the midpoint's noise: what the
-ticks that were played do on average, no limit of short ones.
+with M = (1 + hA/2)^-1 (1 - hA/2), A = (mobility - structure) K and G the noise of the midpoint:
+what the ticks that were played do on average, no limit of short ones.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from thermohw.errors import InputError
 from thermohw.run.setting import UNREADABLE, rebuild
 from thermohw.worlds.driven import DrivenWorld, rebuild_drive
+from thermohw.worlds.jumps import JumpsWorld, rebuild_jumps
 from thermohw.worlds.played import PlayedWorld
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["kind_of", "rebuild_any"]
 
-_REBUILD = {DrivenWorld.kind: rebuild_drive}
+_REBUILD = {DrivenWorld.kind: rebuild_drive, JumpsWorld.kind: rebuild_jumps}
 
 
 def kind_of(parameters: Mapping[str, Any]) -> str:
@@ -23,7 +24,7 @@ def kind_of(parameters: Mapping[str, Any]) -> str:
 
 
 def rebuild_any(parameters: Mapping[str, Any], *, where: str = "") -> Any:
-    """What was run, from a file's /parameters: a `Setting`, or a `Drive`.
+    """What was run, from a file's /parameters: a `Setting`, a `Drive` or `Jumps`.
 
     Raises:
         InputError: something the run needs is missing from the file, or refused.

@@ -39,6 +39,7 @@ PLAYED = "played"
 REQUIRED_OF: dict[str, dict[str, type]] = {
     PLAYED: {"process": str, "protocol": str, "score/kind": str, "score/scale": float},
     "program": {"kind": str, "program": str, "units/energy": float, "baths/energy": np.ndarray},
+    "jumps": {"kind": str, "jumps": str, "units/energy": float, "baths/energy": np.ndarray},
 }
 
 Leaf = str | int | float | bool | bytes | np.ndarray

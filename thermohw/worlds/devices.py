@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-__all__ = ["describe_device", "rebuild_device"]
+__all__ = ["describe_device", "energy_unit", "rebuild_device"]
 
 
 def describe_device(device: Any) -> dict[str, Any]:
@@ -38,3 +38,8 @@ def rebuild_device(stored: Mapping[str, Any]) -> Any:
     """The inverse of `describe_device`."""
     overrides = parse_json(stored["overrides"], "overrides") or None
     return build_device(read_datasheet(stored["text"], stored["name"], overrides))
+
+
+def energy_unit(device: Any) -> float:
+    """k T_ref of a device of any kind, joule."""
+    return device.scale.energy if hasattr(device, "scale") else device.energy_unit

@@ -1,30 +1,36 @@
-"""Playing a drive: in memory, or into a file that can be resumed, audited and reported."""
+"""Playing what has no score: in memory, or into a file that is resumed, audited and reported."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from thermohw.errors import InputError
+from thermohw.jumps import Jumps
 from thermohw.pipeline.record import Run
 from thermohw.pipeline.summary import LedgerSummary
+from thermohw.program import Drive
 from thermohw.run import play_into_file, play_into_memory
 from thermohw.store import check_new
+from thermohw.worlds.devices import energy_unit
 from thermohw.worlds.driven import DrivenWorld, describe_drive
+from thermohw.worlds.jumps import JumpsWorld, describe_jumps
 
-if TYPE_CHECKING:
-    from thermohw.program.drive import Drive
+__all__ = ["simulate_unscored"]
 
-__all__ = ["simulate_drive"]
-
+# What is asked for -> the world that plays it, and how it is described in a file.
+_WORLDS: dict[type, tuple[Any, Any]] = {
+    Drive: (DrivenWorld, describe_drive),
+    Jumps: (JumpsWorld, describe_jumps),
+}
 _WANTED = ("heat.", "work.", "energy.")
 
 
-def simulate_drive(
-    drive: Drive,
+def simulate_unscored(
+    asked: Any,
     *,
     paths: int,
     seed: int,
@@ -36,13 +42,14 @@ def simulate_drive(
     progress: bool,
 ) -> Run:
     """See `thermohw.pipeline.simulate.simulate`."""
+    make, describe = _WORLDS[type(asked)]
     every = (8 if store is not None else 0) if every is None else every
-    world = DrivenWorld(drive, paths=paths, seed=seed, every=every if store is not None else 0)
+    world = make(asked, paths=paths, seed=seed, every=every if store is not None else 0)
     if store is None:
         channels = play_into_memory(world, paths, progress=progress)
-        return Run(drive, channels, _summary(drive, channels), None)
+        return Run(asked, channels, _summary(asked, channels), None)
     path = Path(store)
-    tree = {**describe_drive(drive), **(parameters or {}), **world.facts()}
+    tree = {**describe(asked), **(parameters or {}), **world.facts()}
     tree["simulate"] = json.dumps({"paths": paths, "seed": seed, "every": every})
     texts = {name: value for name, value in tree.items() if isinstance(value, str)}
     tree["spec"] = spec or json.dumps(texts, sort_keys=True)
@@ -62,9 +69,9 @@ def simulate_drive(
     except FloatingPointError as error:
         path.unlink(missing_ok=True)
         raise InputError(str(error), where="simulate") from error
-    return Run(drive, {}, _summary(drive, channels), path)
+    return Run(asked, {}, _summary(asked, channels), path)
 
 
-def _summary(drive: Drive, channels: dict[str, np.ndarray]) -> LedgerSummary:
-    unit = drive.device.scale.energy
-    return LedgerSummary.of(channels, unit, list(unit * drive.device.temperatures))
+def _summary(asked: Any, channels: dict[str, np.ndarray]) -> LedgerSummary:
+    unit = energy_unit(asked.device)
+    return LedgerSummary.of(channels, unit, list(unit * asked.device.temperatures))

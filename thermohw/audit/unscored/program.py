@@ -1,0 +1,190 @@
+r"""The audit of a circuit led through a program of its parameters, or left alone.
+
+    bath_heat          mean heats against the second moments of the ticks (linear circuits)
+    parameter_work     mean works likewise
+    integral_theorem   <exp(-A)> = Z_1/Z_0, Jarzynski with A = int d_t(beta H) dt
+    second_law         <A> >= -ln Z_1/Z_0
+    limits             voltages that were kept against the rail
+
+beside what every kind has (`audit.unscored.sums`).
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from thermohw.audit.unscored.sums import (
+    Look,
+    Sums,
+    integral_theorem,
+    mean_accounts_check,
+    quantities,
+    same_numbers,
+)
+from thermohw.audit.verdict import Check, Quantity, not_applicable
+from thermohw.circuit import QuarticDevice
+from thermohw.estimate import HOLDS, VIOLATED
+from thermohw.program.expected import mean_accounts
+from thermohw.run.kinds import rebuild_any
+from thermohw.units import engineering
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from thermohw.books import Books
+    from thermohw.program.drive import Drive
+    from thermohw.store import RunReader
+
+__all__ = ["ProgramKind"]
+
+_WORDS = "second moments of the ticks say"
+
+
+class ProgramKind:
+    """A stored drive as an audit sees it; see `thermohw.audit.unscored.sums.Kind`."""
+
+    def __init__(self, run: RunReader, parameters: dict[str, Any]) -> None:
+        where = str(run.path)
+        self.drive: Drive = rebuild_any(parameters, where=where)
+        self.made = self.drive.prepare(run.paths)
+        device = self.drive.device
+        self.device: Any = device
+        self.unit, self.temperatures = device.scale.energy, device.temperatures
+        self.size, self.baths = float(device.dim), device.elements
+        self.sources = () if self.drive.program is None else self.drive.program.keys
+        self.varies = any(key.endswith(".temperature") for key in self.sources)
+        self.voltage = _kept(run)
+        times = parameters.get("schedule", {}).get("physical_time")
+        same_numbers(where, "schedule/physical_time", times, self.made.grid)
+
+    @property
+    def expected(self) -> dict[str, float] | str:
+        """Means in closed form, or why there are none."""
+        return self._expected
+
+    @cached_property
+    def _expected(self) -> dict[str, float] | str:
+        """From the second moments of the ticks."""
+        found = mean_accounts(self.made)
+        if isinstance(found, str):
+            return found
+        heat, work, medium = found
+        table = {f"heat.{bath}": float(x) for bath, x in zip(self.baths, heat, strict=True)}
+        table |= {f"work.{key}": float(x) for key, x in zip(self.sources, work, strict=True)}
+        return table | {"medium": medium}
+
+    def look(self, chunk: dict[str, NDArray[Any]], books: Books) -> Look:
+        """Energies of stored states; Jarzynski's exponent plus ln Z_1/Z_0."""
+        gap = np.zeros(books.paths)
+        for end, board in zip(("start", "end"), self.made.ends, strict=True):
+            z = _state(self.device, board, chunk, end)
+            energy = board.landscape.energy(torch.as_tensor(z)).numpy() * self.unit
+            off = np.abs(energy - chunk[f"energy.{end}"]) / (np.abs(energy) + self.unit)
+            gap = np.maximum(gap, off)
+            if f"voltage.{end}" in chunk:
+                largest = float(np.abs(chunk[f"voltage.{end}"]).max())
+                self.voltage = max(self.voltage, largest)
+        change, exponent = self.made.log_partition_change, chunk.get("exponent")
+        known = change is not None and exponent is not None
+        return Look(gap, exponent + change if known else None, {})  # type: ignore[operator]
+
+    def checks(self, sums: Sums) -> dict[str, Callable[[], Check]]:
+        """Those of this kind alone, in their order."""
+        heats = [f"heat.{bath}" for bath in self.baths]
+        works = [f"work.{key}" for key in self.sources]
+        label = "<exp(-A)> Z_0/Z_1"
+        return {
+            "bath_heat": lambda: mean_accounts_check(sums, self, "bath_heat", heats, _WORDS),
+            "parameter_work": lambda: mean_accounts_check(
+                sums, self, "parameter_work", works, _WORDS
+            ),
+            "integral_theorem": lambda: integral_theorem(sums, label, self._reason),
+            "second_law": lambda: self._second_law(sums),
+            "limits": self._limits,
+        }
+
+    @property
+    def _reason(self) -> str | None:
+        """Why there is no theorem to hold the exponents against."""
+        play = self.made.play
+        if self.made.log_partition_change is None:
+            return f"started from '{self.made.started}', or no equilibrium at the last parameters"
+        if not play.one:
+            return "the baths differ in temperature; the theorem needs one at a time"
+        if play.sources == 0:
+            return "no parameter is led through a program: the exponent is zero"
+        if play.stepper not in ("exact", "midpoint"):
+            return f"the {play.stepper} stepper keeps exp(-H/T) to the order of its tick only"
+        return None
+
+    def _second_law(self, sums: Sums) -> Check:
+        name = "second_law"
+        if self._reason is not None or "exponent" not in sums.moments:
+            return not_applicable(name, self._reason or "exponents were not recorded",
+                                  relation=">=")  # fmt: skip
+        slack = sums.moments["exponent"]
+        detail = f"<A> + ln Z_1/Z_0 = {slack.text()} nats lost, never below zero"
+        return Check.of(name, slack, 0.0, detail, relation=">=")
+
+    def _limits(self) -> Check:
+        name, sheet = "limits", self.device.datasheet
+        if isinstance(self.device, QuarticDevice):
+            return not_applicable(name, "states of quartic units are no voltages", relation="<=")
+        rail = None if sheet is None else sheet.limits.rail
+        reached = engineering(self.voltage, "V")
+        if rail is None:
+            reason = f"the datasheet sets no rail; reached {reached} at kept times"
+            return not_applicable(name, reason, relation="<=")
+        ratio = self.voltage / rail.value
+        detail = f"{reached} of a rail of {engineering(rail.value, 'V')}, at kept times"
+        status = HOLDS if ratio <= 1.0 else VIOLATED
+        return Check(name, status, ratio, 1.0, None, detail, "<=", 0.0)
+
+    def quantities(self, sums: Sums) -> dict[str, Quantity]:
+        """Means per sample, and the numbers of the theorem."""
+        table = quantities(sums, self, "work.parameters")
+        change = self.made.log_partition_change
+        error = 0.0 if change is not None else None
+        table["theorem.log_partition_change"] = Quantity(change, error, "nat", "ln Z_1/Z_0")
+        if change is not None and "exponent" in sums.moments:
+            table["theorem.exponent"] = Quantity.of(sums.moments["exponent"] - change, "nat")
+        return table
+
+    def facts(self) -> dict[str, Any]:
+        """What ran, for the head of the audit."""
+        return {
+            "kind": "program",
+            "device": self.device.name,
+            "program": ", ".join(self.sources) or "left alone",
+            "duration": float(self.made.grid[-1]),
+            "ticks": len(self.made.grid) - 1,
+            "stepper": self.made.play.stepper,
+            "start": self.made.started,
+            "temperature": self.device.scale.temperature,
+        }
+
+
+def _kept(run: RunReader) -> float:
+    """Largest voltage of the kept frames, volt."""
+    largest = 0.0
+    if "voltage" in run.series_names:
+        for _, values in run.series("voltage").units():
+            largest = max(largest, float(np.abs(values).max(initial=0.0)))
+    return largest
+
+
+def _state(device: Any, board: Any, chunk: dict[str, NDArray[Any]], end: str) -> NDArray[Any]:
+    """Charges and fluxes, or x, of the stored start or end states, thermal units."""
+    if isinstance(device, QuarticDevice):
+        return chunk[f"x.{end}"]
+    parts = [chunk[f"voltage.{end}"]]
+    if device.fluxes:
+        parts.append(chunk[f"inductor_current.{end}"])
+    efforts = np.concatenate(parts, axis=1) / device.effort_scale
+    return np.linalg.solve(board.landscape.quadratic, efforts.T).T
