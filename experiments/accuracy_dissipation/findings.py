@@ -21,15 +21,22 @@ from thermohw.experiments.shared.playing import first_law
 from thermohw.experiments.shared.seeds import interval, mean_and_error
 from thermohw.study import Results, Sheet
 
+COSTS = {  # column -> what it is
+    "production": "production, plug-in, p_t",
+    "heat": "heat, p_t",
+    "continuous.fine": "heat, circuit, continuous",
+    "clocked.fine": "heat, circuit, clocked",
+}
+
 
 def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
     """Everything the study shows."""
     exact, networks = results.where(kind="exact"), results.where(kind="network")
-    trend(networks, sheet)
+    _trend(networks, sheet)
     _laws(results, networks, sheet)
     _counterexample(exact, sheet)
-    circuit(exact, networks, sheet)
-    tables(networks, sheet)
+    _circuit(exact, networks, sheet)
+    _tables(networks, sheet)
     sheet.figure(
         "trade-off",
         draw.trade_figure(p, exact, networks),
@@ -172,14 +179,6 @@ def _counterexample(exact: Results, sheet: Sheet) -> None:
     )
 
 
-COSTS = {  # column -> what it is
-    "production": "production, plug-in, p_t",
-    "heat": "heat, p_t",
-    "continuous.fine": "heat, circuit, continuous",
-    "clocked.fine": "heat, circuit, clocked",
-}
-
-
 def _ranks(mine: Results, accuracy: str, cost: str, *, better_half: bool) -> np.ndarray:
     """Spearman's correlation over the networks of each seed."""
     found = []
@@ -193,7 +192,7 @@ def _ranks(mine: Results, accuracy: str, cost: str, *, better_half: bool) -> np.
     return np.array(found)
 
 
-def trend(networks: Results, sheet: Sheet) -> None:
+def _trend(networks: Results, sheet: Sheet) -> None:
     """Table, numbers and a finding for each set of data."""
     rows = []
     for data in networks.distinct("data"):
@@ -242,7 +241,7 @@ def _span(mean: float, low: float, high: float) -> str:
     return f"{mean:.2f} ({max(low, -1.0):.2f} to {min(high, 1.0):.2f})"
 
 
-def circuit(exact: Results, networks: Results, sheet: Sheet) -> None:
+def _circuit(exact: Results, networks: Results, sheet: Sheet) -> None:
     """Heat of the exact score, both laws, and how far networks leave p_t."""
     one = exact.where(factor=1.0)[0]
     growth = 2.0 * (one["entropy_prior"] - one["entropy_data"])
@@ -294,7 +293,7 @@ def circuit(exact: Results, networks: Results, sheet: Sheet) -> None:
         )
 
 
-def tables(networks: Results, sheet: Sheet) -> None:
+def _tables(networks: Results, sheet: Sheet) -> None:
     """Every network, mean over seeds."""
     for data in networks.distinct("data"):
         mine, lines = networks.where(data=data), []

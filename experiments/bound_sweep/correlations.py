@@ -25,6 +25,18 @@ from scipy.stats import rankdata
 
 from thermohw.study import Results
 
+_CLEAR = 2.0  # standard errors
+_COLUMNS = {
+    "nll.ode": "nll.ode",
+    "nll.marginal": "nll.marginal",
+    "nll.ode - S0": "excess.ode",
+    "nll.marginal - S0": "excess.marginal",
+    "B": "bound.lower",
+    "nll.ode - B": "bound.ode_margin",
+    "nll.marginal - B": "bound.gap",
+    "score error": "bound.score_error",
+}
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -52,17 +64,6 @@ READINGS = (
     Reading("marginal_error", "nll.marginal - S0", "score error"),
     Reading("margin_error", "nll.ode - B", "score error"),
 )
-_CLEAR = 2.0  # standard errors
-_COLUMNS = {
-    "nll.ode": "nll.ode",
-    "nll.marginal": "nll.marginal",
-    "nll.ode - S0": "excess.ode",
-    "nll.marginal - S0": "excess.marginal",
-    "B": "bound.lower",
-    "nll.ode - B": "bound.ode_margin",
-    "nll.marginal - B": "bound.gap",
-    "score error": "bound.score_error",
-}
 
 
 def quantity(rows: Results, name: str) -> np.ndarray:

@@ -17,7 +17,7 @@ MATRIX = np.array(
     [[4.0, 1.0, 0.5, 0.0], [1.0, 3.0, -1.0, 0.5], [0.5, -1.0, 2.5, 0.8], [0.0, 0.5, 0.8, 2.0]]
 )
 """What the four units invert; eigenvalues 1.0 to 4.7."""
-_ENERGY = 4.141947e-21  # k T at 300 K: the unit of the inverter's couplings, joule
+KT = 4.141947e-21  # k T at 300 K: the unit of the inverter's couplings, joule
 _UNIT = 4.141947e-20  # 10 k T: the unit of quartic-langevin's energy, joule
 
 
@@ -30,11 +30,11 @@ def inverter() -> Any:
             f'[[resistor]]\nname = "r{i}"\nbetween = ["n{i}", "gnd"]',
             'resistance = "1 Mohm"\ntemperature = "300 K"',
             f'[[quartic]]\nname = "u{i}"\nnode = "n{i}"\nvolts_per_unit = "64.3579597 uV"',
-            f'j2 = "{0.5 * _ENERGY * MATRIX[i, i]!r} J"',
+            f'j2 = "{0.5 * KT * MATRIX[i, i]!r} J"',
         ]
         for j in range(i):
             if MATRIX[i, j]:
-                strength = float(_ENERGY * MATRIX[i, j])
+                strength = float(KT * MATRIX[i, j])
                 text.append(
                     f'[[bilinear]]\nname = "j{j}{i}"\nbetween = ["n{j}", "n{i}"]\n'
                     f'strength = "{strength!r} J"'

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from thermohw.circuit import load_device
+from thermohw.experiments.clock_speed.compute import KT
 from thermohw.experiments.shared.figures import bars, ticks_at
 from thermohw.program.clock import injected_power
 from thermohw.study import Results, Sheet
@@ -18,17 +19,9 @@ from thermohw.study.figures import COLOURS, PALETTE, panels, shades
 def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
     """Two figures, two tables, four checks."""
     device = load_device("quartic-langevin")
-    # The generator's band is as many relaxation rates wide at every lambda.
+    # The generator's band is as many relaxation rates wide at every lambda; power in watt.
     bandwidth = p["bandwidth"] / (2.0 * np.pi * device.scale.time)
     power = {f: sum(injected_power(device, f, bandwidth * f)) for f in p["factors"]}
-    _conclude(p, results, sheet, power)
-
-
-_KT = 4.141947e-21  # at 300 K, joule
-
-
-def _conclude(p: dict[str, Any], results: Results, sheet: Sheet, power: dict[float, float]) -> None:
-    """Everything the study shows; power: of a noise generator into the resistor, watt."""
     factors = sorted(p["factors"])
     same = _statistics(results, factors)
     sheet.law(
@@ -141,7 +134,7 @@ def _books(results: Results, factors: list[float], sheet: Sheet) -> np.ndarray:
             [
                 f"{factor:g}",
                 f"{_one(row, 'duration') * 1e9:.5g}",
-                *(f"{_one(row, k) / _KT:.4g} ± {_one(row, k + '.stderr') / _KT:.2g}"
+                *(f"{_one(row, k) / KT:.4g} ± {_one(row, k + '.stderr') / KT:.2g}"
                   for k in ("work", "heat")),
                 *(f"{_one(row, k):.4g} ± {_one(row, k + '.stderr'):.2g}"
                   for k in ("entropy", "dissipated", "left")),
@@ -156,7 +149,7 @@ def _books(results: Results, factors: list[float], sheet: Sheet) -> np.ndarray:
             if factor != 1.0:
                 off.append(_difference(row, base, key, scale))
         sheet.number(
-            f"heat.{factor:g}", _one(row, "heat") / _KT, _one(row, "heat.stderr") / _KT, "kT",
+            f"heat.{factor:g}", _one(row, "heat") / KT, _one(row, "heat.stderr") / KT, "kT",
             note="of the tipping program, at the effective temperature, k T at 300 K",
         )  # fmt: skip
     sheet.table(
@@ -185,8 +178,8 @@ def _generator(
             [
                 f"{factor:g}",
                 f"{300.0 * factor:g}",
-                f"{heat / _KT:.4g}",
-                f"{power[factor] * time / _KT:.4g}",
+                f"{heat / KT:.4g}",
+                f"{power[factor] * time / KT:.4g}",
                 "not included",
                 "not included",
             ]
@@ -235,11 +228,11 @@ def _cost_figure(results: Results, factors: list[float], power: dict[float, floa
     def values(key: str) -> np.ndarray:
         return program.column(key)
 
-    heat = values("heat") / _KT
+    heat = values("heat") / KT
     left.plot(x, (heat / x).mean() * x, color=PALETTE["muted"], lw=0.9, ls="--")
     dots: dict[str, Any] = {"fmt": "o", "ms": 3}
-    bars(left, program, x, "heat", unit=_KT, color=COLOURS[1], **dots)
-    injected = np.array([power[f] for f in factors]) * values("duration") / _KT
+    bars(left, program, x, "heat", unit=KT, color=COLOURS[1], **dots)
+    injected = np.array([power[f] for f in factors]) * values("duration") / KT
     left.plot(x[x > 1], injected[x > 1], "s", color=COLOURS[2], ms=4)
     left.annotate("heat", (x[-1], heat[-1]), xytext=(-6, 6), textcoords="offset points", ha="right",
                   color=COLOURS[1])  # fmt: skip

@@ -11,6 +11,10 @@ from thermohw.experiments.data_entropy import figures as draw
 from thermohw.experiments.data_entropy.compute import closed_biases
 from thermohw.study import Results, Sheet
 
+_ESTIMATES = ("E1", "E2", "E3")
+_KINDS = ("raw", "calibrated")
+Row = Mapping[str, Any]
+
 
 def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
     """Biases against dimension, raw against calibrated, measured against expected."""
@@ -21,11 +25,6 @@ def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
     rows = list(results.where(family="digits"))
     if rows:
         _digits(rows, sheet)
-
-
-_ESTIMATES = ("E1", "E2", "E3")
-_KINDS = ("raw", "calibrated")
-Row = Mapping[str, Any]
 
 
 def _networks(rows: Sequence[dict[str, Any]], families: Sequence[str], sheet: Sheet) -> None:

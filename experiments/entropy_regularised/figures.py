@@ -5,7 +5,7 @@ lambda spans decades and begins at zero: its values stand at equal distances.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -50,18 +50,12 @@ def lambda_axis(axes: Axes, p: dict[str, Any]) -> None:
 
 
 def marks(
-    axes: Axes,
-    p: dict[str, Any],
-    values: Callable[[float], np.ndarray],
-    *,
-    shift: float = 0.0,
-    line: str = "none",
-    **look: Any,
+    axes: Axes, p: dict[str, Any], values: list[np.ndarray], *, shift: float = 0.0, **look: Any
 ) -> None:
-    """Means over seeds and 95 % intervals along lambda."""
-    found = [change(values(w)) for w in p["weights"]]
+    """Means over seeds and 95 % intervals along lambda; values of shape (seeds,) at each."""
+    found = [change(of_seeds) for of_seeds in values]
     mean, half = (np.array([getattr(f, k) for f in found]) for k in ("mean", "half"))
-    axes.errorbar(positions(p) + shift, mean, np.nan_to_num(half), ls=line, **look)
+    axes.errorbar(positions(p) + shift, mean, np.nan_to_num(half), fmt="o", **look)
 
 
 def shrinkage_figure(p: dict[str, Any], results: Results) -> Figure:
@@ -73,20 +67,13 @@ def shrinkage_figure(p: dict[str, Any], results: Results) -> Figure:
     left.plot(positions(p), 1.0 + np.array(p["weights"]), color=SHRUNK, lw=1.2, label="1 + λ")
     for n, data in enumerate(p["data"]):
         rows, shift = trainings(results, data), 0.08 * (n - 0.5 * (len(p["data"]) - 1))
-        marks(
-            left,
-            p,
-            lambda w, rows=rows: factor(rows, w) / factor(rows, 0.0),
-            shift=shift,
-            marker="o",
-            color=colour[n],
-            label=NAMES[data],
-        )
+        look = {"color": colour[n], "label": NAMES[data]}
+        ratios = [factor(rows, w) / factor(rows, 0.0) for w in p["weights"]]
+        marks(left, p, ratios, shift=shift, **look)
         loss = [paired(rows, w, "elbo") for w in weights]
         x = np.array([place[w] for w in weights]) + shift
         half = np.nan_to_num([f.half for f in loss])
-        look = {"fmt": "o", "color": colour[n], "label": NAMES[data]}
-        right.errorbar(x, [f.mean for f in loss], half, **look)
+        right.errorbar(x, [f.mean for f in loss], half, fmt="o", **look)
         base = [
             float((shrunk(rows, w)["elbo"] - column(rows, 0.0, "elbo")).mean()) for w in weights
         ]
@@ -114,15 +101,8 @@ def beyond_figure(p: dict[str, Any], results: Results) -> Figure:
             (-0.08, "calibrated.elbo", TRAINED, "evidence bound U"),
             (0.08, "calibrated.nll_ode", TUNED, "flow NLL"),
         ):
-            marks(
-                ax,
-                p,
-                lambda w, rows=rows, name=name: column(rows, w, name) - column(rows, 0.0, name),
-                shift=shift,
-                marker="o",
-                color=colour,
-                label=label,
-            )
+            gains = [column(rows, w, name) - column(rows, 0.0, name) for w in p["weights"]]
+            marks(ax, p, gains, shift=shift, color=colour, label=label)
         ax.set(title=NAMES[data], ylabel="change (nats)")
         lambda_axis(ax, p)
     for ax in plots[count:]:
@@ -197,15 +177,8 @@ def heat_figure(p: dict[str, Any], results: Results, played: Sequence[str]) -> F
             (0.1, TUNED, "circuit, clocked", lambda r, w: finest(r, w, "raw.clocked")),
         ):
             zero = take(rows, 0.0)
-            marks(
-                ax,
-                p,
-                lambda w, take=take, zero=zero, rows=rows: take(rows, w) / zero,
-                shift=shift,
-                marker="o",
-                color=colour,
-                label=label,
-            )
+            ratios = [take(rows, w) / zero for w in p["weights"]]
+            marks(ax, p, ratios, shift=shift, color=colour, label=label)
             line = [1.0, *(float((take(base, w) / zero).mean()) for w in p["weights"] if w)]
             ax.plot(positions(p), line, color=colour, lw=1.0)
         ax.set(title=NAMES[data], ylabel="heat / that of λ = 0")

@@ -25,6 +25,8 @@ from thermohw.experiments.entropy_regularised.figures import NAMES
 from thermohw.experiments.shared.playing import first_law
 from thermohw.study import Results, Sheet
 
+_FEWEST = 3  # seeds for a verdict: an interval from two rests on a single difference
+
 
 def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
     """Everything the study shows."""
@@ -66,9 +68,6 @@ def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
             "kept; hollow: no grid was too coarse, an upper limit.",
         )
     _words(p, results, sheet)
-
-
-_FEWEST = 3  # seeds for a verdict: an interval from two rests on a single difference
 
 
 def _words(p: dict[str, Any], results: Results, sheet: Sheet) -> None:

@@ -18,6 +18,16 @@ from thermohw.study import Cell, Tools
 from thermohw.target import DataSet, Target, cifar10, digits, mnist
 
 _PAIRS = 14  # noises per validation point and time: 2100 draws at a time for 150 points
+_DISTANCES = {  # from S0, up to K1: name -> term of `against`, factor
+    "raw.marginal": ("true.marginal", 1.0),
+    "raw.elbo": ("true.error", 2.0),
+    "raw.plugin": ("true.plugin", 1.0),
+    "raw.bound": ("true.plugin", 0.5),
+    "calibrated.marginal": ("true.proxy_marginal", 1.0),
+    "calibrated.elbo": ("true.proxy_error", 2.0),
+    "calibrated.plugin": ("true.bound_bias", 2.0),
+    "calibrated.bound": ("true.bound_bias", 1.0),
+}
 
 
 def make_data(cell: Cell) -> DataSet:
@@ -118,18 +128,6 @@ def _known(
         value, stderr = made[term]
         values |= {f"known.{name}": factor * value, f"known.{name}.stderr": factor * stderr}
     return values
-
-
-_DISTANCES = {  # from S0, up to K1: name -> term of `against`, factor
-    "raw.marginal": ("true.marginal", 1.0),
-    "raw.elbo": ("true.error", 2.0),
-    "raw.plugin": ("true.plugin", 1.0),
-    "raw.bound": ("true.plugin", 0.5),
-    "calibrated.marginal": ("true.proxy_marginal", 1.0),
-    "calibrated.elbo": ("true.proxy_error", 2.0),
-    "calibrated.plugin": ("true.bound_bias", 2.0),
-    "calibrated.bound": ("true.bound_bias", 1.0),
-}
 
 
 def _points(cell: Cell, tools: Tools, target: Target, times: int = 1) -> Tensor:

@@ -40,6 +40,15 @@ UNKNOWN = [
     ("nll.ode - B", "raw.why.bound.ode_margin", "S0"),
 ]
 PROXIED = [("B by proxy", "bound"), ("gap by proxy", "gap"), ("score error by proxy", "error")]
+_IDENTITY = (
+    "entropy.cross_prior",
+    "entropy.prior",
+    "entropy.estimate_plugin",
+    "entropy.estimate_inversion",
+    "nll.sde_elbo",
+    "nll.marginal",
+)
+_FEWEST = 100  # points to judge a law by
 
 
 def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
@@ -66,7 +75,7 @@ def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
     sheet.figure(*draw.factors(results))
 
 
-def bits(value: float, row: dict[str, Any]) -> float:
+def _bits(value: float, row: dict[str, Any]) -> float:
     """Bits per dimension of a density of dequantised data; NaN for continuous data."""
     if not row["step"]:
         return math.nan
@@ -85,14 +94,14 @@ def _terms(
     rows: list[list[Any]] = []
     for label, name, words in COMPUTABLE:
         noise = None if repeats is None or name.startswith("cal") else repeats.column(name)
-        across = spread(networks.column(name))
-        again = None if noise is None else spread(noise)
-        rows.append([label, "yes", pair(best, name), across, again, words])
+        across = _spread(networks.column(name))
+        again = None if noise is None else _spread(noise)
+        rows.append([label, "yes", _pair(best, name), across, again, words])
     train = best["train"]
     for label, name in PROXIED:
         values = np.array([proxy[f"{n}.{name}"] for n in range(len(networks))])
-        value = pair(proxy, f"{train}.{name}")
-        rows.append([label, "by proxy", value, spread(values), None, "a network in place of s*"])
+        value = _pair(proxy, f"{train}.{name}")
+        rows.append([label, "by proxy", value, _spread(values), None, "a network in place of s*"])
     rows += [
         [label, "no" if reason in best else "yes", None, None, None, f"needs {words}"]
         for label, reason, words in UNKNOWN
@@ -108,8 +117,8 @@ def _terms(
         "probes (same network, same points).",
     )
     for label, name, _ in COMPUTABLE:
-        value, stderr = pair(best, name)
-        note = f"{label}; over trainings {spread(networks.column(name)):.3g}"
+        value, stderr = _pair(best, name)
+        note = f"{label}; over trainings {_spread(networks.column(name)):.3g}"
         sheet.number(name, value, stderr, note=note)
 
 
@@ -118,24 +127,24 @@ def _best(networks: Results, best: dict[str, Any], sheet: Sheet) -> None:
     names = ["raw.nll.ode", "raw.nll.marginal", "raw.nll.sde_elbo"]
     names += ["raw.entropy.estimate_plugin", "calibrated.entropy.estimate_plugin"]
     rows = [
-        [row["train"], row["validation"], bits(row["raw.nll.ode"], row)]
-        + [pair(row, name) for name in names]
+        [row["train"], row["validation"], _bits(row["raw.nll.ode"], row)]
+        + [_pair(row, name) for name in names]
         for row in networks
     ]
     columns = ["training", "validation bound", "nll.ode, bits/dim", "nll.ode", "nll.marginal"]
     sheet.table("networks", [*columns, "U", "E1", "E1 calibrated"], rows, "Every network, nats.")
-    value, stderr = pair(best, "raw.nll.ode")
+    value, stderr = _pair(best, "raw.nll.ode")
     unit = best["dim"] * math.log(2.0)
     sheet.number(
-        "nll.ode.bits_per_dim", bits(value, best), stderr / unit, "bits", note="best validation"
+        "nll.ode.bits_per_dim", _bits(value, best), stderr / unit, "bits", note="best validation"
     )
-    words = f" ({bits(value, best):.3f} bits a dimension)" if best["step"] else ""
+    words = f" ({_bits(value, best):.3f} bits a dimension)" if best["step"] else ""
     values = networks.column("raw.nll.ode")
-    few = stderr > spread(values)
+    few = stderr > _spread(values)
     why = "the error is that of the number of points" if few else "more than the points explain"
     sheet.finding(
         f"On held-out {best['name']} the probability flow gives {value:.2f} +- {stderr:.2f} "
-        f"nats{words}; {len(values)} trainings differ by {spread(values):.2f}: {why}."
+        f"nats{words}; {len(values)} trainings differ by {_spread(values):.2f}: {why}."
     )
 
 
@@ -156,16 +165,6 @@ def _identities(rows: list[dict[str, Any]], sheet: Sheet) -> None:
     said = f"largest deviation {worst:.2g} nats, {share:.1g} of a likelihood"
     # what the audit allows stored terms against each other
     sheet.law("the estimates are one another", share, within=1e-9, detail=said)
-
-
-_IDENTITY = (
-    "entropy.cross_prior",
-    "entropy.prior",
-    "entropy.estimate_plugin",
-    "entropy.estimate_inversion",
-    "nll.sde_elbo",
-    "nll.marginal",
-)
 
 
 def _calibration(networks: Results, sheet: Sheet) -> None:
@@ -192,27 +191,24 @@ def _calibration(networks: Results, sheet: Sheet) -> None:
         )
 
 
-_FEWEST = 100  # points to judge a law by
-
-
-def spread(values: np.ndarray) -> float:
+def _spread(values: np.ndarray) -> float:
     """Standard deviation over repetitions; NaN of fewer than two."""
     return float(values.std(ddof=1)) if len(values) > 1 else math.nan
 
 
-def pair(row: dict[str, Any], name: str) -> tuple[float, float]:
+def _pair(row: dict[str, Any], name: str) -> tuple[float, float]:
     """A stored value with its standard error."""
     return float(row[name]), float(row[f"{name}.stderr"])
 
 
 def _surrogate(known: Results, sheet: Sheet) -> None:
     """Where the truth is known: how far every stand-in for S0 is off."""
-    s0 = pair(known[0], "raw.entropy.data")
+    s0 = _pair(known[0], "raw.entropy.data")
     rows, off = [], {}
     for label, _, name, _ in draw.ROWS:
         values = known.column(name)
         off[name] = float(values.mean()), float(known.column(f"{name}.stderr").mean())
-        rows.append([label, off[name], spread(values)])
+        rows.append([label, off[name], _spread(values)])
         sheet.number(name, *off[name], note=f"{label} minus S0, mean of trainings")
     sheet.table(
         "surrogate",
@@ -269,7 +265,7 @@ def _proxy(proxies: Results, trainings: int, sheet: Sheet) -> None:
     for row in proxies:
         for n in range(trainings):
             bound, gap, error, residual = (
-                pair(row, f"{n}.{name}") for name in ("bound", "gap", "error", "residual")
+                _pair(row, f"{n}.{name}") for name in ("bound", "gap", "error", "residual")
             )
             true: list[Any] = [None, None, None]
             if f"{n}.true.error" in row:
@@ -285,7 +281,7 @@ def _proxy(proxies: Results, trainings: int, sheet: Sheet) -> None:
         "The residual is what it leaves of the gap, and is zero for the true score.",
     )
     for row in proxies:
-        value, stderr = (float(np.mean([pair(row, f"{n}.residual")[i] for n in range(trainings)]))
+        value, stderr = (float(np.mean([_pair(row, f"{n}.residual")[i] for n in range(trainings)]))
                          for i in (0, 1))  # fmt: skip
         sheet.number(f"proxy.{row['law']}.residual", value, stderr, note="mean of trainings")
         z = value / stderr
@@ -311,7 +307,7 @@ def _proxy(proxies: Results, trainings: int, sheet: Sheet) -> None:
         alike = mean["true.overlap"] / size
         left = value, stderr
         for name, value in mean.items():
-            sheet.number(f"proxy.surrogate.{name}", value, pair(row, f"0.{name}")[1])
+            sheet.number(f"proxy.surrogate.{name}", value, _pair(row, f"0.{name}")[1])
         sheet.number("proxy.surrogate.alike", alike, unit="1", note="cosine of the two errors")
         sheet.finding(
             f"A proxy flatters: on the known law it sees {mean['error']:.2f} of "

@@ -98,6 +98,7 @@ ROWS: tuple[PublishedRow, ...] = (
     PublishedRow("amplifier pole 10 per tau", "pole", 0.179, 1.97, 1.60, "continuous", 1000,
                  {"amplifier_pole": 10.0}),
 )  # fmt: skip
+BY_NAME = {row.name: row for row in ROWS}
 
 
 def protocol(row: PublishedRow, wiring: str, device: LinearDevice | None = None) -> Protocol:
@@ -120,9 +121,6 @@ def protocol(row: PublishedRow, wiring: str, device: LinearDevice | None = None)
         device, process, two_humps().score(process), wiring=wiring, control=row.control,
         ticks=row.ticks, allow_ringing=True, **keys,
     )  # fmt: skip
-
-
-BY_NAME = {row.name: row for row in ROWS}
 
 
 def chosen(p: Mapping[str, Any]) -> list[PublishedRow]:

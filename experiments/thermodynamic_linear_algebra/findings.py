@@ -13,6 +13,8 @@ from thermohw.study import Results, Sheet
 from thermohw.study.figures import COLOURS, panels, shades
 from thermohw.units import K_B
 
+_KINDS = {"solve": "solution", "invert": "inverse"}
+
 
 def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
     """Figures, numbers and checks."""
@@ -20,9 +22,6 @@ def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
     _imperfections(p, results, sheet, list(PARTS))
     _dimensions(p, results, sheet)
     _energies(p, results, sheet)
-
-
-_KINDS = {"solve": "solution", "invert": "inverse"}
 
 
 def _errors_against_time(p: dict[str, Any], results: Results, sheet: Sheet) -> None:

@@ -31,7 +31,7 @@ def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
     exact = results.where(score="exact")
     learned = results.where(score="learned")
     _ratios(p, exact, learned, sheet)
-    law(p, learned, sheet)
+    _law(p, learned, sheet)
     coordinates(p, exact, learned, sheet)
     accounts(p, exact, learned, sheet)
     tightness(p, learned, sheet)
@@ -76,7 +76,7 @@ def _ratios(p: dict[str, Any], exact: Results, learned: Results, sheet: Sheet) -
     )
 
 
-def law(p: dict[str, Any], learned: Results, sheet: Sheet) -> None:
+def _law(p: dict[str, Any], learned: Results, sheet: Sheet) -> None:
     """Numbers, table, checks, findings and figure of the law."""
     zs: dict[tuple[str, str], list[float]] = {}
     scatter: dict[tuple[str, str], list[float]] = {}

@@ -16,6 +16,25 @@ from thermohw.process import VE
 from thermohw.score import Field, Score
 from thermohw.target import Target
 
+TERMS = {  # names in a row -> names of the likelihood room
+    "nll_ode": "nll.ode",
+    "nll_marginal": "nll.marginal",
+    "elbo": "nll.sde_elbo",
+    "bound": "bound.lower",
+    "gap": "bound.gap",
+    "score_error": "bound.score_error",
+    "prior_mismatch": "bound.prior_mismatch",
+    "margin": "bound.ode_margin",
+    "terminal": "bound.terminal_mismatch",
+    "trajectory": "bound.trajectory_drift",
+    "change": "entropy.sigma_forward",
+    "score_change": "entropy.sigma_score",
+    "entropy_data": "entropy.data",
+    "entropy_prior": "entropy.prior",
+    "quadrature": "error.quadrature",
+}
+WIRINGS = {"emf": "continuous", "current": "continuous", "clocked": "clocked"}
+
 
 class Undrifted(Score):
     """A score in the coordinates x/m_t, as the score of the driftless process of equal log SNR.
@@ -52,26 +71,6 @@ class _UndriftedField(Field):
     def with_divergence(self, x: Tensor) -> tuple[Tensor, Tensor]:
         score, divergence = self._field.with_divergence(self._decay * x)
         return self._decay * score, self._decay**2 * divergence
-
-
-TERMS = {  # names in a row -> names of the likelihood room
-    "nll_ode": "nll.ode",
-    "nll_marginal": "nll.marginal",
-    "elbo": "nll.sde_elbo",
-    "bound": "bound.lower",
-    "gap": "bound.gap",
-    "score_error": "bound.score_error",
-    "prior_mismatch": "bound.prior_mismatch",
-    "margin": "bound.ode_margin",
-    "terminal": "bound.terminal_mismatch",
-    "trajectory": "bound.trajectory_drift",
-    "change": "entropy.sigma_forward",
-    "score_change": "entropy.sigma_score",
-    "entropy_data": "entropy.data",
-    "entropy_prior": "entropy.prior",
-    "quadrature": "error.quadrature",
-}
-WIRINGS = {"emf": "continuous", "current": "continuous", "clocked": "clocked"}
 
 
 def likelihood(
