@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from thermohw.circuit import load_device
@@ -161,7 +160,7 @@ def _free_figure(p: dict[str, Any], free: Results, driven: Results) -> Figure:
     left.set(xscale="log", ylim=(0.0, 1.1), ylabel="variance (kT/C)")
     right.set(xscale="log", yscale="log", ylabel="power of the generator (kT per RC)")
     for axes in (left, right):
-        _bandwidths(axes)
+        axes.set_xlabel("corner or sample rate (1/RC)")
     left.legend(loc="lower right")
     return figure
 
@@ -189,12 +188,8 @@ def _driven_figure(p: dict[str, Any], rows: Results) -> Figure:
     right.axhline(floor, color=PALETTE["ink"], lw=0.8, ls=":")
     right.set(xscale="log", yscale="log", ylabel="W₁ to the mixture (V₀)")
     for axes in (left, right):
-        _bandwidths(axes)
+        axes.set_xlabel("corner or sample rate (1/RC)")
     return figure
-
-
-def _bandwidths(axes: Axes) -> None:
-    axes.set_xlabel("corner or sample rate (1/RC)")
 
 
 def _table(free: Results, driven: Results, sheet: Sheet) -> None:

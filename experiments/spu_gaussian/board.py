@@ -16,8 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from thermohw.circuit import LinearDevice, load_device
-from thermohw.datasheet import Datasheet
+from thermohw.circuit import load_device
 
 
 class Board(NamedTuple):
@@ -30,7 +29,8 @@ class Board(NamedTuple):
 
 def nominal() -> Board:
     """The board of the datasheet, assembled by hand from its values."""
-    sheet = _sheet(load_device("spu8"))
+    sheet = load_device("spu8").datasheet
+    assert sheet is not None
     place = {node.name: i for i, node in enumerate(sheet.nodes)}
     capacitance = np.diag([node.capacitance.value for node in sheet.nodes])
     for item in sheet.capacitors:
@@ -40,11 +40,6 @@ def nominal() -> Board:
     resistance = np.array([item.resistance.value for item in sheet.resistors])
     inductance = np.array([item.inductance.value for item in sheet.inductors])
     return Board(capacitance / 1e-9, resistance / 1e3, inductance / 1e-3)
-
-
-def _sheet(device: LinearDevice) -> Datasheet:
-    assert device.datasheet is not None
-    return device.datasheet
 
 
 def _maxwell(own: NDArray[Any], between: NDArray[Any]) -> NDArray[Any]:

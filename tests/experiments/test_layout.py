@@ -67,3 +67,8 @@ def test_the_code_of_cells_is_not_that_of_figures(monkeypatch):
     assert digest("bound_sweep/figures.py") == base == digest("bound_sweep/findings.py")
     for touched in ("bound_sweep/compute.py", "bound_sweep/__init__.py", "shared/paired.py"):
         assert digest(touched) != base
+
+
+def test_a_folder_of_a_checkout_is_the_study_of_that_name():
+    found = find_study(ROOM / "clock_speed" / "__init__.py")
+    assert found.name == "clock_speed" and found.digest == find_study("clock_speed").digest

@@ -60,7 +60,7 @@ def find_study(source: str | Path) -> Found:
     text = str(source)
     path = Path(text)
     try:
-        name = path.stem
+        name = path.stem if path.stem != "__init__" else path.resolve().parent.name
         if text in study_names():
             name, module = text, importlib.import_module(f"{_ROOM}.{text}")
             file = Path(str(module.__file__))
