@@ -103,6 +103,7 @@ def _program(run: Any) -> dict[str, Any]:
         "dissipated": theorem.dissipated, "dissipated.stderr": theorem.dissipated_stderr,
         "jarzynski": theorem.average, "jarzynski.stderr": theorem.stderr,
         "ratio": theorem.expected, "effective": theorem.effective,
+        "trusted": float(theorem.trusted),
     }  # fmt: skip
 
 

@@ -55,9 +55,11 @@ def test_conclusion_holds_and_can_fail() -> None:
     worst = next(r for r in broken if r["kind"] == "program" and r["factor"] == 4.0)
     worst["heat"] = worst["heat"] / 4.0
     worst["entropy"] = worst["entropy"] + 1.0
+    worst["trusted"] = 0.0  # a tail too heavy, however many effective paths
     sheet = Sheet()
     with study_style():
         STUDY.conclude(p, Results(broken), sheet)
     status = {check["name"]: check["status"] for check in sheet.checks}
     assert status["joules grow as lambda, nats stay"] == "violated"
     assert status["the same statistics at every lambda"] == "holds"
+    assert status["<exp(-A)> = Z1/Z0 of the program"] == "not-applicable"
