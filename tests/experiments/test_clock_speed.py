@@ -55,11 +55,22 @@ def test_conclusion_holds_and_can_fail() -> None:
     worst = next(r for r in broken if r["kind"] == "program" and r["factor"] == 4.0)
     worst["heat"] = worst["heat"] / 4.0
     worst["entropy"] = worst["entropy"] + 1.0
-    worst["trusted"] = 0.0  # a tail too heavy, however many effective paths
     sheet = Sheet()
     with study_style():
         STUDY.conclude(p, Results(broken), sheet)
     status = {check["name"]: check["status"] for check in sheet.checks}
     assert status["joules grow as lambda, nats stay"] == "violated"
     assert status["the same statistics at every lambda"] == "holds"
-    assert status["<exp(-A)> = Z1/Z0 of the program"] == "not-applicable"
+
+
+@pytest.mark.parametrize(("trusted", "status"), [(1.0, "holds"), (0.0, "not-applicable")])
+def test_an_average_is_judged_where_the_one_rule_trusts_it(trusted: float, status: str) -> None:
+    """However many effective paths there are: a tail of weights may be too heavy."""
+    p = dict(STUDY.parameters) | {"factors": [1.0, 4.0], "paths": 200, "frames": 2}
+    rows = [cell | compute.compute(cell, cast(Any, Streams(7))) for cell in STUDY.work(p)]
+    theorem = {"effective": 500.0, "trusted": trusted, "jarzynski": 1.0, "ratio": 1.0}
+    sheet = Sheet()
+    with study_style():
+        STUDY.conclude(p, Results(row | theorem for row in rows), sheet)
+    found = {check["name"]: check["status"] for check in sheet.checks}
+    assert found["<exp(-A)> = Z1/Z0 of the program"] == status
