@@ -88,6 +88,11 @@ SPECS: dict[str, dict[str, Any]] = {
         ticks=24, start="equilibrium", path_ratio=True,
     ),
     "free": program(duration="1 us", ticks=16, start="steady", stepper="midpoint"),
+    "jumps": {name: _BASE[name] for name in ("format", "store")} | {
+        "device": {"name": "cmos-bit"}, "simulate": {"paths": 32, "seed": 0},
+        "jumps": {"duration": "1 ns", "start": {"a": "20 mV", "b": "0 V"}, "samples": 3,
+                  "stop": {"nodes": {"a": 1.0}, "level": "-50 mV"}, "most": 10000},
+    },
 }  # fmt: skip
 
 _SHEET: dict[str, Any] = {
@@ -214,6 +219,7 @@ class Bench:
             "continuous": SPECS["continuous"],
             "learned": self.learned | {"likelihood": {"test": 4}},
             "program": SPECS["program"],
+            "jumps": SPECS["jumps"],
         }.items():
             made[name] = self.folder / f"{name}.h5"
             run_spec(load_spec(self.write(f"{name}.toml", tables)), made[name], progress=False)

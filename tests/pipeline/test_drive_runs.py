@@ -125,13 +125,13 @@ duration = "1 us"
         (TEXT + "[protocol]\nwiring = 'emf'\n", r"\[protocol\] and \[program\] describe runs"),
         (TEXT + "[target]\nkind = 'digits'\n", r"\[target\] belongs to \[protocol\]"),
         (TEXT + "[score]\nscale = 0.9\n", r"\[score\] belongs to \[protocol\]"),
-        (TEXT + "[simulate]\ndtype = 'float32'\n", "played in float64"),
-        (TEXT + "[simulate]\nstart = 'prior'\n", "it is program.start"),
+        (TEXT + "[simulate]\ndtype = 'float32'\n", "is float64"),
+        (TEXT + "[simulate]\nstart = 'prior'\n", "is program.start"),
         (TEXT.replace("duration", "durations"), "did you mean duration"),
         (TEXT.replace('"1 us"', '"1 kg"'), "1 kg"),
         (TEXT + "[program.schedule]\nn9.capacitance = [['0 s', '1 pF'], ['1 us', '2 pF']]\n",
          "duration|n9"),
-        (TEXT.replace("[program]\n", ""), r"\[target\] is missing|unknown key"),
+        (TEXT.replace("[program]\n", ""), r"one of the tables \[protocol\], \[program\], \[jumps\]"),
     ],
 )  # fmt: skip
 def test_bad_specs_are_one_line(tmp_path, text, message):
@@ -142,7 +142,7 @@ def test_bad_specs_are_one_line(tmp_path, text, message):
 
 
 @pytest.mark.parametrize(
-    ("device", "door"), [("cmos-bit", "simulate_jumps"), ("opamp-solver", "th.solve")]
+    ("device", "door"), [("cmos-bit", "jumps|Jumps"), ("opamp-solver", "th.solve")]
 )
 def test_a_device_of_another_kind_names_its_door(tmp_path, device, door):
     with pytest.raises(InputError, match=door):

@@ -130,8 +130,8 @@ def test_what_is_no_run_file(tmp_path, path):
         file["x"] = 1
     refuse(tmp_path / "foreign.h5", "not a thermohw run")
     with hdf5(shutil.copy(path, tmp_path / "newer.h5"), "r+") as file:
-        file["h5md/modules/thermohw"].attrs["version"] = [2, 0]
-    refuse(tmp_path / "newer.h5", "format 2.0.*upgrade")
+        file["h5md/modules/thermohw"].attrs["version"] = [3, 0]
+    refuse(tmp_path / "newer.h5", "format 3.0.*upgrade")
     raw = path.read_bytes()
     for size in (len(raw) - 1, len(raw) // 2, 2000):
         (tmp_path / "cut.h5").write_bytes(raw[:size])

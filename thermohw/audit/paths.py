@@ -44,7 +44,8 @@ class PathTally:
 
     def count(self, name: str, values: NDArray[Any]) -> NDArray[np.float64]:
         """Count numbers, and return them as a table, shape (rows, n)."""
-        table = np.ascontiguousarray(values, np.float64).reshape(len(values), -1)
+        table = np.ascontiguousarray(values, np.float64)
+        table = table.reshape(len(table), int(np.prod(table.shape[1:])))
         self.numbers += table.size
         wrong = table.size - int(np.count_nonzero(np.isfinite(table)))
         if wrong:

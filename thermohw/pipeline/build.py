@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from thermohw.circuit import (
     LinearDevice,
-    QuarticDevice,
     langevin,
     load_device,
     relaxation,
@@ -17,6 +16,7 @@ from thermohw.control import Protocol, make_plan
 from thermohw.control.protocol import quantity
 from thermohw.errors import InputError
 from thermohw.intake import finite
+from thermohw.jumps import Jumps
 from thermohw.pipeline.terms import require_likelihood
 from thermohw.process import Langevin, process_from_dict
 from thermohw.program import Drive, Program
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from thermohw.score import Field
     from thermohw.target import Target
 
-__all__ = ["build_drive", "build_setting", "prior_kind"]
+__all__ = ["build_setting", "build_unscored", "prior_kind"]
 
 
 def build_setting(spec: Spec, *, checkpoint: Path | None = None, progress: bool = True) -> Setting:
@@ -46,7 +46,7 @@ def build_setting(spec: Spec, *, checkpoint: Path | None = None, progress: bool 
         InputError: naming the key at fault.
     """
     if spec.tables.protocol is None:
-        problem = "is a [program], which plays no score; this asks for a [protocol]"
+        problem = f"is a [{spec.kind}], which plays no score; this asks for a [protocol]"
         raise InputError(problem, where=spec.where)
     try:
         return _build(spec, checkpoint, progress)
@@ -54,33 +54,60 @@ def build_setting(spec: Spec, *, checkpoint: Path | None = None, progress: bool 
         raise InputError(str(error), where=spec.where) from error
 
 
-def build_drive(spec: Spec) -> Drive:
-    """The circuit and the program that a SPEC's [program] describes.
+def build_unscored(spec: Spec) -> Drive | Jumps:
+    """What a SPEC's [program] or [jumps] describes.
 
     Raises:
-        InputError: naming the key at fault.
+        InputError: naming the key at fault, or the table that suits the device.
     """
-    table = spec.tables.program
-    assert table is not None
     device: Any = _device(spec)
-    if not isinstance(device, LinearDevice | QuarticDevice):
-        doors = {"JumpDevice": "th.simulate_jumps", "ActiveDevice": "th.evolve",
-                 "SolverDevice": "th.solve or th.invert"}  # fmt: skip
-        door = doors.get(type(device).__name__, "another function")
+    kind = type(device).__name__
+    right = {"program": ("LinearDevice", "QuarticDevice"), "jumps": ("JumpDevice",)}[spec.kind]
+    if kind not in right:
+        where = {
+            "LinearDevice": "[protocol] or [program]",
+            "QuarticDevice": "[program]",
+            "JumpDevice": "[jumps]",
+            "ActiveDevice": "th.evolve",
+            "SolverDevice": "th.solve or th.invert",
+        }
         raise InputError(
-            f"device.name = {device.name!r}: a [program] leads circuits of resistors, capacitors "
-            f"and inductors or of quartic units; this one is played by {door}",
+            f"device.name = {device.name!r}: [{spec.kind}] cannot play it; "
+            f"{where.get(kind, 'another function')} can",
             where=spec.where,
         )
-    schedule = {key: [tuple(p) for p in pairs] for key, pairs in table.schedule.items()}
+    return _drive(device, spec) if spec.kind == "program" else _jumps(device, spec)
+
+
+def _drive(device: Any, spec: Spec) -> Drive:
+    table = spec.tables.program
+    assert table is not None
+    schedule: Any = {key: [tuple(p) for p in pairs] for key, pairs in table.schedule.items()}
     return Drive(
         device,
-        Program(schedule) if schedule else None,  # type: ignore[arg-type]
+        Program(schedule) if schedule else None,
         duration=table.duration,
         ticks=table.ticks,
         start=table.start,
         stepper=table.stepper,
         path_ratio=table.path_ratio,
+    )
+
+
+def _jumps(device: Any, spec: Spec) -> Jumps:
+    table = spec.tables.jumps
+    assert table is not None
+    stop = table.stop
+    return Jumps(
+        device,
+        table.duration,
+        start=table.start,
+        samples=table.samples,
+        stop=None if stop is None else (stop.nodes, stop.level),
+        method=table.method,
+        step=table.step,
+        approximate=table.approximate,
+        most=table.most,
     )
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from thermohw.errors import InputError, StoreError
 from thermohw.intake import parse_json
-from thermohw.pipeline.build import build_drive, build_setting, prior_kind
+from thermohw.pipeline.build import build_setting, build_unscored, prior_kind
 from thermohw.pipeline.record import Run
 from thermohw.pipeline.simulate import simulate
 from thermohw.store import RunReader, check_new, content_hash
@@ -48,8 +48,8 @@ def run_spec(spec: Spec, out: str | Path, *, resume: bool = False, progress: boo
         _require_same(out, spec)
     else:
         check_new(out)
-    if spec.kind == "program":
-        return _run_program(spec, out, resume=resume, progress=progress)
+    if spec.kind != "protocol":
+        return _run_unscored(spec, out, resume=resume, progress=progress)
     checkpoint = out.with_name(out.name + ".training")
     if not resume and os.path.lexists(checkpoint):
         raise InputError(
@@ -95,11 +95,11 @@ def run_spec(spec: Spec, out: str | Path, *, resume: bool = False, progress: boo
     return run
 
 
-def _run_program(spec: Spec, out: Path, *, resume: bool, progress: bool) -> Run:
+def _run_unscored(spec: Spec, out: Path, *, resume: bool, progress: bool) -> Run:
     tables = spec.tables
     try:
         return simulate(
-            build_drive(spec),
+            build_unscored(spec),
             paths=tables.simulate.paths,
             seed=tables.simulate.seed,
             store=out,

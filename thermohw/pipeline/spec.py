@@ -1,12 +1,12 @@
 """The run SPEC: a TOML file that says everything about one run.
 
 One table says of which kind the run is: [protocol], a score plays a circuit, with target, process,
-score, likelihood and audit beside it, or [program], a circuit is led through schedules of its
-parameters or left alone. Tables of both: device, simulate, store (and sweep, which belongs to
-sweeps). Tables that describe objects with their own constructors (device, target, process, the
-schedules of a program) are checked by those; the rest is checked here. Whatever is wrong is one
-line: file, key, value, what was expected. A resolved
-spec has one canonical text, whose hash tells whether an unfinished run may be resumed.
+score, likelihood and audit beside it; [program], a circuit is led through schedules of its
+parameters or left alone; [jumps], electrons jump through nonlinear conductors. Tables of all:
+device, simulate, store (and sweep, which belongs to sweeps). Tables that describe objects with
+their own constructors (device, target, process, the schedules of a program) are checked by those;
+the rest is checked here. Whatever is wrong is one line: file, key, value, what was expected. A
+resolved spec has one canonical text, whose hash tells whether an unfinished run may be resumed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = ["FORMAT", "Spec", "load_spec", "read_spec", "spec_names"]
 
 FORMAT = "thermohw-run/1"
 
-_KINDS = ("protocol", "program")
+_KINDS = ("protocol", "program", "jumps")
 _OF_SCORES = ("target", "process", "score", "likelihood", "audit")
 
 Count = Annotated[int, Field(strict=True, ge=1)]
@@ -97,6 +97,26 @@ class ProgramTable(_Table):
         return dict(_dotted(value)) if isinstance(value, dict) else value
 
 
+class StopTable(_Table):
+    """[jumps.stop]: a path ends when the weighted sum of node voltages is not above the level."""
+
+    nodes: dict[str, float]
+    level: str = "0 V"
+
+
+class JumpsTable(_Table):
+    """[jumps]; what the entries mean is checked by `Jumps`."""
+
+    duration: str
+    start: Literal["uncharged", "stationary"] | dict[str, str] = "uncharged"
+    samples: Natural = 0
+    stop: StopTable | None = None
+    method: str = "exact"
+    step: str | None = None
+    approximate: bool = False
+    most: Count = 2_000_000
+
+
 def _dotted(tree: dict[str, Any], place: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in tree.items():
         if isinstance(value, dict):
@@ -146,6 +166,7 @@ class SpecTable(_Table):
     score: ScoreTable = ScoreTable()
     protocol: ProtocolTable | None = None
     program: ProgramTable | None = None
+    jumps: JumpsTable | None = None
     simulate: SimulateTable = SimulateTable()
     likelihood: LikelihoodTable = LikelihoodTable()
     store: StoreTable = StoreTable()
@@ -169,8 +190,8 @@ class Spec:
 
     @property
     def kind(self) -> str:
-        """The table that says of which kind the run is: "protocol" or "program"."""
-        return "protocol" if self.tables.program is None else "program"
+        """The table that says of which kind the run is."""
+        return next(kind for kind in _KINDS if getattr(self.tables, kind) is not None)
 
     @property
     def canonical(self) -> str:
@@ -182,7 +203,8 @@ class Spec:
         tables = self.tables.model_dump(mode="json")
         if self.tables.audit == AuditTable():
             del tables["audit"]
-        other = {"protocol": ("program",), "program": ("protocol", *_OF_SCORES)}[self.kind]
+        other = [kind for kind in _KINDS if kind != self.kind]
+        other += [] if self.kind == "protocol" else _OF_SCORES
         tables = {name: table for name, table in tables.items() if name not in other}
         return json.dumps(tables, sort_keys=True, indent=1)
 
@@ -313,26 +335,28 @@ def _require_tables(raw: dict[str, Any], where: str) -> None:
     if len(there) > 1:
         both = " and ".join(f"[{kind}]" for kind in there)
         raise InputError(f"{both} describe runs of different kinds: leave one out", where=where)
-    if there == ["program"]:
+    needed: tuple[str, ...] = ("device", "target", "process", "protocol")
+    if there and there != ["protocol"]:
+        kind = there[0]
         extra = [name for name in _OF_SCORES if name in raw]
         if extra:
-            problem = f"[{extra[0]}] belongs to [protocol]: a [program] plays no score"
+            problem = f"[{extra[0]}] belongs to [protocol]: [{kind}] plays no score"
             raise InputError(problem, where=where)
-        needed: tuple[str, ...] = ("device", "program")
-    else:
-        needed = ("device", "target", "process", "protocol")
+        needed = ("device", kind)
+        simulate = raw.get("simulate")
+        for key, remedy in (("dtype", "is float64"), ("start", f"is {kind}.start")):
+            if isinstance(simulate, dict) and key in simulate:
+                problem = f"simulate.{key}: of [{kind}] it {remedy}; leave it out"
+                raise InputError(problem, where=where)
+    elif not there and not any(name in raw for name in _OF_SCORES):
+        kinds = ", ".join(f"[{kind}]" for kind in _KINDS)
+        raise InputError(f"one of the tables {kinds} is missing", where=where)
     for name in needed:
         if not isinstance(raw.get(name), dict):
-            hint = "" if there or name != "protocol" else ", and so is [program]"
-            raise InputError(f"the table [{name}] is missing{hint}", where=where)
+            raise InputError(f"the table [{name}] is missing", where=where)
     for name, key in (("device", "name"), ("target", "kind"), ("process", "kind")):
         if name in needed and key not in raw[name]:
             raise InputError(f"{name}.{key} is missing", where=where)
-    simulate = raw.get("simulate")
-    if "program" in needed and isinstance(simulate, dict) and "dtype" in simulate:
-        raise InputError("simulate.dtype: a [program] is played in float64", where=where)
-    if "program" in needed and isinstance(simulate, dict) and "start" in simulate:
-        raise InputError("simulate.start: of a [program] it is program.start", where=where)
 
 
 def _first(error: ValidationError) -> str:

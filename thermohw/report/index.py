@@ -16,7 +16,6 @@ from tqdm import tqdm
 
 from thermohw.errors import InputError
 from thermohw.report.clock import Clock
-from thermohw.report.driven import program_page
 from thermohw.report.excerpts import Samples, Traces, read_samples, read_traces
 from thermohw.report.facts import Facts, read_facts
 from thermohw.report.figures.canvas import renamed
@@ -25,6 +24,7 @@ from thermohw.report.figures.images import grids
 from thermohw.report.figures.traces import fan
 from thermohw.report.overview import Headline, headline, score_words, title, wiring_words
 from thermohw.report.page import render
+from thermohw.report.unscored import unscored_page
 from thermohw.report.verdicts import Verdicts
 from thermohw.run.kinds import kind_of
 from thermohw.store import RunReader
@@ -89,10 +89,10 @@ def _card(path: Path, target: Path, number: int) -> Card:
     try:
         verdicts = Verdicts.of(audit(path))
         with RunReader.open(path) as run:
-            if kind_of(run.parameters) == "program":
-                page = program_page(run, verdicts)
+            if kind_of(run.parameters) != "played":
+                page = unscored_page(run, verdicts)
                 picture = page["schedule"] or page["states"]
-                shown = None if picture is None else renamed(picture, f"program{number}-")
+                shown = None if picture is None else renamed(picture, f"run{number}-")
                 words = "no score: parameters and baths alone"
                 return Card(
                     path.name, link, page["title"], words, page["headline"], verdicts, shown,

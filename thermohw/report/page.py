@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from thermohw.report.clock import Clock
 from thermohw.report.costs import costs
 from thermohw.report.details import limits, protocol, provenance
-from thermohw.report.driven import program_page
 from thermohw.report.energy import account, cell_grid, ledger
 from thermohw.report.excerpts import read_film, read_samples, read_traces
 from thermohw.report.facts import Facts, read_facts
@@ -28,6 +27,7 @@ from thermohw.report.figures.traces import fan, sources, voltages
 from thermohw.report.likelihood import likelihood_groups, point_summary
 from thermohw.report.numerals import plain
 from thermohw.report.overview import headline, score_words, title, wiring_words
+from thermohw.report.unscored import unscored_page
 from thermohw.report.verdicts import Verdicts
 from thermohw.run.kinds import kind_of
 from thermohw.store import RunReader, one_line
@@ -63,8 +63,8 @@ def page(path: Path, audit: Any) -> str:
     """
     with one_line(path):  # what a stranger's file says may be anything
         with RunReader.open(path) as run:
-            if kind_of(run.parameters) == "program":
-                return render("program.html.j2", **program_page(run, Verdicts.of(audit)))
+            if kind_of(run.parameters) != "played":
+                return render("unscored.html.j2", **unscored_page(run, Verdicts.of(audit)))
         return _page(path, Verdicts.of(audit))
 
 

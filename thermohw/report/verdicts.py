@@ -49,7 +49,8 @@ _TITLES = {
     "protocol_limits": "Limits of the datasheet",
     "medium_entropy": "Entropy of the baths",
     "parameter_work": "Work of every parameter",
-    "integral_theorem": "Jarzynski's equality",
+    "supply_work": "Work of every supply",
+    "integral_theorem": "Integral fluctuation theorem",
     "limits": "Limits of the datasheet",
 }
 

@@ -107,7 +107,8 @@ class JumpsKind:
                 again = self.made.law.log_probability(chunk[f"charge.{end}"])
                 off = np.abs(again - chunk[f"log_prob.{end}"]) / (1.0 + np.abs(again))
                 gap = np.maximum(gap, off)
-        return Look(gap, sigma, {"events": chunk["events"].sum(1)})
+        events = chunk["events"].sum(1)
+        return Look(gap, sigma, {"events": events}, events > 0)
 
     def checks(self, sums: Sums) -> dict[str, Callable[[], Check]]:
         """Those of this kind alone, in their order."""

@@ -65,11 +65,14 @@ class Look(NamedTuple):
             stored states.
         exponent: x of which <exp(-x)> is 1, nats; None where there is no theorem.
         columns: more numbers a path whose means are wanted.
+        moved: which paths chance has made different from all others, shape (paths,), bool; a jump
+            that did not happen leaves its path like any other. None: all of them.
     """
 
     gap: NDArray[Any]
     exponent: NDArray[Any] | None
     columns: dict[str, NDArray[Any]]
+    moved: NDArray[Any] | None = None
 
 
 class Kind(Protocol):
@@ -120,13 +123,18 @@ def gather(run: RunReader, kind: Kind) -> Sums:
     for start in range(0, run.paths, run.layout.group):
         part = slice(start, min(start + run.layout.group, run.paths))
         chunk = {name: run.ledger(name, part) for name in run.ledger_names}
-        sums.tally.add(chunk)
         with np.errstate(all="ignore"):  # `finite_values` says
-            _add(sums, chunk, kind, run.paths)
+            moved = _add(sums, chunk, kind, run.paths)
+        if moved is not None:
+            for name, values in chunk.items():
+                sums.tally.count(name, values[~moved])
+            chunk = {name: values[moved] for name, values in chunk.items()}
+        sums.tally.add(chunk)
     return sums
 
 
-def _add(sums: Sums, chunk: dict[str, NDArray[Any]], kind: Kind, paths: int) -> None:
+def _add(sums: Sums, chunk: dict[str, NDArray[Any]], kind: Kind, paths: int) -> NDArray[Any] | None:
+    """Add a chunk; which of its paths must differ, see `Look.moved`."""
     unit, hot = kind.unit, kind.temperatures * kind.unit
     accounts = {n: v for n, v in chunk.items() if n.startswith(("heat.", "work.", "energy."))}
     books = Books({**accounts, "medium": chunk["medium"]}, unit, kind.temperatures)
@@ -148,6 +156,7 @@ def _add(sums: Sums, chunk: dict[str, NDArray[Any]], kind: Kind, paths: int) -> 
         sums.exponents.add(seen.exponent)
         columns["exponent"] = seen.exponent
     sums.moments.add(columns)
+    return seen.moved
 
 
 def _larger(before: float, now: NDArray[Any]) -> float:

@@ -6,14 +6,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from thermohw.report.figures.canvas import PALETTE, Picture, new_figure, svg, tidy
+from thermohw.report.figures.canvas import (
+    PALETTE,
+    Picture,
+    name_lines,
+    new_figure,
+    svg,
+    tidy,
+)
 from thermohw.report.figures.traces import prefix
 from thermohw.report.numerals import quantity, time_unit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from thermohw.program import Program
@@ -31,13 +37,16 @@ def parameters(program: Program, grid: np.ndarray) -> Picture:
     def draw() -> Figure:
         figure = new_figure(380, 230)
         axes = figure.add_axes((0.13, 0.185, 0.62, 0.79))
+        x = program.knots
+        drawn: dict[str, tuple[np.ndarray, str]] = {}
         for (key, (times, values)), role in zip(lines.items(), _ROLES, strict=False):
-            size = values[0] if values[0] else np.abs(values).max()
-            x = np.append(times, max(float(grid[-1]), float(times[-1])))
-            y = np.append(values, values[-1]) / size
-            axes.plot(x / seconds, y, color=PALETTE[role])
-            _name(axes, key, x[-1] / seconds, y[-1], role)
+            size, colour = _size(values), PALETTE[role]
+            drawn[key] = np.interp(x, times, values) / size, colour
+            # As the program has it: two values at one time are a jump.
+            ends = np.append(times, program.duration), np.append(values, values[-1])
+            axes.plot(ends[0] / seconds, ends[1] / size, color=colour)
         tidy(axes)
+        name_lines(axes, x / seconds, drawn)
         axes.set_xlabel(f"time ({unit})")
         axes.set_ylabel("relative to the first value")
         return figure
@@ -65,10 +74,12 @@ def spread(times: np.ndarray, values: np.ndarray, labels: Sequence[str], unit: s
         figure = new_figure(380, 230)
         axes = figure.add_axes((0.13, 0.185, 0.70, 0.79))
         axes.plot(times / seconds, values[:, 0, 0] * factor, color=PALETTE["data"], lw=0.9)
-        for i, role in zip(range(rms.shape[1]), _ROLES, strict=False):
-            axes.plot(times / seconds, rms[:, i], color=PALETTE[role])
-            _name(axes, str(labels[i]), times[-1] / seconds, rms[-1, i], role)
+        rows = zip(map(str, labels), rms.T, _ROLES, strict=False)
+        lines = {label: (row, PALETTE[role]) for label, row, role in rows}
+        for row, colour in lines.values():
+            axes.plot(times / seconds, row, color=colour)
         tidy(axes)
+        name_lines(axes, times / seconds, lines)
         axes.set_xlabel(f"time ({name})")
         axes.set_ylabel(f"rms ({shown})" if shown else "rms")
         return figure
@@ -83,9 +94,6 @@ def spread(times: np.ndarray, values: np.ndarray, labels: Sequence[str], unit: s
     return Picture(svg(draw, name="states-figure", alt=alt), alt, caption, "How states spread")
 
 
-def _name(axes: Axes, text: str, x: float, y: float, role: str) -> None:
-    """A line's name at its end, so that colour is not all that tells it."""
-    axes.annotate(
-        text, (x, y), xytext=(4, 0), va="center", textcoords="offset points",
-        color=PALETTE[role], annotation_clip=False,
-    )  # fmt: skip
+def _size(values: np.ndarray) -> float:
+    """What a parameter's values are drawn relative to."""
+    return float(values[0] or np.abs(values).max() or 1.0)
