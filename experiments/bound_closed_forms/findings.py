@@ -81,7 +81,7 @@ def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
         "calibrated score with a rotating error. Right: the true score of a uniform pixel, started "
         "at noise of deviation ε and asked for clean pixels.",
     )
-    _tables(p, results, sheet)
+    _tables(results, sheet)
 
 
 def _measure(p: dict[str, Any], results: Results) -> list[tuple[str, np.ndarray, np.ndarray]]:
@@ -176,7 +176,7 @@ def _exceptions_figure(p: dict[str, Any], results: Results) -> Figure:
     return figure
 
 
-def _tables(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
+def _tables(results: Results, sheet: Sheet) -> None:
     names = ("sigma", "marginal", "ode", "bound", "elbo", "score_error", "terminal", "drift")
     sheet.table(
         "mixture",

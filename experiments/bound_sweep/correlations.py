@@ -89,10 +89,6 @@ class Correlation:
     interval: tuple[float, float]
     repeats: tuple[float, ...]
 
-    def __str__(self) -> str:
-        low, high = self.interval
-        return f"{self.value:.3f} [{low:.3f}, {high:.3f}]"
-
 
 def configuration(rows: Results) -> np.ndarray:
     """Number of the configuration of every row, shape (rows,)."""

@@ -26,7 +26,7 @@ def conclude(p: Mapping[str, Any], results: Results, sheet: Sheet) -> None:
     ratio = time / gauss.column("time")
     _law(results, sheet)
     _times(results, sheet, p)
-    _heat(results, sheet, p)
+    _heat(results, sheet)
     _theorem(results, sheet)
     slope = np.diff(np.log10(time)) / np.diff(bias * 1e-3 / _VT)
     sheet.number("error_time.decades_per_thermal_voltage", slope[-1], unit="1",
@@ -152,7 +152,7 @@ def _times(results: Results, sheet: Sheet, p: Mapping[str, Any]) -> None:
                  note="of the energy exchanged, worst path")  # fmt: skip
 
 
-def _heat(results: Results, sheet: Sheet, p: Mapping[str, Any]) -> None:
+def _heat(results: Results, sheet: Sheet) -> None:
     exact, jumps = results.where(kind="exact"), results.where(kind="jumps")
     bias, heat = exact.column("bias"), exact.column("heat")
     figure, (left, right) = panels(2)

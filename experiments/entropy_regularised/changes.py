@@ -85,15 +85,13 @@ def paired(rows: Results, weight: float, name: str, comparisons: int = 1) -> Cha
 
 
 def shrunk(rows: Results, weight: float) -> dict[str, np.ndarray]:
-    """What the networks of weight zero have on the noised law once divided by 1 + weight.
-
-    Returns:
-        "elbo" (nats), "heat" (kT) and "factor", -T/N of the undivided ones; shape (seeds,).
+    """ "elbo" (nats) and "heat" (kT) on the noised law, shape (seeds,), that the networks of weight
+    zero have once divided by 1 + weight.
     """
     c, norm = 1.0 / (1.0 + weight), column(rows, 0.0, "norm")
     trace = 0.5 * column(rows, 0.0, "surplus") - norm
     elbo = column(rows, 0.0, "elbo") + (c**2 - 1.0) * norm + 2.0 * (c - 1.0) * trace
-    return {"elbo": elbo, "heat": 4.0 * c**2 * norm + 2.0 * c * trace, "factor": -trace / norm}
+    return {"elbo": elbo, "heat": 4.0 * c**2 * norm + 2.0 * c * trace}
 
 
 def factor(rows: Results, weight: float) -> np.ndarray:

@@ -80,7 +80,7 @@ def _words(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
         _shrinks(rows, largest, data, sheet)
     for data in p["data"]:
         if "spread" in trainings(results, data)[0]:
-            _heat(p, results, data, largest, sheet)
+            _heat(results, data, largest, sheet)
             _steps(p, results, data, largest, sheet)
     for data in p["data"]:
         _beyond(trainings(results, data), weights, data, sheet)
@@ -240,7 +240,7 @@ def _checks(results: Results, sheet: Sheet) -> None:
         first_law("first law", played, "device.fine", "continuous", sheet)
 
 
-def _heat(p: dict[str, Any], results: Results, data: str, weight: float, sheet: Sheet) -> None:
+def _heat(results: Results, data: str, weight: float, sheet: Sheet) -> None:
     """What becomes of the heat: on the noised law, and on the circuit."""
     rows = trainings(results, data)
     model, circuit = (

@@ -155,8 +155,8 @@ def test_shrinking_is_algebra(tmp_path: Path) -> None:
     for name, key in (("elbo", "elbo"), ("heat", "heat.continuous")):
         # sums of a few thousand doubles on the same grid
         assert would[name][0] == pytest.approx(rows[1][key], abs=1e-9), name
-    assert would["factor"][0] == pytest.approx(1.0 / 0.9, abs=1e-9)
-    assert factor(Results(rows), 0.3)[0] == pytest.approx(1.3 / 0.9, abs=1e-9)
+    for weight in (0.0, 0.3):
+        assert factor(Results(rows), weight)[0] == pytest.approx((1.0 + weight) / 0.9, abs=1e-9)
 
 
 def test_enough_ticks_of_a_power_law() -> None:
