@@ -175,6 +175,7 @@ TEXT = 'format = "thermohw-run/1"\n[device]\nname = "cmos-bit"\n[jumps]\nduratio
         (TEXT + "method = 'tau-leap'\n", "approximate=True|approximat"),
         (TEXT + "start = {z = '1 mV'}\n", "z"),
         (TEXT + "[jumps.stop]\nnodes = {q = 1.0}\n", "q"),
+        (TEXT.replace("1 ns", "1 us") + "most = 5\n", "raise `most`"),
     ],
 )
 def test_bad_specs_are_one_line(tmp_path, text, message):

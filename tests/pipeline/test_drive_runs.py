@@ -131,7 +131,7 @@ duration = "1 us"
         (TEXT.replace('"1 us"', '"1 kg"'), "1 kg"),
         (TEXT + "[program.schedule]\nn9.capacitance = [['0 s', '1 pF'], ['1 us', '2 pF']]\n",
          "duration|n9"),
-        (TEXT.replace("[program]\n", ""), r"one of the tables \[protocol\], \[program\], \[jumps\]"),
+        (TEXT.replace("[program]\n", ""), r"one of the tables \[protocol\], \[program\]"),
     ],
 )  # fmt: skip
 def test_bad_specs_are_one_line(tmp_path, text, message):
@@ -149,6 +149,24 @@ def test_a_device_of_another_kind_names_its_door(tmp_path, device, door):
         run_spec(read_spec(TEXT.replace("DEVICE", device)), tmp_path / "run.h5", progress=False)
     with pytest.raises(InputError, match=door):
         th.simulate(th.load_device(device), paths=10)
+
+
+def test_a_run_that_runs_away_leaves_no_file(tmp_path, monkeypatch):
+    """In its second tile: it would do so again however often it is resumed."""
+    from thermohw.worlds.driven import DrivenTile
+
+    right = DrivenTile.advance
+
+    def away(self, frames):
+        if self.tile.first > 0:
+            raise InputError("path 1 ran away within 3 ticks")
+        right(self, frames)
+
+    monkeypatch.setattr(DrivenTile, "advance", away)
+    out = tmp_path / "run.h5"
+    with pytest.raises(InputError, match="ran away"):
+        run_spec(load_spec(SPEC, ["program.ticks=5"]), out, progress=False)
+    assert not os.listdir(tmp_path)
 
 
 def test_start_states_given_as_numbers_are_not_stored(tmp_path):

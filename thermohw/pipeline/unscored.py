@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from thermohw.errors import InputError
+from thermohw.errors import InputError, StoreError
 from thermohw.jumps import Jumps
 from thermohw.pipeline.record import Run
 from thermohw.pipeline.summary import LedgerSummary
@@ -66,8 +66,12 @@ def simulate_unscored(
             progress=progress,
             wanted=lambda name: name.startswith(_WANTED),
         )
-    except FloatingPointError as error:
+    except StoreError:  # the file is another's, or damaged
+        raise
+    except (InputError, FloatingPointError) as error:  # it would end so again
         path.unlink(missing_ok=True)
+        if isinstance(error, InputError):
+            raise
         raise InputError(str(error), where="simulate") from error
     return Run(asked, {}, _summary(asked, channels), path)
 
