@@ -78,7 +78,7 @@ class SinglePrecision(Score):
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownLaw:
     """What is known of the law and its prior, nats per image, model units.
 
     Attributes:
@@ -113,7 +113,7 @@ class Paired:
     true_ratio: np.ndarray
 
 
-def known(pixel: Target, target: Target, score: ExactScore, *, prior: str) -> Known:
+def known(pixel: Target, target: Target, score: ExactScore, *, prior: str) -> KnownLaw:
     """Entropies of independent, equal pixels.
 
     Args:
@@ -139,7 +139,7 @@ def known(pixel: Target, target: Target, score: ExactScore, *, prior: str) -> Kn
         cross - end,
         surprise - start,
     )
-    return Known(*(count * number for number in numbers))
+    return KnownLaw(*(count * number for number in numbers))
 
 
 def clean_pixel(pixel: Target, fine: float) -> tuple[Tensor, Tensor]:
@@ -164,7 +164,7 @@ def paired(
     score: Score,
     true: ExactScore,
     target: Target,
-    facts: Known,
+    facts: KnownLaw,
     *,
     points: Tensor,
     streams: Callable[[str], torch.Generator],

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from thermohw.circuit import load_device
 
 
-class Board(NamedTuple):
+class BoardValues(NamedTuple):
     """Values of one board: Maxwell capacitance (n, n), R and L of each cell, in 1 nF and 1 kohm."""
 
     capacitance: NDArray[Any]
@@ -27,7 +27,7 @@ class Board(NamedTuple):
     inductance: NDArray[Any]
 
 
-def nominal() -> Board:
+def nominal() -> BoardValues:
     """The board of the datasheet, assembled by hand from its values."""
     sheet = load_device("spu8").datasheet
     assert sheet is not None
@@ -39,7 +39,7 @@ def nominal() -> Board:
         capacitance[[a, b], [b, a]] -= item.capacitance.value
     resistance = np.array([item.resistance.value for item in sheet.resistors])
     inductance = np.array([item.inductance.value for item in sheet.inductors])
-    return Board(capacitance / 1e-9, resistance / 1e3, inductance / 1e-3)
+    return BoardValues(capacitance / 1e-9, resistance / 1e3, inductance / 1e-3)
 
 
 def _maxwell(own: NDArray[Any], between: NDArray[Any]) -> NDArray[Any]:
@@ -73,8 +73,8 @@ def target_matrix(rng: np.random.Generator, size: int) -> NDArray[Any]:
 
 
 def imperfect(
-    board: Board, cell: Mapping[str, Any], parts: tuple[str, ...], rng: np.random.Generator
-) -> Board:
+    board: BoardValues, cell: Mapping[str, Any], parts: tuple[str, ...], rng: np.random.Generator
+) -> BoardValues:
     """A board with the parts that were really fitted."""
     own, between = _split(banked(board.capacitance, cell["bank"]) if "bank" in parts
                           else board.capacitance)  # fmt: skip
@@ -87,11 +87,11 @@ def imperfect(
         inductance = inductance * (1.0 + third * rng.standard_normal(len(own)))
     if "stray" in parts:
         own = own + cell["stray"] * rng.uniform(0.0, 2.0, len(own))
-    return Board(_maxwell(own, between), resistance, inductance)
+    return BoardValues(_maxwell(own, between), resistance, inductance)
 
 
 def dynamics(
-    board: Board, *, bandwidth: float | None = None, johnson: bool = False
+    board: BoardValues, *, bandwidth: float | None = None, johnson: bool = False
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """A and B B^T of the state (v, i), or (v, i, noise current) of a noise with one pole.
 

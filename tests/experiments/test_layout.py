@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import thermohw
 from thermohw import experiments
 from thermohw.study.catalogue import CONCLUSIONS, SHARED, find_study, sources, study_names
 
@@ -72,3 +73,15 @@ def test_the_code_of_cells_is_not_that_of_figures(monkeypatch):
 def test_a_folder_of_a_checkout_is_the_study_of_that_name():
     found = find_study(ROOM / "clock_speed" / "__init__.py")
     assert found.name == "clock_speed" and found.digest == find_study("clock_speed").digest
+
+
+def test_no_class_is_called_like_another():
+    package = Path(thermohw.__file__).resolve().parent
+    names: dict[str, set[Path]] = {}
+    for module in {path.resolve() for path in [*MODULES, *package.rglob("*.py")]}:
+        for node in ast.parse(module.read_text()).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                names.setdefault(node.name, set()).add(module)
+    ours = {name for name, homes in names.items() if any(ROOM in home.parents for home in homes)}
+    assert "Mirrored" in ours
+    assert not {name: names[name] for name in ours if len(names[name]) > 1}

@@ -49,7 +49,7 @@ def test_equilibrium_knows_neither_resistor_nor_inductor() -> None:
 
 def test_noise_of_one_pole_by_the_spectrum() -> None:
     """Two independent cells: <v^2> is the integral of |Z|^2 S/(1 + (f/fc)^2)."""
-    board = boards.Board(np.eye(2), np.ones(2), np.array([0.01, 0.04]))
+    board = boards.BoardValues(np.eye(2), np.ones(2), np.array([0.01, 0.04]))
     corner = 15.0
     p = solve_continuous_lyapunov(*boards.dynamics(board, bandwidth=corner))
     w = np.linspace(-4000.0, 4000.0, 4_000_001)
