@@ -25,7 +25,8 @@ def test_a_program_has_its_page(tmp_path):
     kt = run.audit().quantities["work.parameters.kT"].value
     assert f'data-name="work.parameters.kT" value="{kt}"' in page
     for words in ("led by its program", "Integral fluctuation theorem", "work of n0.capacitance",
-                  "heat into r0", "250 fF at 5 us", "1 bath<", "The program", "How states spread"):  # fmt: skip
+                  "heat into r0", "250 fF at 5 us", "1 bath<", "The program",
+                  "How states spread"):  # fmt: skip
         assert words in page, words
     assert "work of r0.temperature" not in page  # a temperature does none
     assert len(re.findall(r'id="check-', page)) == 9
