@@ -175,3 +175,26 @@ def test_start_states_given_as_numbers_are_not_stored(tmp_path):
     with pytest.raises(InputError, match="not kept in a file"):
         th.simulate(drive, paths=10, store=tmp_path / "run.h5")
     assert np.ptp(th.simulate(drive, paths=10).books["energy.start"]) == 0.0
+
+
+def test_what_is_no_stored_run_says_how_to_make_one(tmp_path):
+    """Our own objects handed to the wrong door: one line, never an AttributeError."""
+    device = th.load_device("rc1")
+    drive = th.Drive(device, duration="1 us", ticks=4)
+    memory = th.simulate(drive, paths=30)
+    for given, words in (
+        (memory, "store='run.h5'"),
+        (th.drive(device, duration="1 us", paths=3), "th.Drive"),
+        (drive, "th.simulate"),
+        (load_spec(SPEC), "th.run_spec"),
+        (device, "path of a file"),
+        (3, "an int is no stored run"),
+    ):
+        for door in (th.audit, th.report):
+            with pytest.raises(InputError, match=words):
+                door(given)
+    for given in (3, "run.h5", memory, load_spec(SPEC)):
+        with pytest.raises(InputError, match="cannot be simulated"):
+            th.simulate(given, paths=3)
+    kept = th.simulate(drive, paths=30, store=tmp_path / "run.h5")
+    assert th.audit(kept).holds and th.report(kept).is_file()

@@ -37,6 +37,7 @@ from thermohw.audit.verdict import Audit, Check, not_applicable
 from thermohw.errors import InputError
 from thermohw.estimate import FEWEST, VIOLATED
 from thermohw.run.kinds import kind_of
+from thermohw.run.stored import stored_path
 from thermohw.store import RunReader, one_line, required
 
 __all__ = ["NAMES", "audit"]
@@ -56,11 +57,11 @@ _BY_PATH = (
 )  # fmt: skip
 
 
-def audit(path: str | Path, *, recompute: bool = False) -> Audit:
+def audit(path: str | Path | Any, *, recompute: bool = False) -> Audit:
     """Hold a stored run against its laws and bounds.
 
     Args:
-        path: a complete run file.
+        path: a complete run file, or the `Run` that was stored.
         recompute: also compute stored likelihood terms and information again and compare.
 
     Returns:
@@ -71,6 +72,7 @@ def audit(path: str | Path, *, recompute: bool = False) -> Audit:
         StoreError: no run file, a damaged one, or an unfinished one (complete it with --resume).
         InputError: the file lacks what a run needs.
     """
+    path = stored_path(path, "audit")
     with one_line(path):  # what a stranger's file says may be anything
         with RunReader.open(path) as run:
             parameters = run.parameters

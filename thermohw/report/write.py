@@ -12,15 +12,17 @@ from thermohw import outputs
 from thermohw.errors import InputError
 from thermohw.report.index import index
 from thermohw.report.page import page
+from thermohw.run.stored import stored_path
 
 __all__ = ["destination", "report"]
 
 
-def report(path: str | Path, out: str | Path | None = None, *, audit: Any = None) -> Path:
+def report(path: str | Path | Any, out: str | Path | None = None, *, audit: Any = None) -> Path:
     """Make the page of a run, or of a folder of runs.
 
     Args:
-        path: a run file, a folder that holds some (*.h5), or the folder of a study.
+        path: a run file or the `Run` that was stored, a folder that holds some (*.h5), or the
+            folder of a study.
         out: the page to write; default beside the run under its name (run.html), or index.html in
             the folder.
         audit: an audit made earlier (its JSON, or the object); default made now. Of one run only.
@@ -32,7 +34,7 @@ def report(path: str | Path, out: str | Path | None = None, *, audit: Any = None
         StoreError: not a run file, damaged, unfinished, or of another program.
         InputError: the page cannot be written where it should go, or a folder without runs.
     """
-    source = Path(path)
+    source = stored_path(path, "report")
     if source.is_dir():
         if audit is not None:
             raise InputError("an audit belongs to one run, not to a folder", where=str(path))
