@@ -245,6 +245,7 @@ def main() -> None:
         _require_folder()
         # standalone_mode off: our own exit codes, one line for every mistake.
         code = app(standalone_mode=False)
+        _flush()
     except InputError as error:
         if os.environ.get(_TRACEBACK):  # what stands behind it may be a defect of ours
             traceback.print_exception(error)
@@ -317,9 +318,16 @@ def _leave(line: str, code: int) -> NoReturn:
     """The last line; where nobody can be told it, the exit code still says it."""
     try:
         print(line, file=sys.stderr, flush=True)
+        _flush()
     except OSError:
         os._exit(code)  # Python would try to write it again, and leave with a code of its own
     sys.exit(code)
+
+
+def _flush() -> None:
+    """A short page is still in the buffer, and the disk behind it may be full."""
+    if sys.stdout is not None:  # closed by the caller
+        sys.stdout.flush()
 
 
 def _interrupted() -> NoReturn:
