@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["mean_accounts"]
 
-_MOST = 2e9  # multiplications
+_MOST, _TICKS = 2e9, 30_000  # multiplications, and ticks: a few seconds
 
 
 def mean_accounts(made: Prepared) -> tuple[NDArray[Any], NDArray[Any], float] | str:
@@ -38,7 +38,7 @@ def mean_accounts(made: Prepared) -> tuple[NDArray[Any], NDArray[Any], float] | 
     if play.stepper not in ("exact", "midpoint"):
         return f"mean heats of the {play.stepper} stepper have no closed form"
     n, ticks = len(play.first.structure), len(play.steps)
-    if 20.0 * n**3 * ticks > _MOST:
+    if 20.0 * n**3 * ticks > _MOST or ticks > _TICKS:
         return f"{ticks} ticks of {n} coordinates take too long to work out"
     board, p = play.first, _start(made)
     if p is None or board.landscape.bias.any():
