@@ -22,7 +22,7 @@ from thermohw.units import parse
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["GROUP", "METHODS", "Jumps", "Prepared", "simulate_jumps"]
+__all__ = ["GROUP", "METHODS", "Jumps", "PreparedJumps", "simulate_jumps"]
 
 METHODS = ("exact", "tau-leap", "langevin")
 GROUP = 16 * BLOCK
@@ -62,7 +62,7 @@ class Jumps:
     approximate: bool = False
     most: int = 2_000_000
 
-    def prepare(self, paths: int, seed: int) -> Prepared:
+    def prepare(self, paths: int, seed: int) -> PreparedJumps:
         """Work it out for so many paths.
 
         Raises:
@@ -93,11 +93,11 @@ class Jumps:
         if isinstance(self.start, str) and self.start == "stationary":
             law = master_equation(device)
         begin = _start(device, self.start if law is None else law, paths, seed)
-        return Prepared(device, method, span, length, grid, rule, begin, law, seed, self.most)
+        return PreparedJumps(device, method, span, length, grid, rule, begin, law, seed, self.most)
 
 
 @dataclass(frozen=True, eq=False)
-class Prepared:
+class PreparedJumps:
     """Jumps worked out.
 
     Attributes:

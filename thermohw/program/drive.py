@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from thermohw.program.board import Board
     from thermohw.program.schedule import Program
 
-__all__ = ["GROUP", "Drive", "Prepared", "drive"]
+__all__ = ["GROUP", "Drive", "PreparedDrive", "drive"]
 
 GROUP = 4 * BLOCK
 """Paths that are played together."""
@@ -61,7 +61,7 @@ class Drive:
     stepper: str | None = None
     path_ratio: bool = False
 
-    def prepare(self, paths: int, *, frames: int = 0, every: int = 0) -> Prepared:
+    def prepare(self, paths: int, *, frames: int = 0, every: int = 0) -> PreparedDrive:
         """Work it out for so many paths, with so many snapshots beside the start, evenly spaced, or
         with one every so many ticks and at the end.
 
@@ -94,11 +94,11 @@ class Drive:
         elif every:
             kept = np.unique(np.append(np.arange(0, ticks + 1, every), ticks))
         play = Play(device, knobs, first, last, grid, middles, stepper, self.path_ratio, kept)
-        return Prepared(play, law, kind, grid, kept, (first, last))
+        return PreparedDrive(play, law, kind, grid, kept, (first, last))
 
 
 @dataclass(frozen=True, eq=False)
-class Prepared:
+class PreparedDrive:
     """A drive worked out.
 
     Attributes:

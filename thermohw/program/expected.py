@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from thermohw.program.board import Board
-    from thermohw.program.drive import Prepared
+    from thermohw.program.drive import PreparedDrive
 
 __all__ = ["mean_accounts"]
 
 _MOST, _TICKS = 2e9, 30_000  # multiplications, and ticks: a few seconds
 
 
-def mean_accounts(made: Prepared) -> tuple[NDArray[Any], NDArray[Any], float] | str:
+def mean_accounts(made: PreparedDrive) -> tuple[NDArray[Any], NDArray[Any], float] | str:
     """Mean heat into every bath (K,) and work of every parameter (P,), in k T_ref a path, and mean
     entropy of the baths, sum_k int dQ_k/(k T_k), in nats; or, in words, why they are not known.
     """
@@ -58,7 +58,7 @@ def mean_accounts(made: Prepared) -> tuple[NDArray[Any], NDArray[Any], float] | 
     return heat, work, medium
 
 
-def _start(made: Prepared) -> NDArray[Any] | None:
+def _start(made: PreparedDrive) -> NDArray[Any] | None:
     """Covariance of the start states, shape (n, n)."""
     board = made.play.first
     stiffness = board.landscape.quadratic

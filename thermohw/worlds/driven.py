@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from thermohw.integrate import Tile
-    from thermohw.program.drive import Prepared
+    from thermohw.program.drive import PreparedDrive
 
 __all__ = ["DrivenWorld", "describe_drive", "rebuild_drive"]
 
@@ -53,7 +53,7 @@ class DrivenWorld:
 
     def __init__(self, drive: Drive, *, paths: int, seed: int, every: int = 0) -> None:
         self.drive, self.seed = drive, seed
-        self.made: Prepared = drive.prepare(paths, every=every)
+        self.made: PreparedDrive = drive.prepare(paths, every=every)
         self.ticks = len(self.made.grid) - 1
 
     @property

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from thermohw.integrate import Tile
     from thermohw.jumps.record import JumpRun
-    from thermohw.jumps.run import Prepared
+    from thermohw.jumps.run import PreparedJumps
 
 __all__ = ["JumpsWorld", "describe_jumps", "rebuild_jumps"]
 
@@ -46,7 +46,7 @@ class JumpsWorld:
     def __init__(self, jumps: Jumps, *, paths: int, seed: int, every: int = 0) -> None:
         del every
         self.jumps, self.device = jumps, jumps.device
-        self.made: Prepared = jumps.prepare(paths, seed)
+        self.made: PreparedJumps = jumps.prepare(paths, seed)
 
     def layout(self, paths: int) -> Layout:
         """What a file of so many paths holds."""
