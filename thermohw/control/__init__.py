@@ -2,7 +2,7 @@
 
 from thermohw.control.controller import Control, Controller
 from thermohw.control.converters import Converter
-from thermohw.control.drive import Drive
+from thermohw.control.drive import ReverseDrive
 from thermohw.control.halving import halved
 from thermohw.control.kalman import KalmanFilter
 from thermohw.control.limits import Limit, datasheet_limits, effective_temperature
@@ -16,7 +16,7 @@ __all__ = [
     "Control",
     "Controller",
     "Converter",
-    "Drive",
+    "ReverseDrive",
     "KalmanFilter",
     "Limit",
     "Piece",

@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from thermohw.control.drive import Drive
+    from thermohw.control.drive import ReverseDrive
     from thermohw.control.protocol import Protocol
     from thermohw.process import Process
     from thermohw.score import Score
@@ -140,7 +140,7 @@ class _Law(NamedTuple):
     whole: bool = False
 
 
-def bias_of(protocol: Protocol, drive: Drive, stepper: str) -> Callable[[Ticks], Bias]:
+def bias_of(protocol: Protocol, drive: ReverseDrive, stepper: str) -> Callable[[Ticks], Bias]:
     """Grid -> its bias."""
     laws = _laws(protocol)
     line = _mixture_on_the_line(protocol)
@@ -165,7 +165,7 @@ def _mixture_on_the_line(protocol: Protocol) -> MixtureLaw | None:
     return target.law if 1 < len(target.law.weights) <= MOST_MODES else None
 
 
-def narrow_loop(protocol: Protocol, drive: Drive, stepper: str) -> Loop:
+def narrow_loop(protocol: Protocol, drive: ReverseDrive, stepper: str) -> Loop:
     """The closed loop of the narrowest mode."""
     covariance = plain_covariance(protocol.process, protocol.score.dim, protocol.score.narrowest)
     return Loop(protocol, drive, stepper, covariance)

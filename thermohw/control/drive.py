@@ -1,8 +1,8 @@
 """The control law: source values as a linear map of state and score.
 
-A `Drive` is the map c = state v + score s of a whole run (`control.reverse_drive` makes it), a
-`Law` the same at one tick, with that tick's score put in. Everything here is in thermal units, with
-node voltages v = x / sqrt(theta) as the input.
+A `ReverseDrive` is the map c = state v + score s of a whole run (`control.reverse_drive` makes it),
+a `Law` the same at one tick, with that tick's score put in. Everything here is in thermal units,
+with node voltages v = x / sqrt(theta) as the input.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
     from thermohw.score import Field
 
-__all__ = ["Drive", "Law"]
+__all__ = ["ReverseDrive", "Law"]
 
 
 @dataclass(frozen=True, eq=False)
-class Drive:
+class ReverseDrive:
     """The linear map (v, s) -> source values, c = state v + score s.
 
     Attributes:
@@ -44,7 +44,7 @@ class Drive:
     divergence_score: float | NDArray[Any]
     units: NDArray[Any] | None = None
 
-    def heated(self, temperature: float, nodes: int) -> Drive:
+    def heated(self, temperature: float, nodes: int) -> ReverseDrive:
         """The drive of equal uncoupled nodes at another T/T_ref.
 
         The bath then moves T times as far in the same time, so the reverse drift is T times as
@@ -77,7 +77,7 @@ class Drive:
 class Law(NamedTuple):
     """The control law at one tick: sources as a function of node voltages."""
 
-    drive: Drive
+    drive: ReverseDrive
     field: Field
     gain: (
         float | torch.Tensor | None

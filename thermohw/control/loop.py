@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from thermohw.control.drive import Drive
+    from thermohw.control.drive import ReverseDrive
     from thermohw.control.protocol import Protocol
     from thermohw.control.schedule import Schedule
     from thermohw.process import Process
@@ -178,7 +178,7 @@ class Loop:
     """
 
     def __init__(
-        self, protocol: Protocol, drive: Drive, stepper: str, covariance: NDArray[Any]
+        self, protocol: Protocol, drive: ReverseDrive, stepper: str, covariance: NDArray[Any]
     ) -> None:
         process, device = protocol.process, protocol.device
         self.process, self.stepper, self._dim = process, stepper, device.dim

@@ -14,7 +14,7 @@ import numpy as np
 from thermohw.control.bias import Bias, bias_of, narrow_loop
 from thermohw.control.chain.chain import Chain, make_chain
 from thermohw.control.converters import Converter
-from thermohw.control.drive import Drive, Law
+from thermohw.control.drive import Law, ReverseDrive
 from thermohw.control.loop import Ticks
 from thermohw.control.protocol import MOST_TICKS, Protocol, quantity
 from thermohw.control.ranges import make_converter, usual_ranges
@@ -49,7 +49,7 @@ class Laws:
 
     def __init__(
         self,
-        drive: Drive,
+        drive: ReverseDrive,
         score: Score,
         times: NDArray[Any],
         temperatures: NDArray[Any] | None = None,
@@ -100,7 +100,7 @@ class Plan:
     """
 
     protocol: Protocol
-    drive: Drive
+    drive: ReverseDrive
     schedule: Schedule
     timeline: list[Piece]
     laws: Laws
@@ -235,7 +235,9 @@ def _builder(protocol: Protocol) -> Callable[[int], Schedule]:
     return build
 
 
-def _judge(protocol: Protocol, drive: Drive, stepper: str) -> Callable[[Schedule], Judgement]:
+def _judge(
+    protocol: Protocol, drive: ReverseDrive, stepper: str
+) -> Callable[[Schedule], Judgement]:
     """Grid -> whether it rings, and what it does to the law of the samples."""
     narrow, bias = narrow_loop(protocol, drive, stepper), bias_of(protocol, drive, stepper)
 

@@ -12,7 +12,7 @@ from thermohw.errors import InputError
 from thermohw.process import Langevin
 
 if TYPE_CHECKING:
-    from thermohw.control.drive import Drive
+    from thermohw.control.drive import ReverseDrive
     from thermohw.control.protocol import Protocol
     from thermohw.control.schedule import Schedule
 
@@ -40,7 +40,9 @@ def make_converter(
     return Converter(bits, low, high)
 
 
-def usual_ranges(protocol: Protocol, drive: Drive, schedule: Schedule) -> tuple[float, float]:
+def usual_ranges(
+    protocol: Protocol, drive: ReverseDrive, schedule: Schedule
+) -> tuple[float, float]:
     """Four standard deviations of the readings, and of the sources on the narrowest mode.
 
     Thermal units. Readings spread over at most the wider of the thermal voltage and the prior; the

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thermohw.circuit import mirror, model_units
-from thermohw.control.drive import Drive
+from thermohw.control.drive import ReverseDrive
 from thermohw.errors import InputError
 from thermohw.process import Langevin
 
@@ -43,7 +43,9 @@ if TYPE_CHECKING:
 __all__ = ["make_drive"]
 
 
-def make_drive(device: LinearDevice, process: Process, *, wiring: str, theta: float) -> Drive:
+def make_drive(
+    device: LinearDevice, process: Process, *, wiring: str, theta: float
+) -> ReverseDrive:
     """The drive that plays a process's reverse on a device.
 
     Raises:
@@ -70,7 +72,7 @@ def make_drive(device: LinearDevice, process: Process, *, wiring: str, theta: fl
     to_source = device.capacitance
     if wiring == "emf":
         to_source = _sources_from_charge_rate(device) @ to_source
-    return Drive(
+    return ReverseDrive(
         wiring=wiring,
         theta=theta,
         state=_scalar(to_source @ state),
@@ -80,7 +82,9 @@ def make_drive(device: LinearDevice, process: Process, *, wiring: str, theta: fl
     )
 
 
-def _langevin_drive(device: LinearDevice, process: Langevin, *, wiring: str, theta: float) -> Drive:
+def _langevin_drive(
+    device: LinearDevice, process: Langevin, *, wiring: str, theta: float
+) -> ReverseDrive:
     """The drive of a circuit with inductors: friction turned round, rotations left alone."""
     units = model_units(device, theta)
     mirrored = mirror(device).effort_drift / units[:, None] * units
@@ -92,7 +96,7 @@ def _langevin_drive(device: LinearDevice, process: Langevin, *, wiring: str, the
     to_source = device.capacitance
     if wiring == "emf":
         to_source = _sources_of_noisy(device) @ to_source
-    return Drive(
+    return ReverseDrive(
         wiring=wiring,
         theta=theta,
         state=to_source @ state,

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +66,7 @@ def run_spec(spec: Spec, out: str | Path, *, resume: bool = False, progress: boo
         checkpoint.unlink(missing_ok=True)
         raise InputError(f"{error}: take a smaller learning rate", where=spec.where) from error
     tables = spec.tables
-    try:
+    with _of(spec):
         run = simulate(
             setting.protocol,
             paths=tables.simulate.paths,
@@ -86,10 +88,6 @@ def run_spec(spec: Spec, out: str | Path, *, resume: bool = False, progress: boo
             resume=resume,
             progress=progress,
         )
-    except StoreError:
-        raise
-    except InputError as error:
-        raise InputError(str(error), where=spec.where) from error
     if trains:
         checkpoint.unlink(missing_ok=True)
     return run
@@ -97,7 +95,7 @@ def run_spec(spec: Spec, out: str | Path, *, resume: bool = False, progress: boo
 
 def _run_unscored(spec: Spec, out: Path, *, resume: bool, progress: bool) -> Run:
     tables = spec.tables
-    try:
+    with _of(spec):
         return simulate(
             build_unscored(spec),
             paths=tables.simulate.paths,
@@ -109,6 +107,13 @@ def _run_unscored(spec: Spec, out: Path, *, resume: bool, progress: bool) -> Run
             resume=resume,
             progress=progress,
         )
+
+
+@contextmanager
+def _of(spec: Spec) -> Iterator[None]:
+    """What a SPEC asks for and cannot have names the SPEC; a file's own mistakes name the file."""
+    try:
+        yield
     except StoreError:
         raise
     except InputError as error:

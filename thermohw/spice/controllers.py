@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from thermohw.circuit import LinearDevice
-    from thermohw.control import Drive, Plan
+    from thermohw.control import Plan, ReverseDrive
     from thermohw.score import Score
 
 __all__ = ["ControlCards", "Replay", "ScoreCards", "unscaled"]
@@ -214,7 +214,7 @@ def unscaled(score: Score) -> tuple[Score, float]:
     return score, 1.0
 
 
-def _linear_map(drive: Drive, units: NDArray[Any]) -> list[str]:
+def _linear_map(drive: ReverseDrive, units: NDArray[Any]) -> list[str]:
     """u_j as a sum of states and scores; x is turned back into thermal efforts by `units`."""
     s, w = (
         part * np.eye(len(units)) if isinstance(part, float) else np.asarray(part)
