@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 _EXPORTS: dict[str, str] = {
     "Drive": "thermohw.program",
     "InputError": "thermohw.errors",
+    "Evolve": "thermohw.solver",
     "Jumps": "thermohw.jumps",
     "OU": "thermohw.process",
     "Program": "thermohw.program",

@@ -26,7 +26,7 @@ import numpy as np
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -174,27 +174,38 @@ class Recording:
 
 
 class PathNoise(_InOrder):
-    """Standard normals of `paths` paths, step by step, float64, from numpy's SFC64.
+    """Standard normals of blocks of paths, step by step, float64, from numpy's SFC64.
 
     Args:
         seed: of the run, non-negative.
-        paths: how many.
+        blocks: which blocks.
         size: paths of a block.
     """
 
-    def __init__(self, seed: int, paths: int, *, size: int) -> None:
+    def __init__(self, seed: int, blocks: Iterable[int], *, size: int) -> None:
         super().__init__()
-        self.paths, self._size = paths, size
+        self._size = size
         self._generators = [
-            np.random.Generator(np.random.SFC64(_sequence(seed, block, Stream.BOARDS)))
-            for block in range(-(-paths // size))
+            np.random.SFC64(_sequence(seed, block, Stream.BOARDS)) for block in blocks
         ]
+        self._draw = [np.random.Generator(g).standard_normal for g in self._generators]
 
     def normals(self, width: int, tick: int) -> NDArray[Any]:
-        """The next normals of a step, shape (paths, width)."""
+        """The next normals of a step, shape (blocks, paths of a block, width)."""
         self._reach(tick)
-        drawn = [generator.standard_normal((self._size, width)) for generator in self._generators]
-        return (drawn[0] if len(drawn) == 1 else np.concatenate(drawn))[: self.paths]
+        return np.stack([draw((self._size, width)) for draw in self._draw])
+
+    def get_state(self) -> NDArray[Any]:
+        """Generator states, uint64, shape (blocks, 4); normals leave no half-used words."""
+        return np.stack([g.state["state"]["state"] for g in self._generators])
+
+    def set_state(self, state: NDArray[Any]) -> None:
+        """Continue from states that `get_state` returned, whatever their tick."""
+        self._tick = 0
+        for generator, words in zip(self._generators, state, strict=True):
+            whole = generator.state
+            whole["state"]["state"] = np.array(words, dtype=np.uint64)
+            generator.state = whole
 
 
 class EventNoise(_InOrder):

@@ -27,7 +27,7 @@ from thermohw.errors import InputError
 if TYPE_CHECKING:
     from pint import UnitRegistry
 
-__all__ = ["K_B", "engineering", "in_kt", "parse", "thermal_energy"]
+__all__ = ["K_B", "engineering", "in_kt", "parse", "seconds", "thermal_energy"]
 
 K_B: float = Boltzmann
 """Boltzmann constant, 1.380649e-23 J/K."""
@@ -87,6 +87,18 @@ def parse(text: Any, unit: str, where: str = "") -> float:
         raise InputError(
             f"{error}: {_show(text)}; expected something like '{example}'", where=where
         ) from None
+
+
+def seconds(value: str | float, where: str) -> float:
+    """A positive time, "50 us" or seconds.
+
+    Raises:
+        InputError: not a positive finite time.
+    """
+    time = parse(value, "s", where) if isinstance(value, str) else float(value)
+    if not (math.isfinite(time) and time > 0.0):
+        raise InputError(f"{value!r}: expected a positive time such as '50 us'", where=where)
+    return time
 
 
 def engineering(value: float, unit: str, digits: int = 4) -> str:

@@ -84,7 +84,7 @@ def _time(cell: Cell, a: NDArray[Any], b: NDArray[Any], seed: int) -> dict[str, 
     other, other_error = _squares(two.runs, two.exact)
     return {
         "solve": found, "solve.stderr": error, "solve.floor": one.floor**2,
-        "solve.law": mean_error(a, one.program.temperature, time) / size,
+        "solve.law": mean_error(a, one.system.temperature, time) / size,
         "solve.exact": cell["paths"] * float((one.predicted**2).sum()) / size,
         "invert": other, "invert.stderr": other_error, "invert.floor": two.floor**2,
         "invert.law": covariance_error(a, time) / inverse,
@@ -138,15 +138,15 @@ def _energy(cell: Cell, a: NDArray[Any], b: NDArray[Any], seed: int) -> dict[str
     volts = cell["millivolt"] * 1e-3 / float(np.abs(x).max())
     found = solve(_board(), a, b, duration=cell["micro"] * 1e-6, every="0.1 us", volts=volts,
                   ideal=ideal, paths=cell["paths"], seed=seed)  # fmt: skip
-    law = active_law(found.program.device)
-    size, scale = float((x**2).sum()), found.program.device.scale
-    rates = law.steady_rates(found.program.sources)
+    law = active_law(found.system.device)
+    size, scale = float((x**2).sum()), found.system.device.scale
+    rates = law.steady_rates(found.system.sources)
     heat = sum(rates[name] for name in rates.names if name.startswith("heat."))
     # a long average: covariance (A^-1 P + P A^-T)/D, in units of R C
     left = np.linalg.solve(law.drift_matrix, law.covariance)
     spread = law.reading @ (left + left.T) @ law.reading.T
-    out = found.program.outputs
-    constant = float(np.trace(spread[out, out])) / found.program.unit**2 / size
+    out = found.system.outputs
+    constant = float(np.trace(spread[out, out])) / found.system.unit**2 / size
     square, error = _squares(found.runs, found.exact)
     return {
         "solve": square, "solve.stderr": error,

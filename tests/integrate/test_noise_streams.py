@@ -120,7 +120,7 @@ def test_float32_tails_end_where_documented() -> None:
     "noise",
     [
         BlockNoise(0, (0,), BLOCK, dtype=F64).normals,
-        PathNoise(0, 3, size=64).normals,
+        PathNoise(0, range(2), size=64).normals,
         lambda _, tick: EVENTS.numbers(tick),
     ],
     ids=["ticks", "paths", "events"],

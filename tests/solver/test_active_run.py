@@ -125,7 +125,7 @@ def test_bias_of_the_books_is_of_second_order(extra: str) -> None:
     def rates(h: float) -> np.ndarray:
         stepper = ActiveStepper(device, h, e)
         moved, factor = law.transition(h)
-        shift = stepper._shift
+        shift = stepper.shift
         mean, spread = law.mean(e), law.covariance
         force = books.effort @ law.reading + books.output @ law.outputs
         rest = books.effort @ maps.constant + books.output @ maps.all_constant + books.source @ e

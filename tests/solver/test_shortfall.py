@@ -112,8 +112,8 @@ def test_rounding_adds_to_an_inverse_what_sheppard_says() -> None:
     ideal = tuple(name for name in ("slew", "swing", "bandwidth", "offset", "gain", "resistors",
                                     "johnson", "amplifier_noise"))  # fmt: skip
     found = th.invert(coarse, A, duration="400 us", noise=0.1, ideal=ideal, paths=256, seed=8)
-    gap, step = found.inverse - found.settled, 4.0 / 2**5 / found.program.volts
-    sheppard = step**2 / 12.0 / found.program.temperature
+    gap, step = found.inverse - found.settled, 4.0 / 2**5 / found.system.volts
+    sheppard = step**2 / 12.0 / found.system.temperature
     assert np.diag(gap) == pytest.approx(np.full(3, sheppard), abs=4.0 * found.stderr.max())
     assert sheppard > 8.0 * found.stderr.max()
     assert (np.diag(found.bias) >= 0.99 * sheppard).all()

@@ -8,7 +8,7 @@ import pytest
 import thermohw as th
 from thermohw.circuit import SolverDevice, active_law
 from thermohw.circuit.solver import IMPERFECTIONS
-from thermohw.circuit.solver_program import quantise
+from thermohw.circuit.solver_system import quantise
 from thermohw.errors import InputError
 from thermohw.solver import average_covariance, covariance_error, mean_error
 
@@ -133,7 +133,7 @@ def test_offset_spoils_the_first_moment_and_not_the_second() -> None:
     bad: SolverDevice = th.load_device("opamp-solver", {"amp.offset": "20 mV"})  # pyright: ignore
     found = th.invert(bad, a, duration="800 us", ideal=only("offset"), paths=32, seed=6)
     assert np.abs((found.inverse - found.exact) / found.stderr).max() < 4.0
-    raw = found.inverse + np.outer(found.mean, found.mean) / found.program.temperature
+    raw = found.inverse + np.outer(found.mean, found.mean) / found.system.temperature
     assert np.abs((raw - found.exact) / found.stderr).max() > 10.0
 
 

@@ -27,6 +27,10 @@ _HEADS = {
         "{file}: {device}, program {program}",
         "{paths} paths, {ticks} ticks, stepper {stepper}, seed {seed}, start {start}",
     ),
+    "evolve": (
+        "{file}: {device}, {task}, {duration:.3g} s",
+        "{paths} paths, {steps} steps, seed {seed}, start {start}",
+    ),
     "jumps": (
         "{file}: {device}, electron by electron for {duration:.3g} s",
         "{paths} paths, method {method}, seed {seed}, start {start}",
@@ -90,6 +94,8 @@ def _quantities(quantities: dict[str, Quantity], most: int) -> list[str]:
             continue
         if name.startswith("cost.") and name.endswith(".J"):
             continue  # the plain name beside it is the same number
+        if "work." in name and quantity.value == 0.0 and not quantity.stderr:
+            continue  # a source at rest
         unit, prefixed = quantity.unit, quantity.unit in _WITH_PREFIX and quantity.value is not None
         remark = "; ".join(filter(None, (quantity.method, quantity.note)))
         if prefixed:

@@ -120,10 +120,16 @@ class Books(Mapping[str, NDArray[Any]]):
     @property
     def medium(self) -> NDArray[Any]:
         """Entropy of the baths, sum_k Q_k/(k T_k), nats, shape (paths,)."""
-        if _MEDIUM in self._accounts:
-            return self._accounts[_MEDIUM]
+        return self._accounts[_MEDIUM] if _MEDIUM in self._accounts else self.entropies.sum(1)
+
+    @property
+    def entropies(self) -> NDArray[Any]:
+        """Q_k/(k T_k) of every bath, nats, shape (paths, K); 0 for a bath at 0 K, which stands for
+        a resistor whose noise is left out and has no entropy to speak of.
+        """
         assert self.temperatures is not None, "varying temperatures come with their own account"
-        return (self.heat / (self.temperatures * self.kt)).sum(1)
+        kt = self.temperatures * self.kt
+        return self.heat * np.divide(1.0, kt, out=np.zeros(len(kt)), where=kt > 0.0)
 
     def total(self, prefix: str) -> NDArray[Any]:
         """Sum of all accounts whose names start so, joule, shape (paths,).

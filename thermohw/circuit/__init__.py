@@ -14,7 +14,7 @@ from thermohw.circuit.quartic import QuarticDevice
 from thermohw.circuit.relaxation import relaxation
 from thermohw.circuit.scale import Scale
 from thermohw.circuit.solver import SolverDevice
-from thermohw.circuit.solver_program import Program
+from thermohw.circuit.solver_system import MappedSystem
 from thermohw.circuit.tick import TickMoments, tick_moments
 
 __all__ = [
@@ -24,7 +24,7 @@ __all__ = [
     "LinearDevice",
     "NodeMoments",
     "QuarticDevice",
-    "Program",
+    "MappedSystem",
     "Scale",
     "SmallSignal",
     "SolverDevice",

@@ -41,7 +41,7 @@ from thermohw.circuit.solver_admission import (
     checked_system,
     noise_volts,
 )
-from thermohw.circuit.solver_program import Program, quantise
+from thermohw.circuit.solver_system import MappedSystem, quantise
 from thermohw.errors import InputError
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class SolverDevice:
         ideal: bool | Iterable[str] = (),
         mismatch: int | None = None,
         volts: float | None = None,
-    ) -> Program:
+    ) -> MappedSystem:
         """Set the board up for A x = b.
 
         Args:
@@ -165,7 +165,7 @@ class SolverDevice:
         actual = np.zeros((n, n))
         rows, columns = np.nonzero(conductance)
         actual[rows, columns] = np.sign(conductance[rows, columns]) * device.coefficients[:count]
-        return Program(
+        return MappedSystem(
             matrix=a,
             vector=b,
             realised=largest * actual,

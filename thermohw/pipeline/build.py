@@ -22,6 +22,7 @@ from thermohw.process import Langevin, process_from_dict
 from thermohw.program import Drive, Program
 from thermohw.run.setting import Setting
 from thermohw.score import Score
+from thermohw.solver import Evolve
 from thermohw.target import lift, target_from_dict
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def build_setting(spec: Spec, *, checkpoint: Path | None = None, progress: bool 
         raise InputError(str(error), where=spec.where) from error
 
 
-def build_unscored(spec: Spec) -> Drive | Jumps:
+def build_unscored(spec: Spec) -> Drive | Jumps | Evolve:
     """What a SPEC's [program] or [jumps] describes.
 
     Raises:
@@ -62,21 +63,25 @@ def build_unscored(spec: Spec) -> Drive | Jumps:
     """
     device: Any = _device(spec)
     kind = type(device).__name__
-    right = {"program": ("LinearDevice", "QuarticDevice"), "jumps": ("JumpDevice",)}[spec.kind]
+    right = {
+        "program": ("LinearDevice", "QuarticDevice"),
+        "jumps": ("JumpDevice",),
+        "evolve": ("ActiveDevice", "SolverDevice"),
+    }[spec.kind]
     if kind not in right:
         where = {
             "LinearDevice": "[protocol] or [program]",
             "QuarticDevice": "[program]",
             "JumpDevice": "[jumps]",
-            "ActiveDevice": "th.evolve",
-            "SolverDevice": "th.solve or th.invert",
+            "ActiveDevice": "[evolve]",
+            "SolverDevice": "[evolve] with solve or invert",
         }
         raise InputError(
             f"device.name = {device.name!r}: [{spec.kind}] cannot play it; "
             f"{where.get(kind, 'another function')} can",
             where=spec.where,
         )
-    return _drive(device, spec) if spec.kind == "program" else _jumps(device, spec)
+    return {"program": _drive, "jumps": _jumps, "evolve": _evolve}[spec.kind](device, spec)
 
 
 def _drive(device: Any, spec: Spec) -> Drive:
@@ -109,6 +114,12 @@ def _jumps(device: Any, spec: Spec) -> Jumps:
         approximate=table.approximate,
         most=table.most,
     )
+
+
+def _evolve(device: Any, spec: Spec) -> Evolve:
+    table = spec.tables.evolve
+    assert table is not None
+    return Evolve(device, **table.model_dump(exclude_none=True))
 
 
 def _device(spec: Spec) -> Any:

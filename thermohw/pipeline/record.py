@@ -3,6 +3,7 @@
 run.books["heat.r0"]     joules of every path (`thermohw.books.Books`)
 run.ledger               their means with standard errors
 run.frames["voltage"]    saved series of a stored run: (frames, paths, axis)
+run.answer               of a board that solves or inverts
 run.facts                what a reader needs besides: units, schedule, start
 run.audit()  run.report("page.html")  run.to_xarray()      of a stored run
 """
@@ -21,13 +22,16 @@ from thermohw.books import Books
 from thermohw.errors import InputError
 from thermohw.pipeline.summary import LedgerSummary
 from thermohw.run.kinds import rebuild_any
+from thermohw.solver import Evolve
 from thermohw.store import RunReader, required
+from thermohw.worlds.active import stored_answer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from thermohw.audit import Audit
     from thermohw.control import Plan
+    from thermohw.solver import Inverse, Solution
 
 __all__ = ["Run"]
 
@@ -39,7 +43,7 @@ class Run:
     """A finished run.
 
     Attributes:
-        setting: what was run: a `Setting` (score, protocol, data) or a `Drive`.
+        setting: what was run: a `Setting` (score, protocol, data), a `Drive`, `Jumps` or `Evolve`.
         channels: per-path values by channel name, SI; empty for a stored run (ask `books`, or
             read the file).
         ledger: means and standard errors, in joules and k T.
@@ -74,7 +78,8 @@ class Run:
             with RunReader.open(self.path) as run:
                 names = [n for n in run.ledger_names if n.startswith(_ACCOUNTS)]
                 found = {name: run.ledger(name) for name in names}
-        return Books(found, self.ledger.energy, self.setting.device.temperatures)
+        kt = self.ledger.energy
+        return Books(found, kt, np.array(list(self.ledger.baths.values())) / kt)
 
     @cached_property
     def facts(self) -> dict[str, Any]:
@@ -86,6 +91,22 @@ class Run:
     def frames(self) -> Frames:
         """Saved series."""
         return Frames(self._file)
+
+    @cached_property
+    def answer(self) -> Solution | Inverse:
+        """What a board was read for: of runs of [evolve] with solve or invert.
+
+        Raises:
+            InputError: the run has no answer.
+        """
+        made = self.setting.prepare() if isinstance(self.setting, Evolve) else None
+        if made is None or made.system is None:
+            raise InputError("has no answer: it neither solves nor inverts", where="run")
+        if self.path is None:
+            return stored_answer(made, self.channels.__getitem__, None)
+        with self._stored() as run:
+            kept = run.series("voltage").read() if "voltage" in run.series_names else None
+            return stored_answer(made, run.ledger, kept)
 
     def audit(self, *, recompute: bool = False) -> Audit:
         """Laws and bounds of a stored run; see `th.audit`."""

@@ -29,6 +29,7 @@ from thermohw.pipeline.unscored import simulate_unscored
 from thermohw.program import Drive
 from thermohw.run import play_into_file, play_into_memory
 from thermohw.run.setting import Setting, describe
+from thermohw.solver import Evolve
 from thermohw.store import check_new
 from thermohw.target import lift
 from thermohw.worlds.played import ENERGIES, PlayedWorld, build_engine, run_facts
@@ -40,7 +41,7 @@ __all__ = ["simulate"]
 
 
 def simulate(
-    protocol: Protocol | Drive | Jumps,
+    protocol: Protocol | Drive | Jumps | Evolve,
     *,
     paths: int,
     seed: int = 0,
@@ -61,8 +62,8 @@ def simulate(
     resume: bool = False,
     progress: bool = True,
 ) -> Run:
-    """Run a protocol; or lead a circuit through a program (`th.Drive`), or watch electrons jump
-    (`th.Jumps`).
+    """Run a protocol; or lead a circuit through a program (`th.Drive`), watch electrons jump
+    (`th.Jumps`), or run a circuit of amplifiers (`th.Evolve`).
 
     Args:
         protocol: what to play; without a score the arguments below are paths, seed, store, every,
@@ -94,7 +95,7 @@ def simulate(
         InputError: a setting is refused, the path exists, the disk is too small, or the run
             diverges.
     """
-    if isinstance(protocol, Drive | Jumps):
+    if isinstance(protocol, Drive | Jumps | Evolve):
         return simulate_unscored(
             protocol,
             paths=_positive(paths),
@@ -180,13 +181,14 @@ def _require_protocol(given: Any) -> None:
         "LinearDevice": "th.Protocol(device, process, score, ...) or th.Drive(device, ...)",
         "QuarticDevice": "th.Drive(device, ...)",
         "JumpDevice": "th.Jumps(device, ...), or th.simulate_jumps(device, ...) at once",
-        "ActiveDevice": "th.evolve(device, ...)",
-        "SolverDevice": "th.solve(device, ...)",
+        "ActiveDevice": "th.Evolve(device, ...), or th.evolve(device, ...) at once",
+        "SolverDevice": "th.Evolve(device, ..., solve={...}), or th.solve(device, ...) at once",
         "Spec": "th.run_spec(spec, 'run.h5')",
     }
     hint = f"; for a {kind}: {doors[kind]}" if kind in doors else ""
     raise InputError(
-        f"a {kind} cannot be simulated: expected a th.Protocol, th.Drive or th.Jumps{hint}",
+        f"a {kind} cannot be simulated: expected a th.Protocol, th.Drive, th.Jumps or "
+        f"th.Evolve{hint}",
         where="simulate",
     )
 

@@ -2,10 +2,11 @@
 
 One table says of which kind the run is: [protocol], a score plays a circuit, with target, process,
 score, likelihood and audit beside it; [program], a circuit is led through schedules of its
-parameters or left alone; [jumps], electrons jump through nonlinear conductors. Tables of all:
-device, simulate, store (and sweep, which belongs to sweeps). Tables that describe objects with
-their own constructors (device, target, process, the schedules of a program) are checked by those;
-the rest is checked here. Whatever is wrong is one line: file, key, value, what was expected. A
+parameters or left alone; [jumps], electrons jump through nonlinear conductors; [evolve], a circuit
+with amplifiers runs, or a board of them solves or inverts. Tables of all: device, simulate, store
+(and sweep, which belongs to sweeps). Tables that describe objects with their own constructors
+(device, target, process, the schedules of a program) are checked by those; the rest is checked
+here. Whatever is wrong is one line: file, key, value, what was expected. A
 resolved spec has one canonical text, whose hash tells whether an unfinished run may be resumed.
 """
 
@@ -32,7 +33,7 @@ __all__ = ["FORMAT", "Spec", "load_spec", "read_spec", "spec_names"]
 
 FORMAT = "thermohw-run/1"
 
-_KINDS = ("protocol", "program", "jumps")
+_KINDS = ("protocol", "program", "jumps", "evolve")
 _OF_SCORES = ("target", "process", "score", "likelihood", "audit")
 
 Count = Annotated[int, Field(strict=True, ge=1)]
@@ -117,6 +118,36 @@ class JumpsTable(_Table):
     most: Count = 2_000_000
 
 
+class SystemTable(_Table):
+    """[evolve.invert]; what the entries mean is checked by `Evolve`."""
+
+    matrix: list[list[float]]
+    settling: str | None = None
+    every: str | None = None
+    noise: bool | str | None = None
+    ideal: bool | list[str] | None = None
+    mismatch: Natural | None = None
+    volts: str | None = None
+
+
+class EquationsTable(SystemTable):
+    """[evolve.solve]."""
+
+    rhs: list[float]
+
+
+class EvolveTable(_Table):
+    """[evolve]; what the entries mean is checked by `Evolve`."""
+
+    duration: str
+    step: str | None = None
+    sources: dict[str, str] | None = None
+    start: Literal["rest", "steady"] = "rest"
+    samples: Natural = 64
+    solve: EquationsTable | None = None
+    invert: SystemTable | None = None
+
+
 def _dotted(tree: dict[str, Any], place: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in tree.items():
         if isinstance(value, dict):
@@ -167,6 +198,7 @@ class SpecTable(_Table):
     protocol: ProtocolTable | None = None
     program: ProgramTable | None = None
     jumps: JumpsTable | None = None
+    evolve: EvolveTable | None = None
     simulate: SimulateTable = SimulateTable()
     likelihood: LikelihoodTable = LikelihoodTable()
     store: StoreTable = StoreTable()

@@ -73,7 +73,8 @@ class LedgerSummary:
         hidden = list(self.baths)[baths:]
         lines = [f"energy per sample, mean of {self.paths} (kT = {engineering(self.energy, 'J')})"]
         for name, (mean, error) in self.rows.items():
-            if name in hidden:
+            at_rest = name.startswith("work.") and mean == error == 0.0
+            if name in hidden or at_rest:
                 continue
             kt = self.energy
             spread = f" +- {error / kt:.2g}" if isfinite(error) else ""

@@ -14,8 +14,9 @@ from thermohw.pipeline.record import Run
 from thermohw.pipeline.summary import LedgerSummary
 from thermohw.program import Drive
 from thermohw.run import play_into_file, play_into_memory
+from thermohw.solver import Evolve
 from thermohw.store import check_new
-from thermohw.worlds.devices import energy_unit
+from thermohw.worlds.active import EvolveWorld, describe_evolve
 from thermohw.worlds.driven import DrivenWorld, describe_drive
 from thermohw.worlds.jumps import JumpsWorld, describe_jumps
 
@@ -25,6 +26,7 @@ __all__ = ["simulate_unscored"]
 _WORLDS: dict[type, tuple[Any, Any]] = {
     Drive: (DrivenWorld, describe_drive),
     Jumps: (JumpsWorld, describe_jumps),
+    Evolve: (EvolveWorld, describe_evolve),
 }
 _WANTED = ("heat.", "work.", "energy.")
 
@@ -47,7 +49,7 @@ def simulate_unscored(
     world = make(asked, paths=paths, seed=seed, every=every if store is not None else 0)
     if store is None:
         channels = play_into_memory(world, paths, progress=progress)
-        return Run(asked, channels, _summary(asked, channels), None)
+        return Run(asked, channels, _summary(world, channels), None)
     path = Path(store)
     tree = {**describe(asked), **(parameters or {}), **world.facts()}
     tree["simulate"] = json.dumps({"paths": paths, "seed": seed, "every": every})
@@ -73,9 +75,9 @@ def simulate_unscored(
         if isinstance(error, InputError):
             raise
         raise InputError(str(error), where="simulate") from error
-    return Run(asked, {}, _summary(asked, channels), path)
+    return Run(asked, {}, _summary(world, channels), path)
 
 
-def _summary(asked: Any, channels: dict[str, np.ndarray]) -> LedgerSummary:
-    unit = energy_unit(asked.device)
-    return LedgerSummary.of(channels, unit, list(unit * asked.device.temperatures))
+def _summary(world: Any, channels: dict[str, np.ndarray]) -> LedgerSummary:
+    facts = world.facts()
+    return LedgerSummary.of(channels, facts["units"]["energy"], list(facts["baths"]["energy"]))

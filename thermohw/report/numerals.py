@@ -20,7 +20,7 @@ __all__ = ["count", "joules", "measured", "plain", "power", "quantity", "rounded
 
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _DIGITS = 5  # significant digits of a number without error
-_MOST = 8  # and of one whose error is tiny: more would be noise to a reader
+_MOST = 6  # and of one whose error is tiny: more would be noise to a reader
 _TIMES = {0: "s", -3: "ms", -6: "µs", -9: "ns", -12: "ps", -15: "fs"}
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from thermohw.errors import InputError
 from thermohw.run.setting import UNREADABLE, rebuild
+from thermohw.worlds.active import EvolveWorld, rebuild_evolve
 from thermohw.worlds.driven import DrivenWorld, rebuild_drive
 from thermohw.worlds.jumps import JumpsWorld, rebuild_jumps
 from thermohw.worlds.played import PlayedWorld
@@ -15,7 +16,11 @@ if TYPE_CHECKING:
 
 __all__ = ["kind_of", "rebuild_any"]
 
-_REBUILD = {DrivenWorld.kind: rebuild_drive, JumpsWorld.kind: rebuild_jumps}
+_REBUILD = {
+    DrivenWorld.kind: rebuild_drive,
+    JumpsWorld.kind: rebuild_jumps,
+    EvolveWorld.kind: rebuild_evolve,
+}
 
 
 def kind_of(parameters: Mapping[str, Any]) -> str:
@@ -24,7 +29,7 @@ def kind_of(parameters: Mapping[str, Any]) -> str:
 
 
 def rebuild_any(parameters: Mapping[str, Any], *, where: str = "") -> Any:
-    """What was run, from a file's /parameters: a `Setting`, a `Drive` or `Jumps`.
+    """What was run, from a file's /parameters: a `Setting`, a `Drive`, `Jumps` or `Evolve`.
 
     Raises:
         InputError: something the run needs is missing from the file, or refused.

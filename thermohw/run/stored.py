@@ -16,6 +16,10 @@ _DOORS = {
     "Protocol": "th.simulate(protocol, store='run.h5')",
     "Drive": "th.simulate(drive, store='run.h5')",
     "Jumps": "th.simulate(jumps, store='run.h5')",
+    "ActiveRun": "th.simulate(th.Evolve(...), store='run.h5')",
+    "Solution": "th.simulate(th.Evolve(...), store='run.h5')",
+    "Inverse": "th.simulate(th.Evolve(...), store='run.h5')",
+    "Evolve": "th.simulate(evolve, store='run.h5')",
     "Spec": "th.run_spec(spec, 'run.h5')",
 }
 

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from thermohw.books import Books
-    from thermohw.circuit import Program
+    from thermohw.circuit import MappedSystem
     from thermohw.solver.budget import Budget
+    from thermohw.solver.run import ActiveRun
 
 __all__ = ["Answer", "Inverse", "Solution"]
 
@@ -35,8 +36,8 @@ class Answer:
         condition: of the matrix.
         slowest: seconds of the slowest motion.
         budget: seconds and joules.
-        books: energy books of the paths; None where none were kept.
-        program: the system on the board.
+        run: what the paths left, their books among it where they were kept.
+        system: on the board.
     """
 
     stderr: NDArray[Any]
@@ -48,13 +49,18 @@ class Answer:
     condition: float
     slowest: float
     budget: Budget
-    books: Books | None
-    program: Program
+    run: ActiveRun
+    system: MappedSystem
 
     @property
     def estimate(self) -> NDArray[Any]:
         """The mean over all paths."""
         raise NotImplementedError
+
+    @property
+    def books(self) -> Books | None:
+        """Energy books of the paths; None where none were kept."""
+        return self.run.books
 
     @property
     def uncertainty(self) -> NDArray[Any]:
@@ -77,7 +83,7 @@ class Answer:
 
     def _page(self, what: str, lines: list[str]) -> str:
         head = (
-            f"{self.program.device.name}: {what}, condition {self.condition:.4g}, slowest motion "
+            f"{self.system.device.name}: {what}, condition {self.condition:.4g}, slowest motion "
             f"{engineering(self.slowest, 's')}"
         )
         tail = f"error {self.error:.3g} relative, of which {self.floor:.3g} never averages away"

@@ -30,6 +30,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
 __all__ = ["Batches", "average_covariance", "covariance_error", "mean_error", "product_error"]
@@ -105,7 +107,8 @@ class Batches:
         self.readings, self.seen = readings, 0
         self.sums = np.zeros((self.count, paths, dim))
         self.products = np.zeros((self.count, paths, dim, dim)) if products else None
-        self._sizes = np.zeros(self.count)
+        ends = -(-np.arange(self.count + 1) * readings // self.count)
+        self._sizes = np.diff(ends).astype(np.float64)
 
     def add(self, x: NDArray[Any]) -> None:
         """One reading of every path, shape (paths, dim)."""
@@ -113,8 +116,18 @@ class Batches:
         self.sums[place] += x
         if self.products is not None:
             self.products[place] += x[:, :, None] * x[:, None, :]
-        self._sizes[place] += 1
         self.seen += 1
+
+    def checkpoint(self) -> dict[str, Any]:
+        """What has been added up so far."""
+        kept = {"readings/seen": self.seen, "readings/sums": self.sums}
+        return kept | ({} if self.products is None else {"readings/products": self.products})
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self.seen, self.sums = int(saved["readings/seen"]), np.array(saved["readings/sums"])
+        if self.products is not None:
+            self.products = np.array(saved["readings/products"])
 
     def mean(self) -> tuple[NDArray[Any], NDArray[Any]]:
         """Mean over everything and its standard error, shapes (dim,); nan from one batch."""

@@ -47,7 +47,7 @@ from thermohw.solver.stepper import ActiveStepper
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from thermohw.circuit import Program
+    from thermohw.circuit import MappedSystem
 
 __all__ = ["Shortfall", "congruent_sum", "power_sum", "rounding_left"]
 
@@ -59,7 +59,7 @@ class Shortfall:
     """Known errors of an average of readings, in the unit of x.
 
     Args:
-        program: the system on the board, which starts at rest.
+        system: on the board, which starts at rest.
         quiet: q, readings that do not count.
         readings: n, that do.
         spacing: between readings, R C.
@@ -70,7 +70,7 @@ class Shortfall:
 
     def __init__(
         self,
-        program: Program,
+        system: MappedSystem,
         *,
         quiet: int,
         readings: int,
@@ -79,15 +79,15 @@ class Shortfall:
         paths: int,
         slewing: bool,
     ) -> None:
-        self.program, self.quiet, self.readings, self.paths = program, quiet, readings, paths
+        self.system, self.quiet, self.readings, self.paths = system, quiet, readings, paths
         self.spacing, self.inner, self.slewing = spacing, inner, slewing
-        self.law = law = active_law(program.device, False)
-        self.phi, self.mean = law.transition(spacing)[0], law.mean(program.sources)
+        self.law = law = active_law(system.device, False)
+        self.phi, self.mean = law.transition(spacing)[0], law.mean(system.sources)
         self.first = np.linalg.matrix_power(self.phi, quiet + 1)
         self.window = self.first @ power_sum(self.phi, readings) / readings
-        self.show = law.reading[program.outputs] / program.unit
-        bits = program.adc_bits
-        self.grid = 0.0 if bits is None else 2.0 * program.full_scale / 2**bits / program.volts
+        self.show = law.reading[system.outputs] / system.unit
+        bits = system.adc_bits
+        self.grid = 0.0 if bits is None else 2.0 * system.full_scale / 2**bits / system.volts
 
     @cached_property
     def spread(self) -> NDArray[Any]:
@@ -134,7 +134,7 @@ class Shortfall:
 
     def _bend(self) -> NDArray[Any]:
         """What saturating amplifiers shift the states at rest by."""
-        amps, law = self.program.device.amplifiers, self.law
+        amps, law = self.system.device.amplifiers, self.law
         poled = law.poled
         swing, out = amps.swing[poled], self.mean[law.free_count :]
         bounded = np.isfinite(swing)
@@ -147,16 +147,16 @@ class Shortfall:
 
     def _played(self) -> NDArray[Any]:
         """Mean of exact readings of a path without noise, less what the law tends to."""
-        program, total = self.program, np.zeros(self.program.dim)
+        system, total = self.system, np.zeros(self.system.dim)
         stepper = ActiveStepper(
-            program.device, self.spacing / self.inner, program.sources, books=False
+            system.device, self.spacing / self.inner, system.sources, books=False
         )
         state, still = np.zeros((1, self.law.states)), np.zeros((1, stepper.normals))
         for n in range(1, (self.quiet + self.readings) * self.inner + 1):
             state, efforts, _ = stepper.step(state, still)
             if n % self.inner == 0 and n > self.quiet * self.inner:
-                total += program.read_exact(efforts)[0]
-        tends = program.read_exact(self.law.effort_mean(program.sources))
+                total += system.read_exact(efforts)[0]
+        tends = system.read_exact(self.law.effort_mean(system.sources))
         return total / self.readings - tends
 
     def _rounded_products(self, size: NDArray[Any]) -> NDArray[Any]:
@@ -175,7 +175,7 @@ class Shortfall:
         # The exponential of a step loses as many digits as its largest entries have, and the step
         # is repeated until the slowest motion forgets.
         stiff = float(np.linalg.norm(self.law.drift_matrix, 1)) + self.inner / self.spacing
-        stiff += float(np.abs(self.law.input(self.program.sources)).sum())
+        stiff += float(np.abs(self.law.input(self.system.sources)).sum())
         return _PRECISION * (slowest * stiff + self.readings) * size
 
 

@@ -16,10 +16,15 @@ it is the exact step. Noise reaches eta through integrators only, so paths conve
 of the rule or near it.
 
 Books: with both ends of a step, force at the mean of the ends times the flow between them. H is
-quadratic in the efforts, so energy change = sum of works - sum of heats to round-off at any step
-(with inductors: to first order in h, without bias). What the noise inside a step adds to an account
-beyond that product has a known mean while the amplifiers are in their linear range; it is added as
-a constant, and then the mean of every single account is of second order in h too. (Its fluctuation
+quadratic in the efforts, so energy change = sum of works - sum of heats to round-off at any step.
+With inductors, midpoint products of what capacitors and inductors exchange leave
+
+    rotation = eps_mid . J int eps dt
+
+of a step, zero in the exact law, of first order in h on a path and of second in the mean: an
+account of its own, by which the first law is off. What the noise inside a step adds to an account
+beyond its product has a known mean while the amplifiers are in their linear range; it is added as a
+constant, and then the mean of every single account is of second order in h too. (Its fluctuation
 inside a step is missing, so the accounts must not enter fluctuation theorems.)
 """
 
@@ -44,9 +49,9 @@ class ActiveStep(NamedTuple):
     """What a step did; thermal units.
 
     Attributes:
-        state: s after it, shape (paths, dim).
-        efforts: after it, shape (paths, n).
-        accounts: energy of every account, shape (paths, accounts); None where no books are kept.
+        state: s after it, shape (..., dim).
+        efforts: after it, shape (..., n).
+        accounts: energy of every account, shape (..., accounts); None where no books are kept.
     """
 
     state: NDArray[Any]
@@ -55,7 +60,10 @@ class ActiveStep(NamedTuple):
 
 
 class ActiveStepper:
-    """Steps of equal length under constant sources.
+    """Steps of equal length under constant sources; arrays of states have any leading shape.
+
+    Blocks of paths, (blocks, paths of a block, dim), are multiplied block by block, so that the
+    last bits of a path do not depend on how many blocks there are.
 
     Args:
         device: the circuit.
@@ -83,11 +91,10 @@ class ActiveStepper:
         block[:size, :size], block[:size, size : size + wide] = law.generator, inputs
         block[size : size + wide, size + wide :] = np.eye(wide)
         grown = expm(block * h)[:size]
-        self._free = grown[:, :states].T.copy()
-        self._shift = grown[:, size]
+        self.free, self.shift = grown[:, :states].T.copy(), grown[:, size]
         self._first = grown[:, size + 1 : size + wide].T.copy()
         self._second = grown[:, size + wide + 1 :].T.copy() / h
-        self._noise = law.transition(h)[1].T.copy()
+        self.noise = law.transition(h)[1].T.copy()
         amps, poled = self.amps, law.poled
         self._sense, self._rate = amps.sense[poled].T, amps.rate[poled]
         self._slew, self._swing, self._offset = (
@@ -96,11 +103,19 @@ class ActiveStepper:
             amps.offset[poled],
         )
         self._books = law.books if books else None
-        self._inside = law.midpoint_bias(h) if books else 0.0
+        self._inside = law.midpoint_bias(h) if books else np.zeros(0)
+        # What the constants of the accounts have in common is the mean of the noise's rotation.
+        self.rotation_inside = float(law.books.signs @ self._inside) if books else 0.0
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the accounts."""
+        names = () if self._books is None else self._books.names
+        return (*names, "rotation") if names and self.device.gyrating else names
 
     def outputs(self, state: NDArray[Any]) -> NDArray[Any]:
-        """Outputs of the amplifiers that have a pole, shape (paths, p)."""
-        w = state[:, self.law.free_count :]
+        """Outputs of the amplifiers that have a pole, shape (..., p)."""
+        w = state[..., self.law.free_count :]
         if not self.limited:
             return w
         bounded = np.isfinite(self._swing)
@@ -108,41 +123,66 @@ class ActiveStepper:
         return np.where(bounded, swing * np.tanh(w / swing), w)
 
     def efforts(self, state: NDArray[Any]) -> NDArray[Any]:
-        """Node voltages and inductor currents, shape (paths, n)."""
-        free = state[:, : self.law.free_count]
+        """Node voltages and inductor currents, shape (..., n)."""
+        free = state[..., : self.law.free_count]
         maps = self.maps
         return free @ maps.charge.T + self.outputs(state) @ maps.output.T + maps.constant
 
     def energy(self, state: NDArray[Any]) -> NDArray[Any]:
-        """Stored energy, shape (paths,), k T_ref."""
+        """Stored energy, shape (...,), k T_ref."""
         efforts = self.efforts(state)
-        return 0.5 * np.einsum("pi,ij,pj->p", efforts, self.device.storage, efforts)
+        return 0.5 * np.einsum("...i,ij,...j->...", efforts, self.device.storage, efforts)
 
     def _excess(self, state: NDArray[Any]) -> NDArray[Any]:
-        """eta, shape (paths, 2 p)."""
+        """eta, shape (..., 2 p)."""
         pull = self._rate * (self.efforts(state) @ self._sense + self._offset)
         bounded = np.isfinite(self._slew)
         slew = np.where(bounded, self._slew, 1.0)
         late = np.where(bounded, slew * np.tanh(pull / slew) - pull, 0.0)
-        return np.concatenate([self.outputs(state) - state[:, self.law.free_count :], late], axis=1)
+        return np.concatenate(
+            [self.outputs(state) - state[..., self.law.free_count :], late], axis=-1
+        )
 
     def step(self, state: NDArray[Any], normals: NDArray[Any]) -> ActiveStep:
-        """Advance states (paths, dim) by one step with normals (paths, `normals`)."""
-        after = state @ self._free + self._shift + normals @ self._noise
+        """Advance states (..., dim) by one step with normals (..., `normals`)."""
+        after = state @ self.free + self.shift + normals @ self.noise
         if self.limited:
             before = self._excess(state)
             after += before @ self._first
-            after += (self._excess(after[:, : self.states]) - before) @ self._second
-        end, device = after[:, : self.states], self.device
+            after += (self._excess(after[..., : self.states]) - before) @ self._second
+        end, device, count = after[..., : self.states], self.device, self.law.free_count
         if self._books is None:
             return ActiveStep(end, self.efforts(end), None)
         if not device.gyrating:
             # What flowed decides what is left: conservation to the last digit.
-            _, _, y, x, u, _ = self.law.slices
-            moved = after[:, u] @ device.places - after[:, y] @ device.directions
-            moved -= after[:, x] @ device.takes
-            end[:, : self.law.free_count] = state[:, : self.law.free_count] + moved[:, device.free]
-        return ActiveStep(end, *self._book(state, end, after))
+            moved = self._moved(after[..., self.states :])
+            end[..., :count] = state[..., :count] + moved[..., device.free]
+            return ActiveStep(end, *self._book(state, end, after))
+        turned = self.turned(end - state, after[..., self.states :])
+        efforts, accounts = self._book(state, end, after)
+        middle = 0.5 * (self.efforts(state) + efforts)
+        rotation = (middle * turned).sum(-1, keepdims=True) - self.rotation_inside
+        return ActiveStep(end, efforts, np.concatenate([accounts, rotation], axis=-1))
+
+    def _moved(self, flows: NDArray[Any]) -> NDArray[Any]:
+        """Charge and flux that elements brought to every coordinate, shape (..., n), of the flows
+        (..., size - states).
+        """
+        device = self.device
+        y, x, u = (slice(s.start - self.states, s.stop - self.states)
+                   for s in self.law.slices[2:5])  # fmt: skip
+        moved = flows[..., u] @ device.places - flows[..., y] @ device.directions
+        return moved - flows[..., x] @ device.takes
+
+    def turned(self, change: NDArray[Any], flows: NDArray[Any]) -> NDArray[Any]:
+        """J int eps dt: what coordinates got from inductors and from voltages across them, shape
+        (..., n), of the change of states (..., dim) and the flows.
+        """
+        device, integrals = self.device, flows[..., flows.shape[-1] - len(self.device.fluxes) :]
+        turned = integrals @ device.structure[:, len(device.nodes) :].T
+        free = change[..., : self.law.free_count] - self._moved(flows)[..., device.free]
+        turned[..., device.free] = free
+        return turned
 
     def _book(
         self, state: NDArray[Any], end: NDArray[Any], flows: NDArray[Any]
@@ -152,7 +192,7 @@ class ActiveStepper:
         ends, outputs = [], []
         for s in (state, end):
             slow = self.outputs(s)
-            free = s[:, : self.law.free_count]
+            free = s[..., : self.law.free_count]
             ends.append(free @ maps.charge.T + slow @ maps.output.T + maps.constant)
             outputs.append(free @ maps.all_charge.T + slow @ maps.all_output.T + maps.all_constant)
         force = 0.5 * (ends[0] + ends[1]) @ books.effort.T
@@ -160,5 +200,7 @@ class ActiveStepper:
         if self.sources is not None:
             force += books.source @ self.sources
         states = self.states
-        flow = flows[:, states:] @ books.flow[:, states:].T + (ends[1] - ends[0]) @ books.storage.T
+        flow = (
+            flows[..., states:] @ books.flow[:, states:].T + (ends[1] - ends[0]) @ books.storage.T
+        )
         return ends[1], force * flow + self._inside

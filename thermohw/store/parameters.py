@@ -40,6 +40,7 @@ REQUIRED_OF: dict[str, dict[str, type]] = {
     PLAYED: {"process": str, "protocol": str, "score/kind": str, "score/scale": float},
     "program": {"kind": str, "program": str, "units/energy": float, "baths/energy": np.ndarray},
     "jumps": {"kind": str, "jumps": str, "units/energy": float, "baths/energy": np.ndarray},
+    "evolve": {"kind": str, "evolve": str, "units/energy": float, "baths/energy": np.ndarray},
 }
 
 Leaf = str | int | float | bool | bytes | np.ndarray

@@ -1,19 +1,14 @@
-"""The audit of runs without a score: programs and free runs, jumps of electrons."""
+"""The audit of runs without a score: programs and free runs, jumps of electrons, amplifiers."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from thermohw.audit.unscored.checks import distinct_paths, finite_values, first_law, medium_entropy
+from thermohw.audit.unscored.evolve import EvolveKind
 from thermohw.audit.unscored.jumps import JumpsKind
 from thermohw.audit.unscored.program import ProgramKind
-from thermohw.audit.unscored.sums import (
-    distinct_paths,
-    finite_values,
-    first_law,
-    gather,
-    medium_entropy,
-    settings,
-)
+from thermohw.audit.unscored.sums import gather, settings
 from thermohw.audit.verdict import Audit, Check, not_applicable
 from thermohw.estimate import FEWEST, HOLDS
 
@@ -24,11 +19,11 @@ if TYPE_CHECKING:
 
 __all__ = ["UNSCORED", "audit_unscored"]
 
-UNSCORED: dict[str, Any] = {"program": ProgramKind, "jumps": JumpsKind}
+UNSCORED: dict[str, Any] = {"program": ProgramKind, "jumps": JumpsKind, "evolve": EvolveKind}
 """Kind of a run by its file -> how an audit sees it."""
 
 # What can be said of a single path; the rest are means over them.
-_BY_PATH = ("finite_values", "distinct_paths", "first_law", "limits")
+_BY_PATH = ("finite_values", "distinct_paths", "first_law", "answer", "limits")
 
 
 def audit_unscored(run: RunReader, parameters: dict[str, Any]) -> Audit:

@@ -18,14 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thermohw.audit.unscored.sums import (
-    Look,
-    Sums,
-    integral_theorem,
-    mean_accounts_check,
-    quantities,
-    same_numbers,
-)
+from thermohw.audit.unscored.checks import integral_theorem, mean_accounts_check, quantities
+from thermohw.audit.unscored.sums import Look, Sums, same_numbers
 from thermohw.audit.verdict import Check, Quantity, not_applicable
 from thermohw.run.kinds import rebuild_any
 

@@ -17,20 +17,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from thermohw.audit.unscored.sums import (
-    Look,
-    Sums,
+from thermohw.audit.unscored.checks import (
     integral_theorem,
     mean_accounts_check,
     quantities,
-    same_numbers,
+    rail_check,
 )
+from thermohw.audit.unscored.sums import Look, Sums, same_numbers
 from thermohw.audit.verdict import Check, Quantity, not_applicable
 from thermohw.circuit import QuarticDevice
-from thermohw.estimate import HOLDS, VIOLATED
 from thermohw.program.expected import mean_accounts
 from thermohw.run.kinds import rebuild_any
-from thermohw.units import engineering
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +56,7 @@ class ProgramKind:
         self.size, self.baths = float(device.dim), device.elements
         self.sources = () if self.drive.program is None else self.drive.program.keys
         self.varies = any(key.endswith(".temperature") for key in self.sources)
-        self.voltage = _kept(run)
+        self.run, self.voltage = run, 0.0
         times = parameters.get("schedule", {}).get("physical_time")
         same_numbers(where, "schedule/physical_time", times, self.made.grid)
 
@@ -133,18 +130,10 @@ class ProgramKind:
         return Check.of(name, slack, 0.0, detail, relation=">=")
 
     def _limits(self) -> Check:
-        name, sheet = "limits", self.device.datasheet
         if isinstance(self.device, QuarticDevice):
-            return not_applicable(name, "states of quartic units are no voltages", relation="<=")
-        rail = None if sheet is None else sheet.limits.rail
-        reached = engineering(self.voltage, "V")
-        if rail is None:
-            reason = f"the datasheet sets no rail; reached {reached} at kept times"
-            return not_applicable(name, reason, relation="<=")
-        ratio = self.voltage / rail.value
-        detail = f"{reached} of a rail of {engineering(rail.value, 'V')}, at kept times"
-        status = HOLDS if ratio <= 1.0 else VIOLATED
-        return Check(name, status, ratio, 1.0, None, detail, "<=", 0.0)
+            reason = "states of quartic units are no voltages"
+            return not_applicable("limits", reason, relation="<=")
+        return rail_check(self.run, self, self.voltage)
 
     def quantities(self, sums: Sums) -> dict[str, Quantity]:
         """Means per sample, and the numbers of the theorem."""
@@ -168,15 +157,6 @@ class ProgramKind:
             "start": self.made.started,
             "temperature": self.device.scale.temperature,
         }
-
-
-def _kept(run: RunReader) -> float:
-    """Largest voltage of the kept frames, volt."""
-    largest = 0.0
-    if "voltage" in run.series_names:
-        for _, values in run.series("voltage").units():
-            largest = max(largest, float(np.abs(values).max(initial=0.0)))
-    return largest
 
 
 def _state(device: Any, board: Any, chunk: dict[str, NDArray[Any]], end: str) -> NDArray[Any]:

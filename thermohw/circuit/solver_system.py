@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
     from thermohw.circuit.active import ActiveDevice
 
-__all__ = ["Program", "quantise"]
+__all__ = ["MappedSystem", "quantise"]
 
 
 @dataclass(frozen=True, eq=False)
-class Program:
+class MappedSystem:
     """A linear system on the board: A x = b as a circuit.
 
     Attributes:

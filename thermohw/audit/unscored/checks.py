@@ -1,0 +1,210 @@
+"""The checks that every kind of run without a score has.
+
+How a deviation becomes a verdict is the one rule of `thermohw.estimate`, of exponential averages
+that of `thermohw.exponential`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thermohw.audit.verdict import Check, Quantity, not_applicable
+from thermohw.estimate import (
+    HOLDS,
+    NOT_APPLICABLE,
+    VIOLATED,
+    Estimate,
+    called_of,
+    judge,
+    largest_of,
+)
+from thermohw.units import engineering
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from thermohw.audit.unscored.sums import Kind, Sums
+    from thermohw.store import RunReader
+
+__all__ = [
+    "distinct_paths",
+    "finite_values",
+    "first_law",
+    "integral_theorem",
+    "mean_accounts_check",
+    "medium_entropy",
+    "quantities",
+    "rail_check",
+]
+
+_ROUND = 1e-10  # of the energy exchanged: hundreds of thousands of additions in float64
+_STATES = 1e-9  # stored energies against those of stored states
+_LARGE = 1e6  # kT, from where on an account is no matter of five decimals
+
+
+def finite_values(sums: Sums) -> Check:
+    """Every number of the ledger is finite."""
+    wrong = sums.tally.unsound
+    total = sum(wrong.values())
+    named = ", ".join(f"{count} of {name}" for name, count in sorted(wrong.items())[:3])
+    detail = f"{total} of {sums.tally.numbers} stored numbers are not finite"
+    detail += f": {named}" if wrong else ""
+    status = VIOLATED if total else HOLDS
+    return Check("finite_values", status, float(total), 0.0, None, detail, power=1.0)
+
+
+def distinct_paths(sums: Sums, paths: int) -> Check:
+    """No path is another's copy."""
+    if paths < 2:
+        return not_applicable("distinct_paths", "there is one path")
+    copies, seen = sums.tally.copies()
+    detail = f"{copies} of {seen} paths agree with an earlier one in every channel, bit for bit"
+    status = VIOLATED if copies else HOLDS
+    return Check("distinct_paths", status, float(copies), 0.0, None, detail, power=1.0)
+
+
+def first_law(sums: Sums, paths: int) -> Check:
+    """Energy change = works - heats, path by path, and energies of the stored states."""
+    fine = sums.residual <= _ROUND and sums.states <= _STATES
+    detail = (
+        f"energy change = works - heats on each of {paths} paths: largest residual "
+        f"{sums.residual:.2g} of the energy exchanged; stored states give other energies by "
+        f"{sums.states:.2g}"
+    )
+    status = HOLDS if fine else VIOLATED
+    return Check("first_law", status, sums.residual, _ROUND, None, detail, "<=", _ROUND)
+
+
+def medium_entropy(sums: Sums, kind: Kind) -> Check:
+    """sum_k int dQ_k/(k T_k): path by path from the heats, or its mean where T_k vary."""
+    name = "medium_entropy"
+    if not kind.varies:
+        off = f"largest deviation {sums.medium:.2g} of its terms"
+        detail = f"sum_k Q_k/(k T_k) of every path: {off}"
+        status = HOLDS if sums.medium <= _STATES else VIOLATED
+        return Check(name, status, sums.medium, _STATES, None, detail, "<=", _STATES)
+    expected = kind.expected
+    if isinstance(expected, str):
+        return not_applicable(name, f"temperatures vary, and {expected}")
+    found, value = sums.moments["medium"], expected["medium"]
+    detail = (
+        f"mean of sum_k int dQ_k/(k T_k) {found.text()} nats, in closed form {value:.5f}: "
+        f"z = {found.z(value):+.2f}"
+    )
+    return Check.of(name, found, value, detail)
+
+
+def mean_accounts_check(
+    sums: Sums, kind: Kind, name: str, accounts: Sequence[str], words: str
+) -> Check:
+    """Means of some accounts against their closed form; the largest |z| of all is judged.
+
+    Args:
+        sums: of the ledger.
+        kind: of the run.
+        name: of the check.
+        accounts: names of heats, or of works.
+        words: where the closed form comes from.
+    """
+    expected = kind.expected
+    if not accounts:
+        return not_applicable(name, "nothing does work on the circuit")
+    if isinstance(expected, str):
+        return not_applicable(name, expected)
+    rows = [(sums.moments[n] - expected[n], n) for n in accounts]
+    rows = [(gap, n) for gap, n in rows if gap.stderr > 0.0 or abs(gap.value) > _STATES]
+    if not rows:
+        return not_applicable(name, "none of them does work")
+    gap, account = max(rows, key=lambda row: abs(row[0].z()))
+    found, value = sums.moments[account], float(sums.moments[account].value - gap.value)
+    z = largest_of(gap.z(), len(rows))
+    power = max(one.reach(called_of(len(rows))) for one, _ in rows)
+    form = ".5f" if abs(value) < _LARGE else ".10g"
+    detail = (
+        f"mean {account} {found.text(form)} kT, {words} {value:{form}}: z = {z:+.2f} as the "
+        f"largest of {len(rows)}"
+    )
+    return Check(name, judge(z), found.value, value, gap.stderr, detail, power=power)
+
+
+def rail_check(run: RunReader, kind: Any, largest: float) -> Check:
+    """The largest node voltage of start, end and kept frames against the datasheet's rail.
+
+    Args:
+        run: the file.
+        kind: of the run.
+        largest: at start and end, volt.
+    """
+    name, sheet = "limits", kind.device.datasheet
+    rail = None if sheet is None else sheet.limits.rail
+    if "voltage" in run.series_names:
+        for _, values in run.series("voltage").units():
+            largest = max(largest, float(np.abs(values).max(initial=0.0)))
+    reached = engineering(largest, "V")
+    if rail is None:
+        reason = f"the datasheet sets no rail; reached {reached} at kept times"
+        return not_applicable(name, reason, relation="<=")
+    ratio = largest / rail.value
+    detail = f"{reached} of a rail of {engineering(rail.value, 'V')}, at kept times"
+    status = HOLDS if ratio <= 1.0 else VIOLATED
+    return Check(name, status, ratio, 1.0, None, detail, "<=", 0.0)
+
+
+def integral_theorem(sums: Sums, label: str, reason: str | None) -> Check:
+    """<exp(-x)> = 1.
+
+    Args:
+        sums: of the ledger.
+        label: what is averaged, in words.
+        reason: why there is no theorem; None where there is one.
+    """
+    name, total = "integral_theorem", sums.exponents
+    if reason is not None or total is None:
+        return not_applicable(name, reason or "exponents were not recorded")
+    average, weight = total.average, total.weight()
+    text = f"{label} = {average.text()}"
+    if not total.trusted:
+        reason = f"{weight}: {text} rests on paths too rare to have been seen"
+        return not_applicable(name, reason, value=average.value)
+    status = total.judge_against(1.0)
+    detail = f"{text}, z = {average.z(1.0):+.2f}; {weight}"
+    if status == NOT_APPLICABLE:
+        reason = f"{detail}: below 1, where rare paths may be missing"
+        return not_applicable(name, reason, value=average.value)
+    return Check(name, status, average.value, 1.0, average.stderr, detail, power=average.power())
+
+
+def quantities(sums: Sums, kind: Kind, works: str) -> dict[str, Quantity]:
+    """Means per sample in joule and k T_ref, and what they should be.
+
+    Args:
+        sums: of the ledger.
+        kind: of the run.
+        works: name of the sum of all works, "work.parameters" and the like.
+    """
+    table: dict[str, Quantity] = {}
+
+    def put(name: str, found: Estimate, note: str = "") -> None:
+        table[f"{name}.J"] = Quantity.of(found * kind.unit, "J")
+        table[f"{name}.kT"] = Quantity.of(found, "kT", note)
+
+    put("heat.total", sums.moments["heat.total"])
+    for bath, relative in zip(kind.baths, kind.temperatures, strict=True):
+        note = "" if relative == 1.0 else f"kT of the reference; the bath is at {relative:g} of it"
+        put(f"heat.{bath}", sums.moments[f"heat.{bath}"], note)
+    put(works, sums.moments["work.total"])
+    for name in kind.sources:
+        put(f"work.{name}", sums.moments[f"work.{name}"])
+    put("energy.change", sums.moments["energy.change"])
+    table["first_law.residual"] = Quantity(
+        sums.residual, 0.0, "1", "largest of any path, relative to the energy it exchanged"
+    )
+    table["entropy.medium"] = Quantity.of(sums.moments["medium"], "nat")
+    expected = kind.expected
+    for account, value in expected.items() if isinstance(expected, dict) else ():
+        if account != "medium":
+            found = value if isinstance(value, Estimate) else Estimate(value, 0.0)
+            table[f"expected.{account}.kT"] = Quantity.of(found, "kT", "in closed form")
+    return table

@@ -1,0 +1,113 @@
+"""Paths of a circuit with active elements on their way, step by step.
+
+Blocks of 64 paths share a noise generator and are multiplied block by block, so that a path's
+numbers do not depend, to the last bit, on how many run beside it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thermohw.errors import InputError
+from thermohw.noise import PathNoise
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from thermohw.solver.average import Batches
+    from thermohw.solver.evolve import PreparedEvolve
+
+__all__ = ["BLOCK", "ActiveTile"]
+
+BLOCK = 64
+"""Paths of a noise block."""
+
+_STRIDE = 1024  # steps between two looks at whether states are numbers
+_STARTS = 2**32  # added to the seed for start states
+
+
+class ActiveTile:
+    """A tile; thermal units.
+
+    Attributes:
+        made: what is played.
+        step: steps taken.
+        start: energies and efforts at the start, shapes (paths,) and (paths, n).
+        batches: of the readings; None where nothing is read.
+    """
+
+    def __init__(self, made: PreparedEvolve, seed: int, first: int, paths: int) -> None:
+        self.made, self.paths, self.step = made, paths, 0
+        self._stepper = made.stepper
+        blocks = range(first // BLOCK, first // BLOCK + -(-paths // BLOCK))
+        self._noise = PathNoise(seed, blocks, size=BLOCK)
+        law, rows = self._stepper.law, (len(blocks), BLOCK)
+        self._state = np.zeros((*rows, law.states))
+        if made.start == "steady":
+            normals = PathNoise(seed + _STARTS, blocks, size=BLOCK).normals(law.states, 0)
+            self._state = law.mean(made.sources) + normals @ made.spread.T
+        self._accounts = np.zeros((*rows, len(self._stepper.names)))
+        self.start = self.energy, self.efforts
+        self.batches: Batches | None = made.batches(paths)
+
+    @property
+    def efforts(self) -> NDArray[Any]:
+        """Node voltages and inductor currents, shape (paths, n)."""
+        return self._rows(self._stepper.efforts(self._state))
+
+    @property
+    def energy(self) -> NDArray[Any]:
+        """Stored, shape (paths,)."""
+        return self._rows(self._stepper.energy(self._state))
+
+    @property
+    def accounts(self) -> dict[str, NDArray[Any]]:
+        """Energy of every account by name, shape (paths,); none where no books are kept."""
+        found = self._rows(self._accounts)
+        return {name: found[:, i] for i, name in enumerate(self._stepper.names)}
+
+    def advance(self, until: int) -> None:
+        """Play up to the end of so many steps.
+
+        Raises:
+            InputError: a state is not finite any more.
+        """
+        stepper, readings = self._stepper, self.made.readings
+        for n in range(self.step + 1, until + 1):
+            taken = stepper.step(self._state, self._noise.normals(stepper.normals, n))
+            self._state = taken.state
+            if taken.accounts is not None:
+                self._accounts += taken.accounts
+            if self.batches is not None and readings is not None and readings.counts(n):
+                assert self.made.system is not None
+                self.batches.add(self.made.system.read(self._rows(taken.efforts)))
+            if n == until or n % _STRIDE == 0:
+                self._require_finite(n)
+        self.step = max(until, self.step)
+
+    def _require_finite(self, step: int) -> None:
+        if not np.isfinite(self._state).all():
+            problem = f"the state is not finite after step {step}: take a shorter step"
+            raise InputError(problem, where="step")
+
+    def _rows(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Of the paths that were asked for, blocks side by side."""
+        return values.reshape(-1, *values.shape[2:])[: self.paths]
+
+    def checkpoint(self) -> dict[str, Any]:
+        """All that is needed to continue bit-identically."""
+        kept = {"step": self.step, "state": self._state, "accounts": self._accounts}
+        kept |= {"noise": self._noise.get_state()}
+        kept |= {"start/energy": self.start[0], "start/efforts": self.start[1]}
+        return kept | ({} if self.batches is None else self.batches.checkpoint())
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Continue from a checkpoint of the same tile."""
+        self.step = int(saved["step"])
+        self._state, self._accounts = np.array(saved["state"]), np.array(saved["accounts"])
+        self._noise.set_state(saved["noise"])
+        self.start = saved["start/energy"], saved["start/efforts"]
+        if self.batches is not None:
+            self.batches.restore(saved)
