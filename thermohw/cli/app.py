@@ -99,7 +99,11 @@ def run(
     seed: Annotated[int | None, typer.Option(help="simulate.seed")] = None,
     out: Annotated[Path, typer.Option(help="run file to write")] = Path("run.h5"),
     resume: Annotated[
-        bool, typer.Option("--resume", help="continue an unfinished run file")
+        bool,
+        typer.Option(
+            "--resume",
+            help="continue an unfinished run file, or extend one to more --paths",
+        ),
     ] = False,
     on: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
     baths: Baths = None,

@@ -8,19 +8,19 @@ run is complete, and when the training diverges, which it would do again.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from thermohw.errors import InputError, StoreError
-from thermohw.intake import parse_json
 from thermohw.pipeline.build import build_setting, build_unscored, prior_kind
 from thermohw.pipeline.record import Run
 from thermohw.pipeline.simulate import simulate
-from thermohw.store import RunReader, check_new, content_hash
+from thermohw.run import extends
+from thermohw.run.setting import differences
+from thermohw.store import RunReader, check_new
 
 if TYPE_CHECKING:
     from thermohw.pipeline.spec import Spec
@@ -34,7 +34,8 @@ def run_spec(spec: Spec, out: str | Path, *, resume: bool = False, progress: boo
     Args:
         spec: the validated SPEC.
         out: run file to write.
-        resume: continue an unfinished file of the same spec, or start it if it does not exist.
+        resume: continue an unfinished file of the same spec, extend a finished one to more paths,
+            or start it if it does not exist.
         progress: show progress bars.
 
     Raises:
@@ -46,8 +47,9 @@ def run_spec(spec: Spec, out: str | Path, *, resume: bool = False, progress: boo
         raise InputError(
             "the SPEC has a [sweep] table: it describes many runs, not one", where=spec.where
         )
+    longer = False
     if resume and out.exists():
-        _require_same(out, spec)
+        longer = _extends(out, spec)
     else:
         check_new(out)
     if spec.kind != "protocol":
@@ -61,7 +63,10 @@ def run_spec(spec: Spec, out: str | Path, *, resume: bool = False, progress: boo
         )
     trains = spec.tables.score.kind == "network"
     try:
-        setting = build_setting(spec, checkpoint=checkpoint, progress=progress)
+        if trains and longer:  # its score is in the file
+            setting = Run.open(out).setting
+        else:
+            setting = build_setting(spec, checkpoint=checkpoint, progress=progress)
     except FloatingPointError as error:
         checkpoint.unlink(missing_ok=True)
         raise InputError(f"{error}: take a smaller learning rate", where=spec.where) from error
@@ -88,7 +93,7 @@ def run_spec(spec: Spec, out: str | Path, *, resume: bool = False, progress: boo
             resume=resume,
             progress=progress,
         )
-    if trains:
+    if trains and not longer:
         checkpoint.unlink(missing_ok=True)
     return run
 
@@ -120,26 +125,16 @@ def _of(spec: Spec) -> Iterator[None]:
         raise InputError(str(error), where=spec.where) from error
 
 
-def _require_same(out: Path, spec: Spec) -> None:
+def _extends(out: Path, spec: Spec) -> bool:
+    """Whether a SPEC asks for more paths of the finished run at `out`; refuses other SPECs."""
     with RunReader.open(out, partial=True) as run:
-        if run.spec_hash != content_hash(spec.canonical):
-            keys = ", ".join(_differences(parse_json(run.parameters["spec"]), spec)) or "its form"
+        keys = list(differences(run.parameters["spec"], spec.canonical))
+        if keys and keys != ["simulate.paths"]:
             raise StoreError(
-                f"was made from another spec ({keys} differ): resume it with its own spec and "
-                "options, or choose another name",
+                f"was made from another spec ({', '.join(keys[:4])} differ): resume it with its "
+                "own spec and options, or choose another name",
                 where=str(out),
             )
-        if run.finished:
+        if not keys and run.finished:
             raise StoreError("is complete: there is nothing to resume", where=str(out))
-
-
-def _differences(stored: dict[str, Any], spec: Spec) -> list[str]:
-    """Dotted keys of the entries that differ, the first few."""
-    now = json.loads(spec.canonical)
-    pairs = [
-        (f"{table}.{key}", (then or {}).get(key), (now.get(table) or {}).get(key))
-        for table, then in stored.items()
-        if isinstance(then, dict) and isinstance(now.get(table), dict)
-        for key in sorted({*then, *now[table]})
-    ]
-    return [name for name, then, new in pairs if then != new][:4]
+    return extends(out, spec.canonical, spec.tables.simulate.paths)

@@ -27,10 +27,10 @@ from thermohw.pipeline.terms import likelihood_tree
 from thermohw.pipeline.twins import twin_tree
 from thermohw.pipeline.unscored import simulate_unscored
 from thermohw.program import Drive
-from thermohw.run import play_into_file, play_into_memory
-from thermohw.run.setting import Setting, describe
+from thermohw.run import extends, extension, play_into_file, play_into_memory
+from thermohw.run.setting import Setting, describe, differences
 from thermohw.solver import Evolve
-from thermohw.store import check_new
+from thermohw.store import RunReader, check_new
 from thermohw.target import lift
 from thermohw.worlds.played import ENERGIES, PlayedWorld, build_engine, run_facts
 
@@ -88,7 +88,8 @@ def simulate(
             samples, and store it (`thermohw.pipeline.twins`); files only.
         spec: canonical text that identifies the run; default made from the settings.
         parameters: further trees for /parameters.
-        resume: continue an unfinished file of the same spec.
+        resume: continue an unfinished file of the same spec, or extend a finished one to more
+            paths, which are those of a run of so many in one go; its likelihood terms are kept.
         progress: show a bar for what takes more than two seconds (off when not on a terminal).
 
     Raises:
@@ -136,10 +137,15 @@ def simulate(
         tree["simulate"] = json.dumps(settings)
         texts = {name: value for name, value in tree.items() if isinstance(value, str)}
         tree["spec"] = spec or json.dumps(texts, sort_keys=True)
-        path, continuing = Path(store), resume and Path(store).exists()
+        path = Path(store)
+        longer = path if resume and path.exists() and extends(path, tree["spec"], paths) else None
+        made = extension(path) if longer else path
+        continuing = resume and made.exists()
         if not continuing:
-            check_new(path)
-            if setting.target is not None and test != 0:
+            check_new(made)
+            if longer:
+                tree = _of_the_shorter(longer, setting) | tree
+            elif setting.target is not None and test != 0:
                 tree["likelihood"] = likelihood_tree(
                     setting,
                     test=256 if test is None else test,
@@ -158,18 +164,33 @@ def simulate(
             channels = play_into_file(
                 PlayedWorld(engine, every),
                 paths,
-                path,
+                made,
                 tree,
                 resume=continuing,
                 progress=progress,
                 wanted=lambda name: name.split(".")[0] in ENERGIES,
+                longer=longer,
             )
             return Run(setting, {}, _finite(_summary(channels, setting)), path, engine.plan)
         except StoreError:  # the file is another's, or damaged
             raise
         except (InputError, FloatingPointError):
-            path.unlink(missing_ok=True)
+            made.unlink(missing_ok=True)
             raise
+
+
+def _of_the_shorter(path: Path, setting: Setting) -> dict[str, Any]:
+    """Parameters of a run that is extended, but for the twins, whose number depends on the paths.
+
+    Raises:
+        InputError: it is of another setting, such as a score with other weights.
+    """
+    with RunReader.open(path) as run:
+        stored = run.parameters
+    for name, value in describe(setting).items():
+        for place in differences(value, stored.get(name), name):
+            raise InputError(f"was made with another {place}: choose another name", where=str(path))
+    return {name: value for name, value in stored.items() if name != "twins"}
 
 
 def _require_protocol(given: Any) -> None:

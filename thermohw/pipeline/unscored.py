@@ -13,7 +13,7 @@ from thermohw.jumps import Jumps
 from thermohw.pipeline.record import Run
 from thermohw.pipeline.summary import LedgerSummary
 from thermohw.program import Drive
-from thermohw.run import play_into_file, play_into_memory
+from thermohw.run import extends, extension, play_into_file, play_into_memory
 from thermohw.solver import Evolve
 from thermohw.store import check_new
 from thermohw.worlds.active import EvolveWorld, describe_evolve
@@ -55,23 +55,26 @@ def simulate_unscored(
     tree["simulate"] = json.dumps({"paths": paths, "seed": seed, "every": every})
     texts = {name: value for name, value in tree.items() if isinstance(value, str)}
     tree["spec"] = spec or json.dumps(texts, sort_keys=True)
-    continuing = resume and path.exists()
+    longer = path if resume and path.exists() and extends(path, tree["spec"], paths) else None
+    made = extension(path) if longer else path
+    continuing = resume and made.exists()
     if not continuing:
-        check_new(path)
+        check_new(made)
     try:
         channels = play_into_file(
             world,
             paths,
-            path,
+            made,
             tree,
             resume=continuing,
             progress=progress,
             wanted=lambda name: name.startswith(_WANTED),
+            longer=longer,
         )
     except StoreError:  # the file is another's, or damaged
         raise
     except (InputError, FloatingPointError) as error:  # it would end so again
-        path.unlink(missing_ok=True)
+        made.unlink(missing_ok=True)
         if isinstance(error, InputError):
             raise
         raise InputError(str(error), where="simulate") from error

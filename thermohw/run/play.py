@@ -7,6 +7,7 @@ and noise generators, and the totals over finished tiles.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from tqdm import tqdm
 
 from thermohw.errors import StoreError
 from thermohw.integrate import tiles
+from thermohw.run.extend import copy_tiles
 from thermohw.store import RunWriter, content_hash
 
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ def play_into_file(
     resume: bool,
     progress: bool,
     wanted: Callable[[str], bool],
+    longer: Path | None = None,
 ) -> dict[str, NDArray[Any]]:
     """Play `paths` paths into the run file at `path`.
 
@@ -64,6 +67,8 @@ def play_into_file(
         resume: continue the file at `path`.
         progress: show a bar.
         wanted: names of channels that are asked back.
+        longer: a finished run of fewer paths, whose tiles are copied and whose place the file takes
+            (`thermohw.run.extend`).
 
     Returns:
         The wanted channels, SI, first axis the paths.
@@ -85,6 +90,8 @@ def play_into_file(
         writer = RunWriter.create(path, layout, tree)
     layout = writer.layout
     with writer, _bar(progress, paths * world.ticks) as bar:
+        if longer is not None:
+            copy_tiles(longer, writer)
         bar.update(paths * world.ticks * writer.committed // layout.units)
         saved = dict(writer.state())
         totals = {
@@ -103,7 +110,10 @@ def play_into_file(
         writer.finish()
         # Read here: opening the file again would check all of it.
         names = (channel.name for channel in layout.ledger)
-        return {name: writer.ledger(name) for name in names if wanted(name)}
+        channels = {name: writer.ledger(name) for name in names if wanted(name)}
+    if longer is not None:
+        os.replace(path, longer)
+    return channels
 
 
 def _finish(

@@ -9,8 +9,11 @@ other file and no network. `describe` is the other direction: what the pipeline 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from thermohw.control import Protocol
 from thermohw.errors import InputError
@@ -20,14 +23,12 @@ from thermohw.target.registry import stored_target
 from thermohw.worlds.devices import describe_device, rebuild_device
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from thermohw.circuit import LinearDevice
     from thermohw.process import Process
     from thermohw.score import Score
     from thermohw.target import Target
 
-__all__ = ["UNREADABLE", "Setting", "describe", "rebuild"]
+__all__ = ["UNREADABLE", "Setting", "describe", "differences", "rebuild"]
 
 _OBJECTS = ("device", "process", "score")
 # What values of a wrong kind or size raise in those who expect right ones.
@@ -142,3 +143,23 @@ def _score(stored: Mapping[str, Any], process: Process, target: Target | None) -
     from thermohw.score.weights import score_from_bytes
 
     return score_from_bytes(stored["weights"], process)
+
+
+def differences(one: Any, other: Any, place: str = "") -> Iterator[str]:
+    """Dotted names of the entries in which two trees differ; a JSON text is a tree as well."""
+    one, other = _opened(one), _opened(other)
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        for name in sorted({*one, *other}):
+            yield from differences(one.get(name), other.get(name), f"{place}.{name}".lstrip("."))
+    elif isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+        if not np.array_equal(np.asarray(one), np.asarray(other)):
+            yield place
+    elif one != other:
+        yield place
+
+
+def _opened(value: Any) -> Any:
+    try:
+        return parse_json(value) if isinstance(value, str) else value
+    except InputError:
+        return value

@@ -9,7 +9,7 @@ The format is specified in docs/format.md.
 from thermohw.store.layout import Channel, Layout, Result, Unit, time_block
 from thermohw.store.opening import one_line
 from thermohw.store.parameters import content_hash, required
-from thermohw.store.provenance import provenance
+from thermohw.store.provenance import changed, provenance
 from thermohw.store.reader import Entry, RunReader, Series
 from thermohw.store.reserve import check_new
 from thermohw.store.state import state_bytes
@@ -26,6 +26,7 @@ __all__ = [
     "RunWriter",
     "Series",
     "Unit",
+    "changed",
     "check_new",
     "content_hash",
     "one_line",

@@ -36,6 +36,7 @@ from thermohw.store.opening import (
     read_layout,
 )
 from thermohw.store.parameters import read_tree
+from thermohw.store.state import require_state
 
 __all__ = ["Entry", "RunReader", "Series"]
 
@@ -220,6 +221,12 @@ class RunReader:
         assert name in self.result_names, f"result {name} was never written"
         with one_line(self.path):
             return np.asarray(self.sealed("results", name).read((), (0,)))
+
+    def state(self, commit: int) -> dict[str, Any]:
+        """The resume state behind the last commit, or behind the one before it."""
+        with one_line(self.path):
+            slot = np.asarray(dataset(self._file, f"/run/slot_{commit % 2}")[()])
+            return require_state(slot.tobytes(), commit, str(self.path))
 
     def sealed(self, kind: str, name: str) -> Sealed:
         """What a run filled, of kind "series", "ledger" or "results", with its checksums."""

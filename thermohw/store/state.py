@@ -22,9 +22,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from thermohw.errors import StoreError
 from thermohw.intake import parse_json
 
-__all__ = ["State", "pack", "state_bytes", "unpack"]
+__all__ = ["State", "pack", "require_state", "state_bytes", "unpack"]
 
 State = Mapping[str, "np.ndarray | bytes | int"]
 
@@ -75,6 +76,16 @@ def unpack(slot: bytes, commit: int) -> dict[str, np.ndarray | bytes | int] | No
             state[name] = raw
         else:
             state[name] = np.frombuffer(raw, dtype=dtype).reshape(shape).copy()
+    return state
+
+
+def require_state(slot: bytes, commit: int, where: str) -> dict[str, np.ndarray | bytes | int]:
+    """The state in a slot; StoreError where it is not the complete state of commit `commit`."""
+    state = unpack(slot, commit)
+    if state is None:
+        raise StoreError(
+            "its resume state is damaged: copy the file again or run anew", where=where
+        )
     return state
 
 

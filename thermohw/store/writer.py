@@ -51,7 +51,7 @@ from thermohw.store.opening import (
 from thermohw.store.parameters import read_tree
 from thermohw.store.provenance import changed
 from thermohw.store.reserve import cause, leave
-from thermohw.store.state import State, pack, unpack
+from thermohw.store.state import State, pack, require_state
 
 __all__ = ["RunWriter"]
 
@@ -158,12 +158,8 @@ class RunWriter:
         """The state given to the last commit; empty before the first one."""
         if self.committed == 0:
             return {}
-        state = unpack(self._slots[self.committed % 2][()].tobytes(), self.committed)
-        if state is None:
-            raise StoreError(
-                "its resume state is damaged: copy the file again or run anew", where=str(self.path)
-            )
-        return state
+        slot = self._slots[self.committed % 2][()].tobytes()
+        return require_state(slot, self.committed, str(self.path))
 
     def write_series(self, name: str, frames: slice, paths: slice, values: ArrayLike) -> None:
         """Writes part of a series: values (frames, paths[, axis]) in the channel's unit."""
