@@ -37,6 +37,7 @@ _EXPORTS: dict[str, str] = {
     "load_score": "thermohw.score.weights",
     "load_spec": "thermohw.pipeline",
     "master_equation": "thermohw.jumps",
+    "pool": "thermohw.pipeline",
     "read_netlist": "thermohw.datasheet",
     "relaxation": "thermohw.circuit",
     "report": "thermohw.report",

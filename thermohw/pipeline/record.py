@@ -20,6 +20,7 @@ import numpy as np
 
 from thermohw.books import Books
 from thermohw.errors import InputError
+from thermohw.intake import parse_json
 from thermohw.pipeline.summary import LedgerSummary
 from thermohw.run.kinds import rebuild_any
 from thermohw.solver import Evolve
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from thermohw.control import Plan
     from thermohw.solver import Inverse, Solution
 
-__all__ = ["Run"]
+__all__ = ["Frames", "Run"]
 
 _ACCOUNTS = ("heat.", "work.", "energy.", "medium")
 
@@ -48,6 +49,7 @@ class Run:
             read the file).
         ledger: means and standard errors, in joules and k T.
         path: the run file, or None.
+        settings: paths, seed, and how it was simulated besides.
         plan: the protocol worked out; None where there is none.
     """
 
@@ -55,6 +57,7 @@ class Run:
     channels: dict[str, NDArray[Any]]
     ledger: LedgerSummary
     path: Path | None
+    settings: dict[str, Any]
     plan: Plan | None = field(repr=False, default=None)
 
     @classmethod
@@ -66,8 +69,10 @@ class Run:
             InputError: the file lacks what a run needs.
         """
         with RunReader.open(path) as run:
-            setting = rebuild_any(required(run.parameters, str(path)), where=str(path))
-        return cls(setting, {}, LedgerSummary.read(path), Path(path))
+            known = required(run.parameters, str(path))
+            setting = rebuild_any(known, where=str(path))
+            settings = parse_json(known["simulate"], str(path))
+        return cls(setting, {}, LedgerSummary.read(path), Path(path), settings)
 
     @cached_property
     def books(self) -> Books:

@@ -122,9 +122,6 @@ def simulate(
     every = (8 if store is not None else 0) if every is None else every
     engine = build_engine(setting, seed=seed, start=start, prior=prior, dtype=dtype, every=every)
     with _diverging_is_a_mistake(), _one_thread():
-        if store is None:
-            channels = play_into_memory(PlayedWorld(engine, 0), paths, progress=progress)
-            return Run(setting, channels, _finite(_summary(channels, setting)), None, engine.plan)
         settings = {
             "paths": paths,
             "seed": seed,
@@ -133,6 +130,10 @@ def simulate(
             "prior": prior,
             "every": every,
         }
+        if store is None:
+            channels = play_into_memory(PlayedWorld(engine, 0), paths, progress=progress)
+            ledger = _finite(_summary(channels, setting))
+            return Run(setting, channels, ledger, None, settings, engine.plan)
         tree = {**describe(setting), **(parameters or {}), **run_facts(engine)}
         tree["simulate"] = json.dumps(settings)
         texts = {name: value for name, value in tree.items() if isinstance(value, str)}
@@ -171,7 +172,8 @@ def simulate(
                 wanted=lambda name: name.split(".")[0] in ENERGIES,
                 longer=longer,
             )
-            return Run(setting, {}, _finite(_summary(channels, setting)), path, engine.plan)
+            ledger = _finite(_summary(channels, setting))
+            return Run(setting, {}, ledger, path, settings, engine.plan)
         except StoreError:  # the file is another's, or damaged
             raise
         except (InputError, FloatingPointError):

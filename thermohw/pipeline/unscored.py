@@ -14,20 +14,17 @@ from thermohw.pipeline.record import Run
 from thermohw.pipeline.summary import LedgerSummary
 from thermohw.program import Drive
 from thermohw.run import extends, extension, play_into_file, play_into_memory
+from thermohw.run.kinds import describe_any
 from thermohw.solver import Evolve
 from thermohw.store import check_new
-from thermohw.worlds.active import EvolveWorld, describe_evolve
-from thermohw.worlds.driven import DrivenWorld, describe_drive
-from thermohw.worlds.jumps import JumpsWorld, describe_jumps
+from thermohw.worlds.active import EvolveWorld
+from thermohw.worlds.driven import DrivenWorld
+from thermohw.worlds.jumps import JumpsWorld
 
 __all__ = ["simulate_unscored"]
 
-# What is asked for -> the world that plays it, and how it is described in a file.
-_WORLDS: dict[type, tuple[Any, Any]] = {
-    Drive: (DrivenWorld, describe_drive),
-    Jumps: (JumpsWorld, describe_jumps),
-    Evolve: (EvolveWorld, describe_evolve),
-}
+# What is asked for -> the world that plays it.
+_WORLDS: dict[type, Any] = {Drive: DrivenWorld, Jumps: JumpsWorld, Evolve: EvolveWorld}
 _WANTED = ("heat.", "work.", "energy.")
 
 
@@ -44,15 +41,17 @@ def simulate_unscored(
     progress: bool,
 ) -> Run:
     """See `thermohw.pipeline.simulate.simulate`."""
-    make, describe = _WORLDS[type(asked)]
     every = (8 if store is not None else 0) if every is None else every
-    world = make(asked, paths=paths, seed=seed, every=every if store is not None else 0)
+    world = _WORLDS[type(asked)](
+        asked, paths=paths, seed=seed, every=every if store is not None else 0
+    )
+    settings = {"paths": paths, "seed": seed, "every": every}
     if store is None:
         channels = play_into_memory(world, paths, progress=progress)
-        return Run(asked, channels, _summary(world, channels), None)
+        return Run(asked, channels, _summary(world, channels), None, settings)
     path = Path(store)
-    tree = {**describe(asked), **(parameters or {}), **world.facts()}
-    tree["simulate"] = json.dumps({"paths": paths, "seed": seed, "every": every})
+    tree = {**describe_any(asked), **(parameters or {}), **world.facts()}
+    tree["simulate"] = json.dumps(settings)
     texts = {name: value for name, value in tree.items() if isinstance(value, str)}
     tree["spec"] = spec or json.dumps(texts, sort_keys=True)
     longer = path if resume and path.exists() and extends(path, tree["spec"], paths) else None
@@ -78,7 +77,7 @@ def simulate_unscored(
         if isinstance(error, InputError):
             raise
         raise InputError(str(error), where="simulate") from error
-    return Run(asked, {}, _summary(world, channels), path)
+    return Run(asked, {}, _summary(world, channels), path, settings)
 
 
 def _summary(world: Any, channels: dict[str, np.ndarray]) -> LedgerSummary:

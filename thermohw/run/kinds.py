@@ -5,22 +5,38 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from thermohw.errors import InputError
-from thermohw.run.setting import UNREADABLE, rebuild
-from thermohw.worlds.active import EvolveWorld, rebuild_evolve
-from thermohw.worlds.driven import DrivenWorld, rebuild_drive
-from thermohw.worlds.jumps import JumpsWorld, rebuild_jumps
+from thermohw.run.setting import UNREADABLE, describe, rebuild
+from thermohw.worlds.active import EvolveWorld, describe_evolve, rebuild_evolve
+from thermohw.worlds.driven import DrivenWorld, describe_drive, rebuild_drive
+from thermohw.worlds.jumps import JumpsWorld, describe_jumps, rebuild_jumps
 from thermohw.worlds.played import PlayedWorld
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["kind_of", "rebuild_any"]
+__all__ = ["describe_any", "kind_of", "rebuild_any"]
 
 _REBUILD = {
     DrivenWorld.kind: rebuild_drive,
     JumpsWorld.kind: rebuild_jumps,
     EvolveWorld.kind: rebuild_evolve,
 }
+
+_DESCRIBE: dict[str, Any] = {
+    "Setting": describe,
+    "Drive": describe_drive,
+    "Jumps": describe_jumps,
+    "Evolve": describe_evolve,
+}
+
+
+def describe_any(setting: Any) -> dict[str, Any]:
+    """The inverse of `rebuild_any`, but for units and the like.
+
+    Raises:
+        InputError: of something that no text describes.
+    """
+    return _DESCRIBE[type(setting).__name__](setting)
 
 
 def kind_of(parameters: Mapping[str, Any]) -> str:
