@@ -51,11 +51,17 @@ def test_a_budget_in_ten_lines_works_on_every_kind(tmp_path, monkeypatch, capsys
                   if "th.Run.open" in code)  # fmt: skip
     overrides = ["simulate.paths=200", "protocol.ticks=100", "likelihood.test=0"]
     monkeypatch.chdir(tmp_path)
-    for spec in (load_spec("mixture_rc", overrides), load_spec(SPEC, ["simulate.paths=200"])):
+    short = ["simulate.paths=200", "jumps.duration=2 ns"]
+    for spec in (
+        load_spec("mixture_rc", overrides),
+        load_spec(SPEC, ["simulate.paths=200"]),
+        load_spec("bit_jumps", short),
+    ):
         run_spec(spec, "run.h5", progress=False)
         exec(script, {})
         printed = capsys.readouterr().out
-        assert "True 200 paths" in printed and "heat.r0" in printed and "work." in printed
+        assert "True 200 paths" in printed and "heat." in printed and "work." in printed
+        assert "nan" not in printed
         run = th.Run.open("run.h5")
         total = run.books.mean("work.").value - run.books.mean("heat.").value
         change = run.books.mean("energy.change").value
@@ -65,14 +71,21 @@ def test_a_budget_in_ten_lines_works_on_every_kind(tmp_path, monkeypatch, capsys
         Path("run.h5").unlink()
 
 
-@pytest.mark.parametrize("wait", [0.0, 0.4])
-def test_killed_and_resumed_equals_uninterrupted(tmp_path, wait):
+PROGRAM = ["program.ticks=400", "store.every=0", "simulate.paths=40000"]
+JUMPS = ["jumps.duration=500 ps", "jumps.start=uncharged", "simulate.paths=9000"]
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides", "wait"),
+    [(SPEC, PROGRAM, 0.0), (SPEC, PROGRAM, 0.4), ("bit_jumps", JUMPS, 0.2)],
+)
+def test_killed_and_resumed_equals_uninterrupted(tmp_path, name, overrides, wait):
     """kill -9 once the file is there, or a moment later; every dataset is the same afterwards."""
-    options = ["--set", "program.ticks=400", "--paths", "40000", "--set", "store.every=0"]
     whole, cut = tmp_path / "whole.h5", tmp_path / "cut.h5"
-    run_spec(load_spec(SPEC, [options[1], "simulate.paths=40000", options[5]]), whole,
-             progress=False)  # fmt: skip
-    command = [sys.executable, "-m", "thermohw", "run", SPEC, *options, "--out", str(cut)]
+    spec = load_spec(name, overrides)
+    run_spec(spec, whole, progress=False)
+    options = [word for override in overrides for word in ("--set", override)]
+    command = [sys.executable, "-m", "thermohw", "run", name, *options, "--out", str(cut)]
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while not cut.exists() and child.poll() is None:
         time.sleep(0.01)
@@ -82,12 +95,13 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path, wait):
     if child.returncode == -signal.SIGKILL:  # a fast machine may have been done
         with pytest.raises(StoreError, match="--resume"):
             th.audit(cut)
-    spec = load_spec(SPEC, [options[1], "simulate.paths=40000", options[5]])
     if child.returncode == -signal.SIGKILL:
         run_spec(spec, cut, resume=True, progress=False)
     with RunReader.open(whole) as a, RunReader.open(cut) as b:
-        for name in a.ledger_names:
-            assert np.array_equal(a.ledger(name), b.ledger(name)), name
+        for channel in a.ledger_names:
+            assert np.array_equal(a.ledger(channel), b.ledger(channel)), channel
+        for series in a.series_names:
+            assert np.array_equal(a.series(series).read(), b.series(series).read()), series
     assert th.audit(cut).check("first_law").status == "holds"
     assert not [name for name in os.listdir(tmp_path) if name.startswith(".thermohw")]
 
