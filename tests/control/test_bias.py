@@ -27,10 +27,9 @@ import thermohw.control.plan as plan_module
 from thermohw.audit.distance import line_distance
 from thermohw.circuit import LinearDevice, Scale, langevin, load_device, relaxation
 from thermohw.control import Protocol, make_plan
-from thermohw.control.bias import narrow_loop
+from thermohw.control.bias import CAP, narrow_loop
 from thermohw.control.line import line_bias
 from thermohw.control.loop import Loop
-from thermohw.control.schedule import CAP
 from thermohw.errors import InputError
 from thermohw.integrate import Tile
 from thermohw.process import OU, VE, VP, Langevin, Process

@@ -49,7 +49,7 @@ from thermohw.audit.evidence import Evidence
 from thermohw.audit.pairs import pair_covariances
 from thermohw.audit.twins import Twins, read_twins
 from thermohw.audit.verdict import Check, Quantity, not_applicable
-from thermohw.control.schedule import CAP, NATS_CAP, WIDTH_CAP
+from thermohw.control.bias import CAP, NATS_CAP, WIDTH_CAP
 from thermohw.errors import InputError
 from thermohw.estimate import (
     EXPLAINED,

@@ -33,7 +33,7 @@ alone falls short by up to a third. Only data coordinates count: momenta are ave
 is that of the exact score and of ideal stages; what an altered score, a start from another law, a
 converter or a delay add is no part of it.
 
-A bias above `schedule.CAP` is another law than the data's, whatever the reason: such grids are
+A bias above `CAP` is another law than the data's, whatever the reason: such grids are
 refused. An audit explains less where modes are as wide as the law, a tenth of the total width in
 W1 and of a nat a dimension in -E ln p: `Bias.remark` says when a grid that is played will not pass.
 """
@@ -48,7 +48,6 @@ import numpy as np
 
 from thermohw.control.line import MOST_MODES, MOST_STEPS, line_bias
 from thermohw.control.loop import Loop, Ticks, plain_covariance
-from thermohw.control.schedule import NATS_CAP, WIDTH_CAP
 from thermohw.process import Langevin
 from thermohw.target import GaussianMixture
 
@@ -63,7 +62,15 @@ if TYPE_CHECKING:
     from thermohw.score import Score
     from thermohw.target.law import MixtureLaw
 
-__all__ = ["Bias", "bias_of", "narrow_loop"]
+__all__ = ["CAP", "NATS_CAP", "WIDTH_CAP", "Bias", "bias_of", "narrow_loop"]
+
+CAP = 0.3
+"""Largest bias that a grid may have, in standard deviations of the narrowest mode."""
+
+WIDTH_CAP, NATS_CAP = 0.1, 0.1
+"""Largest bias that an audit explains beside it: of W1 over the law's total width, and of -E ln p,
+nats a dimension.
+"""
 
 _NUMBERS = 2**20  # worked on at a time
 

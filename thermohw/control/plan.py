@@ -15,11 +15,12 @@ from thermohw.control.bias import Bias, bias_of, narrow_loop
 from thermohw.control.chain.chain import Chain, make_chain
 from thermohw.control.converters import Converter
 from thermohw.control.drive import Law, ReverseDrive
+from thermohw.control.judgement import Judgement, require_stable
 from thermohw.control.loop import Ticks
 from thermohw.control.protocol import MOST_TICKS, Protocol, quantity
 from thermohw.control.ranges import make_converter, usual_ranges
 from thermohw.control.reverse_drive import make_drive
-from thermohw.control.schedule import Judgement, Schedule, make_schedule, require_stable
+from thermohw.control.schedule import Schedule, make_schedule
 from thermohw.control.stability import stability_margins
 from thermohw.control.timeline import Piece, make_timeline
 from thermohw.errors import InputError

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thermohw.circuit import model_units, require_linear
-from thermohw.control.chain.chain import node_errors
 from thermohw.control.chain.keys import Imperfections
+from thermohw.control.chain.node import node_errors
 from thermohw.control.quantity import quantity
-from thermohw.control.realisation import check_realisation
+from thermohw.datasheet.noises import SHAPES
 from thermohw.errors import InputError
 from thermohw.process import Langevin
 
@@ -147,7 +147,7 @@ class Protocol(Imperfections):
                 "filter = 'kalman' needs a reading_noise to filter", where="protocol.filter"
             )
         self._check_size()
-        check_realisation(self)
+        _check_realisation(self)
         self.check_chain(
             clocked=self.control == "clocked", inductors=isinstance(self.process, Langevin)
         )
@@ -184,7 +184,7 @@ class Protocol(Imperfections):
     @cached_property
     def board(self) -> LinearDevice:
         """The circuit as built: the device with its node's imperfections, same thermal units."""
-        return node_errors(self).board(self.device)
+        return node_errors(self, self.device).board(self.device)
 
     @property
     def v0(self) -> float:
@@ -197,6 +197,12 @@ class Protocol(Imperfections):
         if self.process.kind == "ve":
             return thermal / float(self.process.transition(self.process.duration)[1]) ** 0.5
         return thermal
+
+    @property
+    def injected_hertz(self) -> float:
+        """Bandwidth of the injected noise, hertz."""
+        assert self.injected_bandwidth is not None
+        return quantity(self.injected_bandwidth, "Hz", "protocol.injected_bandwidth")
 
     @property
     def theta(self) -> float:
@@ -247,6 +253,83 @@ class Protocol(Imperfections):
             return "uniform"  # no score diverges where noise enters through the momenta
         known = getattr(self.score, "base", self.score)  # altered, an exact score is still known
         return self.grid or ("uniform" if known.exact else "log-snr")
+
+
+def _check_realisation(protocol: Protocol) -> None:
+    """Refuse what a realisation cannot do, and circuits with noise sources of their own."""
+    sheet = protocol.device.datasheet
+    if sheet is not None and sheet.noises:
+        raise InputError(
+            f"noise source {sheet.noises[0].name} would disturb a score-driven run, which is not "
+            "played in this version: take it out, or let the circuit run with th.free_run",
+            where=f"device {protocol.device.name}",
+        )
+    name = protocol.realisation
+    injected = {"injected_bandwidth": protocol.injected_bandwidth,
+                "injected_shape": protocol.injected_shape}  # fmt: skip
+    if name == "injected":
+        if protocol.injected_bandwidth is None:
+            raise InputError(
+                "injected noise needs a bandwidth ('100 MHz'): the power that white noise drives "
+                "through a resistor is infinite",
+                where="protocol.injected_bandwidth",
+            )
+        if protocol.injected_shape not in (None, *SHAPES):
+            raise InputError(
+                f"{protocol.injected_shape!r}: expected one of {', '.join(SHAPES)}",
+                where="protocol.injected_shape",
+            )
+        rate = 0.5 / protocol.device.scale.time
+        if protocol.injected_hertz < rate:
+            raise InputError(
+                f"{protocol.injected_bandwidth!r}: such noise is not white to a node of time "
+                f"constant {protocol.device.scale.time:.3g} s; expected well above {rate:.3g} Hz",
+                where="protocol.injected_bandwidth",
+            )
+    else:
+        for key, value in injected.items():
+            if value is not None:
+                raise InputError("needs realisation = 'injected'", where=f"protocol.{key}")
+    if name == "clock":
+        if protocol.run_time is not None:
+            raise InputError(
+                "the clock's duration follows from R, T and V0; give realisation = 'resistance', "
+                "'temperature' or 'injected' to choose one",
+                where="protocol.run_time",
+            )
+        return
+    where = "protocol.realisation"
+    if not protocol.process.isotropic:
+        raise InputError(
+            f"{name!r} varies one number of all nodes; process {protocol.process.kind!r} is the "
+            "device's own at fixed R and T: use realisation = 'clock'",
+            where=where,
+        )
+    device = protocol.device
+    plain = (np.diag(device.hessian), device.coefficients, device.temperatures)
+    if not device.uncoupled or not all((part == 1.0).all() for part in plain):
+        raise InputError(
+            f"{name!r} needs uncoupled nodes of equal R, C and T, which device {device.name} has "
+            "not: use realisation = 'clock'",
+            where=where,
+        )
+    if protocol.stepper == "reference":
+        raise InputError(
+            "the reference integrator knows fixed R and T only: use stepper = 'heun' or 'euler'",
+            where="protocol.stepper",
+        )
+    if name != "resistance" and protocol.reading_noise is not None:
+        raise InputError(
+            f"the account of noisy readings is written for one temperature, not for {name!r}: use "
+            "'clock' or 'resistance', or leave reading_noise out",
+            where="protocol.reading_noise",
+        )
+    if name == "resistance" and protocol.wiring == "current" and protocol.dac_bits is not None:
+        raise InputError(
+            "currents scale with 1/R(t), which a converter of fixed range cannot follow: use "
+            "wiring = 'emf' or realisation = 'clock'",
+            where="protocol.dac_bits",
+        )
 
 
 def _like(units: NDArray[Any], values: Any) -> Any:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from math import isfinite
 from typing import Any
 
+from thermohw.circuit.scale import FARTHEST
 from thermohw.errors import InputError
 from thermohw.units import parse
 
-__all__ = ["per_item", "quantity"]
+__all__ = ["in_thermal_range", "per_item", "quantity"]
 
 _FARTHEST = 1e30  # of SI, up or down: nothing a circuit has, and about what float32 can hold
 
@@ -38,3 +39,14 @@ def per_item(
     if len(value) != count:
         raise InputError(f"a list of {len(value)}: expected {count}, one each", where=where)
     return tuple(quantity(entry, unit, where, signed=signed) for entry in value)
+
+
+def in_thermal_range(size: float, name: str, value: Any) -> float:
+    """A setting in thermal units, refused where doubles lose it beside 1, or 1 beside it."""
+    if size == 0.0 or 1.0 / FARTHEST <= abs(size) <= FARTHEST:
+        return size
+    raise InputError(
+        f"{value!r} is {abs(size):.3g} of its thermal unit: doubles, which round at 2e-16, can "
+        f"follow {1.0 / FARTHEST:g} to {FARTHEST:g} of it; leave it out for none",
+        where=f"protocol.{name}",
+    )

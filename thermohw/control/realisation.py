@@ -48,7 +48,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "POWER_FACTOR",
-    "check_realisation",
     "describe_realisation",
     "hottest",
     "injected_work",
@@ -64,87 +63,6 @@ _WORDS = {
     "temperature": "T(t) at fixed R, in even time",
     "injected": "noise injected on top of the bath, in even time",
 }
-
-
-def check_realisation(protocol: Protocol) -> None:
-    """Refuse what a realisation cannot do, and circuits with noise sources of their own.
-
-    Raises:
-        InputError: naming the setting and what would do instead.
-    """
-    sheet = protocol.device.datasheet
-    if sheet is not None and sheet.noises:
-        raise InputError(
-            f"noise source {sheet.noises[0].name} would disturb a score-driven run, which is not "
-            "played in this version: take it out, or let the circuit run with th.free_run",
-            where=f"device {protocol.device.name}",
-        )
-    name = protocol.realisation
-    injected = {"injected_bandwidth": protocol.injected_bandwidth,
-                "injected_shape": protocol.injected_shape}  # fmt: skip
-    if name == "injected":
-        if protocol.injected_bandwidth is None:
-            raise InputError(
-                "injected noise needs a bandwidth ('100 MHz'): the power that white noise drives "
-                "through a resistor is infinite",
-                where="protocol.injected_bandwidth",
-            )
-        if protocol.injected_shape not in (None, *POWER_FACTOR):
-            raise InputError(
-                f"{protocol.injected_shape!r}: expected one of {', '.join(POWER_FACTOR)}",
-                where="protocol.injected_shape",
-            )
-        rate = 0.5 / protocol.device.scale.time
-        if bandwidth(protocol) < rate:
-            raise InputError(
-                f"{protocol.injected_bandwidth!r}: such noise is not white to a node of time "
-                f"constant {protocol.device.scale.time:.3g} s; expected well above {rate:.3g} Hz",
-                where="protocol.injected_bandwidth",
-            )
-    else:
-        for key, value in injected.items():
-            if value is not None:
-                raise InputError("needs realisation = 'injected'", where=f"protocol.{key}")
-    if name == "clock":
-        if protocol.run_time is not None:
-            raise InputError(
-                "the clock's duration follows from R, T and V0; give realisation = 'resistance', "
-                "'temperature' or 'injected' to choose one",
-                where="protocol.run_time",
-            )
-        return
-    where = "protocol.realisation"
-    if not protocol.process.isotropic:
-        raise InputError(
-            f"{name!r} varies one number of all nodes; process {protocol.process.kind!r} is the "
-            "device's own at fixed R and T: use realisation = 'clock'",
-            where=where,
-        )
-    device = protocol.device
-    plain = (np.diag(device.hessian), device.coefficients, device.temperatures)
-    if not device.uncoupled or not all((part == 1.0).all() for part in plain):
-        raise InputError(
-            f"{name!r} needs uncoupled nodes of equal R, C and T, which device {device.name} has "
-            "not: use realisation = 'clock'",
-            where=where,
-        )
-    if protocol.stepper == "reference":
-        raise InputError(
-            "the reference integrator knows fixed R and T only: use stepper = 'heun' or 'euler'",
-            where="protocol.stepper",
-        )
-    if name != "resistance" and protocol.reading_noise is not None:
-        raise InputError(
-            f"the account of noisy readings is written for one temperature, not for {name!r}: use "
-            "'clock' or 'resistance', or leave reading_noise out",
-            where="protocol.reading_noise",
-        )
-    if name == "resistance" and protocol.wiring == "current" and protocol.dac_bits is not None:
-        raise InputError(
-            "currents scale with 1/R(t), which a converter of fixed range cannot follow: use "
-            "wiring = 'emf' or realisation = 'clock'",
-            where="protocol.dac_bits",
-        )
 
 
 def require_clock(protocol: Protocol, what: str) -> None:
@@ -164,21 +82,13 @@ def require_clock(protocol: Protocol, what: str) -> None:
         )
 
 
-def bandwidth(protocol: Protocol) -> float:
-    """Bandwidth of the injected noise, hertz."""
-    from thermohw.control.protocol import quantity
-
-    assert protocol.injected_bandwidth is not None
-    return quantity(protocol.injected_bandwidth, "Hz", "protocol.injected_bandwidth")
-
-
 def injected_work(plan: Plan) -> float | None:
     """Mean work of the injected noise in a whole run, all nodes, in k T_ref; None without any."""
     protocol = plan.protocol
     if protocol.realisation != "injected":
         return None
     shape = protocol.injected_shape or "one-pole"
-    rate = 4.0 * POWER_FACTOR[shape] * bandwidth(protocol) * protocol.device.scale.time - 1.0
+    rate = 4.0 * POWER_FACTOR[shape] * protocol.injected_hertz * protocol.device.scale.time - 1.0
     schedule = plan.schedule
     excess = float(np.sum((schedule.temperatures - 1.0) * schedule.durations))
     return len(protocol.device.nodes) * excess * rate
@@ -202,5 +112,5 @@ def describe_realisation(plan: Plan) -> str:
         text += f", {kelvin.min():.4g} to {kelvin.max():.4g} K"
     if name == "injected":
         shape = protocol.injected_shape or "one-pole"
-        text += f" effective, {shape} noise of {bandwidth(protocol):.4g} Hz"
+        text += f" effective, {shape} noise of {protocol.injected_hertz:.4g} Hz"
     return text

@@ -22,23 +22,13 @@ Grids: "uniform" ticks are equally long on the device (a clock rate); "log-snr" 
 spaced in ln(signal/noise), which spends score evaluations where the law changes. With t_min = 0
 the log-SNR grid ends where the noise is a thousandth of the narrowest mode's variance and closes
 with one tick to zero.
-
-Bias: a grid may move the law of the samples by at most `CAP` of the narrowest mode's standard
-deviation (`thermohw.control.bias`).
-
-Stability: on a mode of variance v the score is -x/v, and holding it for h multiplies a deviation by
-e^{-h} + (1 - e^{-h})(m - w/v); the loop rings apart unless (1 - e^{-h})(1 - m + w/v) < 2 at every
-tick, with v at the noise level that the tick ends with, its smallest. (The law of the level it
-starts with is softer by just enough never to ring: a grid that breaks the rule then smears the
-mode instead, 2.5 times too wide at the limit, and in proportion to h beyond it.) Such a grid is
-refused with the number of ticks that would do.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from math import log
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -46,30 +36,14 @@ from thermohw.circuit.scale import FARTHEST
 from thermohw.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
-    from thermohw.control.bias import Bias
     from thermohw.process import Process
 
 __all__ = [
-    "CAP",
-    "NATS_CAP",
-    "WIDTH_CAP",
-    "Judgement",
     "Schedule",
     "make_schedule",
-    "require_stable",
 ]
-
-CAP = 0.3
-"""Largest bias that a grid may have, in standard deviations of the narrowest mode."""
-
-WIDTH_CAP, NATS_CAP = 0.1, 0.1
-"""Largest bias that an audit explains beside it: of W1 over the law's total width, and of -E ln p,
-nats a dimension.
-"""
 
 _END_NOISE = (
     1e-3  # of the narrowest mode, where a log-SNR grid to t_min = 0 hands over to its last tick
@@ -254,101 +228,3 @@ def _log_snr_times(process: Process, ticks: int, narrowest: float) -> list[float
     else:
         levels = np.linspace(first, -log(_END_NOISE * narrowest), ticks)[1:]
     return [process.time_at_log_snr(float(level)) for level in levels]
-
-
-class Judgement(NamedTuple):
-    """What a grid does.
-
-    Attributes:
-        margin: below 1 where no tick rings.
-        tick: the one with the largest margin.
-        found: bias of the samples' law; None where a tick rings.
-    """
-
-    margin: float
-    tick: int
-    found: Bias | None
-
-    @property
-    def bias(self) -> float:
-        """In standard deviations of the narrowest mode; infinite where a tick rings."""
-        return np.inf if self.found is None else self.found.worst
-
-    @property
-    def fine(self) -> bool:
-        """Neither rings nor moves the law by more than `CAP`."""
-        return self.margin < 1.0 and self.bias <= CAP
-
-
-def require_stable(
-    schedule: Schedule,
-    judge: Callable[[Schedule], Judgement],
-    rebuild: Callable[[int], Schedule],
-    *,
-    narrowest: float,
-    most: int,
-    unit: Callable[[], str | None],
-) -> Bias | None:
-    """Refuse a grid on which the held loop would ring apart, or that moves the law of the samples.
-
-    Args:
-        schedule: the grid to judge.
-        judge: grid -> what it does.
-        rebuild: ticks -> the same kind of grid with that many ticks, to find the number that is
-            enough.
-        narrowest: variance of the narrowest mode, for the message.
-        most: ticks that no run may exceed.
-        unit: says what is wrong with volts_per_unit where that is at fault, else None.
-
-    Returns:
-        The bias of a grid that is not refused.
-
-    Raises:
-        InputError: naming the first unstable tick or the bias, and the number of ticks needed.
-    """
-    found = judge(schedule)
-    if found.fine:
-        return found.found
-    enough = _enough(schedule.ticks, found, lambda ticks: judge(rebuild(ticks)), most)
-    advice = f"no grid of up to {most} ticks is enough"
-    if enough is not None:
-        advice = f"about {enough} ticks are enough"
-    length = float(schedule.relaxations[found.tick])
-    problem = (
-        f"tick {found.tick} lasts {length:.3g} RC, too long for the narrowest mode (variance "
-        f"{narrowest:.3g}): a loop held that long is unstable"
-    )
-    if found.found is not None:
-        problem = f"its ticks bias the samples by {found.found.text()}, more than {CAP:g}"
-    fault = unit()
-    raise InputError(
-        f"ticks = {schedule.ticks} ({schedule.grid}): {problem}; "
-        f"{'too few ticks' if fault is None else fault}; {advice}",
-        where="protocol.ticks",
-    )
-
-
-def _enough(
-    ticks: int, found: Judgement, judge: Callable[[int], Judgement], most: int
-) -> int | None:
-    """Ticks that are enough, to a percent; None where `most` are too few."""
-    few, low, enough, high = ticks, found, ticks, found
-    while not high.fine:
-        if enough == most:
-            return None
-        few, low = enough, high
-        enough = min(2 * enough, most)
-        high = judge(enough)
-    while enough - few > max(1, enough // 100):
-        middle = (few + enough) // 2
-        if np.isfinite(low.bias) and low.bias > high.bias > 0.0:  # a power of the ticks, nearly
-            power = log(enough / few) / log(low.bias / high.bias)
-            aim = 1.004 * few * (low.bias / CAP) ** power
-            aim = 0.991 * enough if aim > 0.995 * enough else aim
-            middle = min(max(int(aim), few + 1), enough - 1)
-        made = judge(middle)
-        if made.fine:
-            enough, high = middle, made
-        else:
-            few, low = middle, made
-    return enough

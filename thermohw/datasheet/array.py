@@ -17,7 +17,8 @@ from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from thermohw.datasheet.schema import ArrayTable, CouplingTable, did_you_mean
+from thermohw.datasheet.fields import did_you_mean
+from thermohw.datasheet.schema import ArrayTable, CouplingTable
 from thermohw.datasheet.sheet import Capacitor, Inductor, Mutual, Node, Resistor
 from thermohw.errors import InputError
 

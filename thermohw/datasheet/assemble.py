@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from thermohw.datasheet.active import check_active, read_active
 from thermohw.datasheet.active import driven_nodes as held_nodes
+from thermohw.datasheet.active_checks import check_active, read_active
 from thermohw.datasheet.array import Elements, repeat
 from thermohw.datasheet.conductor_checks import read_conductors
-from thermohw.datasheet.schema import SheetTable, did_you_mean
-from thermohw.datasheet.sheet import GROUND, Capacitor, Inductor, Mutual, Node, Resistor
+from thermohw.datasheet.fields import GROUND, did_you_mean
+from thermohw.datasheet.schema import SheetTable
+from thermohw.datasheet.sheet import Capacitor, Inductor, Mutual, Node, Resistor
 from thermohw.errors import InputError
 
 if TYPE_CHECKING:

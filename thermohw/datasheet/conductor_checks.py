@@ -12,7 +12,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from thermohw.datasheet.conductors import Conductors, Junction, Supply, Transistor
-from thermohw.datasheet.fields import did_you_mean
+from thermohw.datasheet.fields import GROUND, did_you_mean
 from thermohw.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["read_conductors"]
 
-GROUND = "gnd"
 # What else a sheet with supplies and conductors may say.
 _COMPANY = ("format", "name", "description", "node", "capacitor", "supply", "transistor",
             "junction", "limits", "cost")  # fmt: skip

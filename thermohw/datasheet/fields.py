@@ -15,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from thermohw.datasheet.quantity import Quantity, read_quantity
 
 __all__ = [
+    "GROUND",
     "Ampere",
     "Coefficient",
     "Farad",
@@ -29,6 +30,9 @@ __all__ = [
     "did_you_mean",
     "quantity_of",
 ]
+
+GROUND = "gnd"
+"""The reference node: no state, no capacitance of its own."""
 
 
 def quantity_of(unit: str) -> BeforeValidator:

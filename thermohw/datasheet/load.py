@@ -3,8 +3,7 @@
 A device is named by the stem of a file in devices/ ("rc1") or by the path of a TOML file; whatever
 has a slash or ends in .toml is a path. A path that ends like a SPICE netlist (.cir, .net, .sp) is
 read as one; what its reader left out or understood in one of several ways is a warning, which the
-shell prints as a note. The text is kept verbatim, so a stored run can be read again without the
-file.
+shell prints as a note.
 """
 
 from __future__ import annotations
@@ -17,19 +16,14 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
-from thermohw.datasheet.active import read_active
-from thermohw.datasheet.assemble import assemble
-from thermohw.datasheet.conductor_checks import read_conductors
+from thermohw.datasheet.fields import did_you_mean
 from thermohw.datasheet.netlist import is_netlist, read_netlist
-from thermohw.datasheet.noises import read_noises
-from thermohw.datasheet.override import apply_overrides, flatten
-from thermohw.datasheet.quartic import place_units
-from thermohw.datasheet.schema import did_you_mean, read_tables
-from thermohw.datasheet.sheet import Cost, Datasheet, Limits
+from thermohw.datasheet.read import read_datasheet
+from thermohw.datasheet.sheet import Datasheet
 from thermohw.errors import InputError
-from thermohw.intake import MOST_SHEET, parse_toml, read_text
+from thermohw.intake import MOST_SHEET, read_text
 
-__all__ = ["device_names", "load_datasheet", "read_datasheet"]
+__all__ = ["device_names", "load_datasheet"]
 
 _NOTES = 8  # of a netlist, as warnings
 
@@ -81,55 +75,3 @@ def _netlist(asked: str, overrides: Mapping[str, Any] | None) -> Datasheet:
         more = f"{len(found.notes) - _NOTES} more notes, in th.read_netlist(...).notes"
         warnings.warn(f"{asked}: {more}", stacklevel=3)
     return found.datasheet
-
-
-def read_datasheet(
-    text: str, name: str, overrides: Mapping[str, Any] | None = None, *, where: str = ""
-) -> Datasheet:
-    """Read the text of a datasheet.
-
-    Args:
-        text: the TOML file.
-        name: of the device, unless the file names itself.
-        overrides: see `load_datasheet`.
-        where: named in errors; `name` by default.
-
-    Raises:
-        InputError: see `load_datasheet`.
-    """
-    place = where or name
-    raw = parse_toml(text, place)
-    for kind, letter in (("capacitor", "c"), ("mutual", "k"), ("bilinear", "j")):
-        tables = raw.get(kind)
-        for position, table in enumerate(tables if isinstance(tables, list) else ()):
-            if isinstance(table, dict):
-                table.setdefault("name", f"{letter}{position}")
-    flat = flatten(overrides or {})
-    tables = read_tables(apply_overrides(raw, flat, place) if flat else raw, place)
-    elements = assemble(tables, place)
-    amplifiers, transconductors, solver = read_active(tables)
-    return Datasheet(
-        name=tables.name or name,
-        description=tables.description,
-        nodes=elements.nodes,
-        resistors=elements.resistors,
-        capacitors=elements.capacitors,
-        limits=Limits(**dict(tables.limits)),
-        cost=Cost(**dict(tables.cost)),
-        shape=tables.array.shape if tables.array else (),
-        text=text,
-        overrides=flat,
-        inductors=elements.inductors,
-        mutuals=elements.mutuals,
-        amplifiers=amplifiers,
-        transconductors=transconductors,
-        solver=solver,
-        conductors=read_conductors(tables, place),
-        noises=read_noises(
-            tables.noise,
-            [node.name for node in elements.nodes],
-            [resistor.name for resistor in elements.resistors],
-            place,
-        ),
-        landscape=place_units(tables, [node.name for node in elements.nodes], place),
-    )

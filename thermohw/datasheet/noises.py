@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from thermohw.datasheet.fields import Name, Table, did_you_mean, quantity_of
+from thermohw.datasheet.fields import GROUND, Name, Table, did_you_mean, quantity_of
 from thermohw.datasheet.quantity import Quantity, read_quantity
 from thermohw.errors import InputError
 
@@ -159,8 +159,6 @@ def read_noises(
     Raises:
         InputError: a node or a resistor that does not exist, or a source from a node to itself.
     """
-    from thermohw.datasheet.sheet import GROUND
-
     known, own, noises = [*nodes], [*resistors], []
     for table in tables:
         into: tuple[str, ...] = ()

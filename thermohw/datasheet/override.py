@@ -13,7 +13,8 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from thermohw.datasheet.schema import TABLES, did_you_mean
+from thermohw.datasheet.fields import did_you_mean
+from thermohw.datasheet.schema import TABLES
 from thermohw.errors import InputError
 
 __all__ = ["apply_overrides", "flatten"]

@@ -39,7 +39,6 @@ __all__ = [
     "ArrayTable",
     "CouplingTable",
     "SheetTable",
-    "did_you_mean",
     "read_tables",
 ]
 

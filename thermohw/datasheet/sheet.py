@@ -25,7 +25,6 @@ from thermohw.datasheet.quantity import Quantity
 from thermohw.datasheet.quartic import Quartics
 
 __all__ = [
-    "GROUND",
     "Capacitor",
     "Cost",
     "Datasheet",
@@ -35,9 +34,6 @@ __all__ = [
     "Node",
     "Resistor",
 ]
-
-GROUND = "gnd"
-"""The reference node: no state, no capacitance of its own."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import torch
 from thermohw.control import Controller, make_plan
 from thermohw.integrate.choice import make_stepper
 from thermohw.integrate.start import StartLaw, start_law
-from thermohw.integrate.tile_run import TileRun
+from thermohw.integrate.tile_run import Setup, TileRun
 from thermohw.noise import BlockNoise, NoiseSource
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from thermohw.control import Plan, Protocol
     from thermohw.integrate.observer import Observer
-    from thermohw.integrate.step import Stepper
     from thermohw.integrate.tile import Tile
     from thermohw.target import Target
 
@@ -30,28 +29,14 @@ __all__ = ["Engine", "make_engine"]
 
 
 @dataclass(eq=False)
-class Engine:
-    """Everything that the tiles of one run share.
+class Engine(Setup):
+    """A setup that opens its tiles.
 
     Attributes:
-        plan: the worked-out protocol.
-        controller: plays it.
-        stepper: moves the paths.
         start: law of the first state.
-        observers: what watches.
-        seed: of the noise streams.
-        dtype: of states and noise.
-        closing: evaluate the control law at the very end of the run too (theorems, trapezoid sums).
     """
 
-    plan: Plan
-    controller: Controller
-    stepper: Stepper
-    start: StartLaw
-    observers: Sequence[Observer]
-    seed: int
-    dtype: torch.dtype
-    closing: bool = False
+    start: StartLaw = field(kw_only=True)
     _prepared: bool = field(default=False, init=False, repr=False)
 
     def open(
@@ -142,4 +127,4 @@ def make_engine(
     stepper = make_stepper(
         device, protocol.wiring, method, dtype=dtype, flux=flux, lag=plan.chain.lag
     )
-    return Engine(plan, controller, stepper, law, tuple(observers), seed, dtype, closing=closing)
+    return Engine(plan, controller, stepper, tuple(observers), seed, dtype, closing, start=law)

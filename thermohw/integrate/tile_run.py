@@ -18,15 +18,39 @@ from thermohw.errors import InputError
 from thermohw.noise import BlockNoise, NoiseSource
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
 
-    from thermohw.control import Plan
-    from thermohw.integrate.engine import Engine
-    from thermohw.integrate.observer import Carry
-    from thermohw.integrate.step import Step
+    from thermohw.control import Controller, Plan
+    from thermohw.integrate.observer import Carry, Observer
+    from thermohw.integrate.step import Step, Stepper
     from thermohw.integrate.tile import Tile
 
-__all__ = ["TileRun", "late_parts"]
+__all__ = ["Setup", "TileRun", "late_parts"]
+
+
+@dataclass(eq=False)
+class Setup:
+    """Everything that the tiles of one run share.
+
+    Attributes:
+        plan: the worked-out protocol.
+        controller: plays it.
+        stepper: moves the paths.
+        observers: what watches.
+        seed: of the noise streams.
+        dtype: of states and noise.
+        closing: evaluate the control law at the very end of the run too (theorems, trapezoid sums).
+    """
+
+    plan: Plan
+    controller: Controller
+    stepper: Stepper
+    observers: Sequence[Observer]
+    seed: int
+    dtype: torch.dtype
+    closing: bool = False
 
 
 def late_parts(plan: Plan) -> tuple[str, ...]:
@@ -55,14 +79,14 @@ class TileRun:
     """One tile on its way through the timeline.
 
     Attributes:
-        engine: what all tiles share.
+        setup: what all tiles share.
         tile: which paths.
         noise: their normals.
         whole: states of all rows that are computed, the tile's paths first.
         carries: of the observers, by name.
     """
 
-    engine: Engine
+    setup: Setup
     tile: Tile
     noise: NoiseSource
     whole: torch.Tensor
@@ -80,11 +104,11 @@ class TileRun:
     @property
     def tick(self) -> int:
         """Ticks completed."""
-        timeline = self.engine.plan.timeline
+        timeline = self.setup.plan.timeline
         return (
             timeline[self.position].tick
             if self.position < len(timeline)
-            else self.engine.plan.schedule.ticks
+            else self.setup.plan.schedule.ticks
         )
 
     def advance(self, until: int) -> None:
@@ -93,7 +117,7 @@ class TileRun:
         Raises:
             InputError: a state became non-finite; the message names the tick and the path.
         """
-        plan, controller = self.engine.plan, self.engine.controller
+        plan, controller = self.setup.plan, self.setup.controller
         if controller.filter is not None and self.predicted is None:
             self.predicted = controller.filter.start(len(self.whole), self.whole)
         timeline, last = plan.timeline, len(plan.timeline) - 1
@@ -101,14 +125,14 @@ class TileRun:
             piece = timeline[self.position]
             if piece.reads and piece.tick not in self.pending:
                 self._decide(piece.tick)
-            last_one = self.position == last and plan.clocked and not self.engine.closing
+            last_one = self.position == last and plan.clocked and not self.setup.closing
             act = partial(self._act, piece.tick) if plan.prompt and not last_one else None
             control = self.pending.get(piece.applies)
             if self.lag is not None:
                 control = self._remember(control, piece)
-            step = self.engine.stepper.step(piece, self.whole, control, noise=self.noise, act=act)
+            step = self.setup.stepper.step(piece, self.whole, control, noise=self.noise, act=act)
             own = self._own(step)
-            for observer in self.engine.observers:
+            for observer in self.setup.observers:
                 observer.update(self.carries[observer.name], own if observer.sums else step)
             self.whole, self.lag = step.end, step.lag
             self.position += 1
@@ -121,10 +145,10 @@ class TileRun:
         self._require_finite(until - 1)
 
     def _decide(self, tick: int) -> None:
-        controller = self.engine.controller
+        controller = self.setup.controller
         width = controller.normals * self.whole.shape[1]
         noise = self.noise.normals(width, tick) if width else None
-        voltage = self.engine.plan.protocol.board.efforts(self.whole)
+        voltage = self.setup.plan.protocol.board.efforts(self.whole)
         control = controller.act(voltage, tick, noise=noise, predicted=self.predicted)
         self.pending[tick] = control
         if control.estimate is not None:
@@ -132,7 +156,7 @@ class TileRun:
 
     def _remember(self, control: Control | None, piece: Piece) -> Control:
         """The decision with what the sources remember; a value that arrives is held from now on."""
-        lag, timeline = self.lag, self.engine.plan.timeline
+        lag, timeline = self.lag, self.setup.plan.timeline
         assert lag is not None
         if control is None:
             return Control(-1, torch.zeros_like(lag[:, 0]), lag=lag)
@@ -141,14 +165,14 @@ class TileRun:
         return control._replace(lag=lag)
 
     def _act(self, tick: int, state: torch.Tensor, *, middle: bool = False) -> Control:
-        voltage = self.engine.plan.protocol.board.efforts(state)
-        return self.engine.controller.act(voltage, tick if middle else tick + 1, middle=middle)
+        voltage = self.setup.plan.protocol.board.efforts(state)
+        return self.setup.controller.act(voltage, tick if middle else tick + 1, middle=middle)
 
     def _forget(self, applied: int, following: Control | None) -> None:
         if following is not None:
             self.pending = {following.tick: following}
-        elif self.position < len(self.engine.plan.timeline):
-            oldest = min(applied, self.engine.plan.timeline[self.position].applies)
+        elif self.position < len(self.setup.plan.timeline):
+            oldest = min(applied, self.setup.plan.timeline[self.position].applies)
             self.pending = {tick: c for tick, c in self.pending.items() if tick >= oldest}
 
     def _require_finite(self, tick: int) -> None:
@@ -172,7 +196,7 @@ class TileRun:
         """
         rows, paths = len(self.whole), self.tile.paths
         found = {}
-        for o in self.engine.observers:
+        for o in self.setup.observers:
             said = o.result(self.carries[o.name], self.state if o.sums else self.whole)
             cut = not (whole or o.sums or rows == paths)
             found[o.name] = {k: v[:paths] for k, v in said.items()} if cut else said
@@ -191,9 +215,9 @@ class TileRun:
         for name, carry in self.carries.items():
             entries = {f"carry/{name}/{key}": value.numpy().copy() for key, value in carry.items()}
             saved.update(entries)
-        if not self.engine.plan.prompt:
+        if not self.setup.plan.prompt:
             for tick, control in self.pending.items():
-                parts = {what: getattr(control, what) for what in late_parts(self.engine.plan)}
+                parts = {what: getattr(control, what) for what in late_parts(self.setup.plan)}
                 saved |= {f"pending/{tick:08d}/{what}": value.numpy()
                           for what, value in parts.items() if value is not None}  # fmt: skip
         if self.predicted is not None:
@@ -211,8 +235,8 @@ class TileRun:
 
         rows = len(saved["state"])
         if rows != len(self.whole):  # begun by a version that did not fill up batches
-            seed, blocks = self.engine.seed, self.tile.blocks
-            self.noise = BlockNoise(seed, blocks, rows, dtype=self.engine.dtype)
+            seed, blocks = self.setup.seed, self.tile.blocks
+            self.noise = BlockNoise(seed, blocks, rows, dtype=self.setup.dtype)
         self.position = int(saved["position"])
         self.whole = tensor(saved["state"])
         self.pending = {}  # decisions of a later tick would be taken for the replayed ones
@@ -223,9 +247,7 @@ class TileRun:
                 self.carries[name][entry] = tensor(value)
             elif key.startswith("pending/") and key.endswith("/source"):
                 tick = int(key.split("/")[1])
-                names = {
-                    what: f"pending/{tick:08d}/{what}" for what in late_parts(self.engine.plan)
-                }
+                names = {what: f"pending/{tick:08d}/{what}" for what in late_parts(self.setup.plan)}
                 self.pending[tick] = Control(
                     tick, **{what: tensor(saved[n]) for what, n in names.items() if n in saved}
                 )

@@ -28,7 +28,7 @@ from math import sqrt
 from typing import TYPE_CHECKING, Any
 
 from thermohw.circuit import LinearDevice
-from thermohw.datasheet.sheet import GROUND
+from thermohw.datasheet.fields import GROUND
 from thermohw.errors import InputError
 from thermohw.spice.board import Board, RandomNoise, noise_card, note, resistor_card
 from thermohw.spice.branches import branch_cards, current_cards

@@ -62,7 +62,7 @@ def closed_loop(path: Path, *, refine: int = 8) -> tuple[Response, Waveform]:
     unused = np.zeros(device.dim), np.eye(device.dim)
     engine = Engine(
         refined, Controller(refined, start_mean=unused[0], start_covariance=unused[1]), stepper,
-        None, (ledger, tap), 0, F64,  # type: ignore[arg-type]
+        (ledger, tap), 0, F64, start=None,  # type: ignore[arg-type]
     )  # fmt: skip
     state = torch.as_tensor(device.capacitance @ path.start)[None]
     recording = Recording(torch.as_tensor(normals)[:, None])

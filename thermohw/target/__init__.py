@@ -13,11 +13,11 @@ from thermohw.target.cifar import cifar10
 from thermohw.target.dataset import DataSet
 from thermohw.target.digits import digits
 from thermohw.target.gaussian import GaussianMixture, gaussian, gaussian_mixture
-from thermohw.target.joint import JointMixture, JointTarget, joint, lift, momentum_entropy
+from thermohw.target.joint import JointMixture, JointTarget, lift, momentum_entropy
 from thermohw.target.law import MixtureLaw
 from thermohw.target.mnist import mnist
 from thermohw.target.pixels import GaussianPixels, gaussian_pixels
-from thermohw.target.registry import TARGETS, target_from_dict
+from thermohw.target.registry import TARGETS, joint, target_from_dict
 from thermohw.target.uniform import UniformPixels, uniform_pixels
 
 __all__ = [

@@ -31,7 +31,7 @@ from thermohw.target.base import Target
 from thermohw.target.gaussian import GaussianMixture
 from thermohw.target.law import MixtureLaw
 
-__all__ = ["JointMixture", "JointTarget", "joint", "lift", "momentum_entropy"]
+__all__ = ["JointMixture", "JointTarget", "join", "lift", "momentum_entropy"]
 
 
 class JointTarget(Target):
@@ -121,25 +121,11 @@ def lift(target: Target, process: Process) -> Target:
     """The target in all coordinates of a process: itself, or the data with momenta beside them."""
     if not isinstance(process, Langevin) or target.dim != len(process.positions):
         return target
-    return _joint(target, tuple(process.positions), process.momentum)
+    return join(target, tuple(process.positions), process.momentum)
 
 
-def joint(base: Any, positions: Any, momentum: Any, *, arrays: Any = None) -> Target:
-    """A joint target from its table.
-
-    Args:
-        base: the data's own table.
-        positions: coordinates of the data.
-        momentum: covariance of the other coordinates, model units.
-        arrays: of the data, where it is a data set.
-    """
-    from thermohw.target.registry import target_from_dict
-
-    matrix = np.atleast_2d(np.array(momentum, dtype=np.float64))
-    return _joint(target_from_dict(base, arrays), tuple(int(i) for i in positions), matrix)
-
-
-def _joint(base: Target, positions: tuple[int, ...], momentum: np.ndarray) -> Target:
+def join(base: Target, positions: tuple[int, ...], momentum: np.ndarray) -> Target:
+    """Data with momenta beside them; a mixture where the data are one."""
     if isinstance(base, GaussianMixture):
         return JointMixture(base, positions, momentum)
     return JointTarget(base, positions, momentum)

@@ -15,12 +15,26 @@ from thermohw.target.cifar import cifar10
 from thermohw.target.dataset import TEST, TRAIN, VALIDATION
 from thermohw.target.digits import digits
 from thermohw.target.gaussian import gaussian, gaussian_mixture
-from thermohw.target.joint import joint
+from thermohw.target.joint import join
 from thermohw.target.mnist import mnist
 from thermohw.target.pixels import gaussian_pixels
 from thermohw.target.uniform import uniform_pixels
 
-__all__ = ["TARGETS", "stored_target", "target_from_dict"]
+__all__ = ["TARGETS", "joint", "stored_target", "target_from_dict"]
+
+
+def joint(base: Any, positions: Any, momentum: Any, *, arrays: Any = None) -> Target:
+    """A joint target from its table.
+
+    Args:
+        base: the data's own table.
+        positions: coordinates of the data.
+        momentum: covariance of the other coordinates, model units.
+        arrays: of the data, where it is a data set.
+    """
+    matrix = np.atleast_2d(np.array(momentum, dtype=np.float64))
+    return join(target_from_dict(base, arrays), tuple(int(i) for i in positions), matrix)
+
 
 TARGETS: dict[str, Callable[..., Target]] = {
     "gaussian": gaussian,

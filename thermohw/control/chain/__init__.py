@@ -8,13 +8,13 @@ Every stage is a small frozen class with its equation, ideal unless told otherwi
 
 from thermohw.control.chain.adc import ADC
 from thermohw.control.chain.amplifier import Amplifier
-from thermohw.control.chain.chain import Chain, make_chain, node_errors
+from thermohw.control.chain.chain import Chain, make_chain
 from thermohw.control.chain.dac import DAC, code_curve
 from thermohw.control.chain.delay import Delay
 from thermohw.control.chain.hold import Hold
 from thermohw.control.chain.keys import ORDER, STAGES, Imperfections, describe_keys
 from thermohw.control.chain.lag import Lag
-from thermohw.control.chain.node import NodeErrors
+from thermohw.control.chain.node import NodeErrors, node_errors
 from thermohw.control.chain.score import ScoreErrors
 from thermohw.control.chain.sense import Sense
 

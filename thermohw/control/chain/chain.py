@@ -9,24 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thermohw.circuit.scale import FARTHEST
 from thermohw.control.chain.adc import ADC
 from thermohw.control.chain.amplifier import Amplifier
 from thermohw.control.chain.dac import DAC
 from thermohw.control.chain.delay import Delay
 from thermohw.control.chain.hold import Hold
 from thermohw.control.chain.lag import Lag
-from thermohw.control.chain.node import NodeErrors
+from thermohw.control.chain.node import NodeErrors, node_errors
 from thermohw.control.chain.score import ScoreErrors
 from thermohw.control.chain.sense import Sense
-from thermohw.control.quantity import per_item, quantity
+from thermohw.control.quantity import in_thermal_range, per_item, quantity
 from thermohw.errors import InputError
 
 if TYPE_CHECKING:
     from thermohw.control.converters import Converter
     from thermohw.control.protocol import Protocol
 
-__all__ = ["Chain", "make_chain", "node_errors"]
+__all__ = ["Chain", "make_chain"]
 
 
 @dataclass(frozen=True)
@@ -87,14 +86,15 @@ def make_chain(
         value = getattr(protocol, name)
         if value is None or (value == 0 and default == 0.0):
             return default
-        return _near(quantity(value, kind, f"protocol.{name}") / size, name, value)
+        return in_thermal_range(quantity(value, kind, f"protocol.{name}") / size, name, value)
 
     def each(name: str, kind: str, count: int, size: float, default: float) -> Any:
         value = getattr(protocol, name)
         if value is None:
             return default
         found = per_item(value, kind, f"protocol.{name}", count=count, signed=default == 0.0)
-        many = tuple(_near(entry / size, name, value) for entry in np.atleast_1d(found).tolist())
+        entries = np.atleast_1d(found).tolist()
+        many = tuple(in_thermal_range(entry / size, name, value) for entry in entries)
         return many[0] if isinstance(found, float) else many
 
     if protocol.amplifier_shape not in (None, "hard", "tanh"):
@@ -123,7 +123,7 @@ def make_chain(
         score=ScoreErrors(each("control_gain", "", sources, 1.0, 1.0), get("score_noise", "")),
         dac=DAC(
             dac,
-            _near(float(protocol.dac_inl or 0.0), "dac_inl", protocol.dac_inl),
+            in_thermal_range(float(protocol.dac_inl or 0.0), "dac_inl", protocol.dac_inl),
             get("dac_dnl", ""),
             int(protocol.dac_seed or 0),
             get("dac_settling", "s", scale.time),
@@ -137,44 +137,5 @@ def make_chain(
             get("amplifier_pole", "Hz", 1.0 / (2.0 * pi * scale.time), inf),
             get("amplifier_slew", f"{unit}/s", source / scale.time, inf),
         ),
-        node=node_errors(protocol),
-    )
-
-
-def _near(size: float, name: str, value: Any) -> float:
-    """A setting in thermal units, refused where doubles lose it beside 1, or 1 beside it."""
-    if size == 0.0 or 1.0 / FARTHEST <= abs(size) <= FARTHEST:
-        return size
-    raise InputError(
-        f"{value!r} is {abs(size):.3g} of its thermal unit: doubles, which round at 2e-16, can "
-        f"follow {1.0 / FARTHEST:g} to {FARTHEST:g} of it; leave it out for none",
-        where=f"protocol.{name}",
-    )
-
-
-def node_errors(protocol: Protocol) -> NodeErrors:
-    """The node's factors alone."""
-    device = protocol.device
-
-    def each(name: str, count: int) -> Any:
-        value = getattr(protocol, name)
-        if value is None:
-            return 1.0
-        found = per_item(value, "", f"protocol.{name}", count=count)
-        for factor in np.atleast_1d(found).tolist():
-            _near(factor, name, value)
-        return found
-
-    leak = protocol.node_leakage
-    return NodeErrors(
-        each("node_resistance", len(device.elements)),
-        each("node_capacitance", len(device.nodes)),
-        each("node_temperature", len(device.elements)),
-        0.0
-        if leak is None
-        else _near(
-            device.scale.resistance / quantity(leak, "ohm", "protocol.node_leakage"),
-            "node_leakage",
-            leak,
-        ),
+        node=node_errors(protocol, device),
     )

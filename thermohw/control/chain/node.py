@@ -11,16 +11,18 @@ reference temperature. Inductors keep their values.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from thermohw.control.chain.stage import Row, Stage
+from thermohw.control.quantity import in_thermal_range, per_item, quantity
 
 if TYPE_CHECKING:
     from thermohw.circuit import LinearDevice
+    from thermohw.control.chain.keys import Imperfections
 
-__all__ = ["NodeErrors"]
+__all__ = ["NodeErrors", "node_errors"]
 
 
 @dataclass(frozen=True)
@@ -66,3 +68,30 @@ class NodeErrors(Stage):
             coefficients=np.concatenate([board.coefficients, np.full(nodes, self.leakage)]),
             temperatures=np.concatenate([board.temperatures, np.ones(nodes)]),
         )
+
+
+def node_errors(keys: Imperfections, device: LinearDevice) -> NodeErrors:
+    """What a protocol's keys say of the nodes of its device."""
+
+    def each(name: str, count: int) -> Any:
+        value = getattr(keys, name)
+        if value is None:
+            return 1.0
+        found = per_item(value, "", f"protocol.{name}", count=count)
+        for factor in np.atleast_1d(found).tolist():
+            in_thermal_range(factor, name, value)
+        return found
+
+    leak = keys.node_leakage
+    return NodeErrors(
+        each("node_resistance", len(device.elements)),
+        each("node_capacitance", len(device.nodes)),
+        each("node_temperature", len(device.elements)),
+        0.0
+        if leak is None
+        else in_thermal_range(
+            device.scale.resistance / quantity(leak, "ohm", "protocol.node_leakage"),
+            "node_leakage",
+            leak,
+        ),
+    )

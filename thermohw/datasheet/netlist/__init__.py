@@ -45,6 +45,7 @@ from thermohw.datasheet.netlist.scope import Notes
 from thermohw.datasheet.netlist.series import Chains, reduce
 from thermohw.datasheet.netlist.tables import Tables, write_tables
 from thermohw.datasheet.netlist.waves import Wave
+from thermohw.datasheet.read import read_datasheet
 from thermohw.errors import InputError
 from thermohw.intake import MOST_SHEET
 
@@ -186,8 +187,6 @@ def _read(
     text: str, name: str, overrides: Mapping[str, Any] | None, place: str,
     asked: dict[str, Any], folder: Folder,
 ) -> Netlist:  # fmt: skip
-    from thermohw.datasheet.load import read_datasheet
-
     given = dict(overrides or {})
     notes = Notes()
     deck = flatten(text, place, folder, notes)

@@ -18,10 +18,10 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from thermohw.datasheet.fields import GROUND
 from thermohw.datasheet.netlist.cards import Card, Circuit
 from thermohw.datasheet.netlist.graph import Branch, Emf, Graph, added
 from thermohw.datasheet.netlist.series import Chains, held
-from thermohw.datasheet.sheet import GROUND
 
 __all__ = ["Tables", "write_tables"]
 

@@ -148,7 +148,7 @@ def _balance_sums(
 
 def _residual_results(probe: TileRun) -> tuple[Result, ...]:
     """What `thermohw.books.residuals` leaves in a file."""
-    plan, carry = probe.engine.plan, probe.carries["residuals"]
+    plan, carry = probe.setup.plan, probe.carries["residuals"]
     kept, fluxes = ("kept_tick", "kept_path"), bool(plan.protocol.board.fluxes)
     source = "V" if plan.drive.wiring == "emf" else "A"
     groups = ("residual_group", "other_residual_group")
@@ -169,7 +169,7 @@ def _residual_results(probe: TileRun) -> tuple[Result, ...]:
 
 def _filter_results(probe: TileRun) -> tuple[Result, ...]:
     """What `thermohw.books.updates` leaves in a file."""
-    plan, carry = probe.engine.plan, probe.carries["filter"]
+    plan, carry = probe.setup.plan, probe.carries["filter"]
     source, kept = "V" if plan.drive.wiring == "emf" else "A", ("kept_tick", "kept_path")
     table = {
         "reading": ("V", "coordinate", "what kept ticks read"),
