@@ -27,7 +27,7 @@ from benchmarks.deck_text import bare_deck
 from benchmarks.imported import Verdict, against_ngspice
 from thermohw.circuit import build_device
 from thermohw.datasheet.netlist import read_netlist
-from thermohw.datasheet.netlist.files import Folder
+from thermohw.datasheet.netlist.files import DeckFolder
 from thermohw.datasheet.netlist.flatten import flatten
 from thermohw.datasheet.netlist.scope import Notes
 from thermohw.errors import InputError
@@ -40,7 +40,7 @@ PARASITIC, OHM = "1 pF", "50 ohm"
 
 def judge(path: Path) -> Verdict:
     """Read one deck, and ask ngspice."""
-    folder = Folder(str(path))
+    folder = DeckFolder(str(path))
     try:
         deck = flatten(folder.main(str(path)), path.name, folder, Notes())
     except InputError as error:

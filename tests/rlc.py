@@ -10,7 +10,7 @@ from scipy.linalg import expm
 
 from thermohw.circuit import LinearDevice, build_device
 from thermohw.control import Control, Piece
-from thermohw.datasheet import Capacitor, Datasheet, Inductor, Mutual, Node, Quantity, Resistor
+from thermohw.datasheet import Capacitor, Datasheet, Inductor, Mutual, Node, RatedValue, Resistor
 from thermohw.integrate import Step, Stepper
 from thermohw.noise import Recording
 
@@ -33,7 +33,7 @@ def network(
         mutuals: (i, j, k) between inductors i and j.
     """
     pf, mohm, henry, hot = (
-        lambda x, u=u, s=s: Quantity(x * s, u)
+        lambda x, u=u, s=s: RatedValue(x * s, u)
         for u, s in (("F", 1e-12), ("ohm", 1e6), ("H", 1.0), ("K", 300.0))
     )
     return build_device(
@@ -54,7 +54,7 @@ def network(
                 for i, (a, b, l, *rest) in enumerate(inductors)  # noqa: E741
             ),
             mutuals=tuple(
-                Mutual(f"k{i}", (f"l{a}", f"l{b}"), Quantity(k, ""))
+                Mutual(f"k{i}", (f"l{a}", f"l{b}"), RatedValue(k, ""))
                 for i, (a, b, k) in enumerate(mutuals)
             ),
         )

@@ -18,8 +18,8 @@ from thermohw.control.chain import (
     DAC,
     ORDER,
     STAGES,
-    Amplifier,
     NodeErrors,
+    OutputAmplifier,
     ScoreErrors,
     Sense,
     code_curve,
@@ -134,10 +134,10 @@ def test_dac_puts_codes_on_the_curve() -> None:
 
 def test_amplifier_saturates_and_errs() -> None:
     c = torch.tensor([-9.0, 0.5, 9.0], dtype=F64)
-    hard, soft = Amplifier(swing=2.0), Amplifier(swing=2.0, smooth=True)
+    hard, soft = OutputAmplifier(swing=2.0), OutputAmplifier(swing=2.0, smooth=True)
     assert hard(c).tolist() == [-2.0, 0.5, 2.0]
     torch.testing.assert_close(soft(c), 2.0 * torch.tanh(c / 2.0))
-    assert float(Amplifier(offset=0.5, gain=9.0)(c)[1]) == pytest.approx(0.9)
+    assert float(OutputAmplifier(offset=0.5, gain=9.0)(c)[1]) == pytest.approx(0.9)
 
 
 def test_order_matters() -> None:
@@ -146,7 +146,7 @@ def test_order_matters() -> None:
     sense, adc = Sense(offset=0.3), ADC(Converter(3, -4.0, 4.0))
     v = torch.tensor([[0.4]], dtype=F64)
     assert float(adc(sense(v))) == 1.0 and float(sense(adc(v))) == pytest.approx(0.3)
-    dac, amplifier = DAC(Converter(3, -4.0, 4.0)), Amplifier(swing=1.4)
+    dac, amplifier = DAC(Converter(3, -4.0, 4.0)), OutputAmplifier(swing=1.4)
     c = torch.tensor([[2.6]], dtype=F64)
     assert float(amplifier(dac(c))) == 1.4 and float(dac(amplifier(c))) == 1.0
     volt = rc1().scale.voltage

@@ -203,7 +203,7 @@ def test_overrides_reach_every_kind_of_entry() -> None:
             "cost": {"mac": "1 pJ"},
         },
     )
-    quantities = {k: q.value for k, q in sheet.quantities().items() if q is not None}
+    quantities = {k: q.value for k, q in sheet.entries().items() if q is not None}
     assert quantities["ra[0,1].resistance"] == 5e6
     assert quantities["rab[0,0].temperature"] == 77.0
     assert sheet.resistors[2].source and not sheet.resistors[1].source

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from thermohw.datasheet import Inductor, Mutual, Quantity, load_datasheet, read_datasheet
+from thermohw.datasheet import Inductor, Mutual, RatedValue, load_datasheet, read_datasheet
 from thermohw.errors import InputError
 
 TANKS = """format = "thermohw-device/1"
@@ -58,18 +58,18 @@ def _refusal(text: str) -> str:
 
 def test_entries_come_out_in_si_with_their_pedigree() -> None:
     sheet = read_datasheet(TANKS, "tanks")
-    measured = Quantity(0.04, "H", 0.05, "a sheet", "measured")
-    losses = Quantity(2e4, "ohm"), Quantity(400.0, "K")
+    measured = RatedValue(0.04, "H", 0.05, "a sheet", "measured")
+    losses = RatedValue(2e4, "ohm"), RatedValue(400.0, "K")
     assert sheet.inductors == (
         Inductor("la", ("a", "gnd"), measured),
-        Inductor("lb", ("b", "gnd"), Quantity(0.1, "H"), *losses, source=True),
+        Inductor("lb", ("b", "gnd"), RatedValue(0.1, "H"), *losses, source=True),
     )
-    assert sheet.mutuals == (Mutual("k0", ("la", "lb"), Quantity(-0.3, "")),)
-    assert sheet.baths == {"ra": Quantity(300.0, "K"), "lb": Quantity(400.0, "K")}
-    quantities = sheet.quantities()
+    assert sheet.mutuals == (Mutual("k0", ("la", "lb"), RatedValue(-0.3, "")),)
+    assert sheet.baths == {"ra": RatedValue(300.0, "K"), "lb": RatedValue(400.0, "K")}
+    quantities = sheet.entries()
     assert quantities["la.inductance"] == measured and "la.temperature" not in quantities
     assert quantities["lb.series_resistance"] == losses[0]
-    assert quantities["k0.k"] == Quantity(-0.3, "")
+    assert quantities["k0.k"] == RatedValue(-0.3, "")
 
 
 def test_arrays_copy_windings_and_their_couplings() -> None:
@@ -85,7 +85,7 @@ def test_arrays_copy_windings_and_their_couplings() -> None:
     ]  # fmt: skip
     lossy = ARRAY.replace('"1 H"', '"1 H"\nseries_resistance = "1 ohm"\ntemperature = "77 K"')
     link = read_datasheet(TANKS + lossy, "tanks").inductors[-1]
-    assert link.series_resistance is not None and link.temperature == Quantity(77.0, "K")
+    assert link.series_resistance is not None and link.temperature == RatedValue(77.0, "K")
 
 
 def test_overrides_and_hash() -> None:

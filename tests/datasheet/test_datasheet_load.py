@@ -9,7 +9,7 @@ import pytest
 
 from thermohw.datasheet import (
     EVIDENCE,
-    Quantity,
+    RatedValue,
     device_names,
     load_datasheet,
     read_datasheet,
@@ -45,19 +45,19 @@ def _refusal(text: str) -> str:
 def test_numbers_come_out_in_si_with_their_pedigree() -> None:
     sheet = read_datasheet(RC1, "mine")
     assert sheet.name == "mine" and sheet.text == RC1 and sheet.shape == ()
-    assert sheet.nodes[0].capacitance == Quantity(1e-12, "F")
+    assert sheet.nodes[0].capacitance == RatedValue(1e-12, "F")
     resistor = sheet.resistors[0]
     assert resistor.between == ("n0", "gnd") and resistor.source
-    assert resistor.resistance == Quantity(1e6, "ohm", 0.03, "a sheet", "measured")
+    assert resistor.resistance == RatedValue(1e6, "ohm", 0.03, "a sheet", "measured")
     assert str(resistor.resistance) == "1 Mohm"
     assert sheet.cost.adc is not None and sheet.cost.adc.value == 0.3e-12
-    assert sheet.quantities()["r0.temperature"] == Quantity(300.0, "K")
+    assert sheet.entries()["r0.temperature"] == RatedValue(300.0, "K")
 
 
 def test_unpriced_is_none_never_zero() -> None:
     sheet = read_datasheet(RC1, "mine")
     assert sheet.cost.dac is None and sheet.cost.mac is None and sheet.limits.slew is None
-    assert sheet.quantities()["cost.dac"] is None
+    assert sheet.entries()["cost.dac"] is None
     assert sheet.cost.values() == {"adc": 0.3e-12} and sheet.limits.values() == {"rail": 1.0}
     assert "must be positive" in _refusal(RC1.replace("0.3 pJ", "0 pJ"))
 
@@ -135,10 +135,10 @@ def test_the_hash_sees_numbers_and_nothing_else() -> None:
 
 
 def test_weakest_evidence() -> None:
-    metered, projected = (Quantity(1.0, "V", evidence=e) for e in ("metered", "projected"))
+    metered, projected = (RatedValue(1.0, "V", evidence=e) for e in ("metered", "projected"))
     assert weakest(metered, projected) == "projected"
     assert weakest(metered, metered) == "metered"
-    assert weakest(metered, Quantity(1.0, "V")) is None and weakest(metered, None) is None
+    assert weakest(metered, RatedValue(1.0, "V")) is None and weakest(metered, None) is None
     assert weakest() is None
 
 
@@ -147,7 +147,7 @@ def test_shipped_devices() -> None:
     for name in device_names():
         sheet = load_datasheet(name)
         assert sheet.name == name and sheet.description
-        for key, quantity in sheet.quantities().items():
+        for key, quantity in sheet.entries().items():
             assert quantity is not None, f"{name}: {key} is absent"
             assert quantity.evidence and quantity.source, f"{name}: {key} has no pedigree"
     assert len(load_datasheet("rc64").nodes) == 64

@@ -49,7 +49,7 @@ def test_units_in_the_order_of_the_nodes() -> None:
     assert (a.node, b.node) == ("a", "b") and a.j2 is not None and a.j2.value == -20e-21
     assert b.j4 is None and b.bias is not None and b.bias.value == -3e-21
     assert sheet.landscape.bilinears[0].name == "j0"
-    assert sheet.quantities()["j0.strength"] is not None
+    assert sheet.entries()["j0.strength"] is not None
     changed = read_datasheet(PAIR, "pair", {"ua.j4": "41 zJ", "j0.strength": "9 zJ"})
     assert changed.landscape.bilinears[0].strength.value == 9e-21
     assert changed.content_hash != sheet.content_hash

@@ -78,7 +78,7 @@ def test_linear_rooms_refuse_it() -> None:
         th.Protocol(bit, process, score, wiring="emf", control="clocked", ticks=8)  # type: ignore
     sheet = load_datasheet("cmos-bit")
     assert list(sheet.baths) == ["na", "pa", "nb", "pb"]
-    assert sheet.quantities()["vdd.voltage"] == sheet.conductors.supplies[0].voltage
+    assert sheet.entries()["vdd.voltage"] == sheet.conductors.supplies[0].voltage
     assert sheet.content_hash != load_datasheet("cmos-bit", {"vdd.voltage": "51 mV"}).content_hash
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from thermohw.likelihood import Timeline, flow_nll
 from thermohw.likelihood.flow import Flow
-from thermohw.likelihood.trajectory import Path, Trajectory
+from thermohw.likelihood.trajectory import SolvedTrajectory, Trajectory
 from thermohw.process import OU, VE, Process
 from thermohw.score import Field, Score
 from thermohw.target import gaussian, gaussian_mixture
@@ -55,10 +55,10 @@ def mixture_score() -> tuple[Score, Timeline, Tensor]:
 def test_path_between_steps() -> None:
     """The interpolant meets the ends of its steps and is of the solution's order between them."""
     score, timeline, points = mixture_score()
-    fine = Path(list(Trajectory(score, timeline, 1.0, steps=800).march(points)))
+    fine = SolvedTrajectory(list(Trajectory(score, timeline, 1.0, steps=800).march(points)))
     errors, counts = [], (40, 80, 160)
     for count in counts:
-        path = Path(list(Trajectory(score, timeline, 1.0, steps=count).march(points)))
+        path = SolvedTrajectory(list(Trajectory(score, timeline, 1.0, steps=count).march(points)))
         ends = [(path.at(state.u) - state.x).abs().max() for state in path.states]
         assert max(float(e) for e in ends) < 1e-13
         first, last = timeline.ends
@@ -116,7 +116,9 @@ def test_steps_end_at_kinks(steps: int | None) -> None:
     kept, end = 1.0 + 2.0 * since, 1.0 + 2.0 * last
     growth = math.exp((since - first) / kept) * math.sqrt(end / kept)
     x = torch.tensor([[0.7], [-2.0]], dtype=torch.float64)
-    path = Path(list(Trajectory(Frozen(process, 0.37), timeline, 1e-9, steps=steps).march(x)))
+    path = SolvedTrajectory(
+        list(Trajectory(Frozen(process, 0.37), timeline, 1e-9, steps=steps).march(x))
+    )
     assert any(abs(timeline.at(state.u).time - 0.37) < 1e-12 for state in path.states)
     # a step across the kink of slope would be wrong by its square, 1e-3
     assert (path.final.x - growth * x).abs().max() < 1e-7

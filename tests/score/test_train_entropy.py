@@ -16,7 +16,7 @@ from thermohw.score.network import NetworkScore
 from thermohw.score.network.design import design, schedule
 from thermohw.score.network.trunk import Modulation, Trunk
 from thermohw.score.training import Training, fit_score
-from thermohw.score.training.noising import NoiseTable
+from thermohw.score.training.noising import NoiseLevels
 from thermohw.score.weights import score_to_bytes
 from thermohw.target import gaussian, gaussian_mixture
 
@@ -66,7 +66,7 @@ def one_weight():
 
 
 def test_the_weighted_loss_is_least_at_the_shrunken_score(generator):
-    table = NoiseTable(one_weight())
+    table = NoiseLevels(one_weight())
     index, cells = table.even(64)
     ratios = []
     for _ in range(200):
@@ -138,7 +138,7 @@ def test_a_real_network_dissipates_less():
     free = fit_score(target, process, **common)
     bound = fit_score(target, process, entropy_weight=1.0, **common)
     generator = torch.Generator().manual_seed(3)
-    table = NoiseTable(free.head)
+    table = NoiseLevels(free.head)
     index, cells = table.even(64)
     x0 = torch.stack([target.sample(64, generator) for _ in index]).float()
     x, _ = table.noised(x0, torch.randn(x0.shape, generator=generator), index)

@@ -13,7 +13,7 @@ from thermohw.errors import InputError
 from thermohw.process import OU, VE, VP, Relaxation
 from thermohw.score.network.clock import NoiseClock
 from thermohw.score.network.design import design
-from thermohw.score.training.noising import NoiseTable
+from thermohw.score.training.noising import NoiseLevels
 from thermohw.target import gaussian_mixture
 
 LINE = gaussian_mixture([[-1.5], [1.5]], [0.3, 0.3], [0.35, 0.65])
@@ -25,8 +25,8 @@ CASES = [(LINE, OU(6.0, 0.2)), (LINE, VP(t_min=1e-3)), (PLANE, COUPLED)]
 NAMES = ["ou", "vp", "relaxation"]
 
 
-def table(target, process) -> NoiseTable:
-    return NoiseTable(design(target, process))
+def table(target, process) -> NoiseLevels:
+    return NoiseLevels(design(target, process))
 
 
 @pytest.mark.parametrize(("target", "process"), CASES, ids=NAMES)

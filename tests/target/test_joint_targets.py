@@ -12,7 +12,7 @@ from thermohw.circuit import langevin
 from thermohw.likelihood import evaluate
 from thermohw.process import OU
 from thermohw.score.network.design import design
-from thermohw.score.training.noising import NoiseTable
+from thermohw.score.training.noising import NoiseLevels
 from thermohw.target import lift, momentum_entropy, target_from_dict
 
 
@@ -88,7 +88,7 @@ def test_training_bound_of_a_matrix_process_has_its_whole_covariances() -> None:
     """-E ln prior(x_T) - int tr F dt of a Gaussian is its entropy at T plus Gamma (T - t_clean)."""
     process = langevin(cell(0.5), 3.0)
     both = lift(targets.gaussian(0.3, 0.2), process)
-    table = NoiseTable(design(both, process))
+    table = NoiseLevels(design(both, process))
     points = both.sample(4000, torch.Generator().manual_seed(2))
     law = process.prior("matched", both.mean, both.covariance)
     wanted = law.entropy + (3.0 - table._clock.earliest)

@@ -16,7 +16,7 @@ from thermohw.circuit import load_device
 from thermohw.errors import InputError
 from thermohw.tolerance import Spread, board_generator, monte_carlo, yield_
 from thermohw.tolerance.measure import Metric
-from thermohw.tolerance.montecarlo import Board, _Kept
+from thermohw.tolerance.montecarlo import SampledBoard, _Kept
 
 
 def test_a_board_does_not_depend_on_how_many_there_are() -> None:
@@ -141,7 +141,11 @@ def kept(tmp_path):
     file = tmp_path / "boards.jsonl"
     keep = _Kept(file, "these")
     for index in range(2):
-        keep.add(Board(index, None, {"resistances": [1.0, 0.99]}, {"quality.w1": Metric(0.1, 0.2)}))
+        keep.add(
+            SampledBoard(
+                index, None, {"resistances": [1.0, 0.99]}, {"quality.w1": Metric(0.1, 0.2)}
+            )
+        )
     return file
 
 
@@ -156,7 +160,7 @@ def test_a_torn_line_is_taken_off_and_the_next_board_is_whole(kept):
     kept.write_text(whole[:-40])
     keep = _Kept(kept, "these")
     assert list(keep.found) == [(0, None)]
-    keep.add(Board(1, None, {"resistances": [1.0, 0.99]}, {"quality.w1": Metric(0.1, 0.2)}))
+    keep.add(SampledBoard(1, None, {"resistances": [1.0, 0.99]}, {"quality.w1": Metric(0.1, 0.2)}))
     assert kept.read_text() == whole
 
 
@@ -187,7 +191,7 @@ def test_a_full_disk_keeps_the_boards_that_were_there(kept):
     resource.setrlimit(resource.RLIMIT_FSIZE, (size + 20, limits[1]))
     try:
         with pytest.raises(InputError, match="boards.jsonl: cannot be written"):
-            keep.add(Board(2, None, {"resistances": [1.0]}, {}))
+            keep.add(SampledBoard(2, None, {"resistances": [1.0]}, {}))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert kept.read_text() == before

@@ -112,7 +112,7 @@ class _Surprise(NamedTuple):
     text: str
 
 
-def _surprise(evidence: Evidence, law: _Law) -> _Surprise | str:
+def _surprise(evidence: Evidence, law: _Recursion) -> _Surprise | str:
     """The squares of reading less prediction against the recursion's; or why they are not held
     against it, in words.
     """
@@ -159,7 +159,7 @@ def _excess(powers: NDArray[np.float64], n: int, mean: float) -> Estimate:
     return (Estimate.from_sums(n, first, n * square, n * cube) - mean) * (1.0 / mean)
 
 
-def _gaps(evidence: Evidence, circuit: _Circuit, law: _Law) -> list[_Gap]:
+def _gaps(evidence: Evidence, circuit: _Circuit, law: _Recursion) -> list[_Gap]:
     """Of estimates, and of predictions."""
     plan, device = evidence.plan, evidence.plan.protocol.board
     unit = {name: device.effort_scale for name in evidence.filter}
@@ -219,7 +219,7 @@ def _gap(what: str, part: str, rows: list[tuple[NDArray[np.float64], ...]], allo
     )
 
 
-def _told(evidence: Evidence, circuit: _Circuit, law: _Law) -> list[_Gap]:
+def _told(evidence: Evidence, circuit: _Circuit, law: _Recursion) -> list[_Gap]:
     """Of the information acquired, and of what the covariance changed by; empty where the file does
     not say, or where nobody believes it.
     """
@@ -257,7 +257,7 @@ def _number(what: str, stored: float, again: float, allowed: float, size: float)
     )
 
 
-class _Law(NamedTuple):
+class _Recursion(NamedTuple):
     """The recursion of covariances, done again.
 
     Attributes:
@@ -301,12 +301,12 @@ class _Circuit:
         matrix[order[:, :, None], order[:, None, :]] = blocks
         return matrix
 
-    def law(self, ticks: set[int]) -> _Law:
+    def law(self, ticks: set[int]) -> _Recursion:
         """Gains at every tick asked for, and what all readings tell."""
         noise = np.square(self._plan.reading_noise / np.asarray(self._plan.chain.sense.gain))
         covariance, n = self.covariance, len(self.mean)
         row = np.broadcast_to(noise, n)
-        reading, size, found = np.diag(row), np.sqrt(row), _Law({}, [], [], covariance)
+        reading, size, found = np.diag(row), np.sqrt(row), _Recursion({}, [], [], covariance)
         laws: dict[float, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
         for piece in self._plan.timeline:
             if piece.reads:

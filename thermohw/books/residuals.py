@@ -84,7 +84,7 @@ def source_scale(plan: Plan) -> NDArray[Any]:
     return np.where(volts, scale.voltage, scale.current)
 
 
-class _Maps(NamedTuple):
+class _KernelMaps(NamedTuple):
     """A kernel as coefficients between columns: floats, rows (parts,), or one matrix to multiply by
     from the right; None where nothing passes.
     """
@@ -253,7 +253,9 @@ class Residuals:
         """Sums over paths, shape (k,), float64; a float for k = 1."""
         return float(x.sum()) if x.shape[1] == 1 else x.sum(0).double()
 
-    def _pushes(self, step: Step, maps: _Maps) -> tuple[list[_Term | None], list[_Term | None]]:
+    def _pushes(
+        self, step: Step, maps: _KernelMaps
+    ) -> tuple[list[_Term | None], list[_Term | None]]:
         """What acted on every column, and what the controller had asked for."""
         if step.control is None:
             rest: list[_Term | None] = [None] * len(self._columns)
@@ -274,7 +276,7 @@ class Residuals:
         fed = [None if index is None else source[:, index] for index in self._feeds]
         return [_terms(fed, row) for row in push]
 
-    def _crosses(self, terms: list[_Term | None], maps: _Maps) -> list[Any] | None:
+    def _crosses(self, terms: list[_Term | None], maps: _KernelMaps) -> list[Any] | None:
         """Sums over paths of w_i sum_j K_ij w_j for every column i; None where K is diagonal."""
         if maps.joint.shape[1] == 1:
             return None
@@ -290,7 +292,7 @@ class Residuals:
                     result[i] = result[i] + self._overlap(w, other) * maps.joint[:, i, j]
         return result
 
-    def _tensors(self, h: float, dtype: torch.dtype) -> _Maps:
+    def _tensors(self, h: float, dtype: torch.dtype) -> _KernelMaps:
         kernel = self.kernels.at(h)
         variance = kernel.variance
         with np.errstate(divide="ignore"):
@@ -309,7 +311,7 @@ class Residuals:
             m = range(blocks.shape[1])
             return [[_factor(blocks[:, i, j], dtype) for j in m] for i in m]
 
-        return _Maps(
+        return _KernelMaps(
             loss=table(np.eye(kernel.decay.shape[1]) - kernel.decay),
             push=tuple(table(blocks, entry) for blocks in kernel.push),
             whole=table(whole, entry),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from thermohw.circuit.scale import Scale
-    from thermohw.datasheet import Amplifier, Datasheet, Quantity
+    from thermohw.datasheet import Amplifier, Datasheet, RatedValue
 
 __all__ = ["amplifiers_of", "build_active"]
 
@@ -72,7 +72,7 @@ def amplifiers_of(items: Sequence[Amplifier], index: dict[str, int], scale: Scal
             row[index[item.complement]] = -1.0
 
     def sizes(key: str, unit: float, absent: float) -> np.ndarray:
-        found: list[Quantity | None] = [getattr(item, key) for item in items]
+        found: list[RatedValue | None] = [getattr(item, key) for item in items]
         return np.array([absent if x is None else x.value / unit for x in found])
 
     return Amplifiers(

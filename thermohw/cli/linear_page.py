@@ -183,7 +183,7 @@ def _limits(device: LinearDevice, sheet: Datasheet) -> Rows:
 
 def _classes(sheet: Datasheet) -> str:
     """How many entries have each class, weakest first."""
-    stated = [entry.evidence for entry in sheet.quantities().values() if entry is not None]
+    stated = [entry.evidence for entry in sheet.entries().values() if entry is not None]
     counts = {name or "unstated": stated.count(name) for name in (None, *EVIDENCE)}
     return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
 

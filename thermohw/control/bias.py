@@ -127,7 +127,7 @@ class Bias:
         return f"the ticks bias the samples by {self.text()}, and {'; '.join(over)}"
 
 
-class _Law(NamedTuple):
+class _FollowedLaw(NamedTuple):
     """A Gaussian to follow.
 
     Attributes:
@@ -178,7 +178,7 @@ def narrow_loop(protocol: Protocol, drive: ReverseDrive, stepper: str) -> Loop:
     return Loop(protocol, drive, stepper, covariance)
 
 
-def _laws(protocol: Protocol) -> list[_Law]:
+def _laws(protocol: Protocol) -> list[_FollowedLaw]:
     """What is followed, see the module."""
     score, process = protocol.score, protocol.process
     mean, covariance = _moments(score)
@@ -190,7 +190,7 @@ def _laws(protocol: Protocol) -> list[_Law]:
         whole = process.joint(mean, covariance)[1]
     modes = score.target.law.means if isinstance(score.target, GaussianMixture) else None
     if modes is not None and len(modes) == 1:
-        return [_Law("narrowest", whole, places, whole=True)]
+        return [_FollowedLaw("narrowest", whole, places, whole=True)]
     narrow = plain_covariance(process, score.dim, score.narrowest)
     if modes is None:
         away = np.diag(np.sqrt(np.diag(covariance) + mean**2))
@@ -198,8 +198,8 @@ def _laws(protocol: Protocol) -> list[_Law]:
         x = list(process.positions) if isinstance(process, Langevin) else slice(None)
         away = modes.T[x]
     return [
-        _Law("narrowest", narrow, away, since=_parting(process, score.narrowest, away)),
-        _Law("whole", whole, places, None if modes is None else score.narrowest),
+        _FollowedLaw("narrowest", narrow, away, since=_parting(process, score.narrowest, away)),
+        _FollowedLaw("whole", whole, places, None if modes is None else score.narrowest),
     ]
 
 
@@ -223,7 +223,7 @@ def _moments(score: Score) -> tuple[NDArray[Any], NDArray[Any]]:
     return np.zeros(score.dim), np.eye(score.dim)
 
 
-def _bias(loop: Loop, ticks: Ticks, law: _Law) -> Bias:
+def _bias(loop: Loop, ticks: Ticks, law: _FollowedLaw) -> Bias:
     """The bias of one law."""
     x, last = loop.algebra, slice(len(ticks), len(ticks) + 1)
     first = max(0, int(np.count_nonzero(ticks.times[:-1] >= law.since)) - 1)

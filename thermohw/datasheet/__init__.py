@@ -4,8 +4,8 @@ from thermohw.datasheet.active import Amplifier, Solver, Transconductor
 from thermohw.datasheet.conductors import Conductors, Junction, Supply, Transistor
 from thermohw.datasheet.load import device_names, load_datasheet
 from thermohw.datasheet.netlist import Netlist, parse_netlist, read_netlist
-from thermohw.datasheet.quantity import EVIDENCE, Quantity, weakest
 from thermohw.datasheet.quartic import Bilinear, Quartics, QuarticUnit
+from thermohw.datasheet.rated import EVIDENCE, RatedValue, weakest
 from thermohw.datasheet.read import read_datasheet
 from thermohw.datasheet.sheet import (
     Capacitor,
@@ -32,7 +32,7 @@ __all__ = [
     "Mutual",
     "Netlist",
     "Node",
-    "Quantity",
+    "RatedValue",
     "QuarticUnit",
     "Quartics",
     "Resistor",

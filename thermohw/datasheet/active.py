@@ -28,9 +28,9 @@ from thermohw.datasheet.fields import (
     Table,
     Volt,
     VoltPerSecond,
-    quantity_of,
+    rated_in,
 )
-from thermohw.datasheet.quantity import Quantity, read_quantity
+from thermohw.datasheet.rated import RatedValue, read_rated
 
 __all__ = [
     "Amplifier",
@@ -42,12 +42,12 @@ __all__ = [
     "driven_nodes",
 ]
 
-Siemens = Annotated[Quantity, BeforeValidator(lambda x: read_quantity(x, "S", signed=True))]
-Offset = Annotated[Quantity, BeforeValidator(lambda x: read_quantity(x, "V", signed=True))]
-Hertz = Annotated[Quantity, quantity_of("Hz")]
-Watt = Annotated[Quantity, quantity_of("W")]
-Density = Annotated[Quantity, quantity_of("V/sqrt(Hz)")]
-BitRate = Annotated[Quantity, quantity_of("bit/s")]
+Siemens = Annotated[RatedValue, BeforeValidator(lambda x: read_rated(x, "S", signed=True))]
+Offset = Annotated[RatedValue, BeforeValidator(lambda x: read_rated(x, "V", signed=True))]
+Hertz = Annotated[RatedValue, rated_in("Hz")]
+Watt = Annotated[RatedValue, rated_in("W")]
+Density = Annotated[RatedValue, rated_in("V/sqrt(Hz)")]
+BitRate = Annotated[RatedValue, rated_in("bit/s")]
 Bits = Annotated[int, Field(strict=True, ge=1, le=32)]
 
 
@@ -113,13 +113,13 @@ class Amplifier:
     plus: str
     output: str
     complement: str | None = None
-    gain: Quantity | None = None
-    gbw: Quantity | None = None
-    slew: Quantity | None = None
-    swing: Quantity | None = None
-    offset: Quantity | None = None
-    noise: Quantity | None = None
-    quiescent: Quantity | None = None
+    gain: RatedValue | None = None
+    gbw: RatedValue | None = None
+    slew: RatedValue | None = None
+    swing: RatedValue | None = None
+    offset: RatedValue | None = None
+    noise: RatedValue | None = None
+    quiescent: RatedValue | None = None
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ class Transconductor:
     name: str
     between: tuple[str, str]
     control: tuple[str, str]
-    conductance: Quantity
+    conductance: RatedValue
 
 
 @dataclass(frozen=True)
@@ -158,9 +158,9 @@ class Solver:
     resistor_bits: int | None
     dac_bits: int | None
     adc_bits: int | None
-    full_scale: Quantity
-    transfer: Quantity | None = None
-    noise: Quantity | None = None
+    full_scale: RatedValue
+    transfer: RatedValue | None = None
+    noise: RatedValue | None = None
 
 
 def driven_nodes(amplifiers: tuple[Amplifier, ...]) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import BeforeValidator, Field
 
 from thermohw.datasheet.fields import Ampere, Kelvin, Name, Ohm, Table
-from thermohw.datasheet.quantity import Quantity, read_quantity
+from thermohw.datasheet.rated import RatedValue, read_rated
 
 __all__ = [
     "Conductors",
@@ -36,9 +36,9 @@ __all__ = [
 ]
 
 Potential = Annotated[
-    Quantity, BeforeValidator(lambda entry: read_quantity(entry, "V", signed=True, zero=True))
+    RatedValue, BeforeValidator(lambda entry: read_rated(entry, "V", signed=True, zero=True))
 ]
-Ratio = Annotated[Quantity, BeforeValidator(lambda entry: read_quantity(entry, ""))]
+Ratio = Annotated[RatedValue, BeforeValidator(lambda entry: read_rated(entry, ""))]
 Noise = Literal["poisson", "gaussian"]
 
 
@@ -47,7 +47,7 @@ class Supply:
     """A terminal of fixed voltage (volt, against ground)."""
 
     name: str
-    voltage: Quantity
+    voltage: RatedValue
 
 
 @dataclass(frozen=True)
@@ -78,10 +78,10 @@ class Transistor:
     gate: str
     drain: str
     source: str
-    current: Quantity
-    threshold: Quantity
-    slope: Quantity
-    temperature: Quantity
+    current: RatedValue
+    threshold: RatedValue
+    slope: RatedValue
+    temperature: RatedValue
     bulk: str | None = None
     noise: str = "poisson"
     approximate: bool = False
@@ -109,10 +109,10 @@ class Junction:
 
     name: str
     between: tuple[str, str]
-    temperature: Quantity
-    resistance: Quantity | None = None
-    saturation_current: Quantity | None = None
-    ideality: Quantity | None = None
+    temperature: RatedValue
+    resistance: RatedValue | None = None
+    saturation_current: RatedValue | None = None
+    ideality: RatedValue | None = None
     noise: str = "poisson"
     approximate: bool = False
 

@@ -12,7 +12,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from thermohw.datasheet.quantity import Quantity, read_quantity
+from thermohw.datasheet.rated import RatedValue, read_rated
 
 __all__ = [
     "GROUND",
@@ -28,29 +28,29 @@ __all__ = [
     "Volt",
     "VoltPerSecond",
     "did_you_mean",
-    "quantity_of",
+    "rated_in",
 ]
 
 GROUND = "gnd"
 """The reference node: no state, no capacitance of its own."""
 
 
-def quantity_of(unit: str) -> BeforeValidator:
+def rated_in(unit: str) -> BeforeValidator:
     """Reads an entry whose value has this SI unit and is positive."""
-    return BeforeValidator(lambda entry: read_quantity(entry, unit))
+    return BeforeValidator(lambda entry: read_rated(entry, unit))
 
 
-Farad = Annotated[Quantity, quantity_of("F")]
-Ohm = Annotated[Quantity, quantity_of("ohm")]
-Henry = Annotated[Quantity, quantity_of("H")]
+Farad = Annotated[RatedValue, rated_in("F")]
+Ohm = Annotated[RatedValue, rated_in("ohm")]
+Henry = Annotated[RatedValue, rated_in("H")]
 Coefficient = Annotated[
-    Quantity, BeforeValidator(lambda entry: read_quantity(entry, "", signed=True))
+    RatedValue, BeforeValidator(lambda entry: read_rated(entry, "", signed=True))
 ]
-Kelvin = Annotated[Quantity, quantity_of("K")]
-Volt = Annotated[Quantity, quantity_of("V")]
-Ampere = Annotated[Quantity, quantity_of("A")]
-VoltPerSecond = Annotated[Quantity, quantity_of("V/s")]
-Joule = Annotated[Quantity, quantity_of("J")]
+Kelvin = Annotated[RatedValue, rated_in("K")]
+Volt = Annotated[RatedValue, rated_in("V")]
+Ampere = Annotated[RatedValue, rated_in("A")]
+VoltPerSecond = Annotated[RatedValue, rated_in("V/s")]
+Joule = Annotated[RatedValue, rated_in("J")]
 # Dots separate the parts of a key and brackets hold the index of a cell, so a name has neither.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
 

@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from thermohw.datasheet.fields import GROUND, Name, Table, did_you_mean, quantity_of
-from thermohw.datasheet.quantity import Quantity, read_quantity
+from thermohw.datasheet.fields import GROUND, Name, Table, did_you_mean, rated_in
+from thermohw.datasheet.rated import RatedValue, read_rated
 from thermohw.errors import InputError
 
 if TYPE_CHECKING:
@@ -35,27 +35,27 @@ __all__ = ["SHAPES", "Noise", "NoiseTable", "read_noises"]
 
 SHAPES = ("one-pole", "staircase", "interpolated")
 
-Hertz = Annotated[Quantity, quantity_of("Hz")]
-Second = Annotated[Quantity, quantity_of("s")]
+Hertz = Annotated[RatedValue, rated_in("Hz")]
+Second = Annotated[RatedValue, rated_in("s")]
 
 
 def _either(*units: str) -> BeforeValidator:
     """Reads an entry in one of several units: amperes or volts, by where the source stands."""
 
-    def read(entry: Any) -> Quantity:
+    def read(entry: Any) -> RatedValue:
         for unit in units[:-1]:
             try:
-                return read_quantity(entry, unit)
+                return read_rated(entry, unit)
             except InputError as error:
                 if "does not measure" not in str(error):
                     raise
-        return read_quantity(entry, units[-1])
+        return read_rated(entry, units[-1])
 
     return BeforeValidator(read)
 
 
-Size = Annotated[Quantity, _either("A", "V")]
-Density = Annotated[Quantity, _either("A/sqrt(Hz)", "V/sqrt(Hz)")]
+Size = Annotated[RatedValue, _either("A", "V")]
+Density = Annotated[RatedValue, _either("A/sqrt(Hz)", "V/sqrt(Hz)")]
 
 _TAKES = {
     "white": ({"bandwidth"}, {"density", "rms", "shape"}),
@@ -140,15 +140,15 @@ class Noise:
     into: tuple[str, ...] = ()
     series: str = ""
     shape: str = ""
-    density: Quantity | None = None
-    rms: Quantity | None = None
-    bandwidth: Quantity | None = None
+    density: RatedValue | None = None
+    rms: RatedValue | None = None
+    bandwidth: RatedValue | None = None
     exponent: float | None = None
-    corner: Quantity | None = None
-    lowest: Quantity | None = None
-    amplitude: Quantity | None = None
-    capture: Quantity | None = None
-    emission: Quantity | None = None
+    corner: RatedValue | None = None
+    lowest: RatedValue | None = None
+    amplitude: RatedValue | None = None
+    capture: RatedValue | None = None
+    emission: RatedValue | None = None
 
 
 def read_noises(

@@ -24,7 +24,7 @@ import numpy as np
 from pydantic import BeforeValidator
 
 from thermohw.datasheet.fields import Joule, Name, Table, Volt, did_you_mean
-from thermohw.datasheet.quantity import Quantity, read_quantity
+from thermohw.datasheet.rated import RatedValue, read_rated
 from thermohw.errors import InputError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ _APART = (
 )  # fmt: skip
 
 SignedJoule = Annotated[
-    Quantity, BeforeValidator(lambda entry: read_quantity(entry, "J", signed=True))
+    RatedValue, BeforeValidator(lambda entry: read_rated(entry, "J", signed=True))
 ]
 
 
@@ -87,10 +87,10 @@ class QuarticUnit:
 
     name: str
     node: str
-    volts_per_unit: Quantity
-    j2: Quantity | None = None
-    j4: Quantity | None = None
-    bias: Quantity | None = None
+    volts_per_unit: RatedValue
+    j2: RatedValue | None = None
+    j4: RatedValue | None = None
+    bias: RatedValue | None = None
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class Bilinear:
 
     name: str
     between: tuple[str, str]
-    strength: Quantity
+    strength: RatedValue
 
 
 class Quartics(NamedTuple):
@@ -237,5 +237,5 @@ def _check_couplings(couplings: Sequence[Bilinear], nodes: Sequence[str], where:
         joined[pair] = coupling.name
 
 
-def _value(entry: Quantity | None) -> float:
+def _value(entry: RatedValue | None) -> float:
     return 0.0 if entry is None else entry.value

@@ -29,8 +29,8 @@ from thermohw.datasheet.fields import (
     did_you_mean,
 )
 from thermohw.datasheet.noises import NoiseTable
-from thermohw.datasheet.quantity import Quantity, read_quantity
 from thermohw.datasheet.quartic import BilinearTable, QuarticTable
+from thermohw.datasheet.rated import RatedValue, read_rated
 from thermohw.errors import InputError
 
 __all__ = [
@@ -54,7 +54,7 @@ class NodeTable(Table):
 
     name: Name
     capacitance: Annotated[
-        Quantity, BeforeValidator(lambda entry: read_quantity(entry, "F", zero=True))
+        RatedValue, BeforeValidator(lambda entry: read_rated(entry, "F", zero=True))
     ]
 
 

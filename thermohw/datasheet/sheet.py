@@ -21,8 +21,8 @@ from typing import Any
 from thermohw.datasheet.active import Amplifier, Solver, Transconductor
 from thermohw.datasheet.conductors import Conductors
 from thermohw.datasheet.noises import Noise
-from thermohw.datasheet.quantity import Quantity
 from thermohw.datasheet.quartic import Quartics
+from thermohw.datasheet.rated import RatedValue
 
 __all__ = [
     "Capacitor",
@@ -41,7 +41,7 @@ class Node:
     """A circuit node; `capacitance` goes from it to ground."""
 
     name: str
-    capacitance: Quantity
+    capacitance: RatedValue
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ class Resistor:
 
     name: str
     between: tuple[str, str]
-    resistance: Quantity
-    temperature: Quantity
+    resistance: RatedValue
+    temperature: RatedValue
     source: bool = False
 
 
@@ -69,7 +69,7 @@ class Capacitor:
 
     name: str
     between: tuple[str, str]
-    capacitance: Quantity
+    capacitance: RatedValue
 
 
 @dataclass(frozen=True)
@@ -87,9 +87,9 @@ class Inductor:
 
     name: str
     between: tuple[str, str]
-    inductance: Quantity
-    series_resistance: Quantity | None = None
-    temperature: Quantity | None = None
+    inductance: RatedValue
+    series_resistance: RatedValue | None = None
+    temperature: RatedValue | None = None
     source: bool = False
 
 
@@ -105,7 +105,7 @@ class Mutual:
 
     name: str
     between: tuple[str, str]
-    k: Quantity
+    k: RatedValue
 
 
 @dataclass(frozen=True)
@@ -129,10 +129,10 @@ class Limits(_Optional):
         dac_full_scale: largest magnitude that the converter puts out, volt.
     """
 
-    rail: Quantity | None = None
-    current: Quantity | None = None
-    slew: Quantity | None = None
-    dac_full_scale: Quantity | None = None
+    rail: RatedValue | None = None
+    current: RatedValue | None = None
+    slew: RatedValue | None = None
+    dac_full_scale: RatedValue | None = None
 
 
 @dataclass(frozen=True)
@@ -145,9 +145,9 @@ class Cost(_Optional):
         mac: one multiply-accumulate of the score's arithmetic.
     """
 
-    adc: Quantity | None = None
-    dac: Quantity | None = None
-    mac: Quantity | None = None
+    adc: RatedValue | None = None
+    dac: RatedValue | None = None
+    mac: RatedValue | None = None
 
 
 @dataclass(frozen=True)
@@ -216,7 +216,7 @@ class Datasheet:
         return content | {kind: [*map(_plain, items)] for kind, items in magnetic.items() if items}
 
     @property
-    def baths(self) -> dict[str, Quantity]:
+    def baths(self) -> dict[str, RatedValue]:
         """Temperature of every bath by its name, in the order of the circuit's elements."""
         named = {resistor.name: resistor.temperature for resistor in self.resistors}
         lossy = {item.name: item.temperature for item in self.inductors}
@@ -229,7 +229,7 @@ class Datasheet:
         canonical = json.dumps(self.content(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
-    def quantities(self) -> dict[str, Quantity | None]:
+    def entries(self) -> dict[str, RatedValue | None]:
         """Every entry by its dotted key, e.g. "r0.resistance", "limits.rail"; None where absent.
 
         What an ideal inductor does not have is not an entry that is absent.
@@ -245,7 +245,7 @@ class Datasheet:
             f"{name}.{f.name}": value
             for name, owner in owners.items()
             for f in fields(owner)
-            if isinstance(value := getattr(owner, f.name), Quantity)
+            if isinstance(value := getattr(owner, f.name), RatedValue)
             or (value is None and isinstance(owner, _Optional))
         }
 
@@ -255,7 +255,7 @@ def _plain(record: Any) -> dict[str, Any]:
     plain = {}
     for item in fields(record):
         value = getattr(record, item.name)
-        if isinstance(value, Quantity):
+        if isinstance(value, RatedValue):
             value = [value.value, value.tolerance]
         plain[item.name] = list(value) if isinstance(value, tuple) else value
     return plain

@@ -18,7 +18,7 @@ from thermohw.integrate.continuous import Euler, Heun, Splitting
 from thermohw.integrate.held_network import HeldNetwork
 from thermohw.integrate.held_nodes import HeldNodes
 from thermohw.integrate.lagged import FollowingNodes, LaggedNodes
-from thermohw.integrate.reference import Reference
+from thermohw.integrate.reference import ReferenceHeun
 from thermohw.integrate.rotation import Rotating
 from thermohw.integrate.staircase import Staircase
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["make_stepper"]
 
-_CONTINUOUS = {"euler": Euler, "heun": Heun, "splitting": Splitting, "reference": Reference}
+_CONTINUOUS = {"euler": Euler, "heun": Heun, "splitting": Splitting, "reference": ReferenceHeun}
 
 
 def make_stepper(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from thermohw.integrate.step import Act, Step
     from thermohw.noise import NoiseSource
 
-__all__ = ["LARGEST", "Reference", "sdeint_path"]
+__all__ = ["LARGEST", "ReferenceHeun", "sdeint_path"]
 
 LARGEST = 64
 """Most paths that the reference integrator accepts: it takes some 20 microseconds a step for every
@@ -69,7 +69,7 @@ def sdeint_path(
     return integrate(drift, lambda y, t: noise, start, times, dW=increments)
 
 
-class Reference(Heun):
+class ReferenceHeun(Heun):
     """Stepper whose moves are made by sdeint's stratHeun; float64, a few paths.
 
     Raises:

@@ -44,7 +44,7 @@ from thermohw.likelihood.progress import Progress, terminal_bar
 from thermohw.likelihood.reference import Reference
 from thermohw.likelihood.timeline import COUNTS, Moment, Timeline
 from thermohw.likelihood.trace import ExactTrace, Trace, Tracer
-from thermohw.likelihood.trajectory import Path, Trajectory
+from thermohw.likelihood.trajectory import SolvedTrajectory, Trajectory
 from thermohw.process import Normal
 from thermohw.score import Score
 
@@ -163,7 +163,7 @@ def _solve(
 ) -> Flow:
     """One tile of points; tolerance in nats."""
     timeline, before = march.timeline, march.evaluations
-    path = Path(list(progress(march.march(x), "probability flow")))
+    path = SolvedTrajectory(list(progress(march.march(x), "probability flow")))
     final = path.final
 
     def quick(moment: Moment, at: Tensor) -> Tensor | None:

@@ -38,7 +38,7 @@ from torch import Tensor
 from thermohw.likelihood.timeline import Timeline, apply
 from thermohw.score import Score
 
-__all__ = ["Path", "State", "Trajectory"]
+__all__ = ["SolvedTrajectory", "State", "Trajectory"]
 
 _PATIENCE = 5000  # attempted steps; a smooth score needs some ten
 
@@ -93,7 +93,7 @@ class State:
     bend: Tensor | None = None
 
 
-class Path:
+class SolvedTrajectory:
     """A solved trajectory that can be read off anywhere.
 
     Args:

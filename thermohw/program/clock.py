@@ -33,7 +33,7 @@ from thermohw.program.schedule import UNITS, Program
 from thermohw.units import K_B
 
 if TYPE_CHECKING:
-    from thermohw.datasheet import Quantity
+    from thermohw.datasheet import RatedValue
 
 __all__ = ["clocked", "clocked_program", "injected_power"]
 
@@ -57,8 +57,8 @@ def clocked(device: Any, factor: float) -> Any:
     if sheet is None:
         raise InputError("its datasheet is needed to set new values", where=device.name)
     changed: dict[str, Any] = dict(sheet.overrides)
-    seen = (f"{name.partition('[')[0]}.{dot}" for name, dot in map(_split, sheet.quantities()))
-    for key, entry in zip(seen, sheet.quantities().values(), strict=True):
+    seen = (f"{name.partition('[')[0]}.{dot}" for name, dot in map(_split, sheet.entries()))
+    for key, entry in zip(seen, sheet.entries().values(), strict=True):
         name = key.rpartition(".")[2]
         if entry is None or name not in (*_ENERGIES, *_INVERSES):
             continue
@@ -132,5 +132,5 @@ def _check(factor: float) -> None:
         raise InputError(f"{factor!r}: expected a positive factor", where="clock")
 
 
-def _entry(entry: Quantity, value: float) -> str:
+def _entry(entry: RatedValue, value: float) -> str:
     return f"{value!r} {entry.unit}"

@@ -46,10 +46,11 @@ def costs(verdicts: Verdicts, facts: Facts) -> tuple[list[Bar], LogScale | None]
     """
     kt = facts.units["energy"]
     heat = verdicts.get("heat.total.kT")
-    listed = [
-        (label, found) for name, label in _COSTS.items() if (found := verdicts.quantities.get(name))
+    rows = [
+        (label, name, q.value, q.note)
+        for name, label in _COSTS.items()
+        if (q := verdicts.quantities.get(name))
     ]
-    rows = [(label, q.name, q.value, q.note) for label, q in listed]
     sizes = [v for _, _, v, _ in rows if v is not None and 0.0 < v < math.inf]
     if not sizes:
         words = {True: "unknown", False: "unpriced"}

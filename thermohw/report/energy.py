@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from thermohw.audit import Quantity
 from thermohw.report.numerals import joules, measured, plain
-from thermohw.report.verdicts import Quantity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +32,8 @@ _WORK = {
     "work.parameters": "work of changing parameters",
 }
 _SIGNS = {"sum ": "Σ ", "int ": "∫ ", " - ": " − "}
+
+_Row = tuple[str, str, Quantity, str]  # label, dotted name, number, role
 
 
 @dataclass(frozen=True)
@@ -66,28 +68,29 @@ class Bar:
 def ledger(verdicts: Verdicts, facts: Facts) -> tuple[list[Bar], float]:
     """Work, heat by bath and energy change, kT per sample; also where zero lies, percent."""
     kt = facts.units["energy"]
-    rows: list[tuple[str, Quantity, str]] = []
+    rows: list[_Row] = []
     for key in getattr(facts, "keys", ()):
-        found = verdicts.get(f"work.{key}.kT")
+        name = f"work.{key}.kT"
+        found = verdicts.get(name)
         if found is not None and found.value:
-            rows.append((f"work of {key}", found, "work"))
+            rows.append((f"work of {key}", name, found, "work"))
     for name, label in () if rows else _WORK.items():
         found = verdicts.get(f"{name}.kT")
         if found is not None and (found.value or name == f"work.{facts.wiring}"):
-            rows.append((label, found, "work"))
+            rows.append((label, f"{name}.kT", found, "work"))
     rows += _baths(verdicts, facts)
     total = verdicts.get("heat.total.kT")
     if total is not None and len(facts.baths) > 1:
-        rows.append(("heat into all baths", total, "heat"))
+        rows.append(("heat into all baths", "heat.total.kT", total, "heat"))
     change = verdicts.get("energy.change.kT")
     if change is not None:
-        rows.append(("change of stored energy", change, "stored"))
+        rows.append(("change of stored energy", "energy.change.kT", change, "stored"))
     bars = [
-        Bar(label, q.name, q.value, measured(q.value, q.stderr, "kT"),
+        Bar(label, name, q.value, measured(q.value, q.stderr, "kT"),
             joules(_times(q.value, kt), _times(q.stderr, kt)), role)
-        for label, q, role in rows
+        for label, name, q, role in rows
     ]  # fmt: skip
-    return _scaled(bars, [q.stderr for _, q, _ in rows])
+    return _scaled(bars, [q.stderr for _, _, q, _ in rows])
 
 
 def account(verdicts: Verdicts, facts: Facts) -> tuple[list[Bar], float, str]:
@@ -100,27 +103,29 @@ def account(verdicts: Verdicts, facts: Facts) -> tuple[list[Bar], float, str]:
     slack = verdicts.quantities.get("second_law.slack")
     if change is None or medium is None or slack is None:
         return [], 0.0, ""
-    terms: list[tuple[str, Quantity, str, float]] = [
-        ("entropy change of the system", change, "stored", 1.0),
-        ("heat over kT of the baths", medium, "heat", 1.0),
+    terms: list[tuple[str, str, Quantity, str, float]] = [
+        ("entropy change of the system", "entropy.system_change", change, "stored", 1.0),
+        ("heat over kT of the baths", "entropy.medium", medium, "heat", 1.0),
     ]
     pumping = verdicts.get("pumping.total")
     if slack.value is not None and facts.clocked:
         rest = slack.value - (change.value or 0.0) - (medium.value or 0.0)
-        gained = Quantity("information in the law", rest, None, "nat")
-        terms.append(("information that the law counts", gained, "pumping", 1.0))
+        gained = Quantity(rest, None, "nat")
+        name = "information in the law"
+        terms.append(("information that the law counts", name, gained, "pumping", 1.0))
     elif pumping is not None and facts.wiring == "current" and not facts.clocked:
-        terms.append(("entropy pumped, − ∫ E div u", pumping, "pumping", -1.0))
-    terms.append(("left over (must not be negative)", slack, "ink", 1.0))
+        name = "pumping.total"
+        terms.append(("entropy pumped, − ∫ E div u", name, pumping, "pumping", -1.0))
+    terms.append(("left over (must not be negative)", "second_law.slack", slack, "ink", 1.0))
     bars = []
-    for label, q, role, sign in terms:
+    for label, name, q, role, sign in terms:
         value = None if q.value is None else sign * q.value
         words = "infinite" if value is None and facts.clocked else measured(value, q.stderr, "nats")
-        bars.append(Bar(label, q.name, value, words, "", role))
+        bars.append(Bar(label, name, value, words, "", role))
     words = slack.note[:1].upper() + slack.note[1:] if slack.value is None else slack.note + " ≥ 0"
     for spelled, sign in _SIGNS.items():
         words = words.replace(spelled, sign)
-    return *_scaled(bars, [q.stderr for _, q, _, _ in terms]), words
+    return *_scaled(bars, [q.stderr for _, _, q, _, _ in terms]), words
 
 
 def cell_grid(verdicts: Verdicts, facts: Facts) -> tuple[str, np.ndarray] | None:
@@ -135,7 +140,7 @@ def cell_grid(verdicts: Verdicts, facts: Facts) -> tuple[str, np.ndarray] | None
     return _cell(facts.baths[0]), values.reshape(shape)
 
 
-def _baths(verdicts: Verdicts, facts: Facts) -> list[tuple[str, Quantity, str]]:
+def _baths(verdicts: Verdicts, facts: Facts) -> list[_Row]:
     """Heat of every bath; one cell's share where cells repeat; the largest where there are many."""
     found = {bath: verdicts.get(f"heat.{bath}.kT") for bath in facts.baths}
     known = {bath: q for bath, q in found.items() if q is not None and q.value is not None}
@@ -143,28 +148,32 @@ def _baths(verdicts: Verdicts, facts: Facts) -> list[tuple[str, Quantity, str]]:
     for bath, q in known.items():
         cells.setdefault(_cell(bath), []).append(q.value or 0.0)
     if len(known) <= _MOST_BATHS:
-        return [(f"heat into {bath}{_warm(facts, bath)}", q, "heat") for bath, q in known.items()]
+        return [_bath_row(facts, bath, q) for bath, q in known.items()]
     total = verdicts.get("heat.total.kT")
     if len(cells) == 1 and total is not None and total.value is not None:
         # The sum follows with its standard error; here is one cell's share.
         n = len(known)
         stderr = None if total.stderr is None else total.stderr / n
-        mean = Quantity("heat of one bath", total.value / n, stderr, "kT")
-        return [(f"heat into each of {n} resistors {_cell(facts.baths[0])}, mean", mean, "heat")]
+        mean = Quantity(total.value / n, stderr, "kT")
+        label = f"heat into each of {n} resistors {_cell(facts.baths[0])}, mean"
+        return [(label, "heat of one bath", mean, "heat")]
     if len(cells) <= _MOST_BATHS:
         return [
             (f"heat into {len(values)} resistors {cell}, {plain(min(values), 3)} to "
              f"{plain(max(values), 3)} kT each",
-             Quantity(f"heat.{cell}", math.fsum(values), None, "kT"), "heat")
+             f"heat.{cell}", Quantity(math.fsum(values), None, "kT"), "heat")
             for cell, values in cells.items()
         ]  # fmt: skip
     largest = sorted(known, key=lambda bath: -abs(known[bath].value or 0.0))[: _MOST_BATHS - 1]
-    rows = [
-        (f"heat into {b}{_warm(facts, b)}", q, "heat") for b, q in known.items() if b in largest
-    ]
+    rows = [_bath_row(facts, bath, q) for bath, q in known.items() if bath in largest]
     rest = [q.value or 0.0 for bath, q in known.items() if bath not in largest]
-    others = Quantity("heat of the other baths", math.fsum(rest), None, "kT")
-    return [*rows, (f"heat into {len(rest)} other baths together", others, "heat")]
+    others = Quantity(math.fsum(rest), None, "kT")
+    label = f"heat into {len(rest)} other baths together"
+    return [*rows, (label, "heat of the other baths", others, "heat")]
+
+
+def _bath_row(facts: Facts, bath: str, heat: Quantity) -> _Row:
+    return f"heat into {bath}{_warm(facts, bath)}", f"heat.{bath}.kT", heat, "heat"
 
 
 def _cell(bath: str) -> str:

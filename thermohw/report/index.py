@@ -40,7 +40,7 @@ _SIDE = 6
 
 
 @dataclass(frozen=True)
-class Card:
+class RunCard:
     """One run at a glance; `problem` says why there is nothing to see."""
 
     name: str
@@ -80,7 +80,7 @@ def index(folder: Path, target: Path) -> str:
     return render("index.html.j2", folder=folder.resolve().name, cards=cards)
 
 
-def _card(path: Path, target: Path, number: int) -> Card:
+def _card(path: Path, target: Path, number: int) -> RunCard:
     from thermohw.audit import audit
 
     beside = path.with_suffix(".html")
@@ -94,7 +94,7 @@ def _card(path: Path, target: Path, number: int) -> Card:
                 picture = page["schedule"] or page["states"]
                 shown = None if picture is None else renamed(picture, f"run{number}-")
                 words = "no score: parameters and baths alone"
-                return Card(
+                return RunCard(
                     path.name, link, page["title"], words, page["headline"], verdicts, shown,
                     quantity=page["quantity"], measure=page["headline"].meaning,
                 )  # fmt: skip
@@ -103,14 +103,14 @@ def _card(path: Path, target: Path, number: int) -> Card:
             traces = read_traces(run, facts, paths=_FAN_PATHS, frames=80)
         picture = _picture(facts, samples, traces, number)
         words = f"{wiring_words(facts)}, {score_words(facts)}"
-        return Card(
+        return RunCard(
             path.name, link, title(facts), words, headline(verdicts, facts), verdicts, picture
         )
     except InputError as error:
-        return Card(path.name, link, problem=error.problem)
+        return RunCard(path.name, link, problem=error.problem)
     except Exception as error:
         problem = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-        return Card(path.name, link, problem=problem)
+        return RunCard(path.name, link, problem=problem)
 
 
 def _picture(facts: Facts, samples: Samples, traces: Traces | None, number: int) -> Any:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from thermohw.audit import Quantity
 from thermohw.estimate import Estimate
 from thermohw.report.numerals import count, measured, plain
-from thermohw.report.verdicts import Quantity
 
 if TYPE_CHECKING:
     from thermohw.report.facts import Facts
@@ -88,8 +88,9 @@ def likelihood_groups(verdicts: Verdicts, facts: Facts) -> list[tuple[str, list[
             if term is None:
                 continue
             bits = _find(f"{name}.bits_per_dim", verdicts, facts)
-            shown = "" if bits is None or bits.value is None else bits.text
-            rows.append(Term(name, meaning, term.value, term.text, shown, notes.get(name, "")))
+            shown = "" if bits is None or bits.value is None else measured(bits.value, bits.stderr)
+            nats = measured(term.value, term.stderr)
+            rows.append(Term(name, meaning, term.value, nats, shown, notes.get(name, "")))
         if rows and any(row.value is not None or row.note for row in rows):
             groups.append((title, _merged(rows)))
     return groups
@@ -140,4 +141,4 @@ def _find(name: str, verdicts: Verdicts, facts: Facts) -> Quantity | None:
     if stored is None:
         return None
     value, stderr = stored
-    return Quantity(name, None if math.isnan(value) else value, stderr, "nats")
+    return Quantity(None if math.isnan(value) else value, stderr, "nats")

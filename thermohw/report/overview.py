@@ -116,20 +116,26 @@ def _stats(verdicts: Verdicts, facts: Facts) -> tuple[Stat, ...]:
     ]
     work = verdicts.get(f"work.{facts.wiring}.kT")
     if work is not None:
-        stats.append(Stat("work of the sources", f"{work.text} kT"))
+        stats.append(Stat("work of the sources", measured(work.value, work.stderr, "kT")))
     names = ("nll.data.ode.bits_per_dim", "nll.data.ode", "nll.ode.bits_per_dim", "nll.ode")
     for name, label in ((name, "held-out data") for name in names):
         nll = verdicts.get(name)
         if nll is not None:
             unit = "bits/dim" if name.endswith("dim") else "nats"
-            stats.append(Stat(label, f"{nll.text} {unit}", "negative log-likelihood"))
+            stats.append(
+                Stat(label, measured(nll.value, nll.stderr, unit), "negative log-likelihood")
+            )
             break
     for name, label in (("quality.w1", "distance W₁"), ("quality.sliced_w2", "sliced distance W₂")):
         distance = verdicts.get(name)
         if distance is not None:
             floor = verdicts.get(f"{name}.floor")
-            note = "of samples to data" if floor is None else f"the right law: {floor.text}"
-            stats.append(Stat(label, distance.text, note))
+            note = (
+                "of samples to data"
+                if floor is None
+                else f"the right law: {measured(floor.value, floor.stderr)}"
+            )
+            stats.append(Stat(label, measured(distance.value, distance.stderr), note))
             break
     stats.append(Stat("samples", count(facts.paths)))
     return tuple(stats)

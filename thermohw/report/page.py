@@ -25,7 +25,7 @@ from thermohw.report.figures.images import film_strip, grids, levels
 from thermohw.report.figures.rates import model_rates, physical_rates
 from thermohw.report.figures.traces import fan, sources, voltages
 from thermohw.report.likelihood import likelihood_groups, point_summary
-from thermohw.report.numerals import plain
+from thermohw.report.numerals import measured, plain
 from thermohw.report.overview import headline, score_words, title, wiring_words
 from thermohw.report.unscored import unscored_page
 from thermohw.report.verdicts import Verdicts
@@ -172,6 +172,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     style = resources.files("thermohw.report") / "templates" / "style.css"
+    made.globals["measured"] = measured
     made.globals["policy"] = Markup(_POLICY)
     made.globals["style"] = Markup(style.read_text(encoding="utf-8"))
     return made

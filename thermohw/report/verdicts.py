@@ -11,13 +11,14 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from thermohw.audit import Quantity
 from thermohw.intake import parse_json
 from thermohw.report.numerals import measured, plain, power
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["STATUSES", "Check", "Quantity", "Verdicts", "typeset"]
+__all__ = ["STATUSES", "CheckRow", "Verdicts", "typeset"]
 
 STATUSES = {
     "holds": ("✓", "holds"),
@@ -71,30 +72,7 @@ _MINUS = re.compile(r"(?<![\w.)\]])-(?=\d)")  # of a number, not of a range or a
 _SIGNS = {"+-": "±", ">=": "≥", "<=": "≤"}
 
 
-class Quantity(NamedTuple):
-    """A number of the audit.
-
-    Attributes:
-        name: dotted name.
-        value: mean per sample; None where unknown.
-        stderr: standard error; None or 0 where there is none.
-        unit: its unit.
-        note: how it was obtained, a qualification, or why the value is unknown.
-    """
-
-    name: str
-    value: float | None
-    stderr: float | None
-    unit: str
-    note: str = ""
-
-    @property
-    def text(self) -> str:
-        """The number to the digits its error allows, without unit."""
-        return measured(self.value, self.stderr)
-
-
-class Check(NamedTuple):
+class CheckRow(NamedTuple):
     """A law or a bound and what became of it.
 
     Attributes:
@@ -120,10 +98,10 @@ class Verdicts:
 
     Attributes:
         checks: in the order of the audit.
-        quantities: by dotted name.
+        quantities: by dotted name; the note says how each was obtained too.
     """
 
-    checks: tuple[Check, ...]
+    checks: tuple[CheckRow, ...]
     quantities: dict[str, Quantity]
 
     @classmethod
@@ -134,7 +112,6 @@ class Verdicts:
         table: Mapping[str, Any] = parse_json(audit) if isinstance(audit, str) else audit
         quantities = {
             name: Quantity(
-                name,
                 _number(q.get("value")),
                 _number(q.get("stderr")),
                 str(q.get("unit", "")),
@@ -178,13 +155,13 @@ class Verdicts:
         return table.items()
 
 
-def _check(entry: Any) -> Check:
+def _check(entry: Any) -> CheckRow:
     row = entry if isinstance(entry, dict) else vars(entry)
     name, status = str(row["name"]), str(row["status"])
     symbol, words = STATUSES[status]
     title = _TITLES.get(name, name.replace("_", " ").capitalize())
     value, expected = _number(row.get("value")), _number(row.get("expected"))
-    return Check(
+    return CheckRow(
         name,
         title,
         status,

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from thermohw.spice.cards import plain
 
 if TYPE_CHECKING:
-    from thermohw.datasheet import Quantity
+    from thermohw.datasheet import RatedValue
     from thermohw.spice.waveform import Waveform
 
-__all__ = ["Board", "RandomNoise", "noise_card", "note", "resistor_card"]
+__all__ = ["CircuitCards", "RandomNoise", "noise_card", "note", "resistor_card"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class RandomNoise:
 
 
 @dataclass
-class Board:
+class CircuitCards:
     """Cards of a circuit, and the expressions by which the rest of a deck refers to it.
 
     Attributes:
@@ -85,7 +85,7 @@ def noise_card(
     return f"{card} {noise.pwl(element, *units)}"
 
 
-def note(value: Quantity, temperature: Quantity | None = None) -> str:
+def note(value: RatedValue, temperature: RatedValue | None = None) -> str:
     """Tolerances, as a comment that is read back."""
     known = {"tolerance": value.tolerance,
              "temperature_tolerance": temperature.tolerance if temperature else None}  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import sqrt
 from typing import TYPE_CHECKING
 
-from thermohw.spice.board import Board, RandomNoise, noise_card, note, resistor_card
+from thermohw.spice.board import CircuitCards, RandomNoise, noise_card, note, resistor_card
 from thermohw.spice.cards import Names, plain
 from thermohw.units import K_B
 
@@ -22,7 +22,7 @@ def branch_cards(
     names: Names,
     inductor: Inductor,
     spot: dict[str, str],
-    board: Board,
+    board: CircuitCards,
     *,
     noise: Waveform | RandomNoise | None,
     row: dict[str, int],
@@ -75,7 +75,7 @@ def branch_cards(
     return out
 
 
-def current_cards(device: LinearDevice, board: Board, first: dict[str, float]) -> list[str]:
+def current_cards(device: LinearDevice, board: CircuitCards, first: dict[str, float]) -> list[str]:
     """Inductor currents as voltages, thermal units: i = L^-1 int v dt, integrated on C_ref.
 
     What control and books read: a behavioural source that reads an inductor's own current does not

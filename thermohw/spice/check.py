@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from pathlib import Path as File
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from thermohw.spice.controllers import Replay
 from thermohw.spice.deck import Deck, make_deck
 from thermohw.spice.law_cards import computing_cards
 from thermohw.spice.loop import extrapolated
-from thermohw.spice.paths import Path, chosen_path
+from thermohw.spice.paths import RunPath, chosen_path
 from thermohw.spice.response import Response, linear_response
 from thermohw.spice.runner import run_deck
 from thermohw.spice.waveform import interpolated, largest_step, sharpened, staircase
@@ -117,7 +117,7 @@ def check_free(
     interval: float = 0.02,
     seed: int = 0,
     shape: str = "staircase",
-    keep: File | None = None,
+    keep: Path | None = None,
 ) -> PathCheck:
     """The bare circuit under its Johnson noise, against the exact answer.
 
@@ -152,7 +152,7 @@ def path_deck(
     replay: bool = False,
     refine: int = 8,
     **settings: Any,
-) -> tuple[Deck, Path, Response, float]:
+) -> tuple[Deck, RunPath, Response, float]:
     """The deck of one path of a run, that path, our answer to its noise and a bound of its error.
 
     Args:
@@ -194,7 +194,7 @@ def check_path(
     *,
     replay: bool = False,
     refine: int = 8,
-    keep: File | None = None,
+    keep: Path | None = None,
     **settings: Any,
 ) -> PathCheck:
     """One path of a run in the simulator and here; see `path_deck`."""
@@ -223,7 +223,7 @@ def _distance(device: LinearDevice, one: NDArray[Any], other: NDArray[Any]) -> f
     return float((np.abs(one - other) / size).max())
 
 
-def _ramps(device: LinearDevice, path: Path) -> NDArray[Any]:
+def _ramps(device: LinearDevice, path: RunPath) -> NDArray[Any]:
     """What the finite ramps of a deck do to the efforts at tick ends, where the half of a ramp that
     comes before the edge has acted and the other has not; shape (N + 1, n).
 
@@ -249,8 +249,8 @@ def _compare(
     *,
     label: str,
     tolerance: float,
-    keep: File | None,
-    path: Path | None = None,
+    keep: Path | None,
+    path: RunPath | None = None,
 ) -> PathCheck:
     begun = time.perf_counter()
     run = run_deck(deck, keep=keep)

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thermohw.spice.board import Board, RandomNoise
+from thermohw.spice.board import CircuitCards, RandomNoise
 from thermohw.spice.cards import Names, plain
 from thermohw.spice.controllers import ScoreCards
 from thermohw.spice.elements import board_cards, require_sheet
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from thermohw.circuit import LinearDevice
-    from thermohw.datasheet import Datasheet, Quantity
+    from thermohw.datasheet import Datasheet, RatedValue
     from thermohw.spice.controllers import ControlCards
 
 __all__ = ["CELLS", "OFFSET", "Deck", "make_deck", "make_netlist"]
@@ -185,7 +185,7 @@ def _entries(sheet: Datasheet) -> list[str]:
     return lines
 
 
-def _entry(value: Quantity) -> str:
+def _entry(value: RatedValue) -> str:
     parts = [f'value = "{plain(value.value)} {value.unit}"']
     if value.tolerance is not None:
         parts.append(f"tolerance = {plain(value.tolerance)}")
@@ -206,7 +206,7 @@ def _columns(nodes: list[str], branches: list[str], states: int) -> list[str]:
     return [*voltages[:states], *(f"{name}#branch" for name in branches), *voltages[states:]]
 
 
-def _meters(device: LinearDevice, board: Board) -> tuple[list[str], list[str], list[str]]:
+def _meters(device: LinearDevice, board: CircuitCards) -> tuple[list[str], list[str], list[str]]:
     """Integrators: cards, work nodes, heat nodes."""
     scale = device.scale
     lines, works, heats = ["* meters: 1 V is 1 kT_ref"], [], []

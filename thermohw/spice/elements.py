@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 from thermohw.circuit import LinearDevice
 from thermohw.datasheet.fields import GROUND
 from thermohw.errors import InputError
-from thermohw.spice.board import Board, RandomNoise, noise_card, note, resistor_card
+from thermohw.spice.board import CircuitCards, RandomNoise, noise_card, note, resistor_card
 from thermohw.spice.branches import branch_cards, current_cards
 from thermohw.spice.cards import Names, plain
 from thermohw.units import K_B
@@ -90,7 +90,7 @@ def board_cards(
     sources: dict[int, str] | None = None,
     ports: dict[int, str] | None = None,
     meters: bool = True,
-) -> Board:
+) -> CircuitCards:
     """Cards of every element of a device, SI.
 
     Args:
@@ -107,7 +107,7 @@ def board_cards(
         InputError: a device without a datasheet.
     """
     sheet, scale = require_sheet(device), device.scale
-    board = Board(sources=dict(sources or {}), ports=dict(ports or {}))
+    board = CircuitCards(sources=dict(sources or {}), ports=dict(ports or {}))
     spot = {GROUND: "0"} | {name: names("node", name) for name in device.nodes}
     first = {name: 0.0 for name in (GROUND, *device.coordinates)}
     if start is not None:

@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 
     from thermohw.circuit import LinearDevice
 
-__all__ = ["Equilibrium", "check_equilibrium", "held_covariance"]
+__all__ = ["EquilibriumCheck", "check_equilibrium", "held_covariance"]
 
 
 @dataclass(frozen=True, eq=False)
-class Equilibrium:
+class EquilibriumCheck:
     """Second moments of efforts in thermal units (kT_ref/C_ref, kT_ref/L_ref).
 
     Attributes:
@@ -102,7 +102,7 @@ def check_equilibrium(
     interval: float = 0.1,
     seed: int = 1,
     rest: float | None = None,
-) -> Equilibrium:
+) -> EquilibriumCheck:
     """Covariance of a circuit left alone, by the simulator's own noise.
 
     Args:
@@ -131,7 +131,7 @@ def check_equilibrium(
     each = np.einsum("tci,tcj->cij", efforts, efforts) / len(seconds)
     expected = device.effort_covariance
     bias = held_covariance(device, interval) - expected
-    return Equilibrium(
+    return EquilibriumCheck(
         device.name, device.coordinates, each.mean(axis=0) - bias,
         each.std(axis=0, ddof=1) / sqrt(copies), expected, copies, duration,
     )  # fmt: skip

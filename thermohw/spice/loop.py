@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 
     from thermohw.control import Plan
     from thermohw.integrate import Step
-    from thermohw.spice.paths import Path
+    from thermohw.spice.paths import RunPath
 
 __all__ = ["closed_loop", "extrapolated"]
 
 F64 = torch.float64
 
 
-def closed_loop(path: Path, *, refine: int = 8) -> tuple[Response, Waveform]:
+def closed_loop(path: RunPath, *, refine: int = 8) -> tuple[Response, Waveform]:
     """A continuous run under a path's held noise, by the package's Heun stepper and ledger.
 
     Args:
@@ -78,7 +78,7 @@ def closed_loop(path: Path, *, refine: int = 8) -> tuple[Response, Waveform]:
     return answer, interpolated(fine[sparse], np.stack(tap.source)[sparse])
 
 
-def extrapolated(path: Path, *, refine: int = 8) -> tuple[Response, Waveform, float]:
+def extrapolated(path: RunPath, *, refine: int = 8) -> tuple[Response, Waveform, float]:
     """`closed_loop` on `refine` steps a piece and on half of them, extrapolated to none.
 
     Returns:

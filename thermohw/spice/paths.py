@@ -23,7 +23,7 @@ from thermohw.integrate import Engine, Tile, make_engine
 from thermohw.integrate.cells import equal_cells
 from thermohw.noise import BLOCK, BlockNoise
 from thermohw.spice.waveform import Waveform, staircase
-from thermohw.spice.weakest import Tick, weakest_noise
+from thermohw.spice.weakest import RecordedPiece, weakest_noise
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from thermohw.integrate import Step
     from thermohw.target import Target
 
-__all__ = ["Path", "chosen_path"]
+__all__ = ["RunPath", "chosen_path"]
 
 
 @dataclass(frozen=True, eq=False)
-class Path:
+class RunPath:
     """One path of a run; thermal units.
 
     Attributes:
@@ -73,7 +73,7 @@ class _Tap:
 
     def __init__(self, row: int) -> None:
         self.row = row
-        self.steps: list[Tick] = []
+        self.steps: list[RecordedPiece] = []
 
     def init(self, state: torch.Tensor) -> dict[str, torch.Tensor]:
         return {}
@@ -93,7 +93,9 @@ class _Tap:
         heat = row(step.force * step.charge)
         if step.excess is not None:
             heat = row(step.force * step.charge + step.excess)
-        self.steps.append(Tick(step.piece, start, end, charge, row(step.flux), source, work, heat))
+        self.steps.append(
+            RecordedPiece(step.piece, start, end, charge, row(step.flux), source, work, heat)
+        )
 
     def result(self, carry: Any, state: torch.Tensor) -> dict[str, torch.Tensor]:
         return {}
@@ -109,7 +111,7 @@ def chosen_path(
     prior: str = "schedule",
     dtype: torch.dtype = torch.float32,
     engine: Engine | None = None,
-) -> Path:
+) -> RunPath:
     """The noise, start and (clocked) control of one path of a run, from its settings alone.
 
     Args:
@@ -134,7 +136,7 @@ def chosen_path(
     if not plan.clocked:
         draw = BlockNoise(engine.seed, (block,), row + 1, dtype=engine.dtype)
         edges, levels = _held_noise(plan, draw, row, width=engine.stepper.normals)
-        return Path(plan, index, first, staircase(edges, levels), edges, None, times, None, None)
+        return RunPath(plan, index, first, staircase(edges, levels), edges, None, times, None, None)
     run.advance(plan.schedule.ticks)
     steps = tap.steps
     edges, levels = weakest_noise(device, steps, protocol.wiring)
@@ -146,7 +148,7 @@ def chosen_path(
     if protocol.wiring == "emf":
         work = work[list(device.controlled)]
     heat = np.sum([s.heat for s in steps if s.heat is not None], axis=0)
-    return Path(
+    return RunPath(
         plan, index, first, staircase(edges, levels), edges, staircase(cuts, np.stack(held)),
         times, np.stack([first @ device.capacitance, *ends]) @ device.hessian, work, heat,
     )  # fmt: skip

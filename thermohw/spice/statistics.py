@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 
     from thermohw.control import Protocol
 
-__all__ = ["REST", "Ensemble", "ensemble_deck", "run_ensemble"]
+__all__ = ["REST", "CellResults", "ensemble_deck", "run_ensemble"]
 
 REST = 5.0
 """Thermalisation before generation, R_ref C_ref."""
 
 
 @dataclass(frozen=True, eq=False)
-class Ensemble:
+class CellResults:
     """What the cells did.
 
     Attributes:
@@ -121,7 +121,7 @@ def run_ensemble(
     rest: float = REST,
     interval: float = 0.02,
     reltol: float = 1e-5,
-) -> Ensemble:
+) -> CellResults:
     """Let the simulator generate samples.
 
     Args:
@@ -144,4 +144,4 @@ def run_ensemble(
     efforts, work, heat, _ = (np.concatenate(part) for part in zip(*parts, strict=True))
     efforts = efforts / device.effort_scale
     energy = 0.5 * ((efforts @ device.capacitance) * efforts).sum(axis=1)
-    return Ensemble(protocol.to_model(efforts), work.sum(axis=1), heat, energy)
+    return CellResults(protocol.to_model(efforts), work.sum(axis=1), heat, energy)

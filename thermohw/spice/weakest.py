@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from thermohw.circuit import LinearDevice
     from thermohw.control import Piece
 
-__all__ = ["Tick", "weakest_noise"]
+__all__ = ["RecordedPiece", "weakest_noise"]
 
 
-class Tick(NamedTuple):
+class RecordedPiece(NamedTuple):
     """What one piece of a run recorded of one path; thermal units.
 
     Attributes:
@@ -49,7 +49,7 @@ class Tick(NamedTuple):
 
 
 def weakest_noise(
-    device: LinearDevice, steps: list[Tick], wiring: str
+    device: LinearDevice, steps: list[RecordedPiece], wiring: str
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Corners and levels of the weakest staircase that explains what held ticks recorded.
 

@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 
     from thermohw.study.definition import Cell, Study
 
-__all__ = ["Job", "Outcome", "Plan", "compute_all"]
+__all__ = ["Job", "JobContext", "JobOutcome", "compute_all"]
 
 _HEARTBEAT = 1.0  # seconds after which a caller may move its clock
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass(frozen=True)
-class Plan:
+class JobContext:
     """What every worker must know.
 
     Attributes:
@@ -64,7 +64,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class JobOutcome:
     """What became of a cell: `problem` is "" or one line."""
 
     job: Job
@@ -73,14 +73,14 @@ class Outcome:
 
 
 def compute_all(
-    jobs: list[Job], study: Study, plan: Plan, *, workers: int
-) -> Iterator[Outcome | None]:
+    jobs: list[Job], study: Study, shared: JobContext, *, workers: int
+) -> Iterator[JobOutcome | None]:
     """Compute cells; yields each as it is finished, in any order, and None while nothing happens.
 
     Args:
         jobs: the cells.
         study: used when `workers` is 1.
-        plan: what workers need.
+        shared: what workers need.
         workers: how many processes; 1 computes here.
 
     Raises:
@@ -88,26 +88,28 @@ def compute_all(
     """
     workers = min(workers, len(jobs))
     if workers > 1:
-        yield from _parallel(jobs, plan, workers)
+        yield from _parallel(jobs, shared, workers)
         return
     with _one_thread():
         for job in jobs:
-            problem, wall = _compute(study, job, plan)
-            yield Outcome(job, problem, wall)
+            problem, wall = _compute(study, job, shared)
+            yield JobOutcome(job, problem, wall)
 
 
-def _compute(study: Study, job: Job, plan: Plan) -> tuple[str, float]:
+def _compute(study: Study, job: Job, shared: JobContext) -> tuple[str, float]:
     """Compute one cell into its file; returns ("" or one line, seconds)."""
     from thermohw.study.tools import Tools
 
-    cells = plan.folder / "cells"
+    cells = shared.folder / "cells"
     log = cells / f"{job.name}.log"
     wall, cpu = time.perf_counter(), time.process_time()
     try:
-        tools = Tools(job.cell, plan.seed, plan.folder / "networks")
+        tools = Tools(job.cell, shared.seed, shared.folder / "networks")
         values = plain_values(study.compute(dict(job.cell), tools), job.cell)
         seconds = time.perf_counter() - wall, time.process_time() - cpu
-        write_cell(cells / f"{job.name}.npz", Finished(dict(job.cell), values, *seconds, plan.code))
+        write_cell(
+            cells / f"{job.name}.npz", Finished(dict(job.cell), values, *seconds, shared.code)
+        )
         log.unlink(missing_ok=True)
         return "", seconds[0]
     # SystemExit too: a cell that leaves must not take the study with it.
@@ -125,11 +127,11 @@ def _compute(study: Study, job: Job, plan: Plan) -> tuple[str, float]:
 class _Worker:
     """A process and the pipe to it; `job` is what it is at."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, shared: JobContext) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self.process: SpawnProcess = context.Process(
-            target=_serve, args=(plan, theirs), daemon=True, name="thermohw study worker"
+            target=_serve, args=(shared, theirs), daemon=True, name="thermohw study worker"
         )
         self.job: Job | None = None
         self.ready = False
@@ -149,9 +151,9 @@ class _Worker:
             self.process.kill()
 
 
-def _parallel(jobs: list[Job], plan: Plan, workers: int) -> Iterator[Outcome | None]:
+def _parallel(jobs: list[Job], shared: JobContext, workers: int) -> Iterator[JobOutcome | None]:
     waiting = deque(jobs)
-    team = [_Worker(plan) for _ in range(workers)]
+    team = [_Worker(shared) for _ in range(workers)]
     try:
         while waiting or any(worker.job for worker in team):
             ready = wait([worker.pipe for worker in team], timeout=_HEARTBEAT)
@@ -168,16 +170,16 @@ def _parallel(jobs: list[Job], plan: Plan, workers: int) -> Iterator[Outcome | N
                     if not worker.ready:
                         raise InputError(_stillborn(worker.process.exitcode)) from None
                     if job is not None:
-                        yield Outcome(job, _death(worker), time.perf_counter() - worker.since)
+                        yield JobOutcome(job, _death(worker), time.perf_counter() - worker.since)
                     if len(waiting) > sum(w.job is None for w in team):
-                        team.append(_Worker(plan))
+                        team.append(_Worker(shared))
                     continue
                 if waiting:
                     worker.send(waiting.popleft())
                 if answer == "ready":
                     worker.ready = True
                 elif job is not None:
-                    yield Outcome(job, *answer)
+                    yield JobOutcome(job, *answer)
     finally:
         for worker in team:
             if worker.job is not None or not worker.ready:
@@ -185,7 +187,7 @@ def _parallel(jobs: list[Job], plan: Plan, workers: int) -> Iterator[Outcome | N
             worker.stop()
 
 
-def _serve(plan: Plan, pipe: Connection) -> None:
+def _serve(shared: JobContext, pipe: Connection) -> None:
     """A worker's life: load the study, then cell after cell until the pipe closes."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     import torch
@@ -193,12 +195,12 @@ def _serve(plan: Plan, pipe: Connection) -> None:
     from thermohw.study.catalogue import find_study
 
     torch.set_num_threads(1)
-    study = find_study(plan.source).study
+    study = find_study(shared.source).study
     try:
         pipe.send("ready")
         while True:
             name, cell = pipe.recv()
-            pipe.send(_compute(study, Job(name, cell), plan))
+            pipe.send(_compute(study, Job(name, cell), shared))
     except (EOFError, OSError):
         return  # the parent needs no more of us
 

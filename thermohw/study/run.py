@@ -26,7 +26,7 @@ from thermohw.study.cellfile import Finished, read_cell
 from thermohw.study.definition import merge, parse_settings
 from thermohw.study.folder import Folder
 from thermohw.study.outputs import FORMAT, Ending, sources_digest, write_outputs
-from thermohw.study.pool import Job, Outcome, Plan, compute_all
+from thermohw.study.pool import Job, JobContext, JobOutcome, compute_all
 from thermohw.study.results import Results
 from thermohw.study.sheet import Sheet
 
@@ -105,9 +105,11 @@ def run_study(
         for note in folder.notes:
             print(f"thermohw: {note}", file=sys.stderr)
         jobs = [Job(n, cell) for n, cell in folder.work.items() if n not in folder.done]
-        plan = Plan(found.source, folder.parameters.get("seed", 0), folder.path.resolve(), code)
+        shared = JobContext(
+            found.source, folder.parameters.get("seed", 0), folder.path.resolve(), code
+        )
         workers = usable_cores() if workers is None else workers
-        _compute(folder, jobs, found, plan, workers, progress)
+        _compute(folder, jobs, found, shared, workers, progress)
         finished = [_stored(folder, name) for name in folder.work]
         results = Results(done.row for done in finished)
         sheet = _conclude(found, folder, results)
@@ -126,7 +128,7 @@ def usable_cores() -> int:
 
 
 def _compute(
-    folder: Folder, jobs: list[Job], found: Found, plan: Plan, workers: int, progress: bool
+    folder: Folder, jobs: list[Job], found: Found, shared: JobContext, workers: int, progress: bool
 ) -> None:
     """Compute what is missing, tell how far it is, and complain once all that can be done is."""
     if not jobs:
@@ -135,12 +137,12 @@ def _compute(
     terminal = progress and sys.stderr.isatty()
     if kept and progress:
         print(f"{found.name}: {kept} of {total} cells are already there", file=sys.stderr)
-    failed: list[Outcome] = []
+    failed: list[JobOutcome] = []
     bar = tqdm(
         total=total, initial=kept, desc=found.name, unit="cell", disable=not terminal, smoothing=0.0
     )
     with bar:
-        outcomes = compute_all(jobs, found.study, plan, workers=workers)
+        outcomes = compute_all(jobs, found.study, shared, workers=workers)
         number = kept
         for outcome in outcomes:
             if outcome is None:  # a cell may take minutes: the clock goes on

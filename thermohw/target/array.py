@@ -102,12 +102,12 @@ def array(
     shape = tuple(raw.shape[1:]) if raw.ndim > 2 else None
     if arrays is not None and "image_shape" in arrays:
         shape = tuple(int(n) for n in arrays["image_shape"])
-    return _Rows(
+    return _ShapedRows(
         rows, split, table=table, name=str(path), step=dequantise or 0.0, image_shape=shape
     )
 
 
-class _Rows(DataSet):
+class _ShapedRows(DataSet):
     """A data set that also stores the shape its rows had."""
 
     def arrays(self) -> dict[str, np.ndarray]:

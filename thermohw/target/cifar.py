@@ -123,7 +123,7 @@ def _pickled(data: bytes, where: str) -> np.ndarray:
     """The images of a pickled batch."""
     try:
         batch = _Arrays(io.BytesIO(data), encoding="bytes").load()
-    except _Refused as refused:
+    except _RefusedName as refused:
         problem = f"found a pickle that asks for {refused}, expected one of numpy arrays only"
         raise InputError(problem, where=where) from None
     except Exception as error:  # a damaged pickle can raise nearly anything
@@ -148,7 +148,7 @@ def _pickled(data: bytes, where: str) -> np.ndarray:
     return rows
 
 
-class _Refused(Exception):
+class _RefusedName(Exception):
     """A name no CIFAR-10 batch needs."""
 
 
@@ -164,18 +164,18 @@ class _Arrays(pickle.Unpickler):
             return getattr(np, global_name)
         if (module, global_name) == ("_codecs", "encode"):
             return _latin1
-        raise _Refused(f"{module_name}.{global_name}")
+        raise _RefusedName(f"{module_name}.{global_name}")
 
 
 def _empty(kind: Any, shape: Any, code: Any) -> np.ndarray:
     """What numpy's `_reconstruct` makes: an array without contents, to be filled by its state."""
     if kind is not np.ndarray:
-        raise _Refused(f"an array of type {kind!r}")
+        raise _RefusedName(f"an array of type {kind!r}")
     return np.empty(0, dtype=np.uint8)
 
 
 def _latin1(text: str, encoding: str) -> bytes:
     """Bytes as Python 2 wrote them."""
     if encoding not in ("latin1", b"latin1"):
-        raise _Refused(f"the codec {encoding!r}")
+        raise _RefusedName(f"the codec {encoding!r}")
     return text.encode("latin1")

@@ -37,7 +37,7 @@ from thermohw.target.table_layout import (
     HEAD,
     NUMBER,
     THOUSANDS,
-    Layout,
+    TableLayout,
     Text,
     Unclear,
     layout_of,
@@ -50,11 +50,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["Table", "counting", "read_table"]
+__all__ = ["DataTable", "counting", "read_table"]
 
 
 @dataclass(frozen=True)
-class Table:
+class DataTable:
     """Rows of a table.
 
     Attributes:
@@ -66,7 +66,7 @@ class Table:
     columns: tuple[str, ...] | None
 
 
-def read_table(file: Path) -> Table:
+def read_table(file: Path) -> DataTable:
     """Read a text of numbers, one row a line; see the module for what is recognised.
 
     Raises:
@@ -97,10 +97,12 @@ def read_table(file: Path) -> Table:
         layout.notes.append(f"{lines} and would be numbers otherwise: left out")
     for note in layout.notes:
         warnings.warn(f"{file}: {note}", stacklevel=2)
-    return Table(values, None if layout.names is None else tuple(layout.names[layout.skipped :]))
+    return DataTable(
+        values, None if layout.names is None else tuple(layout.names[layout.skipped :])
+    )
 
 
-def _numbers(text: Text, layout: Layout) -> np.ndarray:
+def _numbers(text: Text, layout: TableLayout) -> np.ndarray:
     """All rows, by numpy's own reader; where that stumbles, cell by cell for the message."""
     if layout.names is not None and len(layout.names) != layout.width:
         fields = f"{len(layout.names)} names above rows of {layout.width} numbers"
@@ -144,7 +146,7 @@ class _Decimals:
             self.clear = re.fullmatch(r"[1-9]\d{0,2}(,\d{3})+", cell) is None
 
 
-def _plain(text: Text, layout: Layout, given: list[int], told: _Decimals) -> Iterator[str]:
+def _plain(text: Text, layout: TableLayout, given: list[int], told: _Decimals) -> Iterator[str]:
     """Rows for numpy's reader, counted; a decimal comma as a point.
 
     Raises:
@@ -180,12 +182,12 @@ def _plain(text: Text, layout: Layout, given: list[int], told: _Decimals) -> Ite
         yield line
 
 
-def _split(line: str, layout: Layout) -> list[str]:
+def _split(line: str, layout: TableLayout) -> list[str]:
     """A quick cut, right where there are no quotes and no remarks."""
     return line.split(layout.delimiter)
 
 
-def _complain(text: Text, layout: Layout) -> NoReturn:
+def _complain(text: Text, layout: TableLayout) -> NoReturn:
     """Name the first cell that is wrong."""
     row, above = 0, True
     begin = _begin(text, layout)
@@ -220,7 +222,7 @@ def _complain(text: Text, layout: Layout) -> NoReturn:
     text.refuse("has no rows of numbers that can be read")
 
 
-def _begin(text: Text, layout: Layout) -> int | None:
+def _begin(text: Text, layout: TableLayout) -> int | None:
     """The line of the first row of numbers, where other rows stand above it (and the header)."""
     for i, (number, line) in enumerate(text.rows()):
         cells = layout.fields(line)
@@ -229,7 +231,7 @@ def _begin(text: Text, layout: Layout) -> int | None:
     return None
 
 
-def _commas(text: Text, layout: Layout) -> bool:
+def _commas(text: Text, layout: TableLayout) -> bool:
     """Whether the numbers of a table have decimal commas, by their majority."""
     if layout.delimiter == ",":
         return False
@@ -237,7 +239,7 @@ def _commas(text: Text, layout: Layout) -> bool:
     return sum(seen) > 0
 
 
-def _wrong(cell: str, layout: Layout) -> str | None:
+def _wrong(cell: str, layout: TableLayout) -> str | None:
     """What is wrong with a cell and how to mend it; None for a number."""
     if layout.number(cell):
         value = float(FORTRAN.sub("e", cell.replace(",", ".")))
@@ -258,7 +260,7 @@ def _wrong(cell: str, layout: Layout) -> str | None:
     return f"{shown} is no number: delete the column, or the row"
 
 
-def _would_fit(text: Text, layout: Layout) -> str:
+def _would_fit(text: Text, layout: TableLayout) -> str:
     """The delimiter that cuts all rows alike, where it is not the one in use."""
     lines = [line for (_, line), _ in zip(text.rows(), range(HEAD), strict=False)]
     for delimiter, name in DELIMITERS.items():

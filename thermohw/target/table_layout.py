@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
-    "DELIMITERS", "FORTRAN", "GERMAN", "HEAD", "MISSING", "NUMBER", "THOUSANDS", "Layout", "Text",
-    "Unclear", "layout_of", "missing", "remark", "split_cells",
+    "DELIMITERS", "FORTRAN", "GERMAN", "HEAD", "MISSING", "NUMBER", "THOUSANDS", "TableLayout",
+    "Text", "Unclear", "layout_of", "missing", "remark", "split_cells",
 ]  # fmt: skip
 
 HEAD = 200  # rows that tell how the table is written
@@ -70,7 +70,7 @@ def remark(line: str) -> int:
 
 
 @dataclass
-class Layout:
+class TableLayout:
     """How a table is written.
 
     Attributes:
@@ -187,7 +187,7 @@ def split_cells(line: str, delimiter: str | None) -> list[str]:
     return cells
 
 
-def layout_of(text: Text) -> Layout:
+def layout_of(text: Text) -> TableLayout:
     """How a table is written, from its first rows."""
     head = [row for row, _ in zip(text.rows(), range(HEAD), strict=False)]
     if not head:
@@ -203,14 +203,14 @@ def layout_of(text: Text) -> Layout:
     return layout
 
 
-def _delimited(text: Text, lines: list[str]) -> Layout:
+def _delimited(text: Text, lines: list[str]) -> TableLayout:
     """The delimiter and the decimals that make numbers of most cells, and rows of one length."""
-    tried: list[tuple[float, int, Layout]] = []
+    tried: list[tuple[float, int, TableLayout]] = []
     quoted = any('"' in line for line in lines[1:])  # "1,5","2,5"
     candidates: list[str | None] = [text.delimiter] if text.delimiter else list(DELIMITERS)
     for delimiter in candidates:
         for comma in (False, True) if delimiter != "," or quoted else (False,):
-            layout = Layout(delimiter, comma)
+            layout = TableLayout(delimiter, comma)
             cut = [split_cells(line, delimiter) for line in lines]
             body = cut[1:] or cut
             widths = [len(cells) for cells in body]
@@ -245,7 +245,7 @@ def _delimited(text: Text, lines: list[str]) -> Layout:
     return found
 
 
-def _header(layout: Layout, rows: list[list[str]]) -> list[str] | None:
+def _header(layout: TableLayout, rows: list[list[str]]) -> list[str] | None:
     """Names of the columns; says how many rows are above the numbers."""
     first = rows[0]
     words = [cell for cell in first if not layout.number(cell) and not missing(cell)]
@@ -276,7 +276,7 @@ def _header(layout: Layout, rows: list[list[str]]) -> list[str] | None:
     return first
 
 
-def _index(layout: Layout, header: list[str], body: list[list[str]]) -> None:
+def _index(layout: TableLayout, header: list[str], body: list[list[str]]) -> None:
     """A first column without a name: pandas' index, or the names that R gives to rows."""
     short = len(header) == layout.width - 1
     blank = len(header) == layout.width and (header[0] == "" or header[0].startswith("Unnamed: 0"))

@@ -2,7 +2,7 @@
 
 from thermohw.tolerance.interval import Fraction, clopper_pearson, wilson
 from thermohw.tolerance.measure import Metric, Outcome, measure
-from thermohw.tolerance.montecarlo import Board, Yield, monte_carlo, yield_
+from thermohw.tolerance.montecarlo import SampledBoard, Yield, monte_carlo, yield_
 from thermohw.tolerance.require import Requirement
 from thermohw.tolerance.rows import Row, standard_rows
 from thermohw.tolerance.sensitivity import Sensitivity, SensitivityRow, sensitivity
@@ -10,7 +10,7 @@ from thermohw.tolerance.spread import CORNERS, Spread, board_generator
 
 __all__ = [
     "CORNERS",
-    "Board",
+    "SampledBoard",
     "Fraction",
     "Metric",
     "Outcome",

@@ -36,13 +36,13 @@ if TYPE_CHECKING:
     from thermohw.pipeline import Spec
     from thermohw.target import Target
 
-__all__ = ["Board", "Yield", "monte_carlo", "yield_"]
+__all__ = ["SampledBoard", "Yield", "monte_carlo", "yield_"]
 
 _FORMAT = "thermohw-boards/2"
 
 
 @dataclass(frozen=True)
-class Board:
+class SampledBoard:
     """One board at one corner.
 
     Attributes:
@@ -69,12 +69,12 @@ class Yield:
         each: requirement -> fraction that meets this one alone.
     """
 
-    boards: tuple[Board, ...]
+    boards: tuple[SampledBoard, ...]
     requirements: tuple[Requirement, ...]
     passed: Fraction
     each: dict[str, Fraction]
 
-    def worst(self, count: int = 5) -> list[tuple[Board, Requirement, float]]:
+    def worst(self, count: int = 5) -> list[tuple[SampledBoard, Requirement, float]]:
         """The boards that miss a requirement by most, relative to its bound, worst first."""
         misses = [
             (board, rule, rule.miss(board.metrics))
@@ -121,7 +121,7 @@ class Yield:
         return "\n".join(lines)
 
 
-def _deviation(board: Board) -> str:
+def _deviation(board: SampledBoard) -> str:
     """The largest deviation of each kind."""
     words = []
     for name, values in board.keys.items():
@@ -131,7 +131,7 @@ def _deviation(board: Board) -> str:
     return ", ".join(words)
 
 
-def _plain(board: Board) -> dict[str, Any]:
+def _plain(board: SampledBoard) -> dict[str, Any]:
     return asdict(board) | {"metrics": {n: list(m) for n, m in board.metrics.items()}}
 
 
@@ -145,7 +145,7 @@ def monte_carlo(
     target: Target | None = None,
     out: str | Path | None = None,
     progress: bool = True,
-) -> tuple[Board, ...]:
+) -> tuple[SampledBoard, ...]:
     """Draw boards and measure them.
 
     Args:
@@ -186,14 +186,14 @@ def monte_carlo(
                 seed=noise_seed(seed, index),
                 target=target, start=start, prior=prior, dtype=dtype,
             )  # fmt: skip
-            found = Board(index, corner, keys, outcome.metrics)
+            found = SampledBoard(index, corner, keys, outcome.metrics)
             keep.add(found)
         result.append(found)
     return tuple(result)
 
 
 def yield_(
-    source: Protocol | Spec | str | Path | Sequence[Board],
+    source: Protocol | Spec | str | Path | Sequence[SampledBoard],
     require: str | Sequence[str],
     *,
     confidence: float = 0.95,
@@ -247,7 +247,7 @@ class _Kept:
 
     def __init__(self, out: str | Path | None, identity: str) -> None:
         self.path = None if out is None else Path(out)
-        self.found: dict[tuple[int, float | None], Board] = {}
+        self.found: dict[tuple[int, float | None], SampledBoard] = {}
         if self.path is None:
             return
         head = json.dumps({"format": _FORMAT, "of": identity})
@@ -284,7 +284,7 @@ class _Kept:
         except UnicodeDecodeError:
             return [""]
 
-    def add(self, board: Board) -> None:
+    def add(self, board: SampledBoard) -> None:
         """Keep one more, whole or not at all.
 
         Raises:
@@ -314,7 +314,7 @@ def _row_digest(row: dict[str, Any]) -> str:
     return sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()
 
 
-def _board(line: str) -> Board:
+def _board(line: str) -> SampledBoard:
     """A board from its line.
 
     Raises:
@@ -324,4 +324,4 @@ def _board(line: str) -> Board:
     if row.pop("sha256") != _row_digest(row):
         raise ValueError("its sha256 does not fit")
     metrics = {name: Metric(*values) for name, values in row.pop("metrics").items()}
-    return Board(**row, metrics=metrics)
+    return SampledBoard(**row, metrics=metrics)

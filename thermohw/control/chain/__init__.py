@@ -7,7 +7,7 @@ Every stage is a small frozen class with its equation, ideal unless told otherwi
 """
 
 from thermohw.control.chain.adc import ADC
-from thermohw.control.chain.amplifier import Amplifier
+from thermohw.control.chain.amplifier import OutputAmplifier
 from thermohw.control.chain.chain import Chain, make_chain
 from thermohw.control.chain.dac import DAC, code_curve
 from thermohw.control.chain.delay import Delay
@@ -23,7 +23,7 @@ __all__ = [
     "DAC",
     "ORDER",
     "STAGES",
-    "Amplifier",
+    "OutputAmplifier",
     "Chain",
     "Delay",
     "Hold",

@@ -19,11 +19,11 @@ from thermohw.control.chain.stage import Row, Stage, row
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Amplifier"]
+__all__ = ["OutputAmplifier"]
 
 
 @dataclass(frozen=True)
-class Amplifier(Stage):
+class OutputAmplifier(Stage):
     """A follower.
 
     Attributes:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thermohw.control.chain.adc import ADC
-from thermohw.control.chain.amplifier import Amplifier
+from thermohw.control.chain.amplifier import OutputAmplifier
 from thermohw.control.chain.dac import DAC
 from thermohw.control.chain.delay import Delay
 from thermohw.control.chain.hold import Hold
@@ -38,7 +38,7 @@ class Chain:
     score: ScoreErrors = field(default_factory=ScoreErrors)
     dac: DAC = field(default_factory=DAC)
     hold: Hold = field(default_factory=Hold)
-    amplifier: Amplifier = field(default_factory=Amplifier)
+    amplifier: OutputAmplifier = field(default_factory=OutputAmplifier)
     node: NodeErrors = field(default_factory=NodeErrors)
 
     @cached_property
@@ -129,7 +129,7 @@ def make_chain(
             get("dac_settling", "s", scale.time),
         ),
         hold=Hold(1.0 / droop if droop else 0.0),
-        amplifier=Amplifier(
+        amplifier=OutputAmplifier(
             each("amplifier_offset", unit, sources, source, 0.0),
             get("amplifier_gain", "", default=inf),
             get("amplifier_swing", unit, source, inf),

@@ -31,7 +31,7 @@ import numpy as np
 
 from thermohw.datasheet.netlist.analyses import read_dots, start_values
 from thermohw.datasheet.netlist.cards import Card, Circuit, read_cards
-from thermohw.datasheet.netlist.files import Folder
+from thermohw.datasheet.netlist.files import DeckFolder
 from thermohw.datasheet.netlist.flatten import flatten
 from thermohw.datasheet.netlist.graph import build_graph
 from thermohw.datasheet.netlist.requests import (
@@ -149,7 +149,7 @@ def read_netlist(
         InputError: a file that cannot be read, or whatever `parse_netlist` refuses.
     """
     name = fspath(path)
-    folder = Folder(name)
+    folder = DeckFolder(name)
     text = folder.main(name)
     asked = {"parasitic": parasitic, "source_resistance": source_resistance}
     return _read(text, Path(name).stem, overrides, name, asked, folder)
@@ -180,12 +180,12 @@ def parse_netlist(
             way to ground, a loop of inductors, a singular matrix).
     """
     asked = {"parasitic": parasitic, "source_resistance": source_resistance}
-    return _read(text, name, overrides, where or name, asked, Folder(None))
+    return _read(text, name, overrides, where or name, asked, DeckFolder(None))
 
 
 def _read(
     text: str, name: str, overrides: Mapping[str, Any] | None, place: str,
-    asked: dict[str, Any], folder: Folder,
+    asked: dict[str, Any], folder: DeckFolder,
 ) -> Netlist:  # fmt: skip
     given = dict(overrides or {})
     notes = Notes()

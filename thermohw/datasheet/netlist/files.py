@@ -23,7 +23,7 @@ from thermohw.intake import MOST_NETLIST, read_bytes
 if TYPE_CHECKING:
     from thermohw.datasheet.netlist.scope import Notes
 
-__all__ = ["MOST_FILES", "Folder", "included"]
+__all__ = ["MOST_FILES", "DeckFolder", "included"]
 
 MOST_FILES = 64
 """Files that a deck may include, copies counted."""
@@ -33,7 +33,7 @@ _INCLUDES = (".include", ".inc", ".incl")
 _DOT = re.compile(r"[\s\"']")
 
 
-class Folder:
+class DeckFolder:
     """The folder of a deck.
 
     Args:
@@ -97,7 +97,9 @@ class Folder:
         return [folder / n for n in dict.fromkeys((asked, asked.lower())) for folder in folders]
 
 
-def included(lines: Lines, folder: Folder, beside: str, depth: int, notes: Notes) -> Iterator[Line]:
+def included(
+    lines: Lines, folder: DeckFolder, beside: str, depth: int, notes: Notes
+) -> Iterator[Line]:
     """Lines of a file with those of the files that it includes in their place."""
     for what, line in lines.skipped:
         notes.skip(what, line.place)

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from thermohw.datasheet.netlist.files import Folder, included
+from thermohw.datasheet.netlist.files import DeckFolder, included
 from thermohw.datasheet.netlist.lines import MOST_CARDS, Line, logical
 from thermohw.datasheet.netlist.numbers import number
 from thermohw.datasheet.netlist.scope import Model, Notes, Scope
@@ -65,7 +65,7 @@ class Flattened:
     scope: Scope
 
 
-def flatten(text: str, where: str, folder: Folder, notes: Notes) -> Flattened:
+def flatten(text: str, where: str, folder: DeckFolder, notes: Notes) -> Flattened:
     """Read a deck and all that it includes.
 
     Args:

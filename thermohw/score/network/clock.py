@@ -26,7 +26,7 @@ from torch import Tensor
 
 from thermohw.process import Process
 
-__all__ = ["Moments", "NoiseClock"]
+__all__ = ["NoiseMoments", "NoiseClock"]
 
 _CLEAN = 1e-3  # of nu: where the training ends
 _STILL = 0.1  # of nu: noise below this hardly changes the score
@@ -80,7 +80,7 @@ class NoiseClock:
 
 
 @dataclass(frozen=True)
-class Moments:
+class NoiseMoments:
     """What a preconditioner works out for some model times, in increasing order.
 
     Attributes:
@@ -94,11 +94,11 @@ class Moments:
     def __getitem__(self, name: str) -> Tensor:
         return self.values[name]
 
-    def take(self, index: Tensor) -> Moments:
+    def take(self, index: Tensor) -> NoiseMoments:
         """The moments of some of the times, index increasing."""
         fine = int((index < self.fine).sum())
-        return Moments({name: v[index] for name, v in self.values.items()}, fine)
+        return NoiseMoments({name: v[index] for name, v in self.values.items()}, fine)
 
-    def like(self, x: Tensor) -> Moments:
+    def like(self, x: Tensor) -> NoiseMoments:
         """In the dtype and on the device of x."""
-        return Moments({k: v.to(x.device, x.dtype) for k, v in self.values.items()}, self.fine)
+        return NoiseMoments({k: v.to(x.device, x.dtype) for k, v in self.values.items()}, self.fine)

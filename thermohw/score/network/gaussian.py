@@ -31,7 +31,7 @@ import torch
 from torch import Tensor
 
 from thermohw.process import Process
-from thermohw.score.network.clock import Moments
+from thermohw.score.network.clock import NoiseMoments
 from thermohw.score.network.trunk import Modulation, Parameters, Trunk
 
 __all__ = ["GaussianHead"]
@@ -73,11 +73,11 @@ class GaussianHead:
         values, vectors = np.linalg.eigh(self.covariance)
         return np.maximum(values, 0.0), vectors
 
-    def moments(self, times: Sequence[float]) -> Moments:
+    def moments(self, times: Sequence[float]) -> NoiseMoments:
         """Preconditioner at increasing model times, float64."""
         rows = [self._isotropic(t) if self.process.isotropic else self._matrix(t) for t in times]
         values = {name: torch.as_tensor(np.stack([row[name] for row in rows])) for name in rows[0]}
-        return Moments(values)
+        return NoiseMoments(values)
 
     def _isotropic(self, t: float) -> dict[str, np.ndarray]:
         decay, noise = (float(v) for v in self.process.transition(t))
@@ -105,12 +105,12 @@ class GaussianHead:
             "size": size[None],
         }
 
-    def _apply(self, moments: Moments, name: str, z: Tensor) -> Tensor:
+    def _apply(self, moments: NoiseMoments, name: str, z: Tensor) -> Tensor:
         """V diag(spectrum) V^T z for every state."""
         basis = self._basis(moments, z)
         return ((z @ basis) * moments[name]) @ basis.transpose(-1, -2)
 
-    def _basis(self, moments: Moments, like: Tensor) -> Tensor:
+    def _basis(self, moments: NoiseMoments, like: Tensor) -> Tensor:
         """V: shape (dim, dim) where one basis serves all times, else (times, dim, dim)."""
         if "basis" in moments.values:
             return moments["basis"]
@@ -120,7 +120,7 @@ class GaussianHead:
         self,
         parameters: Parameters,
         modulation: Modulation,
-        moments: Moments,
+        moments: NoiseMoments,
         x: Tensor,
         *,
         dropout: torch.Generator | None = None,
@@ -135,7 +135,7 @@ class GaussianHead:
         self,
         parameters: Parameters,
         modulation: Modulation,
-        moments: Moments,
+        moments: NoiseMoments,
         x: Tensor,
         *,
         weight: Tensor | None = None,

@@ -29,7 +29,7 @@ import torch
 from torch import Tensor
 
 from thermohw.process import Langevin
-from thermohw.score.network.clock import Moments
+from thermohw.score.network.clock import NoiseMoments
 from thermohw.score.network.gaussian import GaussianHead
 from thermohw.score.network.levels import LevelsHead
 from thermohw.score.network.plain import PlainHead
@@ -81,7 +81,7 @@ class JointHead:
         """Of the joint law at t = 0, shape (n, n)."""
         return self.process.joint(self.inner.mean, self.inner.covariance)[1]
 
-    def moments(self, times: Sequence[float]) -> Moments:
+    def moments(self, times: Sequence[float]) -> NoiseMoments:
         """The inner head's, and P, K^T, R^T, N."""
         inner = self.inner.moments(times)
         rows = []
@@ -95,9 +95,9 @@ class JointHead:
             name: torch.as_tensor(np.stack([row[i] for row in rows]))
             for i, name in enumerate(names)
         }
-        return Moments(inner.values | own, inner.fine)
+        return NoiseMoments(inner.values | own, inner.fine)
 
-    def _joint(self, moments: Moments, w: Tensor, y: Tensor, score: Tensor) -> Tensor:
+    def _joint(self, moments: NoiseMoments, w: Tensor, y: Tensor, score: Tensor) -> Tensor:
         denoised = y + score @ moments["joint_noise"]
         return (denoised @ moments["joint_decay"] - w) @ moments["joint_precision"]
 
@@ -105,7 +105,7 @@ class JointHead:
         self,
         parameters: Parameters,
         modulation: Modulation,
-        moments: Moments,
+        moments: NoiseMoments,
         x: Tensor,
         *,
         dropout: torch.Generator | None = None,
@@ -119,7 +119,7 @@ class JointHead:
         self,
         parameters: Parameters,
         modulation: Modulation,
-        moments: Moments,
+        moments: NoiseMoments,
         x: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """Score (times, n, dim) and its exact divergence (times, n); one time only."""
@@ -130,7 +130,7 @@ class JointHead:
         self,
         parameters: Parameters,
         modulation: Modulation,
-        moments: Moments,
+        moments: NoiseMoments,
         x: Tensor,
         weight: Tensor,
     ) -> tuple[Tensor, Tensor]:
@@ -153,7 +153,7 @@ class JointHead:
         return self._joint(moments, x, y, inner), trace - settled
 
     def direct_trace(
-        self, parameters: Parameters, modulation: Modulation, moments: Moments, x: Tensor
+        self, parameters: Parameters, modulation: Modulation, moments: NoiseMoments, x: Tensor
     ) -> Tensor | None:
         """tr(D grad s) with D of the process and the network's outputs held fixed, shape
         (times, n); None where the inner head has no such share. One time only.

@@ -44,7 +44,7 @@ import torch
 from torch import Tensor
 
 from thermohw.process import Process
-from thermohw.score.network.clock import Moments
+from thermohw.score.network.clock import NoiseMoments
 from thermohw.score.network.trunk import Modulation, Parameters, Trunk
 
 __all__ = ["LevelsHead"]
@@ -112,7 +112,7 @@ class LevelsHead:
         values, vectors = np.linalg.eigh(self.covariance / self.step**2)
         return np.maximum(values, 0.0), vectors
 
-    def moments(self, times: Sequence[float]) -> Moments:
+    def moments(self, times: Sequence[float]) -> NoiseMoments:
         """Preconditioner at increasing model times, float64."""
         values, vectors = self._principal
         rows, fine = [], 0
@@ -134,7 +134,7 @@ class LevelsHead:
                     "input": np.full((1, 1), (values.mean() + omega**2) ** -0.5),
                 }
             )
-        return Moments(
+        return NoiseMoments(
             {name: torch.as_tensor(np.stack([row[name] for row in rows])) for name in rows[0]}, fine
         )
 
@@ -158,7 +158,7 @@ class LevelsHead:
             self._shared[key] = tuple(torch.as_tensor(v).to(x.device, x.dtype) for v in numbers)
         return self._shared[key]
 
-    def _prepare(self, moments: Moments, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def _prepare(self, moments: NoiseMoments, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """y, c and 1/v in levels, and what the trunk reads."""
         lowest, mean, vectors, *_ = self._constants(x)
         y = x * moments["to_levels"] - lowest / self.step
@@ -239,7 +239,7 @@ class LevelsHead:
         return torch.stack([pulled[0], pulled[-1], tilted.sum(0), (tilted * z).sum(0)])
 
     def _read(
-        self, moments: Moments, y: Tensor, log_prior: Tensor, *, slopes: _Slopes = None
+        self, moments: NoiseMoments, y: Tensor, log_prior: Tensor, *, slopes: _Slopes = None
     ) -> _Readout:
         """Low-noise times with edges, the others with Gaussian bins."""
         omega, cut = moments["omega"], moments.fine
@@ -258,7 +258,7 @@ class LevelsHead:
         self,
         parameters: Parameters,
         modulation: Modulation,
-        moments: Moments,
+        moments: NoiseMoments,
         x: Tensor,
         *,
         dropout: torch.Generator | None = None,
@@ -270,7 +270,7 @@ class LevelsHead:
         return read.residual / moments["sigma"]
 
     def score_and_divergence(
-        self, parameters: Parameters, modulation: Modulation, moments: Moments, x: Tensor
+        self, parameters: Parameters, modulation: Modulation, moments: NoiseMoments, x: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Score (times, n, dim) and its exact divergence (times, n); one time only."""
         y, c, precision, u = self._prepare(moments, x)
@@ -284,7 +284,7 @@ class LevelsHead:
         ]
 
     def direct_divergence(
-        self, parameters: Parameters, modulation: Modulation, moments: Moments, x: Tensor
+        self, parameters: Parameters, modulation: Modulation, moments: NoiseMoments, x: Tensor
     ) -> Tensor:
         """Divergence at fixed outputs o, shape (times, n): sharp in time and as cheap as a score;
         what acts through o is smooth and costs a trace of the trunk. One time only."""

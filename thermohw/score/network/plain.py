@@ -27,7 +27,7 @@ from torch import Tensor
 
 from thermohw.errors import InputError
 from thermohw.process import Process
-from thermohw.score.network.clock import Moments
+from thermohw.score.network.clock import NoiseMoments
 from thermohw.score.network.trunk import Modulation, Parameters, Trunk
 
 __all__ = ["PlainHead"]
@@ -71,7 +71,7 @@ class PlainHead:
         """Numbers it wants from the trunk."""
         return dim
 
-    def moments(self, times: Sequence[float]) -> Moments:
+    def moments(self, times: Sequence[float]) -> NoiseMoments:
         """Scalars of the preconditioner at model times, shapes (times, 1, 1), float64."""
         mean, variance = float(self.mean.mean()), float(np.trace(self.covariance)) / len(self.mean)
         variance += float(self.mean.var())  # of a coordinate drawn from all of them
@@ -81,13 +81,13 @@ class PlainHead:
             shrink = 1.0 / math.sqrt(decay**2 * variance + noise)
             rows.append((decay * mean, shrink, 1.0 / math.sqrt(noise)))
         columns = torch.tensor(rows, dtype=torch.float64).T.reshape(3, -1, 1, 1)
-        return Moments(dict(zip(("centre", "shrink", "size"), columns, strict=True)))
+        return NoiseMoments(dict(zip(("centre", "shrink", "size"), columns, strict=True)))
 
     def score(
         self,
         parameters: Parameters,
         modulation: Modulation,
-        moments: Moments,
+        moments: NoiseMoments,
         x: Tensor,
         *,
         dropout: torch.Generator | None = None,
@@ -97,7 +97,7 @@ class PlainHead:
         return self.trunk(parameters, modulation, u, dropout) * moments["size"]
 
     def score_and_divergence(
-        self, parameters: Parameters, modulation: Modulation, moments: Moments, x: Tensor
+        self, parameters: Parameters, modulation: Modulation, moments: NoiseMoments, x: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Score (times, n, dim) and its exact divergence (times, n)."""
         u = (x - moments["centre"]) * moments["shrink"]

@@ -27,7 +27,7 @@ from torch import Tensor
 from thermohw.errors import InputError
 from thermohw.process import Langevin, Observed, Process
 from thermohw.score.base import Field, Score
-from thermohw.score.network.clock import Moments, NoiseClock
+from thermohw.score.network.clock import NoiseClock, NoiseMoments
 from thermohw.score.network.gaussian import GaussianHead
 from thermohw.score.network.joint import JointHead
 from thermohw.score.network.levels import LevelsHead
@@ -59,13 +59,13 @@ class NetworkField(Field):
     """
 
     def __init__(
-        self, head: Head, parameters: _Casts, modulation: Modulation, moments: Moments
+        self, head: Head, parameters: _Casts, modulation: Modulation, moments: NoiseMoments
     ) -> None:
         self._head, self._parameters = head, parameters
         self._float64 = modulation, moments
-        self._cast: dict[tuple[torch.dtype, torch.device], tuple[Modulation, Moments]] = {}
+        self._cast: dict[tuple[torch.dtype, torch.device], tuple[Modulation, NoiseMoments]] = {}
 
-    def _like(self, x: Tensor) -> tuple[Parameters, Modulation, Moments]:
+    def _like(self, x: Tensor) -> tuple[Parameters, Modulation, NoiseMoments]:
         key = x.dtype, x.device
         if key not in self._cast:
             modulation, moments = self._float64

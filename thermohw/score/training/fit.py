@@ -32,7 +32,7 @@ from thermohw.process import Process
 from thermohw.score.network import Head, NetworkScore
 from thermohw.score.network.design import design, schedule
 from thermohw.score.network.joint import JointHead
-from thermohw.score.training.noising import NoiseTable
+from thermohw.score.training.noising import NoiseLevels
 from thermohw.score.training.state import TrainingState
 from thermohw.target import Target, lift
 
@@ -139,7 +139,7 @@ class Training:
 
     def __init__(self, target: Target, head: Head, settings: Mapping[str, Any]) -> None:
         self.target, self.head, self.settings = target, head, dict(settings)
-        self.table = NoiseTable(head)
+        self.table = NoiseLevels(head)
         self._half = self.settings.get("precision") == "bfloat16"
         if self._half and head.trunk.kind != "unet":
             problem = "bfloat16 is for the U-Net; leave the precision out"

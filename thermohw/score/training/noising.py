@@ -30,13 +30,13 @@ from thermohw.errors import InputError
 from thermohw.score.network import Head
 from thermohw.score.network.clock import NoiseClock
 
-__all__ = ["NoiseTable"]
+__all__ = ["NoiseLevels"]
 
 _CELLS = 512
 _IN_BAND = 0.7
 
 
-class NoiseTable:
+class NoiseLevels:
     """Noise levels, importance weights and transitions of a training.
 
     Args:

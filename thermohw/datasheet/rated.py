@@ -26,14 +26,14 @@ from typing import Any
 from thermohw.errors import InputError
 from thermohw.units import engineering, parse
 
-__all__ = ["EVIDENCE", "Quantity", "read_quantity", "weakest"]
+__all__ = ["EVIDENCE", "RatedValue", "read_rated", "weakest"]
 
 EVIDENCE = ("placeholder", "projected", "derived", "simulated", "measured", "metered")
 """Evidence classes, weakest first."""
 
 
 @dataclass(frozen=True)
-class Quantity:
+class RatedValue:
     """A number with its unit and pedigree.
 
     Attributes:
@@ -54,14 +54,14 @@ class Quantity:
         return engineering(self.value, self.unit)
 
 
-def weakest(*quantities: Quantity | None) -> str | None:
+def weakest(*quantities: RatedValue | None) -> str | None:
     """The weakest evidence class among some quantities; None when one of them states none."""
     classes = [None if quantity is None else quantity.evidence for quantity in quantities]
     ranks = [-1 if name is None else EVIDENCE.index(name) for name in classes]
     return EVIDENCE[min(ranks)] if ranks and min(ranks) >= 0 else None
 
 
-def read_quantity(entry: Any, unit: str, *, signed: bool = False, zero: bool = False) -> Quantity:
+def read_rated(entry: Any, unit: str, *, signed: bool = False, zero: bool = False) -> RatedValue:
     """Read an entry, either text or a table with value, tolerance, source and evidence.
 
     Args:
@@ -98,4 +98,4 @@ def read_quantity(entry: Any, unit: str, *, signed: bool = False, zero: bool = F
         raise InputError(f"source must be text: {source!r}")
     if evidence is not None and evidence not in EVIDENCE:
         raise InputError(f"evidence must be one of {', '.join(EVIDENCE)}: {evidence!r}")
-    return Quantity(value, unit, tolerance, source, evidence)
+    return RatedValue(value, unit, tolerance, source, evidence)
