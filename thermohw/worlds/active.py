@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["EvolveWorld", "describe_evolve", "rebuild_evolve", "stored_answer"]
 
 _BLOCKS, _STATE = 16, 2**26  # blocks of a tile; bytes that its readings may take
+_COMMITS = 8  # of a tile, at least: few numbers may have taken long
 _STRIDE = 256  # steps between two reports of progress
 
 
@@ -115,6 +116,7 @@ class EvolveWorld:
         rows = min(paths, self.group)
         size = state_bytes(made.tile(self.seed, 0, rows).checkpoint()) + 65536
         frames = len(made.kept)
+        block = time_block(series, axes, frames, group=rows, state_size=size)
         return Layout(
             paths=paths,
             steps=[int(n) for n in made.kept],
@@ -123,7 +125,7 @@ class EvolveWorld:
             series=series if frames else (),
             ledger=tuple(ledger),
             group=self.group,
-            block=time_block(series, axes, frames, group=rows, state_size=size),
+            block=min(block, max(1, -(-frames // _COMMITS))),
             state_size=size,
         )  # fmt: skip
 
