@@ -1,4 +1,4 @@
-"""Circuits with amplifiers and boards as files: the numbers of the calls, resumed, opened, refused."""
+"""Circuits with amplifiers and boards as files: numbers of the calls, resumed, opened, refused."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path, spec):
 def test_stopped_inside_a_tile_it_goes_on_from_its_last_commit(
     tmp_path, monkeypatch, device, table
 ):
-    """After every commit in turn: states, accounts, generators and sums of readings are all kept."""
+    """After every commit in turn: states, accounts, generators, sums of readings are kept."""
     from thermohw.worlds.active import EvolveTile
 
     asked = th.Evolve(th.load_device(device), "40 us", **table)
@@ -169,7 +169,8 @@ duration = "4 us"
         ("opamp-solver", "[evolve.invert]\nmatrix = [[1.0]]\nrhs = [1.0]\n", "rhs: unknown key"),
         ("opamp-solver", "[evolve.invert]\nmatrix = [[1.0, 2.0], [2.0, 1.0]]\n",
          "not positive definite: smallest eigenvalue -1"),
-        ("opamp-solver", "[evolve.solve]\nmatrix = [[1.0]]\nrhs = [1.0, 2.0]\n", "1 finite numbers"),
+        ("opamp-solver", "[evolve.solve]\nmatrix = [[1.0]]\nrhs = [1.0, 2.0]\n",
+         "1 finite numbers"),
         ("opamp-solver", "[evolve.invert]\nmatrix = [[1.0]]\nnoise = '3 kg'\n", "3 kg"),
         ("opamp-solver", "sources = {r = '1 V'}\n[evolve.invert]\nmatrix = [[1.0]]\n",
          "its system sets its sources"),
