@@ -19,7 +19,8 @@ TERMS = ["protocol.ticks=24", "store.every=4", "likelihood.test=64"]
 PLAYED = ["protocol.ticks=24", "store.every=4", "likelihood.test=0", "audit.twins=false"]
 CLOCKED = [*PLAYED, "protocol.control=clocked", "protocol.stepper=auto"]
 # SPEC, overrides, paths of the first run and of the longer one; tiles are of 32768 paths (a score
-# on one node), 4096 (on several), 16384 (a program) and 4096 (jumps).
+# on one node), 4096 (on several), 16384 (a program), 4096 (jumps) and 1024
+# (amplifiers).
 KINDS = {
     "played, whole tiles": ("mixture_rc", TERMS, 32768, 40000),
     "played, a part of a tile": ("mixture_rc", PLAYED, 33000, 66000),
@@ -39,6 +40,8 @@ KINDS = {
     "program": ("capacitor_program", ["program.ticks=20"], 17000, 40000),
     "jumps, stationary": ("bit_jumps", ["jumps.duration=200 ps"], 5000, 9000),
     "jumps": ("bit_jumps", ["jumps.duration=200 ps", "jumps.start=uncharged"], 5000, 9000),
+    "evolve": ("resonator_evolve", ["evolve.duration=1 us"], 1100, 2100),
+    "evolve, a board": ("board_invert", ["evolve.duration=50 us"], 1100, 2100),
 }
 
 

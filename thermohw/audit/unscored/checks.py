@@ -60,6 +60,8 @@ def distinct_paths(sums: Sums, paths: int) -> Check:
     if paths < 2:
         return not_applicable("distinct_paths", "there is one path")
     copies, seen = sums.tally.copies()
+    if seen < 2:
+        return not_applicable("distinct_paths", "no two paths in which chance had a part")
     detail = f"{copies} of {seen} paths agree with an earlier one in every channel, bit for bit"
     status = VIOLATED if copies else HOLDS
     return Check("distinct_paths", status, float(copies), 0.0, None, detail, power=1.0)
@@ -113,8 +115,11 @@ def mean_accounts_check(
         return not_applicable(name, "nothing does work on the circuit")
     if isinstance(expected, str):
         return not_applicable(name, expected)
-    rows = [(sums.moments[n] - expected[n], n) for n in accounts]
-    rows = [(gap, n) for gap, n in rows if gap.stderr > 0.0 or abs(gap.value) > _STATES]
+    gaps = {n: sums.moments[n] - expected[n] for n in accounts}
+    # Neither sums of ticks nor closed forms are more exact than their rounding.
+    size = max(abs(sums.moments[n].value) for n in accounts)
+    rounding = Estimate(0.0, _ROUND * size)
+    rows = [(gap + rounding, n) for n, gap in gaps.items() if gap.stderr > 0.0 or gap.value]
     if not rows:
         return not_applicable(name, "none of them does work")
     gap, account = max(rows, key=lambda row: abs(row[0].z()))

@@ -126,7 +126,9 @@ class EvolveKind:
         columns |= {f"square.{name}": away[:, i] ** 2 for i, name in enumerate(names)}
         if "rotation" in chunk:
             columns["rotation"] = chunk["rotation"] / self.unit
-        return Look(gap, None, columns, left=chunk.get("rotation"))
+        # Without noise every path is every other.
+        moved = None if random.any() else np.zeros(books.paths, dtype=bool)
+        return Look(gap, None, columns, moved, chunk.get("rotation"))
 
     def checks(self, sums: Sums) -> dict[str, Callable[[], Check]]:
         """Those of this kind alone, in their order."""
