@@ -4,8 +4,9 @@ import math
 
 import pytest
 
-from thermohw.audit.table import format_audit, power_words
-from thermohw.audit.verdict import Audit, Check, Quantity
+from thermohw.audit.record import Audit
+from thermohw.audit.table import power_words
+from thermohw.audit.verdict import Check, Quantity
 from thermohw.estimate import Estimate
 
 RUN: dict[str, str] = dict.fromkeys(
@@ -17,7 +18,7 @@ def test_the_power_ends_the_detail() -> None:
     """Four standard errors of 0.003; a check of before there were powers says nothing."""
     judged = Check.of("judged", Estimate(1.001, 0.003), 1.0, "near one")
     old = Check("old", "holds", 1.0, 1.0, None, "as it was")
-    lines = [line.strip() for line in format_audit(Audit((judged, old), {}, RUN)).splitlines()]
+    lines = [line.strip() for line in Audit((judged, old), {}, RUN).text().splitlines()]
     assert "near one; a deviation of 0.012 would have been called" in lines
     assert "as it was" in lines
 
@@ -32,5 +33,5 @@ def test_nothing_is_promised_that_is_not_known(power: float | None, words: str) 
 
 @pytest.mark.parametrize("stderr", [-0.5, -0.0, math.nan, math.inf])
 def test_an_error_that_is_none_is_left_out(stderr: float) -> None:
-    page = format_audit(Audit((), {"nll.ode": Quantity(1.25, stderr, "nat")}, RUN))
+    page = Audit((), {"nll.ode": Quantity(1.25, stderr, "nat")}, RUN).text()
     assert "1.25" in page and str(stderr) not in page

@@ -5,7 +5,8 @@ import math
 
 import pytest
 
-from thermohw.audit.verdict import Audit, Check, Quantity
+from thermohw.audit.record import Audit
+from thermohw.audit.verdict import Check, Quantity
 from thermohw.estimate import Estimate, judge, worst
 
 

@@ -10,7 +10,7 @@ import torch
 from problems import chain, rc1, unequal_nodes
 
 from thermohw.circuit import load_device, relaxation
-from thermohw.circuit.network import build_device
+from thermohw.circuit.build import build_device
 from thermohw.datasheet import load_datasheet
 from thermohw.errors import InputError
 from thermohw.units import K_B

@@ -4,7 +4,8 @@ The package itself can be called, `thermohw.audit("run.h5")`, as the function `a
 """
 
 from thermohw.audit.audit import audit
-from thermohw.audit.verdict import Audit, Check, Quantity
+from thermohw.audit.record import Audit
+from thermohw.audit.verdict import Check, Quantity
 from thermohw.rooms import make_callable
 
 __all__ = ["Audit", "Check", "Quantity", "audit"]

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from thermohw.audit.moments import Moments
-from thermohw.audit.paths import PathTally
+from thermohw.audit.tally import PathTally
 from thermohw.circuit import LinearDevice
 from thermohw.exponential import ExponentialMean
 

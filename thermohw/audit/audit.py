@@ -27,13 +27,14 @@ from thermohw.audit.likelihood import (
 from thermohw.audit.limits import protocol_limits, protocol_quantities
 from thermohw.audit.paths import distinct_paths, finite_values
 from thermohw.audit.recompute import recomputed
+from thermohw.audit.record import Audit
 from thermohw.audit.residuals import gain, noise_temperature
 from thermohw.audit.samples import compare, sample_law, sample_quantities
 from thermohw.audit.second_law import entropy_quantities, second_law, second_law_slack
 from thermohw.audit.start import start_states
 from thermohw.audit.twins import twin_quantities
 from thermohw.audit.unscored import UNSCORED, audit_unscored
-from thermohw.audit.verdict import Audit, Check, not_applicable
+from thermohw.audit.verdict import Check, not_applicable
 from thermohw.errors import InputError
 from thermohw.estimate import FEWEST, VIOLATED
 from thermohw.run.kinds import kind_of

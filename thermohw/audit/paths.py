@@ -22,54 +22,9 @@ if TYPE_CHECKING:
 
     from thermohw.audit.evidence import Evidence
 
-__all__ = ["PathTally", "distinct_paths", "finite_values"]
+__all__ = ["distinct_paths", "finite_values"]
 
-_KEYS = 2**24  # paths whose keys are kept, 128 MB
 _NAMED = 3  # places that are named
-
-
-class PathTally:
-    """Running count over the chunks of a ledger.
-
-    Attributes:
-        unsound: channel -> how many of its values are not finite.
-        numbers: how many values there were.
-    """
-
-    def __init__(self) -> None:
-        self.unsound: dict[str, int] = {}
-        self.numbers = 0
-        self._keys: list[NDArray[np.uint64]] = []
-        self._kept = 0
-
-    def count(self, name: str, values: NDArray[Any]) -> NDArray[np.float64]:
-        """Count numbers, and return them as a table, shape (rows, n)."""
-        table = np.ascontiguousarray(values, np.float64)
-        table = table.reshape(len(table), int(np.prod(table.shape[1:])))
-        self.numbers += table.size
-        wrong = table.size - int(np.count_nonzero(np.isfinite(table)))
-        if wrong:
-            self.unsound[name] = self.unsound.get(name, 0) + wrong
-        return table
-
-    def add(self, chunk: Mapping[str, NDArray[Any]]) -> None:
-        """Count some paths: channel -> values of shape (paths,) or (paths, n)."""
-        key: Any = np.uint64(0)
-        for name, values in chunk.items():
-            table = self.count(name, values)
-            for column in table.view(np.uint64).T:  # a multiply-xor hash; overflow is meant
-                key = (key ^ column) * np.uint64(0x9E3779B97F4A7C15)
-                key ^= key >> np.uint64(29)
-        if chunk and self._kept < _KEYS:
-            self._keys.append(np.asarray(key)[: _KEYS - self._kept])
-            self._kept += len(self._keys[-1])
-
-    def copies(self) -> tuple[int, int]:
-        """(paths that are copies of an earlier one, paths looked at)."""
-        if not self._keys:
-            return 0, 0
-        keys = np.concatenate(self._keys)
-        return len(keys) - len(np.unique(keys)), len(keys)
 
 
 def finite_values(evidence: Evidence) -> Check:

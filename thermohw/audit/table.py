@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import floor, inf, isfinite, log10
 from textwrap import wrap
-from typing import TYPE_CHECKING
+from typing import Any
 
+from thermohw.audit.verdict import Check, Quantity
+from thermohw.estimate import VIOLATED
 from thermohw.units import engineering
-
-if TYPE_CHECKING:
-    from thermohw.audit.verdict import Audit, Check, Quantity
 
 __all__ = ["MOST_BATHS", "format_audit", "power_words"]
 
@@ -40,18 +39,20 @@ _HEADS = {
 _WITH_PREFIX = {"J", "V", "A", "s", "V/s"}
 
 
-def format_audit(audit: Audit, baths: int | None = None) -> str:
+def format_audit(
+    run: Mapping[str, Any],
+    checks: Sequence[Check],
+    quantities: Mapping[str, Quantity],
+    baths: int | None = None,
+) -> str:
     """The whole audit, of the baths the first so many; see the module."""
-    run = audit.run
     head = [line.format(**run) for line in _HEADS[run.get("kind", "played")]]
+    violated = ", ".join(check.name for check in checks if check.status == VIOLATED)
     verdict = (
-        "every applicable check holds or is explained"
-        if audit.holds
-        else "VIOLATED: "
-        + ", ".join(check.name for check in audit.checks if check.status == "violated")
+        f"VIOLATED: {violated}" if violated else "every applicable check holds or is explained"
     )
-    quantities = _quantities(audit.quantities, MOST_BATHS if baths is None else baths)
-    return "\n".join([*head, "", *_checks(audit.checks), "", *quantities, "", verdict])
+    table = _quantities(quantities, MOST_BATHS if baths is None else baths)
+    return "\n".join([*head, "", *_checks(checks), "", *table, "", verdict])
 
 
 def power_words(power: float | None) -> str:
@@ -81,7 +82,7 @@ def _checks(checks: Iterable[Check]) -> list[str]:
     return lines
 
 
-def _quantities(quantities: dict[str, Quantity], most: int) -> list[str]:
+def _quantities(quantities: Mapping[str, Quantity], most: int) -> list[str]:
     baths = [
         n[:-3]
         for n in quantities

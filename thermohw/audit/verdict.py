@@ -1,18 +1,17 @@
-"""What an audit says: checks with a status and a power, quantities with a standard error.
+"""What an audit is made of: checks with a status and a power, quantities with a standard error.
 
 How a deviation becomes a status is `thermohw.estimate`'s one rule; no check has another.
 """
 
 from __future__ import annotations
 
-import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from thermohw.estimate import NOT_APPLICABLE, VIOLATED, Estimate, judge
+from thermohw.estimate import NOT_APPLICABLE, Estimate, judge
 
-__all__ = ["Audit", "Check", "Quantity", "finite", "not_applicable"]
+__all__ = ["Check", "Quantity", "finite", "not_applicable"]
 
 
 @dataclass(frozen=True)
@@ -99,51 +98,6 @@ class Quantity:
         return plain
 
 
-@dataclass(frozen=True)
-class Audit:
-    """Laws, bounds and numbers of one stored run.
-
-    Attributes:
-        checks: in a fixed order.
-        quantities: dotted name -> number; means per sample.
-        run: what was run and where: names, settings, versions.
-    """
-
-    checks: tuple[Check, ...]
-    quantities: dict[str, Quantity] = field(repr=False)
-    run: dict[str, Any] = field(repr=False)
-
-    @property
-    def holds(self) -> bool:
-        """Every applicable check holds or is explained."""
-        return all(check.status != VIOLATED for check in self.checks)
-
-    def check(self, name: str) -> Check:
-        """The check of that name."""
-        return next(check for check in self.checks if check.name == name)
-
-    def to_json(self) -> str:
-        """`to_dict` as text."""
-        return json.dumps(self.to_dict(), indent=1, allow_nan=False)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain types; a number that is not finite becomes None."""
-        return {
-            "checks": [check.to_dict() for check in self.checks],
-            "quantities": {name: quantity.to_dict() for name, quantity in self.quantities.items()},
-            "run": _plain(self.run),
-        }
-
-    def text(self, baths: int | None = None) -> str:
-        """For people; of the baths the first so many (default 8) one by one."""
-        from thermohw.audit.table import format_audit
-
-        return format_audit(self, baths)
-
-    def __str__(self) -> str:
-        return self.text()
-
-
 def not_applicable(
     name: str, reason: str, *, value: float | None = None, relation: str = "="
 ) -> Check:
@@ -154,11 +108,3 @@ def not_applicable(
 def finite(value: float | None) -> float | None:
     """The number, or None where it is no finite one: NaN has no place in JSON."""
     return None if value is None or not math.isfinite(value) else float(value)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return finite(value) if isinstance(value, float) else value

@@ -2,13 +2,13 @@
 
 from thermohw.circuit.active import ActiveDevice
 from thermohw.circuit.active_law import ActiveLaw, active_law
+from thermohw.circuit.build import build_device, load_device
 from thermohw.circuit.device import LinearDevice, require_linear
 from thermohw.circuit.heat import heat_rate, steady_heat, steady_production
 from thermohw.circuit.jump import JumpDevice
 from thermohw.circuit.jump_linear import gyration, linearised, principal_axes
 from thermohw.circuit.jump_signal import SmallSignal, rest_points, small_signal, stable_points
 from thermohw.circuit.langevin import langevin, mirror, model_units
-from thermohw.circuit.network import build_device, load_device
 from thermohw.circuit.nodes import NodeMoments, node_moments
 from thermohw.circuit.quartic import QuarticDevice
 from thermohw.circuit.relaxation import relaxation

@@ -25,7 +25,7 @@ from math import atan, isfinite, pi
 from typing import TYPE_CHECKING, Any
 
 from thermohw.circuit import LinearDevice, QuarticDevice
-from thermohw.circuit.network import build_device
+from thermohw.circuit.build import build_device
 from thermohw.datasheet import read_datasheet
 from thermohw.errors import InputError
 from thermohw.program.board import board_of

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from thermohw.audit.record import Audit
 from thermohw.audit.unscored.checks import distinct_paths, finite_values, first_law, medium_entropy
 from thermohw.audit.unscored.evolve import EvolveKind
 from thermohw.audit.unscored.jumps import JumpsKind
 from thermohw.audit.unscored.program import ProgramKind
 from thermohw.audit.unscored.sums import gather, settings
-from thermohw.audit.verdict import Audit, Check, not_applicable
+from thermohw.audit.verdict import Check, not_applicable
 from thermohw.estimate import FEWEST, HOLDS
 
 if TYPE_CHECKING:

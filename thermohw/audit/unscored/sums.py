@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 
 from thermohw.audit.moments import Moments
-from thermohw.audit.paths import PathTally
+from thermohw.audit.tally import PathTally
 from thermohw.books import Books
 from thermohw.errors import InputError
 from thermohw.exponential import ExponentialMean
