@@ -100,10 +100,11 @@ def _program(run: Any) -> dict[str, Any]:
         "entropy": run.medium_entropy.mean(), "entropy.stderr": _error(run.medium_entropy),
         "left": (x < 0.0).mean(), "left.stderr": _error((x < 0.0).astype(float)),
         "end.x2": (x**2).mean(), "end.x2.stderr": _error(x**2),
-        "dissipated": theorem.dissipated, "dissipated.stderr": theorem.dissipated_stderr,
-        "jarzynski": theorem.average, "jarzynski.stderr": theorem.stderr,
-        "ratio": theorem.expected, "effective": theorem.effective,
-        "trusted": float(theorem.trusted),
+        "dissipated": theorem.dissipated.value, "dissipated.stderr": theorem.dissipated.stderr,
+        "jarzynski": theorem.mean.average.value,
+        "jarzynski.stderr": theorem.mean.average.stderr,
+        "ratio": theorem.expected, "effective": theorem.mean.effective,
+        "trusted": float(theorem.mean.trusted),
     }  # fmt: skip
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from thermohw.audit.moments import Moments
-from thermohw.exponential import ExponentialMean
+from thermohw.books.theorems import ExponentialMean
 
 
 def chunks(values, sizes):

@@ -9,7 +9,7 @@ from acceptance import assert_z
 from problems import F64, chain, make, mixture_protocol, one_tick, quadrupling_protocol, rc1
 from scipy.stats import multivariate_normal as normal
 
-from thermohw.books import PathRatio, exponential_average
+from thermohw.books import ExponentialMean, PathRatio
 from thermohw.circuit import relaxation, tick_moments
 from thermohw.control import Protocol
 from thermohw.integrate import Engine
@@ -19,7 +19,8 @@ from thermohw.target import gaussian
 def test_average_of_a_gaussian_sigma(rng: np.random.Generator) -> None:
     """Sigma ~ N(s^2/2, s^2) has <e^-Sigma> = 1 and n_eff/n = e^{-s^2}."""
     sigma = 0.5 * rng.normal(size=200_000) + 0.125
-    value, stderr, effective = exponential_average(sigma)
+    mean = ExponentialMean.of(sigma)
+    (value, stderr), effective = mean.average, mean.effective
     assert_z(value, 1.0, stderr=stderr)
     assert stderr == pytest.approx(np.sqrt(np.expm1(0.25) / 200_000), rel=0.02)
     assert effective / 200_000 == pytest.approx(np.exp(-0.25), rel=0.02)
@@ -27,15 +28,15 @@ def test_average_of_a_gaussian_sigma(rng: np.random.Generator) -> None:
 
 def test_average_does_not_overflow(rng: np.random.Generator) -> None:
     sigma = rng.normal(size=1000) - 2000.0
-    value, _, effective = exponential_average(sigma + 2000.0)
-    huge = exponential_average(sigma + 1500.0)
-    assert np.isfinite(huge[0]) and huge[0] / np.exp(500.0) == pytest.approx(value, rel=1e-9)
-    assert huge[2] == pytest.approx(effective, rel=1e-9)
+    plain, huge = ExponentialMean.of(sigma + 2000.0), ExponentialMean.of(sigma + 1500.0)
+    assert np.isfinite(huge.average.value)
+    assert huge.average.value / np.exp(500.0) == pytest.approx(plain.average.value, rel=1e-9)
+    assert huge.effective == pytest.approx(plain.effective, rel=1e-9)
 
 
 def test_one_path_carries_all() -> None:
     sigma = np.concatenate([np.zeros(999), [-50.0]])
-    assert exponential_average(sigma)[2] == pytest.approx(1.0, abs=1e-9)
+    assert ExponentialMean.of(sigma).effective == pytest.approx(1.0, abs=1e-9)
 
 
 def engines() -> dict[str, Engine]:

@@ -17,10 +17,10 @@ from acceptance import assert_z
 from problems import Sample, make, mixture_protocol, simulate
 
 from thermohw.books import (
+    ExponentialMean,
     Information,
     acquired,
     converter_information,
-    exponential_average,
     nearest_neighbour_entropy,
 )
 from thermohw.control import Protocol
@@ -114,10 +114,11 @@ def test_sagawa_ueda(filtered: str, noise: str, ticks: int) -> None:
     assert engine.start.log_prob is not None
     naive = (rho - engine.start.log_prob(sample.start)).numpy() - sample.total("heat")
     information = sample.results["information"]["information.pathwise"].numpy()
-    value, stderr, effective = exponential_average(information - naive)
+    mean = ExponentialMean.of(information - naive)
+    (value, stderr), effective = mean.average, mean.effective
     assert effective > 2000
     assert_z(value, 1.0, max_z=3.0, stderr=stderr)
-    value, stderr, _ = exponential_average(-naive)
+    value, stderr = ExponentialMean.of(-naive).average
     assert abs(value - 1.0) > 10 * stderr
 
 

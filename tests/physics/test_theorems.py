@@ -8,7 +8,7 @@ from acceptance import assert_z
 from laws import theorems
 from problems import Sample, chain, make, mixture_protocol, mixture_score, simulate
 
-from thermohw.books import PathRatio, Pumping, exponential_average
+from thermohw.books import ExponentialMean, PathRatio, Pumping
 from thermohw.circuit import load_device, relaxation
 from thermohw.control import Protocol
 from thermohw.process import OU
@@ -59,7 +59,8 @@ def sigma(sample: Sample, channel: str) -> np.ndarray:
 def test_sampled_theorems(kernel: str, channel: str, request: pytest.FixtureRequest) -> None:
     """<e^-Sigma> = 1 within 3 standard errors at the default ticks, float64 normals."""
     s = sigma(request.getfixturevalue(kernel), channel)
-    value, stderr, effective = exponential_average(s)
+    mean = ExponentialMean.of(s)
+    (value, stderr), effective = mean.average, mean.effective
     assert effective > 0.5 * PATHS and stderr < 0.003
     assert_z(value, 1.0, max_z=3.0, stderr=stderr)
     # Its mean is the production of the continuous control, up to O(h): 0.84 h = 0.005.
@@ -70,7 +71,7 @@ def test_sampled_theorems(kernel: str, channel: str, request: pytest.FixtureRequ
 def test_books_of_a_clocked_run_are_no_theorem(held: Sample) -> None:
     """exp(-dS - Q) of held emf control averages to 1.19, not 1: the demon is not counted."""
     naive = boundary(held) + held.total("heat")
-    value, stderr, _ = exponential_average(naive)
+    value, stderr = ExponentialMean.of(naive).average
     assert value - 1 > 20 * stderr
     assert abs(value - 1.19) < 0.02
 
@@ -80,10 +81,10 @@ def test_rho_is_arbitrary_the_ratio_is_not(held: Sample) -> None:
     score = mixture_score()
     rho = score.log_prob(held.end / 1.3, 0.0).numpy() - np.log(1.3)  # too wide, but normalised
     wide = score.log_prob(held.start, 3.0).numpy() - rho
-    value, stderr, _ = exponential_average(wide + held.results["fluctuation"]["even"].numpy())
+    value, stderr = ExponentialMean.of(wide + held.results["fluctuation"]["even"].numpy()).average
     assert_z(value, 1.0, max_z=3.0, stderr=stderr)
     both = sigma(held, "even") + held.results["fluctuation"]["odd"].numpy()
-    value, stderr, _ = exponential_average(both)
+    value, stderr = ExponentialMean.of(both).average
     assert abs(value - 1.0) > 10 * stderr
 
 
@@ -100,7 +101,8 @@ def test_theorem_at_many_nodes() -> None:
     for channel in ("even", "odd"):
         ratio = sample.results["fluctuation"][channel]
         ends = score.log_prob(sample.start, 1.0) - score.log_prob(sample.end, 0.0)
-        value, stderr, effective = exponential_average((ends + ratio).numpy())
+        mean = ExponentialMean.of((ends + ratio).numpy())
+        (value, stderr), effective = mean.average, mean.effective
         assert effective > 1000
         assert_z(value, 1.0, max_z=3.0, stderr=stderr)
 
@@ -119,6 +121,7 @@ def test_coupled_network() -> None:
         ends = score.log_prob(v0, 0.7) - score.log_prob(v1, 0.0)
         for channel in ("even", "odd"):
             s = (ends + sample.results["fluctuation"][channel]).numpy()
-            value, stderr, effective = exponential_average(s)
+            mean = ExponentialMean.of(s)
+            (value, stderr), effective = mean.average, mean.effective
             assert_z(value, 1.0, max_z=3.0, stderr=stderr)
             assert effective > 500, (wiring, channel, effective)

@@ -21,8 +21,8 @@ import numpy as np
 
 from thermohw.audit.moments import Moments
 from thermohw.audit.tally import PathTally
+from thermohw.books.theorems import ExponentialMean
 from thermohw.circuit import LinearDevice
-from thermohw.exponential import ExponentialMean
 
 __all__ = ["Accounts"]
 

@@ -6,8 +6,8 @@ a source in series, odd for an injected current. Both theorems hold for any cont
 size, whichever wiring ran, as long as the kernel is Gaussian and known.
 
 The average is carried by rare paths. No verdict is given where it is not to be trusted
-(`thermohw.exponential`): the paths that matter did not occur, and the error bar is too small. Where
-the error bar alone is not honest a deviation is no violation, nor is an average below 1 whose
+(`thermohw.books.theorems`): the paths that matter did not occur, and the error bar is too small.
+Where the error bar alone is not honest a deviation is no violation, nor is an average below 1 whose
 weights differ much: paths rare as a kind would raise it. Jensen's inequality needs no tail: a mean
 Sigma below zero always is one.
 """
@@ -46,7 +46,7 @@ def fluctuation(evidence: Evidence, parity: str) -> Check:
             "paths too rare to have been seen",
             value=average.value,
         )
-    against = total.judge_against(1.0)
+    against = total.judge_against()
     if below != VIOLATED and against == NOT_APPLICABLE:
         return not_applicable(
             name,
@@ -54,9 +54,9 @@ def fluctuation(evidence: Evidence, parity: str) -> Check:
             "kind did not occur",
             value=average.value,
         )
-    z, status = average.z(1.0), worst(against, below)
+    status = worst(against, below)
     detail = (
-        f"<exp(-Sigma)> = {average.text()} with {parity} control reversed, z = {z:+.2f}; "
+        f"<exp(-Sigma)> = {average.text()} with {parity} control reversed, z = {total.z():+.2f}; "
         f"{weight}; mean Sigma {mean.text()} nats"
     )
     if not total.even:

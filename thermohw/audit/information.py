@@ -151,10 +151,9 @@ def _sagawa_ueda(evidence: Evidence) -> tuple[str, str]:
     weight = f"kappa {kappa:.3g}, {weight}"
     if kappa >= 1.0 or not total.trusted:
         return NOT_APPLICABLE, f"Sagawa-Ueda average not applicable at {weight}"
-    z = average.z(1.0)
     return (
-        total.judge_against(1.0),
-        f"Sagawa-Ueda average {average.value:.5f} +- {average.stderr:.5f}, z = {z:+.2f} "
+        total.judge_against(),
+        f"Sagawa-Ueda average {average.value:.5f} +- {average.stderr:.5f}, z = {total.z():+.2f} "
         f"(seen if {average.power():.2g} off), {weight}",
     )
 

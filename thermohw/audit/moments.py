@@ -6,7 +6,7 @@ exactly (Chan, Golub and LeVeque 1979):
     delta = m_b - m_a,   m = m_a + delta n_b/n,   M2 = M2_a + M2_b + delta^2 n_a n_b/n
     M3 = M3_a + M3_b + delta^3 n_a n_b (n_a - n_b)/n^2 + 3 delta (n_a M2_b - n_b M2_a)/n
 
-Averages of exponentials are `thermohw.exponential`'s.
+Averages of exponentials are `thermohw.books.theorems`'s.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from thermohw.books.accounts import Books
 from thermohw.books.balance import HeatBalance, NetworkBalance, heat_balance
 from thermohw.books.codes import CodeEntropy
 from thermohw.books.entropy import nearest_neighbour_entropy
-from thermohw.books.fluctuation import PathRatio, exponential_average
+from thermohw.books.fluctuation import PathRatio
 from thermohw.books.information import (
     Information,
     acquired,
@@ -19,11 +19,13 @@ from thermohw.books.peaks import Peaks
 from thermohw.books.profile import Profile
 from thermohw.books.pumping import Pumping
 from thermohw.books.residuals import Residuals
+from thermohw.books.theorems import ExponentialMean
 from thermohw.books.updates import Updates
 
 __all__ = [
     "Books",
     "CodeEntropy",
+    "ExponentialMean",
     "HeatBalance",
     "Information",
     "Kernels",
@@ -38,7 +40,6 @@ __all__ = [
     "acquired",
     "converter_bounds",
     "converter_information",
-    "exponential_average",
     "heat_balance",
     "nearest_neighbour_entropy",
     "without_kernel",

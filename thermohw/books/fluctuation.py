@@ -36,7 +36,6 @@ import torch
 
 from thermohw.circuit import mirror, tick_moments
 from thermohw.circuit.tick import augmented_system, square_root_covariance
-from thermohw.exponential import ExponentialMean
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,7 +43,7 @@ if TYPE_CHECKING:
     from thermohw.circuit import LinearDevice
     from thermohw.integrate import Carry, Step
 
-__all__ = ["PathRatio", "exponential_average"]
+__all__ = ["PathRatio"]
 
 
 class PathRatio:
@@ -142,16 +141,3 @@ def _cholesky(half: NDArray[Any]) -> NDArray[Any]:
 
 def _rows(*matrices: NDArray[Any]) -> tuple[torch.Tensor, ...]:
     return tuple(torch.tensor(np.ascontiguousarray(m.T)) for m in matrices)
-
-
-def exponential_average(sigma: NDArray[Any]) -> tuple[float, float, float]:
-    """<e^{-Sigma}> with its standard error and effective sample number (`thermohw.exponential`).
-
-    Args:
-        sigma: Sigma of every path, shape (paths,).
-
-    Returns:
-        (average, standard error, effective sample number).
-    """
-    mean = ExponentialMean.of(sigma)
-    return mean.average.value, mean.average.stderr, mean.effective

@@ -8,15 +8,12 @@ and laid out as vectors over nodes; equal nodes give plain floats.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from thermohw.circuit.device import LinearDevice
 from thermohw.circuit.tick import tick_moments
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["NodeMoments", "node_moments"]
 

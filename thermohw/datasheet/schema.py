@@ -8,7 +8,7 @@ key. What concerns several tables at once (names that exist, cells that repeat) 
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, ValidationError
 
@@ -164,27 +164,13 @@ class SheetTable(Table):
     cost: CostTable = CostTable()
 
 
-TABLES: dict[str, type[Table]] = {
-    "node": NodeTable,
-    "resistor": ResistorTable,
-    "capacitor": CapacitorTable,
-    "inductor": InductorTable,
-    "mutual": MutualTable,
-    "amplifier": AmplifierTable,
-    "transconductor": TransconductorTable,
-    "solver": SolverTable,
-    "supply": SupplyTable,
-    "transistor": TransistorTable,
-    "junction": JunctionTable,
-    "quartic": QuarticTable,
-    "bilinear": BilinearTable,
-    "noise": NoiseTable,
-    "array": ArrayTable,
-    "array.coupling": CouplingTable,
-    "limits": LimitsTable,
-    "cost": CostTable,
-    "": SheetTable,
-}
+TABLES: dict[str, type[Table]] = {"": SheetTable, "array.coupling": CouplingTable}
+"""Name of every table -> its model; the whole file has none."""
+
+for _name, _field in SheetTable.model_fields.items():
+    for _kind in (_field.annotation, *get_args(_field.annotation)):
+        if isinstance(_kind, type) and issubclass(_kind, Table):
+            TABLES[_name] = _kind
 
 
 def read_tables(raw: dict[str, Any], where: str) -> SheetTable:

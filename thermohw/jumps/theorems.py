@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from thermohw.books.theorems import ExponentialMean
 from thermohw.errors import InputError
 from thermohw.estimate import Estimate
-from thermohw.exponential import ExponentialMean
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,10 +42,7 @@ class FluctuationTheorem:
     """The integral theorem, and the detailed one where the law is stationary.
 
     Attributes:
-        mean: <exp(-Sigma)>, 1 in theory.
-        stderr: its standard error.
-        samples: effective number of samples, (sum w)^2 / sum w^2 with w = exp(-Sigma).
-        applicable: enough of them carry the average (`thermohw.exponential`).
+        mean: <exp(-Sigma)>, 1 in theory: its average, what carries it, whether it is to be trusted.
         production: mean of Sigma, nats.
         edges: of the bins of Sigma, shape (b + 1,), all positive.
         log_ratio: ln P(B)/P(-B) of every bin, shape (b,); nan where a bin is empty.
@@ -54,10 +51,7 @@ class FluctuationTheorem:
             few paths go against the arrow of time for an error to mean anything.
     """
 
-    mean: float
-    stderr: float
-    samples: float
-    applicable: bool
+    mean: ExponentialMean
     production: float
     edges: NDArray[Any]
     log_ratio: NDArray[Any]
@@ -65,15 +59,16 @@ class FluctuationTheorem:
     z: NDArray[Any]
 
     def __str__(self) -> str:
-        if not self.applicable:
+        effective = f"{self.mean.effective:.3g} effective samples"
+        if not self.mean.trusted:
             return (
-                f"fluctuation theorem not applicable: {self.samples:.3g} effective samples, mean "
+                f"fluctuation theorem not applicable: {effective}, mean "
                 f"Sigma {self.production:.4g} nats; play shorter runs or more paths"
             )
         known = self.z[np.isfinite(self.z)]
         return (
-            f"<exp(-Sigma)> = {self.mean:.4f} +- {self.stderr:.4f} "
-            f"({self.samples:.3g} effective samples), mean Sigma {self.production:.4g} nats, "
+            f"<exp(-Sigma)> = {self.mean.average.text('.4f')} "
+            f"({effective}), mean Sigma {self.production:.4g} nats, "
             f"detailed theorem: largest |z| {np.abs(known).max(initial=0.0):.2f} of "
             f"{len(known)} bins"
         )
@@ -138,12 +133,8 @@ def fluctuation_theorem(run: JumpRun, law: MasterEquation, *, bins: int = 8) -> 
             expected[i] = np.log(up.mean() / tilted.mean())
             z[i] = difference.z()
             ratio[i] = np.log(up.mean() / down.mean()) if down.any() else np.nan
-    total = ExponentialMean.of(sigma)
     return FluctuationTheorem(
-        mean=total.average.value,
-        stderr=total.average.stderr,
-        samples=total.effective,
-        applicable=total.trusted,
+        mean=ExponentialMean.of(sigma),
         production=float(sigma.mean()),
         edges=edges,
         log_ratio=ratio,

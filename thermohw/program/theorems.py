@@ -14,7 +14,7 @@ average < exp(-W / T_0) > of the work alone misses int H d_t beta: while T(t) mo
 the speed and equals no ratio of partition functions.
 
 Averages of exponentials are carried by rare paths: `trusted` says whether enough of them were seen
-(`thermohw.exponential`).
+(`thermohw.books.theorems`).
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from thermohw.books.theorems import ExponentialMean
 from thermohw.errors import InputError
 from thermohw.estimate import Estimate
-from thermohw.exponential import ExponentialMean
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,38 +43,30 @@ class Jarzynski:
     """An exponential average held against the ratio of partition functions.
 
     Attributes:
-        average: <exp(-A)>.
-        stderr: its standard error.
+        mean: <exp(-A)>: its average, what carries it, whether it is to be trusted.
         expected: Z_1/Z_0.
-        z: of the average against `expected`, as a normal deviate.
-        effective: number of paths that carry the average.
-        trusted: enough of them, and no tail of weights too heavy for an error bar.
-        naive: <exp(-W/T_0)> of the work alone.
-        naive_stderr: its standard error.
-        naive_z: of the naive average likewise; large where T moves.
+        naive: <exp(-W/T_0)> of the work alone; far from `expected` where T moves.
         dissipated: <A> + ln Z_1/Z_0, nats, not negative.
-        dissipated_stderr: its standard error.
     """
 
-    average: float
-    stderr: float
+    mean: ExponentialMean
     expected: float
-    z: float
-    effective: float
-    trusted: bool
-    naive: float
-    naive_stderr: float
-    naive_z: float
-    dissipated: float
-    dissipated_stderr: float
+    naive: ExponentialMean
+    dissipated: Estimate
+
+    @property
+    def z(self) -> float:
+        """Of the average against `expected`, as a normal deviate."""
+        return self.mean.z(self.expected)
 
     def __str__(self) -> str:
-        few = "" if self.trusted else "; too few to mean anything"
+        (average, stderr), (naive, error) = self.mean.average, self.naive.average
+        few = "" if self.mean.trusted else "; too few to mean anything"
         return (
-            f"<exp(-A)> = {self.average:.6g} +- {self.stderr:.2g}, Z1/Z0 = {self.expected:.6g} "
-            f"(z {self.z:+.2f}, {self.effective:.3g} effective paths{few})\n"
-            f"<exp(-W/T0)> = {self.naive:.6g} +- {self.naive_stderr:.2g} (z {self.naive_z:+.1f})\n"
-            f"<A> + ln Z1/Z0 = {self.dissipated:.4g} +- {self.dissipated_stderr:.2g} nats"
+            f"<exp(-A)> = {average:.6g} +- {stderr:.2g}, Z1/Z0 = {self.expected:.6g} "
+            f"(z {self.z:+.2f}, {self.mean.effective:.3g} effective paths{few})\n"
+            f"<exp(-W/T0)> = {naive:.6g} +- {error:.2g} (z {self.naive.z(self.expected):+.1f})\n"
+            f"<A> + ln Z1/Z0 = {self.dissipated.value:.4g} +- {self.dissipated.stderr:.2g} nats"
         )
 
 
@@ -87,27 +79,23 @@ class Crooks:
         log_ratio: ln P_F(A)/P_B(-A) there, for a figure.
         log_ratio_stderr: its standard error.
         slope: d ln(P_F/P_B)/dA, most likely value without bins; 1 by the theorem.
-        slope_stderr: its standard error.
         log_partition_change: ln Z_1/Z_0 at slope 1, Bennett's acceptance ratio.
-        log_partition_change_stderr: its standard error.
         expected: ln Z_1/Z_0; None where unknown.
     """
 
     centres: NDArray[np.float64]
     log_ratio: NDArray[np.float64]
     log_ratio_stderr: NDArray[np.float64]
-    slope: float
-    slope_stderr: float
-    log_partition_change: float
-    log_partition_change_stderr: float
+    slope: Estimate
+    log_partition_change: Estimate
     expected: float | None
 
     def __str__(self) -> str:
+        (slope, slope_error), (ratio, ratio_error) = self.slope, self.log_partition_change
         known = "" if self.expected is None else f", exact {self.expected:.5g}"
         return (
-            f"ln P_F(A)/P_B(-A): slope {self.slope:.4f} +- {self.slope_stderr:.2g} (1 expected), "
-            f"ln Z1/Z0 = {self.log_partition_change:.5g} +- "
-            f"{self.log_partition_change_stderr:.2g}{known}"
+            f"ln P_F(A)/P_B(-A): slope {slope:.4f} +- {slope_error:.2g} (1 expected), "
+            f"ln Z1/Z0 = {ratio:.5g} +- {ratio_error:.2g}{known}"
         )
 
 
@@ -127,25 +115,13 @@ def jarzynski(run: Driven) -> Jarzynski:
     if run.log_partition_change is None:
         raise InputError("Z at the last parameters is not known: more than two coupled quartic "
                          "units", where="jarzynski")  # fmt: skip
-    expected = exp(run.log_partition_change)
-    carried = ExponentialMean.of(exponent)
-    average = carried.average
     first = run.ends[0].temperature
     assert first is not None
-    naive = ExponentialMean.of(run.kt(run.work.sum(1)) / first).average
-    dissipated = Estimate.from_paths(exponent)
     return Jarzynski(
-        average=average.value,
-        stderr=average.stderr,
-        expected=expected,
-        z=_score(average, expected),
-        effective=carried.effective,
-        trusted=carried.trusted,
-        naive=naive.value,
-        naive_stderr=naive.stderr,
-        naive_z=_score(naive, expected),
-        dissipated=dissipated.value + run.log_partition_change,
-        dissipated_stderr=dissipated.stderr,
+        mean=ExponentialMean.of(exponent),
+        expected=exp(run.log_partition_change),
+        naive=ExponentialMean.of(run.kt(run.work.sum(1)) / first),
+        dissipated=Estimate.from_paths(exponent) + run.log_partition_change,
     )
 
 
@@ -185,16 +161,12 @@ def crooks(forward: Driven, backward: Driven, *, bins: int = 24, least: int = 20
             where="crooks",
         )
     ahead, behind = ahead[kept], behind[kept]
-    (level, slope), errors = _logistic(a, b, free=True)
-    (ratio, _), ratio_errors = _logistic(a, b, free=False)
     return Crooks(
         centres=0.5 * (edges[1:] + edges[:-1])[kept],
         log_ratio=np.log(ahead / len(a)) - np.log(behind / len(b)),
         log_ratio_stderr=np.sqrt(1.0 / ahead + 1.0 / behind),
-        slope=slope,
-        slope_stderr=errors[1],
-        log_partition_change=ratio,
-        log_partition_change_stderr=ratio_errors[0],
+        slope=_logistic(a, b, free=True)[1],
+        log_partition_change=_logistic(a, b, free=False)[0],
         expected=forward.log_partition_change,
     )
 
@@ -213,8 +185,8 @@ def _mirrored(there: Program, back: Program) -> bool:
 
 def _logistic(
     forward: NDArray[np.float64], backward: NDArray[np.float64], *, free: bool
-) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Most likely (c, s) of ln P_F/P_B = c + s A and their standard errors; s = 1 unless free."""
+) -> list[Estimate]:
+    """Most likely c, and s where it is free (else 1), of ln P_F/P_B = c + s A."""
     a = np.concatenate([forward, backward])
     label = np.concatenate([np.ones(len(forward)), np.zeros(len(backward))])
     rows = np.stack([np.ones_like(a), a], 1)[:, : 2 if free else 1]
@@ -243,7 +215,7 @@ def _logistic(
     covariance = np.linalg.inv(information)
     covariance[0, 0] -= 1.0 / len(forward) + 1.0 / len(backward)
     errors = np.sqrt(np.diag(covariance))
-    return (found[0], found[1] if free else 1.0), (errors[0], errors[1] if free else 0.0)
+    return [Estimate(float(x), float(error)) for x, error in zip(found, errors, strict=True)]
 
 
 def _exponent(run: Driven) -> NDArray[np.float64]:
@@ -256,9 +228,3 @@ def _exponent(run: Driven) -> NDArray[np.float64]:
         raise InputError("the baths differ in temperature; the theorem needs one at a time",
                          where="theorem")  # fmt: skip
     return run.exponent
-
-
-def _score(average: Estimate, expected: float) -> float:
-    """As a normal deviate; a constant (no work at all) is right to round-off or infinitely far."""
-    off = average - expected
-    return 0.0 if off.stderr == 0.0 and abs(off.value) < 1e-12 else off.z()

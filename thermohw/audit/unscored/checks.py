@@ -1,7 +1,7 @@
 """The checks that every kind of run without a score has.
 
 How a deviation becomes a verdict is the one rule of `thermohw.estimate`, of exponential averages
-that of `thermohw.exponential`.
+that of `thermohw.books.theorems`.
 """
 
 from __future__ import annotations
@@ -173,8 +173,8 @@ def integral_theorem(sums: Sums, label: str, reason: str | None) -> Check:
     if not total.trusted:
         reason = f"{weight}: {text} rests on paths too rare to have been seen"
         return not_applicable(name, reason, value=average.value)
-    status = total.judge_against(1.0)
-    detail = f"{text}, z = {average.z(1.0):+.2f}; {weight}"
+    status = total.judge_against()
+    detail = f"{text}, z = {total.z():+.2f}; {weight}"
     if status == NOT_APPLICABLE:
         reason = f"{detail}: below 1, where rare paths may be missing"
         return not_applicable(name, reason, value=average.value)

@@ -14,8 +14,8 @@ import numpy as np
 from thermohw.audit.moments import Moments
 from thermohw.audit.tally import PathTally
 from thermohw.books import Books
+from thermohw.books.theorems import ExponentialMean
 from thermohw.errors import InputError
-from thermohw.exponential import ExponentialMean
 from thermohw.intake import parse_json
 
 if TYPE_CHECKING:

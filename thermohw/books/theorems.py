@@ -117,9 +117,16 @@ class ExponentialMean:
         """Whether weights differ so little that an average below its law is a deviation."""
         return self.effective >= _SHARE * self.count and self.tail < _LIGHT
 
-    def judge_against(self, expected: float) -> str:
-        """Status of a trusted average against what a theorem says; see the module."""
-        z = self.average.z(expected)
+    def z(self, expected: float = 1.0) -> float:
+        """The deviation from what a theorem says; a constant is right to round-off, or nowhere."""
+        off = self.average - expected
+        return 0.0 if off.stderr == 0.0 and abs(off.value) < 1e-12 else off.z()
+
+    def judge_against(self, expected: float = 1.0) -> str:
+        """Status of the average against what a theorem says; see the module."""
+        if not self.trusted:
+            return NOT_APPLICABLE
+        z = self.z(expected)
         status = judge(z)
         if status == VIOLATED and z < 0.0 and not self.even:
             return NOT_APPLICABLE
