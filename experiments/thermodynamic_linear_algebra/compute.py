@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from thermohw.circuit import Program, SolverDevice, active_law, load_device
+from thermohw.circuit import MappedSystem, SolverDevice, active_law, load_device
 from thermohw.circuit.solver import IMPERFECTIONS
 from thermohw.estimate import Estimate
 from thermohw.solver import covariance_error, invert, mean_error, solve
@@ -93,7 +93,7 @@ def _time(cell: Cell, a: NDArray[Any], b: NDArray[Any], seed: int) -> dict[str, 
     }  # fmt: skip
 
 
-def _floors(program: Program) -> tuple[NDArray[Any], NDArray[Any]]:
+def _floors(program: MappedSystem) -> tuple[NDArray[Any], NDArray[Any]]:
     """What a board settles to: x, and beta times its covariance."""
     law, out = active_law(program.device, False), program.outputs
     x = program.read_exact(law.effort_mean(program.sources))

@@ -16,7 +16,8 @@ import numpy as np
 
 from thermohw.circuit import ActiveDevice, SolverDevice, active_law
 from thermohw.errors import InputError
-from thermohw.solver.prepared import PreparedEvolve, Readings, whole
+from thermohw.solver.prepared import PreparedEvolve, whole
+from thermohw.solver.tile import Readings
 from thermohw.units import parse, seconds
 
 if TYPE_CHECKING:

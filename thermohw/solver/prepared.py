@@ -14,38 +14,20 @@ import numpy as np
 from thermohw.books import Books
 from thermohw.circuit import active_law
 from thermohw.errors import InputError
+from thermohw.noise import PathNoise
 from thermohw.solver.average import Batches
 from thermohw.solver.run import ActiveRun
 from thermohw.solver.stepper import ActiveStepper
-from thermohw.solver.tile import ActiveTile
+from thermohw.solver.tile import BLOCK, ActiveTile, Readings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from thermohw.circuit import ActiveDevice, MappedSystem, SolverDevice
 
-__all__ = ["PreparedEvolve", "Readings", "check_counts", "whole"]
+__all__ = ["PreparedEvolve", "check_counts", "whole"]
 
-
-@dataclass(frozen=True)
-class Readings:
-    """When a board is read.
-
-    Attributes:
-        quiet: readings that do not count yet.
-        count: that do.
-        spacing: between them, R C.
-        inner: steps of the simulation in a spacing.
-    """
-
-    quiet: int
-    count: int
-    spacing: float
-    inner: int
-
-    def counts(self, step: int) -> bool:
-        """Whether the end of a step is a reading that counts."""
-        return step % self.inner == 0 and step > self.quiet * self.inner
+_STARTS = 2**32  # added to the seed for start states
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +107,17 @@ class PreparedEvolve:
 
     def tile(self, seed: int, first: int, paths: int) -> ActiveTile:
         """Paths first .. first + paths - 1 at the start; `first` begins a block."""
-        return ActiveTile(self, seed, first, paths)
+        blocks = range(first // BLOCK, first // BLOCK + -(-paths // BLOCK))
+        stepper = self.stepper
+        law = stepper.law
+        state = np.zeros((len(blocks), BLOCK, law.states))
+        if self.start == "steady":
+            normals = PathNoise(seed + _STARTS, blocks, size=BLOCK).normals(law.states, 0)
+            state = law.mean(self.sources) + normals @ self.spread.T
+        noise = PathNoise(seed, blocks, size=BLOCK)
+        return ActiveTile(
+            stepper, state, noise, paths, self.batches(paths), self.readings, self.system
+        )
 
     def accounts(self, tile: ActiveTile) -> dict[str, NDArray[Any]]:
         """Accounts of a tile that is through, joule."""

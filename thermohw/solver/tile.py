@@ -6,51 +6,82 @@ numbers do not depend, to the last bit, on how many run beside it.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from thermohw.errors import InputError
-from thermohw.noise import PathNoise
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from thermohw.circuit import MappedSystem
+    from thermohw.noise import PathNoise
     from thermohw.solver.average import Batches
-    from thermohw.solver.evolve import PreparedEvolve
+    from thermohw.solver.stepper import ActiveStepper
 
-__all__ = ["BLOCK", "ActiveTile"]
+__all__ = ["BLOCK", "ActiveTile", "Readings"]
 
 BLOCK = 64
 """Paths of a noise block."""
 
 _STRIDE = 1024  # steps between two looks at whether states are numbers
-_STARTS = 2**32  # added to the seed for start states
+
+
+@dataclass(frozen=True)
+class Readings:
+    """When a board is read.
+
+    Attributes:
+        quiet: readings that do not count yet.
+        count: that do.
+        spacing: between them, R C.
+        inner: steps of the simulation in a spacing.
+    """
+
+    quiet: int
+    count: int
+    spacing: float
+    inner: int
+
+    def counts(self, step: int) -> bool:
+        """Whether the end of a step is a reading that counts."""
+        return step % self.inner == 0 and step > self.quiet * self.inner
 
 
 class ActiveTile:
     """A tile; thermal units.
 
+    Args:
+        stepper: who takes the steps.
+        state: at the start, shape (blocks, BLOCK, states).
+        noise: of the blocks.
+        paths: of the blocks, the first so many count.
+        batches: empty sums of readings; None where nothing is read.
+        readings: when a board is read.
+        system: what is read of it.
+
     Attributes:
-        made: what is played.
         step: steps taken.
         start: energies and efforts at the start, shapes (paths,) and (paths, n).
-        batches: of the readings; None where nothing is read.
     """
 
-    def __init__(self, made: PreparedEvolve, seed: int, first: int, paths: int) -> None:
-        self.made, self.paths, self.step = made, paths, 0
-        self._stepper = made.stepper
-        blocks = range(first // BLOCK, first // BLOCK + -(-paths // BLOCK))
-        self._noise = PathNoise(seed, blocks, size=BLOCK)
-        law, rows = self._stepper.law, (len(blocks), BLOCK)
-        self._state = np.zeros((*rows, law.states))
-        if made.start == "steady":
-            normals = PathNoise(seed + _STARTS, blocks, size=BLOCK).normals(law.states, 0)
-            self._state = law.mean(made.sources) + normals @ made.spread.T
-        self._accounts = np.zeros((*rows, len(self._stepper.names)))
+    def __init__(
+        self,
+        stepper: ActiveStepper,
+        state: NDArray[Any],
+        noise: PathNoise,
+        paths: int,
+        batches: Batches | None,
+        readings: Readings | None,
+        system: MappedSystem | None,
+    ) -> None:
+        self._stepper, self._state, self._noise = stepper, state, noise
+        self.paths, self.step = paths, 0
+        self.batches, self._readings, self._system = batches, readings, system
+        self._accounts = np.zeros((*state.shape[:2], len(stepper.names)))
         self.start = self.energy, self.efforts
-        self.batches: Batches | None = made.batches(paths)
 
     @property
     def efforts(self) -> NDArray[Any]:
@@ -74,15 +105,15 @@ class ActiveTile:
         Raises:
             InputError: a state is not finite any more.
         """
-        stepper, readings = self._stepper, self.made.readings
+        stepper, readings, system = self._stepper, self._readings, self._system
         for n in range(self.step + 1, until + 1):
             taken = stepper.step(self._state, self._noise.normals(stepper.normals, n))
             self._state = taken.state
             if taken.accounts is not None:
                 self._accounts += taken.accounts
             if self.batches is not None and readings is not None and readings.counts(n):
-                assert self.made.system is not None
-                self.batches.add(self.made.system.read(self._rows(taken.efforts)))
+                assert system is not None
+                self.batches.add(system.read(self._rows(taken.efforts)))
             if n == until or n % _STRIDE == 0:
                 self._require_finite(n)
         self.step = max(until, self.step)
