@@ -93,6 +93,23 @@ SPECS: dict[str, dict[str, Any]] = {
         "jumps": {"duration": "1 ns", "start": {"a": "20 mV", "b": "0 V"}, "samples": 3,
                   "stop": {"nodes": {"a": 1.0}, "level": "-50 mV"}, "most": 10000},
     },
+    "evolve": {name: _BASE[name] for name in ("format", "store")} | {
+        "device": {"name": "rlc1-cooled"}, "simulate": {"paths": 32, "seed": 0},
+        "evolve": {"duration": "1 us", "step": "40 ns", "samples": 4, "start": "steady",
+                   "sources": {"r0": "20 uV"}},
+    },
+    "solve": {name: _BASE[name] for name in ("format", "store")} | {
+        "device": {"name": "opamp-solver"}, "simulate": {"paths": 32, "seed": 0},
+        "evolve": {"duration": "2 us", "samples": 2, "solve": {
+            "matrix": [[1.0, 0.3], [0.3, 0.8]], "rhs": [1.0, -0.5], "ideal": ["bandwidth"],
+            "settling": "1 us", "every": "500 ns", "volts": "0.4 V", "mismatch": 1}},
+    },
+    "invert": {name: _BASE[name] for name in ("format", "store")} | {
+        "device": {"name": "opamp-solver"}, "simulate": {"paths": 32, "seed": 0},
+        "evolve": {"duration": "2 us", "samples": 2, "invert": {
+            "matrix": [[1.0, 0.3], [0.3, 0.8]], "settling": "1 us", "ideal": ["bandwidth"],
+            "noise": "20 mV"}},
+    },
 }  # fmt: skip
 
 _SHEET: dict[str, Any] = {
@@ -220,6 +237,8 @@ class Bench:
             "learned": self.learned | {"likelihood": {"test": 4}},
             "program": SPECS["program"],
             "jumps": SPECS["jumps"],
+            "evolve": SPECS["evolve"],
+            "invert": SPECS["invert"],
         }.items():
             made[name] = self.folder / f"{name}.h5"
             run_spec(load_spec(self.write(f"{name}.toml", tables)), made[name], progress=False)

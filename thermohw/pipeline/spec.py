@@ -20,7 +20,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError, field_validator
 
 from thermohw.errors import InputError
 from thermohw.intake import MOST_SPEC, parse_toml, parse_value, read_text
@@ -124,8 +124,8 @@ class SystemTable(_Table):
     matrix: list[list[float]]
     settling: str | None = None
     every: str | None = None
-    noise: bool | str | None = None
-    ideal: bool | list[str] | None = None
+    noise: StrictBool | str | None = None
+    ideal: StrictBool | list[str] | None = None
     mismatch: Natural | None = None
     volts: str | None = None
 

@@ -173,7 +173,7 @@ def _states(run: RunReader, asked: Any) -> Any:
     few = run.series(name).read(paths=slice(0, min(run.paths, _FEW)))
     chosen = np.sort(np.argsort(-np.square(few).mean((0, 1)), kind="stable")[:_COORDINATES])
     values = run.series(name).read(paths=slice(0, min(run.paths, _PATHS)))[:, :, chosen]
-    labels = tuple(run.layout.axes[axis][n] for n in chosen)
+    labels = [str(run.layout.axes[axis][n]) for n in chosen]
     return spread(np.array(run.layout.times), np.asarray(values), labels, unit)
 
 
