@@ -123,6 +123,10 @@ def test_equal_quantities_are_equal_floats(mantissa: int, prefix: str) -> None:
     ("value", "unit", "text"),
     [
         (4.141947e-21, "J", "4.142 zJ"),
+        (-4.141947e-22, "J", "-0.4142 zJ"),
+        (1e-24, "J", "0.001 zJ"),
+        (4.141947e-25, "J", "4.142e-25 J"),
+        (1e27, "Hz", "1e+27 Hz"),
         (999.96, "V", "1 kV"),
         (999.94, "V", "999.9 V"),
         (1e4, "ohm", "10 kohm"),

@@ -53,7 +53,7 @@ _KINDS = {
     "V/sqrt(Hz)": ("a voltage noise density", "3 nV/sqrt(Hz)"),
     "": ("a plain ratio", "5 %"),
 }
-_PREFIXES = "q r y z a f p n u m . k M G T P E Z Y R Q".split()
+_PREFIXES = "z a f p n u m . k M G T P E Z Y".split()
 
 
 def thermal_energy(temperature: float) -> float:
@@ -102,7 +102,8 @@ def seconds(value: str | float, where: str) -> float:
 
 
 def engineering(value: float, unit: str, digits: int = 4) -> str:
-    """A value in SI as text with an SI prefix, 6.4358e-5 and "V" giving "64.36 uV".
+    """A value in SI as text with an SI prefix from z to Y, 6.4358e-5 and "V" giving "64.36 uV"; to
+    0.001 z so too, beyond either end in powers of ten.
 
     Args:
         value: size in `unit`.
@@ -114,10 +115,10 @@ def engineering(value: float, unit: str, digits: int = 4) -> str:
         return f"{value:.{digits}g} {unit}".rstrip()
     # The exponent is taken from the rounded number, so that 999.96 becomes 1 k and not 1e+03.
     exponent = Decimal(f"{value:.{digits - 1}e}").adjusted()
-    step = exponent // 3
-    if not -10 <= step <= 10:
+    step = -7 if -24 <= exponent < -21 else exponent // 3  # few people read yocto and beyond
+    if not -7 <= step <= 8:
         return f"{value:.{digits}g} {unit}"
-    prefix = _PREFIXES[step + 10].replace(".", "")
+    prefix = _PREFIXES[step + 7].replace(".", "")
     mantissa = Decimal(f"{value:.{digits - 1}e}").scaleb(-3 * step).normalize()
     return f"{mantissa:f} {prefix}{unit}"
 

@@ -90,8 +90,8 @@ def energy_quantities(evidence: Evidence) -> dict[str, Quantity]:
 
     def put(name: str, measured: Estimate, note: str = "") -> None:
         joule = evidence.kt
-        quantities[f"{name}.J"] = Quantity(measured.value * joule, measured.stderr * joule, "J")
         quantities[f"{name}.kT"] = Quantity(measured.value, measured.stderr, "kT", note)
+        quantities[f"{name}.J"] = Quantity(measured.value * joule, measured.stderr * joule, "J")
 
     put("heat.total", moments["heat.total"])
     for bath, relative in zip(evidence.baths, device.temperatures, strict=True):

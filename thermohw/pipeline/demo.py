@@ -83,8 +83,8 @@ def _tell(console: Console, path: Path, account: dict) -> None:
     quantities = account["quantities"]
     heat, kt = quantities["heat.total.J"], quantities["heat.total.kT"]
     console.print(
-        f"heat per sample {engineering(heat['value'], 'J')} = "
-        f"{kt['value']:.4g} +- {kt['stderr']:.2g} kT"
+        f"heat per sample {kt['value']:.4g} +- {kt['stderr']:.2g} kT = "
+        f"{engineering(heat['value'], 'J')}"
     )
     _tell_likelihood(console, path, quantities)
     table = Table(box=None, pad_edge=False)

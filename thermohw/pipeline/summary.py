@@ -1,4 +1,4 @@
-"""The ledger as a person reads it: joules and k T, mean and standard error, per bath and source."""
+"""The ledger as a person reads it: k T and joules, mean and standard error, per bath and source."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class LedgerSummary:
                 continue
             kt = self.energy
             spread = f" +- {error / kt:.2g}" if isfinite(error) else ""
-            lines.append(f"  {name:<22}{engineering(mean, 'J'):>14}   {mean / kt:+.5g}{spread} kT")
+            lines.append(f"  {name:<22}{mean / kt:+12.5g}{spread} kT = {engineering(mean, 'J')}")
         if hidden:
             lines.insert(1 + baths, f"  ... and {len(hidden)} more baths")
         return "\n".join(lines)

@@ -80,6 +80,6 @@ def costs(verdicts: Verdicts, facts: Facts) -> tuple[list[Bar], LogScale | None]
             bars.append(Bar(label, name, value, words, "", role, note=note))
         else:
             width = 100.0 * (math.log10(value) - low) / (high - low)
-            words, other = joules(value), f"{plain(value / kt, 2)} kT"
+            words, other = f"{plain(value / kt, 2)} kT", joules(value)
             bars.append(Bar(label, name, value, words, other, role, width=width, note=note))
     return bars, LogScale(low, high, marks)

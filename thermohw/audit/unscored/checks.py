@@ -192,8 +192,8 @@ def quantities(sums: Sums, kind: Kind, works: str) -> dict[str, Quantity]:
     table: dict[str, Quantity] = {}
 
     def put(name: str, found: Estimate, note: str = "") -> None:
-        table[f"{name}.J"] = Quantity.of(found * kind.unit, "J")
         table[f"{name}.kT"] = Quantity.of(found, "kT", note)
+        table[f"{name}.J"] = Quantity.of(found * kind.unit, "J")
 
     put("heat.total", sums.moments["heat.total"])
     for bath, relative in zip(kind.baths, kind.temperatures, strict=True):
