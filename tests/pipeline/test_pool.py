@@ -11,6 +11,7 @@ from thermohw.pipeline import load_spec, run_spec
 SPECS = {
     "mixture_rc": ["protocol.ticks=48", "likelihood.test=0", "audit.twins=false", "store.every=12"],
     "capacitor_program": ["program.ticks=20", "store.every=5"],
+    "resonator_evolve": ["evolve.duration=1 us", "evolve.samples=4"],
     "bit_jumps": ["jumps.duration=1 ns", "jumps.start=uncharged", "jumps.samples=3"],
 }
 
