@@ -8,8 +8,9 @@ from scipy.special import ndtr
 
 import thermohw as th
 from thermohw.circuit import SolverDevice
+from thermohw.circuit.recursion import congruent_sum, power_sum
 from thermohw.solver import covariance_error, product_error
-from thermohw.solver.shortfall import congruent_sum, power_sum, rounding_left
+from thermohw.solver.shortfall import rounding_left
 
 BOARD: SolverDevice = th.load_device("opamp-solver")  # pyright: ignore[reportAssignmentType]
 A = np.array([[1.0, 0.3, -0.2], [0.3, 0.8, 0.1], [-0.2, 0.1, 1.2]])

@@ -5,13 +5,8 @@ and every account is a product of a force and a flow,
 
     E[(alpha.(s,1) + beta.xi) (gamma.(s,1) + delta.xi)] = alpha.X gamma + beta.delta
 
-with X the second moments of (s, 1) before the step. Summed over n steps with the steady mean m and
-covariance P, from a start of mean m + d and covariance P + D,
-
-    sum X_ss = n (m m^T + P) + T d m^T + m (T d)^T + sum_k Phi^k (d d^T + D) Phi^kT
-    sum X_s1 = n m + T d,      T = 1 + Phi + ... + Phi^(n-1),
-
-sums that are doubled (`shortfall`), so that any number of steps costs the logarithm of it.
+with X the second moments of (s, 1) before the step, summed over all steps at once
+(`thermohw.circuit.recursion`).
 """
 
 from __future__ import annotations
@@ -21,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thermohw.circuit import active_law
-from thermohw.solver.shortfall import congruent_sum, power_sum
+from thermohw.circuit.recursion import summed_moments
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,7 +49,7 @@ def mean_accounts(made: PreparedEvolve) -> dict[str, float]:
         before[-1] += constant
         return before, of[1] @ reading.T
 
-    moments = _summed(made)
+    moments = summed_moments(_transition(made), *_moments(made), made.steps)
     maps = device.efforts
     seen = efforts(middle, law.reading, maps.constant)
     out = efforts(middle, law.outputs, maps.all_constant)
@@ -75,36 +70,26 @@ def mean_accounts(made: PreparedEvolve) -> dict[str, float]:
     return table
 
 
-def _start(made: PreparedEvolve) -> tuple[NDArray[Any], NDArray[Any]]:
-    """d and D of the module."""
+def _moments(made: PreparedEvolve) -> tuple[Any, Any]:
+    """Mean and covariance of the states, steady and at the start."""
     law = active_law(made.device, True)
-    if made.start == "steady":
-        return np.zeros(law.states), np.zeros((law.states, law.states))
-    return -law.mean(made.sources), -law.covariance
+    steady = law.mean(made.sources), law.covariance
+    rest = np.zeros(law.states), np.zeros((law.states, law.states))
+    return steady, steady if made.start == "steady" else rest
 
 
-def _summed(made: PreparedEvolve) -> NDArray[Any]:
-    """Second moments of (s, 1) before a step, summed over all steps, shape (dim + 1, dim + 1)."""
-    law, n = active_law(made.device, True), made.steps
-    phi = law.transition(made.h)[0][: law.states, : law.states]
-    mean, (shift, spread) = law.mean(made.sources), _start(made)
-    late = power_sum(phi, n) @ shift
-    crossed = np.outer(late, mean)
-    square = n * (np.outer(mean, mean) + law.covariance) + crossed + crossed.T
-    square += congruent_sum(phi, np.outer(shift, shift) + spread, n)
-    first = n * mean + late
-    return np.block([[square, first[:, None]], [first[None, :], np.array([[float(n)]])]])
+def _transition(made: PreparedEvolve) -> NDArray[Any]:
+    law = active_law(made.device, True)
+    return law.transition(made.h)[0][: law.states, : law.states]
 
 
 def end_moments(made: PreparedEvolve) -> tuple[NDArray[Any], NDArray[Any]]:
     """Mean (n,) and covariance (n, n) of the efforts at the end, thermal units, linear law."""
     made = made.linear()
     law = active_law(made.device, True)
-    decay = np.linalg.matrix_power(
-        law.transition(made.h)[0][: law.states, : law.states], made.steps
-    )
-    shift, spread = _start(made)
-    mean = law.mean(made.sources) + decay @ shift
-    covariance = law.covariance + decay @ spread @ decay.T
+    decay = np.linalg.matrix_power(_transition(made), made.steps)
+    (mean, covariance), (first, spread) = _moments(made)
+    mean = mean + decay @ (first - mean)
+    covariance = covariance + decay @ (spread - covariance) @ decay.T
     seen = law.reading @ mean + made.device.efforts.constant
     return seen, law.reading @ covariance @ law.reading.T

@@ -41,6 +41,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thermohw.circuit import active_law
+from thermohw.circuit.recursion import congruent_sum, power_sum
 from thermohw.solver.average import average_covariance, product_error
 from thermohw.solver.stepper import ActiveStepper
 
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 
     from thermohw.circuit import MappedSystem
 
-__all__ = ["Shortfall", "congruent_sum", "power_sum", "rounding_left"]
+__all__ = ["Shortfall", "rounding_left"]
 
 _PRECISION = float(np.finfo(np.float64).eps)
 _HARMONICS = np.arange(1, 201)
@@ -192,27 +193,6 @@ def rounding_left(spread: NDArray[Any], grid: float) -> NDArray[Any]:
     found = (np.exp(-waves) / (2.0 * pi**2 * _HARMONICS**2)).sum(-1)
     beyond = np.exp(-waves[..., -1]) / (2.0 * pi**2 * _HARMONICS[-1])  # of the harmonics left out
     return grid * np.sqrt(found + beyond)
-
-
-def power_sum(phi: NDArray[Any], n: int) -> NDArray[Any]:
-    """1 + Phi + ... + Phi^(n-1), by doubling."""
-    total, power, weight = np.zeros_like(phi), np.eye(len(phi)), phi
-    part = np.eye(len(phi))  # the sum over 2^k powers; weight is Phi^(2^k)
-    while n:
-        if n & 1:
-            total, power = total + power @ part, power @ weight
-        part, weight, n = part + weight @ part, weight @ weight, n >> 1
-    return total
-
-
-def congruent_sum(phi: NDArray[Any], x: NDArray[Any], n: int) -> NDArray[Any]:
-    """X + Phi X Phi^T + ... + Phi^(n-1) X Phi^(n-1)^T, by doubling."""
-    total, power, weight, part = np.zeros_like(x), np.eye(len(phi)), phi, x
-    while n:
-        if n & 1:
-            total, power = total + power @ part @ power.T, power @ weight
-        part, weight, n = part + weight @ part @ weight.T, weight @ weight, n >> 1
-    return total
 
 
 def _diagonal(matrix: NDArray[Any]) -> NDArray[Any]:
