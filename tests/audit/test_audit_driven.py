@@ -67,21 +67,20 @@ def wrong(name):
     right = stepper.STEPPERS
 
     def changed(which):
-        def step(board, h, z, normals):
+        def step(device, piece, z, normals):
             if name == "hot noise":
-                return right[which](board, h, z, normals * 1.05)
-            tick = right[which](board, h, z, normals)
-            heat = tick.heat.clone()
-            if name == "heat x 1.001":
-                heat *= 1.001
-            elif name == "a bath dropped":
-                heat[:, 0] = 0.0
-            elif name == "baths swapped":
-                heat = heat.flip(1)
+                normals = normals * 1.05
             elif name == "slow":
-                tick = right[which](board, 0.9 * h, z, normals)
-                heat = tick.heat
-            return stepper.Tick(tick.end, tick.charge, heat)
+                piece = piece._replace(duration=0.9 * piece.duration)
+            done = right[which](device, piece, z, normals)
+            force, charge = done.force.clone(), done.charge
+            if name == "heat x 1.001":
+                force *= 1.001
+            elif name == "a bath dropped":
+                force[:, 0] = 0.0
+            elif name == "baths swapped":
+                force, charge = force.flip(1), charge.flip(1)
+            return done._replace(force=force, charge=charge)
 
         return step
 
@@ -118,8 +117,8 @@ def test_work_booked_at_the_wrong_state(tmp_path, monkeypatch):
 
     right = Play._jump
 
-    def off(self, z, board, following, jumps, work, exponent):
-        right(self, z * 1.02, board, following, jumps, work, exponent)
+    def off(self, z, *rest):
+        return right(self, z * 1.02, *rest)
 
     monkeypatch.setattr(Play, "_jump", off)
     found = statuses(audited(tmp_path))
@@ -132,11 +131,10 @@ def test_a_naive_exponent_fails(tmp_path, monkeypatch):
 
     right = Play._jump
 
-    def naive(self, z, board, following, jumps, work, exponent):
-        spare = torch.zeros_like(exponent)
-        before = work.sum(1)
-        right(self, z, board, following, jumps, work, spare)
-        exponent += work.sum(1) - before
+    def naive(self, z, device, following, jumps, exponent):
+        work = right(self, z, device, following, jumps, torch.zeros_like(exponent))
+        exponent += 0.0 if work is None else work.sum(1)
+        return work
 
     monkeypatch.setattr(Play, "_jump", naive)
     found = statuses(audited(tmp_path, schedule=WARM, paths=20_000))

@@ -13,7 +13,6 @@ from scipy.integrate import solve_ivp
 from thermohw.circuit import load_device, steady_heat
 from thermohw.noise import Recording
 from thermohw.program import Program, drive
-from thermohw.program.board import board_of
 from thermohw.program.grid import tick_grid
 from thermohw.program.knobs import Knobs
 from thermohw.program.play import Play
@@ -43,13 +42,13 @@ def mean_books(ticks: int, time: str = "1 us") -> dict[str, float]:
     device = load_device("rc1")
     program = Program.ramp(time, n0__capacitance=("1 pF", "250 fF"))
     knobs = Knobs(device, program)
-    first, last = knobs.board(program.first), knobs.board(program.last)
-    grid, middles = tick_grid(device, program, [first, last], program.duration, ticks, "exact")
-    play = Play(device, knobs, first, last, grid, middles, "exact", False, None)
+    first, last = knobs.at(program.first), knobs.at(program.last)
+    grid, middles = tick_grid(program, [first, last], program.duration, ticks, "exact")
+    play = Play(knobs, first, last, grid, middles, "exact", False, None)
     points = torch.eye(ticks + 1, dtype=torch.float64)
     normals = points[:, 1:].T.reshape(ticks, ticks + 1, 1)
     books = play.tile(points[:, :1], Recording(normals))
-    return {key: float(books[key].sum()) for key in ("work", "heat", "energy_end")}
+    return {key: float(books[key].sum()) for key in ("work", "heat")}
 
 
 def test_varying_capacitor_converges_to_the_moment_equation() -> None:
@@ -169,4 +168,4 @@ def test_paths_depend_on_seed_and_number_alone() -> None:
     assert many.times is not None
     np.testing.assert_allclose(many.times, np.linspace(0, 1e-6, 5), rtol=1e-12)
     assert not np.array_equal(drive(device, program, paths=10, ticks=20, seed=6).end, few.end)
-    assert board_of(device).separate
+    assert device.separate

@@ -6,6 +6,7 @@ Per step the stepper hands over conjugate pairs; the ledger multiplies and adds 
     heat into bath k   Q_k += X_k o y_k
     work of emf k      W -= e_k y_k
     work of a port     W += i int v dt
+    work beyond these  W += the step's extra: a source that moves inside it, a parameter that jumps
 
 Heat is never work minus energy change: it is summed from its own products, so the residual of the
 first law,
@@ -21,15 +22,19 @@ that costs no accuracy against the rounding of the states themselves and saves a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 if TYPE_CHECKING:
-    from thermohw.circuit import LinearDevice
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from thermohw.circuit.passive import PassiveDevice
     from thermohw.integrate import Carry, Step
 
-__all__ = ["FLUSH", "Ledger"]
+__all__ = ["FLUSH", "Ledger", "ledger_accounts"]
 
 FLUSH = 16
 """Ticks summed in the state's own precision before they enter the float64 accounts."""
@@ -42,19 +47,31 @@ class Ledger:
     Args:
         device: names the baths and values the stored energy.
         wiring: which kind of source works.
+        sources: how many there are; None: as many as the device has for the wiring.
         varying: the temperature of the baths varies during the run: keep int dQ_k/T_k(t), too.
+        last: values the energy at the end; None: the device as it was.
     """
 
     name = "ledger"
     sums = False
 
-    def __init__(self, device: LinearDevice, wiring: str, *, varying: bool = False) -> None:
+    def __init__(
+        self,
+        device: PassiveDevice,
+        wiring: str,
+        *,
+        sources: int | None = None,
+        varying: bool = False,
+        last: PassiveDevice | None = None,
+    ) -> None:
         self.device, self.wiring, self.varying = device, wiring, varying
+        if sources is None:
+            sources = len(device.elements) if wiring == "emf" else device.dim
+        self.sources, self.last = sources, device if last is None else last
 
     def init(self, state: torch.Tensor) -> Carry:
         """Accounts at zero, and the start energy."""
-        k, p = len(self.device.elements), self.device.port_matrix.shape[1]
-        width = {"heat": k, "work": k if self.wiring == "emf" else p}
+        width = {"heat": len(self.device.elements), "work": self.sources}
         carry: Carry = {"start": self.device.energy(state)}
         for name, columns in width.items():
             carry[name] = torch.zeros(len(state), columns, dtype=torch.float64)
@@ -91,8 +108,10 @@ class Ledger:
         heat = (step.force * step.charge).double()
         if step.excess is not None:
             heat = heat + step.excess
-        temperatures = torch.as_tensor(self.device.temperatures * step.piece.temperature)
-        account.add_((heat / temperatures).sum(1))
+        temperatures = step.temperatures
+        if temperatures is None:
+            temperatures = self.device.temperatures * step.piece.temperature
+        account.add_((heat / torch.as_tensor(temperatures)).sum(1))
 
     @staticmethod
     def _flush(carry: Carry) -> None:
@@ -110,7 +129,7 @@ class Ledger:
         if "heat_part" in carry:
             self._flush(carry)
         heat, work = carry["heat"], carry["work"]
-        end = self.device.energy(state)
+        end = self.last.energy(state)
         total = work.sum(1)
         nats = {"medium": carry["nats"]} if self.varying else {}
         return nats | {
@@ -121,3 +140,20 @@ class Ledger:
             "energy.end": end,
             "first_law.residual": end - carry["start"] - (total - heat.sum(1)),
         }
+
+
+def ledger_accounts(
+    found: Mapping[str, NDArray[Any]], baths: Sequence[str], sources: Sequence[str], unit: float
+) -> dict[str, NDArray[Any]]:
+    """Accounts (see `Books`) of what `Ledger.result` gave, as arrays, source by source.
+
+    Args:
+        found: thermal units.
+        baths: names of the K baths.
+        sources: names of the sources.
+        unit: k T_ref, joule.
+    """
+    accounts = {f"heat.{name}": found["heat"][:, k] * unit for k, name in enumerate(baths)}
+    accounts |= {f"work.{name}": found["work"][:, j] * unit for j, name in enumerate(sources)}
+    accounts |= {name: found[name] * unit for name in ("energy.start", "energy.end")}
+    return accounts | ({"medium": found["medium"]} if "medium" in found else {})

@@ -42,6 +42,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from thermohw.circuit.passive import Wired
 from thermohw.circuit.scale import Scale
 from thermohw.errors import InputError
 
@@ -112,7 +113,7 @@ class EffortMap:
 
 
 @dataclass(frozen=True, eq=False)
-class ActiveDevice:
+class ActiveDevice(Wired):
     """A circuit with active elements: n coordinates, K dissipative elements, m amplifiers.
 
     Attributes:
@@ -165,11 +166,6 @@ class ActiveDevice:
         """Number of state variables s = (Z_F, w)."""
         return len(self.free) + len(self.amplifiers.poled)
 
-    @property
-    def coordinates(self) -> tuple[str, ...]:
-        """Names of the n efforts: node voltages, then inductor currents."""
-        return (*self.nodes, *self.fluxes)
-
     @cached_property
     def held(self) -> NDArray[Any]:
         """Indices of the coordinates that amplifiers hold."""
@@ -179,17 +175,6 @@ class ActiveDevice:
     def free(self) -> NDArray[Any]:
         """Indices of the coordinates whose charge or flux is a state."""
         return np.flatnonzero(~self.amplifiers.hold.any(0))
-
-    @property
-    def gyrating(self) -> bool:
-        """True when the circuit has inductors."""
-        return bool(self.structure.any())
-
-    @cached_property
-    def effort_scale(self) -> NDArray[Any]:
-        """SI size of the unit of every effort, shape (n,): volt for nodes, ampere for inductors."""
-        sizes = [self.scale.voltage] * len(self.nodes) + [self.scale.current] * len(self.fluxes)
-        return np.array(sizes)
 
     @cached_property
     def efforts(self) -> EffortMap:

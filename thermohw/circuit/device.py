@@ -26,7 +26,7 @@ With one temperature the steady state is exp(-H/T): Cov(v) = T C^-1, Cov(i) = T 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,8 @@ import numpy as np
 from scipy.linalg import solve_continuous_lyapunov
 from scipy.sparse.csgraph import connected_components
 
+from thermohw.circuit.landscape import Landscape
+from thermohw.circuit.passive import PassiveDevice, Wired
 from thermohw.circuit.scale import Scale
 from thermohw.errors import InputError
 
@@ -47,7 +49,7 @@ __all__ = ["LinearDevice", "require_linear"]
 
 
 @dataclass(frozen=True, eq=False)
-class LinearDevice:
+class LinearDevice(Wired, PassiveDevice):
     """A linear circuit with n state variables, K dissipative elements and P ports.
 
     Attributes:
@@ -84,31 +86,34 @@ class LinearDevice:
         assert len(self.nodes) + len(self.fluxes) == n
         assert self.directions.shape == (k, n)
         assert self.coefficients.shape == (k,) and self.temperatures.shape == (k,)
-        assert np.allclose(self.structure, -self.structure.T), "J must be skew"
-
-    @property
-    def dim(self) -> int:
-        """Number of state variables n."""
-        return self.hessian.shape[0]
-
-    @property
-    def coordinates(self) -> tuple[str, ...]:
-        """Names of the n state variables, of their efforts and of the ports: nodes (charge, volt,
-        injected ampere), then inductors (flux, ampere, volt in the branch).
-        """
-        return (*self.nodes, *self.fluxes)
+        assert np.array_equal(self.structure, -self.structure.T), "J must be skew"
 
     @cached_property
-    def effort_scale(self) -> NDArray[Any]:
-        """SI size of the unit of every effort, shape (n,): volt for nodes, ampere for inductors."""
-        sizes = [self.scale.voltage] * len(self.nodes) + [self.scale.current] * len(self.fluxes)
-        return np.array(sizes)
+    def landscape(self) -> Landscape:
+        """H."""
+        return Landscape(self.hessian, np.zeros(self.dim), np.zeros(self.dim))
+
+    def read(self, state: NDArray[Any]) -> NDArray[Any]:
+        """Node voltages (V) and inductor currents (A) of states (..., n), same shape."""
+        return state @ self.hessian * self.effort_scale
+
+    def state_of(self, readings: NDArray[Any]) -> NDArray[Any]:
+        """The inverse of `read`."""
+        return np.linalg.solve(self.hessian, (readings / self.effort_scale).T).T
+
+    def at(
+        self, landscape: Landscape, coefficients: NDArray[Any], temperatures: NDArray[Any]
+    ) -> LinearDevice:
+        """The same circuit at other parameters."""
+        numbers = {"coefficients": coefficients, "temperatures": temperatures}
+        made = replace(self, hessian=landscape.quadratic, **numbers)
+        object.__setattr__(made, "landscape", landscape)  # with what is known of it
+        return made
 
     @cached_property
     def drift_matrix(self) -> NDArray[Any]:
         """A in dz = -A z dt, shape (n, n)."""
-        dissipation = self.directions.T @ (self.coefficients[:, None] * self.directions)
-        return (dissipation - self.structure) @ self.hessian
+        return (self.mobility - self.structure) @ self.hessian
 
     @cached_property
     def source_matrix(self) -> NDArray[Any]:
@@ -121,11 +126,6 @@ class LinearDevice:
         branch.
         """
         return np.eye(self.dim)
-
-    @cached_property
-    def noise_matrix(self) -> NDArray[Any]:
-        """N in dz = N dW, shape (n, K)."""
-        return self.directions.T * np.sqrt(2.0 * self.temperatures * self.coefficients)
 
     @cached_property
     def capacitance(self) -> NDArray[Any]:
@@ -202,11 +202,6 @@ class LinearDevice:
             and np.array_equal(self.directions, np.eye(n))
             and np.array_equal(self.hessian, np.diag(np.diag(self.hessian)))
         )
-
-    @cached_property
-    def gyrating(self) -> bool:
-        """True when J moves energy between state variables: the circuit has inductors."""
-        return bool(self.structure.any())
 
     @cached_property
     def rates(self) -> NDArray[Any]:

@@ -4,12 +4,10 @@ State x, shape (n,): x_i = q_i / (C_i V_s,i), the charge of node i in units of i
 `thermohw.datasheet.quartic`). In energies of k T_ref and times of R_ref C_ref,
 
     H(x) = x.K x / 2 + sum_i J4_i x_i^4 + b.x        K_ii = 2 J2_i,  K_ij = J_ij
-    dx   = -sum_k b_k dy_k
-    dy_k = gamma_k X_k dt - sqrt(2 T_k gamma_k) dW_k,     X_k = b_k . grad H
 
-which is the port-Hamiltonian form of `LinearDevice` with another H: y_k is the charge that leaves
-through resistor k, heat into its bath is X_k o dy_k. A resistor acts on charges, so its direction
-has the units' charges in it: b_k,i = (e_a - e_b)_i / (C_i V_s,i). For one unit with one resistor
+in the port-Hamiltonian form of `thermohw.circuit.passive` with J = 0. A resistor acts on charges,
+so its direction has the units' charges in it: b_k,i = (e_a - e_b)_i / (C_i V_s,i). For one unit
+with one resistor
 
     dx = -mu dH/dx dt + sqrt(2 mu T) dW,       mu = gamma b^2
 
@@ -22,18 +20,18 @@ The energy itself is a `Landscape`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from thermohw.circuit.landscape import Equilibrium, Landscape
+from thermohw.circuit.landscape import Landscape
+from thermohw.circuit.passive import PassiveDevice
 from thermohw.datasheet.quartic import coefficients
 from thermohw.errors import InputError
 
 if TYPE_CHECKING:
-    import torch
     from numpy.typing import NDArray
 
     from thermohw.circuit.device import LinearDevice
@@ -44,7 +42,7 @@ __all__ = ["QuarticDevice", "build_quartic"]
 
 
 @dataclass(frozen=True, eq=False)
-class QuarticDevice:
+class QuarticDevice(PassiveDevice):
     """n quartic units and K resistors.
 
     Attributes:
@@ -73,9 +71,10 @@ class QuarticDevice:
     units: tuple[str, ...] = ()
     datasheet: Datasheet | None = field(default=None, repr=False)
     runs_with: ClassVar[str] = "th.drive"
+    capacitance_couples: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        n, k = self.dim, len(self.elements)
+        n, k = len(self.nodes), len(self.elements)
         energy = self.landscape
         assert energy.quadratic.shape == (n, n)
         assert energy.quartic.shape == energy.bias.shape == self.unit_charge.shape == (n,)
@@ -83,62 +82,40 @@ class QuarticDevice:
         assert self.coefficients.shape == self.temperatures.shape == (k,)
 
     @property
-    def dim(self) -> int:
-        """Number of units n."""
-        return len(self.nodes)
+    def coordinates(self) -> tuple[str, ...]:
+        """Names of the n units."""
+        return self.units or self.nodes
 
     @property
-    def coordinates(self) -> tuple[str, ...]:
-        """Names of the state variables: the nodes."""
-        return self.nodes
+    def structure(self) -> NDArray[Any]:
+        """No inductors: J = 0, shape (n, n)."""
+        return np.zeros((self.dim, self.dim))
 
-    @cached_property
-    def mobility(self) -> NDArray[Any]:
-        """M = sum_k gamma_k b_k b_k^T in dx = -M grad H dt, shape (n, n)."""
-        return self.directions.T @ (self.coefficients[:, None] * self.directions)
+    @property
+    def readings(self) -> tuple[tuple[str, str, str, tuple[str, ...]], ...]:
+        """The states x themselves."""
+        return (("x", "1", "unit", self.coordinates),)
 
-    @cached_property
-    def noise_matrix(self) -> NDArray[Any]:
-        """N in dx = N dW, shape (n, K)."""
-        return self.directions.T * np.sqrt(2.0 * self.temperatures * self.coefficients)
+    def read(self, state: NDArray[Any]) -> NDArray[Any]:
+        """x."""
+        return state
 
-    @cached_property
-    def temperature(self) -> float | None:
-        """The one temperature of all baths in T_ref; None where they differ."""
-        one = bool((self.temperatures == self.temperatures[0]).all())
-        return float(self.temperatures[0]) if one else None
+    def state_of(self, readings: NDArray[Any]) -> NDArray[Any]:
+        """x."""
+        return readings
+
+    def at(
+        self, landscape: Landscape, coefficients: NDArray[Any], temperatures: NDArray[Any]
+    ) -> QuarticDevice:
+        """The same circuit at other parameters."""
+        return replace(
+            self, landscape=landscape, coefficients=coefficients, temperatures=temperatures
+        )
 
     @cached_property
     def spread(self) -> NDArray[Any]:
         """A thermal size of every unit at the hottest bath, see `Landscape.spread`; shape (n,)."""
         return self.landscape.spread(float(self.temperatures.max()))
-
-    def energy(self, state: torch.Tensor) -> torch.Tensor:
-        """H of states (paths, n): float64, shape (paths,), in k T_ref."""
-        return self.landscape.energy(state)
-
-    def gradient(self, state: torch.Tensor) -> torch.Tensor:
-        """grad H of states (paths, n), same shape, in k T_ref."""
-        return self.landscape.gradient(state)
-
-    def hessian(self, state: torch.Tensor) -> torch.Tensor:
-        """Second derivatives of H at states (paths, n), shape (paths, n, n), in k T_ref."""
-        quartic = state.new_tensor(self.landscape.quartic)
-        return state.new_tensor(self.landscape.quadratic) + (12.0 * quartic * state**2).diag_embed()
-
-    def drift(self, state: torch.Tensor) -> torch.Tensor:
-        """-M grad H of states (paths, n), same shape, per R_ref C_ref."""
-        return -(self.gradient(state) @ state.new_tensor(self.mobility))
-
-    def equilibrium(self) -> Equilibrium:
-        """exp(-H/T) at the one temperature of the circuit.
-
-        Raises:
-            InputError: several temperatures, or more than two coupled units.
-        """
-        if self.temperature is None:
-            raise InputError("baths of several temperatures: no equilibrium", where=self.name)
-        return Equilibrium(self.landscape, self.temperature, self.units or self.nodes)
 
 
 def build_quartic(datasheet: Datasheet, passive: LinearDevice) -> QuarticDevice:

@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from thermohw.books import Books
-from thermohw.circuit import LinearDevice
+from thermohw.books import Books, Ledger
+from thermohw.books.ledger import ledger_accounts
+from thermohw.circuit import require_linear
 from thermohw.circuit.noises import noise_inputs
 from thermohw.control import Control, Piece
 from thermohw.errors import InputError
@@ -35,6 +36,7 @@ from thermohw.units import engineering, parse
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from thermohw.circuit import LinearDevice
     from thermohw.circuit.noises import NoiseInput
     from thermohw.estimate import Estimate
 
@@ -116,12 +118,7 @@ def free_run(
         InputError: a device that is not linear, sources of both kinds, sample intervals that are no
             multiples of each other, or more than ten million pieces.
     """
-    if not isinstance(device, LinearDevice):
-        raise InputError(
-            f"{getattr(device, 'name', device)!s}: free_run takes circuits of resistors, "
-            "capacitors and inductors; nonlinear ones have runs of their own",
-            where="free_run",
-        )
+    device = require_linear(device, "free_run")
     if paths < 1:
         raise InputError(f"paths = {paths}: expected a positive whole number", where="free_run")
     if start not in ("equilibrium", "zero"):
@@ -147,9 +144,10 @@ def free_run(
     finally:
         torch.set_num_threads(previous)
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    size, energy = device.effort_scale, device.scale.energy
-    efforts, square = joined.pop("efforts") * size, joined.pop("square") * size**2
-    accounts = {name: values * energy for name, values in joined.items()}
+    size, energy = device.effort_scale, device.energy_unit
+    efforts, square = joined["efforts"] * size, joined["square"] * size**2
+    names = [source.name for source in sources]
+    accounts = ledger_accounts(joined, device.elements, names, energy)
     books = Books(accounts, energy, device.temperatures)
     return FreeRun(device, count * h * unit, h * unit, efforts, square, books)
 
@@ -217,6 +215,7 @@ class _Run:
                 row[source.element] = 1.0
             else:
                 row += torch.tensor(source.port)
+        self.ledger = Ledger(self.device, "noise", sources=len(sources))
 
     def tile(self, tile: Tile, start: str) -> dict[str, NDArray[Any]]:
         """Books, end efforts and mean squares of one block of paths, thermal units."""
@@ -230,28 +229,19 @@ class _Run:
         noise = BlockNoise(self.seed, tile.blocks, paths, dtype=torch.float64)
         generator = block_generator(self.seed, block, Stream.WAVEFORMS)
         waves = Waveforms(self.sources, self.h, BLOCK, generator=generator)
-        heat = torch.zeros(paths, len(device.elements), dtype=torch.float64)
-        work = torch.zeros(paths, len(self.sources), dtype=torch.float64)
-        square = torch.zeros_like(state)
-        begin, half = device.energy(state), self.count // 2
+        square, half, books = torch.zeros_like(state), self.count // 2, self.ledger.init(state)
         for tick in range(self.count):
             values = waves.next()[:paths] if self.sources else torch.zeros(paths, 0).double()
             piece = Piece(tick, tick * self.h, self.h, True, tick, True)
             control = Control(tick, values @ self.places)
             step = self.stepper.step(piece, state, control, noise=noise, act=None)
-            heat += step.force * step.charge
-            if step.excess is not None:
-                heat += step.excess
-            if step.emf is not None:
-                work -= values * (step.charge @ self.places.T)
-            elif step.flux is not None:
-                work += values * (step.flux @ self.places.T)
+            # Noise by noise, as ports: a source in series with an element sees -y_k as its flux.
+            seen = step.flux if step.emf is None else -step.charge
+            flux = None if seen is None else seen @ self.places.T
+            self.ledger.update(books, step._replace(emf=None, current=values, flux=flux))
             state = step.end
             if tick >= half:
                 square += device.efforts(state).square()
-        end = device.energy(state)
-        books = {f"heat.{name}": heat[:, k] for k, name in enumerate(device.elements)}
-        books |= {f"work.{s.name}": work[:, j] for j, s in enumerate(self.sources)}
-        books |= {"energy.start": begin, "energy.end": end}
-        books |= {"efforts": device.efforts(state), "square": square / (self.count - half)}
-        return {name: values.numpy() for name, values in books.items()}
+        found = self.ledger.result(books, state)
+        found |= {"efforts": device.efforts(state), "square": square / (self.count - half)}
+        return {name: values.numpy() for name, values in found.items()}

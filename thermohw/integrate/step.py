@@ -8,17 +8,19 @@ ledger only multiplies and adds:
     work of emf k      - emf_k * charge_k              the held or midpoint source
     work of port p     current_p * flux_p              flux = int v dt of the port
 
-`extra` is work beyond those products, where a source moves inside the step. `excess` is the part of
+`extra` is work beyond those products, where a source moves inside the step or a parameter of the
+circuit jumps at its start. `excess` is the part of
 int X o dy that the product of the two totals misses; a stepper that needs none leaves it out. The
 stepper owns WHERE in the tick everything is evaluated; nobody downstream re-evaluates.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     import torch
+    from numpy.typing import NDArray
 
     from thermohw.control import Control, Piece
     from thermohw.noise import NoiseSource
@@ -53,10 +55,12 @@ class Step(NamedTuple):
             current wiring.
         current: injected currents, shape (paths, P); None under emf wiring.
         flux: int v dt of the ports, shape (paths, P); None where no port works and nobody asked.
-        extra: work of the sources beyond the products above, shape (paths, K or P), or None.
+        extra: work of the sources beyond the products above, shape (paths, sources), or None.
         lag: what the sources remember at the end, shape (paths, states, sources), or None.
         pushed: the source values that moved the state, in the order in which they were evaluated,
             each (paths, sources); None where that is the decision alone.
+        temperatures: T_k of the baths, shape (K,), where a program sets each; None where the piece
+            says it.
     """
 
     piece: Piece
@@ -73,6 +77,7 @@ class Step(NamedTuple):
     extra: torch.Tensor | None = None
     lag: torch.Tensor | None = None
     pushed: tuple[torch.Tensor, ...] | None = None
+    temperatures: NDArray[Any] | None = None
 
 
 class Stepper(Protocol):

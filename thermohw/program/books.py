@@ -6,30 +6,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from thermohw.books import Books
+from thermohw.books.ledger import ledger_accounts
 from thermohw.errors import InputError
-from thermohw.program.start import efforts_of, equilibrium_of
 from thermohw.units import engineering
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from thermohw.circuit import LinearDevice, QuarticDevice
-    from thermohw.program.board import Board
+    from thermohw.circuit.passive import PassiveDevice
     from thermohw.program.schedule import Program
 
-__all__ = ["Driven", "accounts_of", "log_partition_change"]
-
-
-def accounts_of(
-    device: LinearDevice | QuarticDevice, keys: tuple[str, ...], found: dict[str, NDArray[Any]]
-) -> dict[str, NDArray[Any]]:
-    """Accounts in joule of what `Play.tile` gave; `keys` are those of the program."""
-    unit = device.scale.energy
-    accounts = {f"heat.{b}": found["heat"][:, k] * unit for k, b in enumerate(device.elements)}
-    accounts |= {f"work.{key}": found["work"][:, p] * unit for p, key in enumerate(keys)}
-    accounts |= {f"energy.{end}": found[f"energy_{end}"] * unit for end in ("start", "end")}
-    accounts["medium"] = found["medium_entropy"]
-    return accounts
+__all__ = ["Driven", "log_partition_change"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +46,7 @@ class Driven:
             not start from equilibrium.
     """
 
-    device: LinearDevice | QuarticDevice = field(repr=False)
+    device: PassiveDevice = field(repr=False)
     program: Program | None = field(repr=False)
     books: Books = field(repr=False)
     exponent: NDArray[Any] | None = field(repr=False)
@@ -75,7 +62,7 @@ class Driven:
     seed: int
     started: str
     log_partition_change: float | None
-    ends: tuple[Board, Board] = field(repr=False)
+    ends: tuple[PassiveDevice, PassiveDevice] = field(repr=False)
 
     @property
     def paths(self) -> int:
@@ -144,7 +131,7 @@ class Driven:
     def from_tiles(
         cls,
         *,
-        device: LinearDevice | QuarticDevice,
+        device: PassiveDevice,
         program: Program | None,
         found: dict[str, NDArray[Any]],
         grid: NDArray[Any],
@@ -153,15 +140,16 @@ class Driven:
     ) -> Driven:
         """What `Play.tile` gave, thermal units to SI."""
         unit, (first, last) = device.scale.energy, facts["ends"]
-        accounts = accounts_of(device, () if program is None else program.keys, found)
+        keys = () if program is None else program.keys
+        accounts = ledger_accounts(found, device.elements, keys, unit)
         return cls(
             device=device,
             program=program,
             books=Books(accounts, unit),
             exponent=found.get("exponent"),
             path_ratio=found.get("path_ratio"),
-            start=efforts_of(device, first, found["start"]),
-            end=efforts_of(device, last, found["end"]),
+            start=first.read(found["start"]),
+            end=last.read(found["end"]),
             times=None if kept is None else grid[kept],
             series=found.get("series"),
             duration=float(grid[-1]),
@@ -171,16 +159,13 @@ class Driven:
         )
 
 
-def log_partition_change(
-    device: LinearDevice | QuarticDevice, first: Board, last: Board
-) -> float | None:
+def log_partition_change(first: PassiveDevice, last: PassiveDevice) -> float | None:
     """ln Z(last)/Z(first), nats; None where the last parameters have no known equilibrium.
 
     Charges and fluxes are the coordinates of integration, so that a capacitor that halves at fixed
     temperature has Z smaller by sqrt(2).
     """
     try:
-        ends = [equilibrium_of(device, board).log_partition for board in (first, last)]
+        return last.equilibrium().log_partition - first.equilibrium().log_partition
     except InputError:
         return None
-    return ends[1] - ends[0]

@@ -24,15 +24,15 @@ from __future__ import annotations
 from math import atan, isfinite, pi
 from typing import TYPE_CHECKING, Any
 
-from thermohw.circuit import LinearDevice, QuarticDevice
 from thermohw.circuit.build import build_device
+from thermohw.circuit.passive import require_passive
 from thermohw.datasheet import read_datasheet
 from thermohw.errors import InputError
-from thermohw.program.board import board_of
 from thermohw.program.schedule import UNITS, Program
 from thermohw.units import K_B
 
 if TYPE_CHECKING:
+    from thermohw.circuit.passive import PassiveDevice
     from thermohw.datasheet import RatedValue
 
 __all__ = ["clocked", "clocked_program", "injected_power"]
@@ -52,7 +52,7 @@ def clocked(device: Any, factor: float) -> Any:
         InputError: a factor that is not positive, a device without a datasheet or of another kind.
     """
     _check(factor)
-    board_of(device)
+    require_passive(device)
     sheet = device.datasheet
     if sheet is None:
         raise InputError("its datasheet is needed to set new values", where=device.name)
@@ -62,8 +62,8 @@ def clocked(device: Any, factor: float) -> Any:
         name = key.rpartition(".")[2]
         if entry is None or name not in (*_ENERGIES, *_INVERSES):
             continue
-        if isinstance(device, QuarticDevice) and name in _INVERSES:
-            continue  # there the capacitance is a unit of charge, not a coupling
+        if name in _INVERSES and not device.capacitance_couples:
+            continue
         value = entry.value * factor if name in _ENERGIES else entry.value / factor
         changed[key] = _entry(entry, value)
     return build_device(read_datasheet(sheet.text, sheet.name, changed))
@@ -85,9 +85,7 @@ def clocked_program(program: Program, factor: float) -> Program:
     return Program(scaled)
 
 
-def injected_power(
-    device: LinearDevice | QuarticDevice, factor: float, bandwidth: float
-) -> list[float]:
+def injected_power(device: PassiveDevice, factor: float, bandwidth: float) -> list[float]:
     """What a noise generator of each resistor of a clocked device puts into it, watt.
 
     Args:
@@ -113,7 +111,7 @@ def injected_power(
     farads = {node.name: node.capacitance.value for node in sheet.nodes}
     for resistor in sheet.resistors:
         c = min(farads[end] for end in resistor.between if end in farads)
-        gain = 1.0 if isinstance(device, QuarticDevice) else factor
+        gain = factor if device.capacitance_couples else 1.0
         rate = 2.0 * pi * resistor.resistance.value * c / gain
         hot = (factor - 1.0) * resistor.temperature.value
         powers.append(4.0 * K_B * hot * (bandwidth - atan(rate * bandwidth) / rate))

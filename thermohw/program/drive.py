@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from thermohw.circuit.passive import require_passive
 from thermohw.errors import InputError
 from thermohw.noise import BLOCK, BlockNoise
-from thermohw.program.board import board_of
 from thermohw.program.books import Driven, log_partition_change
 from thermohw.program.grid import run_length, tick_grid
 from thermohw.program.knobs import Knobs
@@ -25,8 +25,7 @@ from thermohw.program.stepper import ORDERS, choose
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from thermohw.circuit import LinearDevice, QuarticDevice
-    from thermohw.program.board import Board
+    from thermohw.circuit.passive import PassiveDevice
     from thermohw.program.schedule import Program
 
 __all__ = ["GROUP", "Drive", "PreparedDrive", "drive"]
@@ -53,7 +52,7 @@ class Drive:
         path_ratio: keep ln P[path]/P[reversed path] of the kernel in use; "exact" and "euler".
     """
 
-    device: LinearDevice | QuarticDevice
+    device: PassiveDevice
     program: Program | None = None
     duration: str | None = None
     ticks: int | None = None
@@ -69,8 +68,7 @@ class Drive:
             InputError: a parameter the device lacks, a start that does not exist, a tick too coarse
                 for the stepper, more than a million ticks, a device of another kind.
         """
-        device, program = self.device, self.program
-        base = board_of(device)
+        device, program = require_passive(self.device), self.program
         if device.datasheet is not None and device.datasheet.noises:
             raise InputError(
                 f"noise source {device.datasheet.noises[0].name}: a program plays the noise of "
@@ -78,22 +76,22 @@ class Drive:
                 where=device.name,
             )
         knobs = None if program is None else Knobs(device, program)
-        corners = [base] if knobs is None else [knobs.board(v) for v in knobs.program.corners()]
+        corners = [device] if knobs is None else [knobs.at(v) for v in knobs.program.corners()]
         stepper = choose(self.stepper, corners[0] if len(corners) == 1 else _hardest(corners))
         length = run_length(program, self.duration)
-        grid, middles = tick_grid(device, program, corners, length, self.ticks, stepper)
+        grid, middles = tick_grid(program, corners, length, self.ticks, stepper)
         if self.path_ratio and stepper not in ("exact", "euler"):
             raise InputError(f"path_ratio: the kernel of '{stepper}' is not a Gaussian of one "
                              "state; use stepper='euler'")  # fmt: skip
-        first = base if knobs is None else knobs.board(knobs.program.first)
-        last = base if knobs is None else knobs.board(knobs.program.last)
-        law, kind = start_law(device, first, self.start, paths)
+        first = device if knobs is None else knobs.at(knobs.program.first)
+        last = device if knobs is None else knobs.at(knobs.program.last)
+        law, kind = start_law(first, self.start, paths)
         ticks, kept = len(grid) - 1, None
         if frames:
             kept = np.unique(np.linspace(0, ticks, frames + 1).astype(int))
         elif every:
             kept = np.unique(np.append(np.arange(0, ticks + 1, every), ticks))
-        play = Play(device, knobs, first, last, grid, middles, stepper, self.path_ratio, kept)
+        play = Play(knobs, first, last, grid, middles, stepper, self.path_ratio, kept)
         return PreparedDrive(play, law, kind, grid, kept, (first, last))
 
 
@@ -115,7 +113,7 @@ class PreparedDrive:
     started: str
     grid: NDArray[Any]
     kept: NDArray[Any] | None
-    ends: tuple[Board, Board]
+    ends: tuple[PassiveDevice, PassiveDevice]
 
     def tile(self, seed: int, blocks: range, first: int, paths: int) -> dict[str, NDArray[Any]]:
         """What `Play.tile` gives for paths first .. first + paths - 1."""
@@ -128,11 +126,11 @@ class PreparedDrive:
         """ln Z(end)/Z(start), nats; None where it is not known or the start is no equilibrium."""
         if self.started != "equilibrium":
             return None
-        return log_partition_change(self.play.device, *self.ends)
+        return log_partition_change(*self.ends)
 
 
 def drive(
-    device: LinearDevice | QuarticDevice,
+    device: PassiveDevice,
     program: Program | None = None,
     *,
     duration: str | None = None,
@@ -188,6 +186,6 @@ def drive(
     )
 
 
-def _hardest(corners: list[Board]) -> Board:
-    """A board that no stepper gets around: one with a fourth power, if any has one."""
-    return next((board for board in corners if not board.landscape.linear), corners[0])
+def _hardest(corners: list[PassiveDevice]) -> PassiveDevice:
+    """The one that no stepper gets around: one with a fourth power, if any has one."""
+    return next((device for device in corners if not device.landscape.linear), corners[0])

@@ -22,7 +22,7 @@ from scipy.linalg import solve_continuous_lyapunov
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from thermohw.program.board import Board
+    from thermohw.circuit.passive import PassiveDevice
     from thermohw.program.drive import PreparedDrive
 
 __all__ = ["mean_accounts"]
@@ -40,53 +40,55 @@ def mean_accounts(made: PreparedDrive) -> tuple[NDArray[Any], NDArray[Any], floa
     n, ticks = len(play.first.structure), len(play.steps)
     if 20.0 * n**3 * ticks > _MOST or ticks > _TICKS:
         return f"{ticks} ticks of {n} coordinates take too long to work out"
-    board, p = play.first, _start(made)
-    if p is None or board.landscape.bias.any():
+    device, p = play.first, _start(made)
+    if p is None or device.landscape.bias.any():
         return "the covariance of the start is not known"
-    heat, work, medium = np.zeros(len(board.coefficients)), np.zeros(play.sources), 0.0
+    heat, work, medium = np.zeros(len(device.coefficients)), np.zeros(play.sources), 0.0
     for tick, (jumps, following) in enumerate(play.stages()):
-        stiffness = board.landscape.quadratic
+        stiffness = device.landscape.quadratic
         for source, after in jumps:
             work[source] += 0.5 * float(((after.quadratic - stiffness) * p).sum())
             stiffness = after.quadratic
-        board = following
+        device = following
         if tick < ticks:
             step = _exact if play.stepper == "exact" else _midpoint
-            p, booked = step(board, float(play.steps[tick]), p)
+            p, booked = step(device, float(play.steps[tick]), p)
             heat += booked
-            medium += float((booked / board.temperatures).sum())
+            medium += float((booked / device.temperatures).sum())
     return heat, work, medium
 
 
 def _start(made: PreparedDrive) -> NDArray[Any] | None:
     """Covariance of the start states, shape (n, n)."""
-    board = made.play.first
-    stiffness = board.landscape.quadratic
+    device = made.play.first
+    stiffness = device.landscape.quadratic
     if made.started == "zero":
         return np.zeros_like(stiffness)
-    if made.started == "equilibrium" and board.temperature is not None:
-        return board.temperature * np.linalg.inv(stiffness)
+    if made.started == "equilibrium" and device.temperature is not None:
+        return device.temperature * np.linalg.inv(stiffness)
     if made.started == "steady":
-        flow = (board.mobility - board.structure) @ stiffness
-        return solve_continuous_lyapunov(flow, board.noise @ board.noise.T)
+        flow = (device.mobility - device.structure) @ stiffness
+        return solve_continuous_lyapunov(flow, device.noise_matrix @ device.noise_matrix.T)
     return None
 
 
-def _exact(board: Board, h: float, p: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    stiffness = np.diag(board.landscape.quadratic)
-    decay = np.exp(-board.coefficients * np.diag(board.directions) ** 2 * stiffness * h)
+def _exact(device: PassiveDevice, h: float, p: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    stiffness = np.diag(device.landscape.quadratic)
+    decay = np.exp(-device.coefficients * np.diag(device.directions) ** 2 * stiffness * h)
     end = decay[:, None] * p * decay
-    end[np.diag_indices_from(end)] += board.temperatures / stiffness * (1.0 - decay**2)
+    end[np.diag_indices_from(end)] += device.temperatures / stiffness * (1.0 - decay**2)
     return end, 0.5 * stiffness * (np.diag(p) - np.diag(end))
 
 
-def _midpoint(board: Board, h: float, p: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    stiffness, one = board.landscape.quadratic, np.eye(len(p))
-    half = 0.5 * h * (board.mobility - board.structure) @ stiffness
+def _midpoint(
+    device: PassiveDevice, h: float, p: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    stiffness, one = device.landscape.quadratic, np.eye(len(p))
+    half = 0.5 * h * (device.mobility - device.structure) @ stiffness
     left = np.linalg.inv(one + half)
-    m, g = left @ (one - half), np.sqrt(h) * left @ board.noise
+    m, g = left @ (one - half), np.sqrt(h) * left @ device.noise_matrix
     middle = 0.25 * ((one + m) @ p @ (one + m).T + g @ g.T)
-    force = board.directions @ stiffness  # f_k as rows
-    kick = np.sqrt(2.0 * h * board.temperatures * board.coefficients)
-    pushed = h * board.coefficients * np.einsum("ki,ij,kj->k", force, middle, force)
+    force = device.directions @ stiffness  # f_k as rows
+    kick = np.sqrt(2.0 * h * device.temperatures * device.coefficients)
+    pushed = h * device.coefficients * np.einsum("ki,ij,kj->k", force, middle, force)
     return m @ p @ m.T + g @ g.T, pushed - 0.5 * kick * np.einsum("ki,ik->k", force, g)

@@ -17,8 +17,7 @@ from thermohw.units import engineering, parse
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from thermohw.circuit import LinearDevice, QuarticDevice
-    from thermohw.program.board import Board
+    from thermohw.circuit.passive import PassiveDevice
     from thermohw.program.schedule import Program
 
 __all__ = ["MAX_TICKS", "fastest", "run_length", "tick_grid"]
@@ -45,15 +44,14 @@ def run_length(program: Program | None, duration: str | None) -> float:
 
 
 def tick_grid(
-    device: LinearDevice | QuarticDevice,
     program: Program | None,
-    corners: list[Board],
+    corners: list[PassiveDevice],
     length: float,
     ticks: int | None,
     stepper: str,
 ) -> tuple[NDArray[Any], NDArray[Any] | None]:
     """Borders of the ticks, second, every knot among them; parameters at their middles, SI."""
-    rate = max(fastest(board) for board in corners) / device.scale.time
+    rate = max(map(fastest, corners)) / corners[0].scale.time
     if ticks is None:
         fine = 0.0 if stepper == "exact" else length * rate / _FINE
         ticks = max(1 if program is None and stepper == "exact" else _LEAST, ceil(fine))
@@ -82,7 +80,7 @@ def tick_grid(
     return grid, np.array([program.at(t) for t in 0.5 * (grid[1:] + grid[:-1])])
 
 
-def fastest(board: Board) -> float:
+def fastest(device: PassiveDevice) -> float:
     """Largest rate of any motion, per R_ref C_ref; of quartic units at twice their spread."""
-    curvature = board.landscape.curvature(float(board.temperatures.max()))
-    return float(np.abs(np.linalg.eigvals((board.mobility - board.structure) @ curvature)).max())
+    curvature = device.landscape.curvature(float(device.temperatures.max()))
+    return float(np.abs(np.linalg.eigvals((device.mobility - device.structure) @ curvature)).max())

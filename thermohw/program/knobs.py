@@ -1,6 +1,6 @@
-"""The parameters of a device that a program sets, and what each of them does to the board.
+"""The parameters of a device that a program sets, and what each of them does to the circuit.
 
-The state of a board does not change when a parameter jumps (`program.board`). What jumps is
+The state does not change when a parameter jumps (`thermohw.circuit.passive`). What jumps is
 
     n0.capacitance, n0.elastance, c0.capacitance     K = C^-1, the whole inverse
     l0.inductance                                    1/L
@@ -20,19 +20,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thermohw.circuit import QuarticDevice
 from thermohw.datasheet.fields import did_you_mean
 from thermohw.datasheet.quartic import check_bounded
 from thermohw.errors import InputError
-from thermohw.program.board import Board, board_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    from thermohw.circuit import LinearDevice
     from thermohw.circuit.landscape import Landscape
+    from thermohw.circuit.passive import PassiveDevice
     from thermohw.program.schedule import Program
 
 __all__ = ["Knobs"]
@@ -45,60 +43,70 @@ class Knobs:
         device: a linear circuit or one of quartic units, from a datasheet.
         program: whose keys to look up.
 
+    Attributes:
+        energetic: which of its parameters change the energy.
+        heats: whether one is the temperature of a bath.
+
     Raises:
         InputError: an element or an entry that the device does not have, one parameter twice, an
             energy without a floor anywhere along the program.
     """
 
-    def __init__(self, device: LinearDevice | QuarticDevice, program: Program) -> None:
-        self.device, self.program, self.base = device, program, board_of(device)
+    def __init__(self, device: PassiveDevice, program: Program) -> None:
+        self.device, self.program = device, program
         if device.datasheet is None:
             raise InputError("a program finds parameters by the names of a datasheet; this device "
                              "has none", where=device.name)  # fmt: skip
         self._sheet = device.datasheet
         # Every parameter acts on the matrices of the device in SI; farads and henries of linear
-        # circuits are inverted when a board is made.
+        # circuits are inverted when the circuit is made.
         self._taken: dict[tuple[str, str], str] = {}
         self._setters = [self._setter(key) for key in program.keys]
-        self.energetic = [
-            key.rpartition(".")[2] not in ("resistance", "series_resistance", "temperature")
-            for key in program.keys
-        ]
+        still = ("resistance", "series_resistance", "temperature")
+        self.energetic = np.array([key.rpartition(".")[2] not in still for key in program.keys])
+        self.heats = any(key.endswith(".temperature") for key in program.keys)
         self._check()
 
-    def jumps(self, before: NDArray[Any], after: NDArray[Any]) -> list[tuple[int, Landscape]]:
-        """The energy while parameters jump one after the other.
+    def jump(
+        self, before: NDArray[Any], after: NDArray[Any]
+    ) -> tuple[list[tuple[int, Landscape]], PassiveDevice]:
+        """What happens while parameters jump one after the other.
 
         Args:
             before: old values, SI, in the order of the program's keys.
             after: new ones.
 
         Returns:
-            (index of the parameter, energy after its jump) for each that changes the energy.
+            (index of the parameter, energy after its jump) for each that changes the energy, and
+            the circuit after all of them.
         """
-        now, found = before.copy(), []
-        for i, energetic in enumerate(self.energetic):
-            if energetic and before[i] != after[i]:
-                now[i] = after[i]
-                found.append((i, self.board(now).landscape))
-        return found
+        now, found = np.where(self.energetic, before, after), []
+        draft = None
+        for i in np.flatnonzero(now != after):
+            now[i] = after[i]
+            draft = self._draft(now)
+            found.append((int(i), draft.energy()))
+        return found, self.at(now) if draft is None else draft.device(found[-1][1])
 
-    def board(self, values: NDArray[Any]) -> Board:
+    def at(self, values: NDArray[Any]) -> PassiveDevice:
         """The circuit at some values of the parameters, SI."""
-        draft = _Draft(self.device, self.base)
+        draft = self._draft(values)
+        return draft.device(draft.energy())
+
+    def _draft(self, values: NDArray[Any]) -> _Draft:
+        draft = _Draft(self.device)
         for setter, value in zip(self._setters, values, strict=True):
             setter(draft, float(value))
-        return draft.board()
+        return draft
 
     def _check(self) -> None:
-        if isinstance(self.device, QuarticDevice):
-            for values in self.program.corners():
-                found = self.board(values).landscape
-                check_bounded(found.quadratic, found.quartic, self.device.units, "program")
+        for values in self.program.corners():
+            found = self.at(values).landscape
+            check_bounded(found.quadratic, found.quartic, self.device.coordinates, "program")
 
     def _setter(self, key: str) -> Callable[[_Draft, float], None]:
         owner, _, entry = key.rpartition(".")
-        found = _entries(self._sheet, quartic=isinstance(self.device, QuarticDevice))
+        found = _entries(self._sheet)
         names = [name for name in found if owner in (name, name.partition("[")[0])]
         if not names:
             homes = list(dict.fromkeys(name.partition("[")[0] for name in found))
@@ -117,11 +125,11 @@ class Knobs:
         return lambda draft, value: draft.set(entry, places, value)
 
 
-def _entries(sheet: Any, *, quartic: bool) -> dict[str, dict[str, Any]]:
+def _entries(sheet: Any) -> dict[str, dict[str, Any]]:
     """Element -> what a program may change of it -> its index."""
     found: dict[str, dict[str, Any]] = {}
     baths = {name: k for k, name in enumerate(sheet.baths)}
-    if quartic:
+    if sheet.landscape.quartics:
         for i, unit in enumerate(sheet.landscape.quartics):
             found[unit.name] = {"j2": i, "j4": i, "bias": i}
         index = {node.name: i for i, node in enumerate(sheet.nodes)}
@@ -146,9 +154,10 @@ def _entries(sheet: Any, *, quartic: bool) -> dict[str, dict[str, Any]]:
 class _Draft:
     """Matrices of a device while parameters are being set."""
 
-    def __init__(self, device: LinearDevice | QuarticDevice, base: Board) -> None:
-        self.device, self.base, self.scale = device, base, device.scale
-        self.landscape = base.landscape
+    def __init__(self, base: PassiveDevice) -> None:
+        assert base.datasheet is not None
+        self.base, self.scale, self.landscape = base, base.scale, base.landscape
+        self.nodes = base.datasheet.nodes
         self.coefficients, self.temperatures = base.coefficients, base.temperatures
         self._farads: NDArray[Any] | None = None
         self._henries: NDArray[Any] | None = None
@@ -183,9 +192,7 @@ class _Draft:
         self.landscape = replace(old, **{name: array})
 
     def _set_linear(self, entry: str, places: list[Any], value: float) -> None:
-        device, scale, sheet = self.device, self.scale, self.device.datasheet
-        n = len(device.nodes)
-        assert sheet is not None
+        scale, n = self.scale, len(self.nodes)
         if entry == "inductance":
             if self._henries is None:
                 self._henries = self.base.landscape.quadratic[n:, n:].copy()
@@ -200,18 +207,19 @@ class _Draft:
         for place in places:
             if isinstance(place, tuple):  # a coupling capacitor
                 item = place[1]
-                row = np.array([float(node == item.between[0]) - float(node == item.between[1])
-                                for node in device.nodes])  # fmt: skip
+                row = np.array([float(node.name == item.between[0])
+                                - float(node.name == item.between[1])
+                                for node in self.nodes])  # fmt: skip
                 old = item.capacitance.value / scale.capacitance
                 matrix += (farads - old) * np.outer(row, row)
             else:
-                matrix[place, place] += farads - (
-                    sheet.nodes[place].capacitance.value / scale.capacitance
-                )
+                old = self.nodes[place].capacitance.value / scale.capacitance
+                matrix[place, place] += farads - old
         self._farads = matrix
 
-    def board(self) -> Board:
-        landscape, n = self.landscape, len(self.device.nodes)
+    def energy(self) -> Landscape:
+        """H at what was set."""
+        landscape, n = self.landscape, len(self.nodes)
         if self._farads is not None or self._henries is not None:
             quadratic = landscape.quadratic.copy()
             if self._farads is not None:
@@ -224,7 +232,8 @@ class _Draft:
             if self._henries is not None:
                 quadratic[n:, n:] = self._henries
             landscape = replace(landscape, quadratic=quadratic)
-        base = self.base
-        return Board(
-            landscape, base.structure, base.directions, self.coefficients, self.temperatures
-        )
+        return landscape
+
+    def device(self, landscape: Landscape) -> PassiveDevice:
+        """The circuit at what was set, with H as `energy` found it."""
+        return self.base.at(landscape, self.coefficients, self.temperatures)

@@ -21,20 +21,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from thermohw.circuit import LinearDevice, QuarticDevice
+from thermohw.circuit import QuarticDevice
 from thermohw.errors import InputError
-from thermohw.program.board import board_of
 from thermohw.units import parse
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from thermohw.circuit.passive import PassiveDevice
 
 __all__ = ["path_log_likelihood"]
 
 
 def path_log_likelihood(
-    device: LinearDevice | QuarticDevice,
+    device: PassiveDevice,
     series: ArrayLike,
     interval: str | float,
     *,
@@ -58,8 +58,7 @@ def path_log_likelihood(
     """
     if not isinstance(device, QuarticDevice):
         raise InputError("expected a circuit of quartic units", where=device.name)
-    board = board_of(device)
-    if board.temperature is None:
+    if device.temperature is None:
         raise InputError("baths of several temperatures", where=device.name)
     x = torch.as_tensor(np.asarray(series, dtype=float))
     if x.ndim != 3 or x.shape[1] < 2 or x.shape[2] != device.dim:
@@ -68,12 +67,12 @@ def path_log_likelihood(
     seconds = parse(interval, "s", "interval") if isinstance(interval, str) else float(interval)
     h = seconds / device.scale.time
     x = x.flip(1) if reverse else x
-    covariance = board.noise @ board.noise.T * h
+    covariance = device.noise_matrix @ device.noise_matrix.T * h
     whitener = torch.tensor(np.linalg.inv(np.linalg.cholesky(covariance)).T)
     constant = 0.5 * np.linalg.slogdet(2.0 * np.pi * covariance)[1]
     total = torch.zeros(len(x), dtype=torch.float64)
-    move = torch.tensor(h * board.mobility)
+    move = torch.tensor(h * device.mobility)
     for n in range(x.shape[1] - 1):
-        z = (x[:, n + 1] - x[:, n] + board.landscape.gradient(x[:, n]) @ move) @ whitener
+        z = (x[:, n + 1] - x[:, n] + device.landscape.gradient(x[:, n]) @ move) @ whitener
         total -= 0.5 * z.square().sum(1) + constant
     return total.numpy()

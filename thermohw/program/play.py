@@ -8,9 +8,9 @@ Work of a parameter is the energy that its jumps add at fixed charge and flux,
 
     W_p = sum_jumps [H(after) - H(before)](z)  ->  int d_p H dp
 
-so a capacitor at charge q gives dW = -(q^2 / 2 C^2) dC, and changing R or T gives none. Heat is
-booked by the steppers. Both are exact on the sampled path, and the energy closes to round-off:
-H(end) - H(start) = sum W - sum Q.
+so a capacitor at charge q gives dW = -(q^2 / 2 C^2) dC, and changing R or T gives none. It is the
+`extra` of the tick's `Step`, whose forces and charges are heat: the `Ledger` books both. Both are
+exact on the sampled path, and the energy closes to round-off: H(end) - H(start) = sum W - sum Q.
 
     medium entropy   sum_ticks Q_k / T_k                          nats, T_k the tick's
     exponent         A = sum_jumps [beta' H' - beta H](z) -> int d_t(beta H)(z_t) dt     nats
@@ -27,18 +27,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from thermohw.books import Ledger
+from thermohw.control import Piece
 from thermohw.errors import InputError
-from thermohw.program.start import efforts_of
-from thermohw.program.stepper import STEPPERS, log_ratio, width
+from thermohw.integrate import Step
+from thermohw.program.stepper import STEPPERS, log_ratio
 from thermohw.units import engineering
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from thermohw.circuit import LinearDevice, QuarticDevice
     from thermohw.circuit.landscape import Landscape
+    from thermohw.circuit.passive import PassiveDevice
     from thermohw.noise import NoiseSource
-    from thermohw.program.board import Board
     from thermohw.program.knobs import Knobs
 
 __all__ = ["Play"]
@@ -48,8 +49,7 @@ class Play:
     """A program laid out tick by tick for one circuit; every tile of paths plays the same.
 
     Args:
-        device: the circuit.
-        knobs: the program's parameters in it; None runs freely.
+        knobs: the program's parameters in the circuit; None runs freely.
         first: the circuit at the first parameters.
         last: at the last.
         grid: borders of the ticks, second, shape (ticks + 1,).
@@ -61,29 +61,32 @@ class Play:
 
     def __init__(
         self,
-        device: LinearDevice | QuarticDevice,
         knobs: Knobs | None,
-        first: Board,
-        last: Board,
+        first: PassiveDevice,
+        last: PassiveDevice,
         grid: NDArray[Any],
         middles: NDArray[Any] | None,
         stepper: str,
         path_ratio: bool,
         kept: NDArray[Any] | None,
     ) -> None:
-        self.device, self.first, self.last, self.stepper = device, first, last, stepper
-        self.steps = np.diff(grid) / device.scale.time
+        self.first, self.last, self.stepper = first, last, stepper
+        self.steps = np.diff(grid) / first.scale.time
         self.path_ratio = path_ratio
         self.kept = () if kept is None else tuple(kept)
         self.sources = 0 if knobs is None else len(knobs.program.keys)
         self.one = first.temperature is not None and last.temperature is not None
         self._knobs, self._middles = knobs, middles
         if knobs is not None:  # straight lines that agree at their ends agree between them
-            corners = [knobs.board(values) for values in knobs.program.corners()]
-            self.one = self.one and all(board.temperature is not None for board in corners)
+            corners = [knobs.at(values) for values in knobs.program.corners()]
+            self.one = self.one and all(device.temperature is not None for device in corners)
+        self.varies = knobs is not None and knobs.heats
+        self._ledger = Ledger(
+            first, "program", sources=self.sources, varying=self.varies, last=last
+        )
 
-    def stages(self) -> Iterator[tuple[list[tuple[int, Landscape]], Board]]:
-        """(energies after each parameter's jump, the board of the tick), one a tick and the last.
+    def stages(self) -> Iterator[tuple[list[tuple[int, Landscape]], PassiveDevice]]:
+        """(energies after each parameter's jump, the circuit of the tick), one a tick and the last.
 
         Worked out anew for every tile: matrices of every tick at once would grow with the ticks.
         """
@@ -94,7 +97,7 @@ class Play:
             return
         before = knobs.program.first
         for values in itertools.chain(self._middles, [knobs.program.last]):
-            yield knobs.jumps(before, values), knobs.board(values)
+            yield knobs.jump(before, values)
             before = values
 
     def tile(self, z: torch.Tensor, noise: NoiseSource) -> dict[str, torch.Tensor]:
@@ -105,43 +108,47 @@ class Play:
             noise: K standard normals a path and tick.
 
         Returns:
-            The books by name, thermal units and nats, first axis the paths.
+            The books by name (see `Ledger.result`), thermal units and nats, first axis the paths.
 
         Raises:
             InputError: a path that runs away.
         """
-        count, board = len(z), self.first
-        heat = torch.zeros(count, width(board), dtype=torch.float64)
-        work = torch.zeros(count, self.sources, dtype=torch.float64)
-        entropy, exponent, ratio = (torch.zeros(count, dtype=torch.float64) for _ in range(3))
-        found = {"start": z.clone(), "energy_start": board.landscape.energy(z)}
-        snapshots = [self._seen(board, z)] if self.kept else []
+        device, found = self.first, {"start": z.clone()}
+        exponent, ratio = (torch.zeros(len(z), dtype=torch.float64) for _ in range(2))
+        carry = self._ledger.init(z)
+        snapshots = [self._read(device, z)] if self.kept else []
+        still, h, time = z.new_zeros(len(z), len(device.elements)), 0.0, 0.0
         for n, (jumps, following) in enumerate(self.stages()):
-            if following is not board:
-                self._jump(z, board, following, jumps, work, exponent)
-                board = following
+            work = None
+            if following is not device:
+                work = self._jump(z, device, following, jumps, exponent)
+                device = following
             if n == len(self.steps):
+                last = Piece(n, time, 0.0, False, -1, True)
+                self._ledger.update(carry, Step(last, z, z, None, None, still, still, extra=work))
                 break
             h = float(self.steps[n])
-            tick = STEPPERS[self.stepper](board, h, z, noise.normals(width(board), n))
-            heat += tick.heat
-            entropy += (tick.heat / tick.heat.new_tensor(board.temperatures)).sum(1)
+            piece = Piece(n, time, h, False, -1, True)
+            normals = noise.normals(len(device.elements), n)
+            step = STEPPERS[self.stepper](device, piece, z, normals)
+            self._ledger.update(carry, step if work is None else step._replace(extra=work))
             if self.path_ratio:
-                ratio += log_ratio(self.stepper, board, h, z, tick.end)
-            z = tick.end
+                ratio += log_ratio(self.stepper, device, h, z, step.end)
+            z, time = step.end, time + h
             if n % 64 == 63 and not bool(torch.isfinite(z).all()):
                 break
             if n + 1 in self.kept:
-                snapshots.append(self._seen(board, z))
+                snapshots.append(self._read(device, z))
         lost = ~torch.isfinite(z).all(1)
         if bool(lost.any()):
             raise InputError(
                 f"path {int(lost.nonzero()[0])} ran away within {n + 1} ticks: the tick of "
-                f"{engineering(h * self.device.scale.time, 's')} is too coarse for where it "
+                f"{engineering(h * device.scale.time, 's')} is too coarse for where it "
                 "started; give more ticks"
             )
-        found |= {"end": z, "energy_end": self.last.landscape.energy(z), "heat": heat, "work": work}
-        found |= {"medium_entropy": entropy}
+        found |= {"end": z} | self._ledger.result(carry, z)
+        if not self.varies:
+            found["medium"] = (found["heat"] / z.new_tensor(device.temperatures)).sum(1)
         if self.one:
             found["exponent"] = exponent
         if self.path_ratio:
@@ -150,33 +157,31 @@ class Play:
             found["series"] = torch.stack(snapshots, 1)
         return found
 
-    def seen(self, board: Board, z: NDArray[Any]) -> NDArray[Any]:
-        """What a person reads off states (..., n): see `program.start.efforts_of`."""
-        return efforts_of(self.device, board, z)
-
-    def _seen(self, board: Board, z: torch.Tensor) -> torch.Tensor:
-        return torch.from_numpy(self.seen(board, z.numpy().copy()))
+    def _read(self, device: PassiveDevice, z: torch.Tensor) -> torch.Tensor:
+        return torch.from_numpy(device.read(z.numpy().copy()))
 
     def _jump(
         self,
         z: torch.Tensor,
-        board: Board,
-        following: Board,
+        device: PassiveDevice,
+        following: PassiveDevice,
         jumps: list[tuple[int, Landscape]],
-        work: torch.Tensor,
         exponent: torch.Tensor,
-    ) -> None:
-        """Book the work of every parameter, and beta' H' - beta H."""
-        energy, total = board.landscape, None
+    ) -> torch.Tensor | None:
+        """Work of every parameter, shape (paths, P), if any does some; book beta' H' - beta H."""
+        energy, works = device.landscape, {}
         for source, after in jumps:
-            done = after.minus(energy).energy(z)
-            work[:, source] += done
-            total, energy = done if total is None else total + done, after
-        if not self.one:
-            return
-        assert board.temperature is not None and following.temperature is not None
-        if total is not None:
-            exponent += total / following.temperature
-        change = 1.0 / following.temperature - 1.0 / board.temperature
-        if change != 0.0:
-            exponent += change * board.landscape.energy(z)
+            works[source], energy = after.minus(energy).energy(z), after
+        if self.one:
+            assert device.temperature is not None and following.temperature is not None
+            if works:
+                exponent += sum(works.values()) / following.temperature
+            change = 1.0 / following.temperature - 1.0 / device.temperature
+            if change != 0.0:
+                exponent += change * device.landscape.energy(z)
+        if not works:
+            return None
+        if self.sources == 1:
+            return works[0][:, None]
+        nothing = z.new_zeros(len(z))
+        return torch.stack([works.get(source, nothing) for source in range(self.sources)], 1)

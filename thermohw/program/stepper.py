@@ -1,9 +1,9 @@
 r"""One tick of a circuit whose parameters are held: end state, charges, heat.
 
 Every stepper returns the charges y_k that left through the resistors, with z' = z + J-part -
-sum_k b_k y_k, and books on these very increments
+sum_k b_k y_k, and for these very increments the force X_k (`thermohw.integrate.step`)
 
-    Q_k = (b_k . grad~H) y_k,      grad~H the mean gradient between the two ends
+    Q_k = X_k y_k,     X_k = b_k . grad~H,     grad~H the mean gradient between the two ends
 
 a Stratonovich product. Because grad~H . (z' - z) is the difference of the energies, sum_k Q_k =
 H(z) - H(z') to round-off for every stepper, and for one resistor a node Q is exact path by path.
@@ -31,7 +31,6 @@ less. `euler`, with D = M T and f = -M grad H:
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import sqrt
 from typing import TYPE_CHECKING
 
@@ -39,11 +38,13 @@ import numpy as np
 import torch
 
 from thermohw.errors import InputError
+from thermohw.integrate import Step
 
 if TYPE_CHECKING:
-    from thermohw.program.board import Board
+    from thermohw.circuit.passive import PassiveDevice
+    from thermohw.control import Piece
 
-__all__ = ["ORDERS", "STEPPERS", "Tick", "choose", "width"]
+__all__ = ["ORDERS", "STEPPERS", "choose", "log_ratio"]
 
 ORDERS = {
     "exact": "exact between jumps, order 2 in the program's ticks",
@@ -54,28 +55,13 @@ ORDERS = {
 """What each stepper's error does as ticks get shorter."""
 
 
-@dataclass(frozen=True)
-class Tick:
-    """What a tick did.
-
-    Attributes:
-        end: z', shape (paths, n).
-        charge: y_k, shape (paths, K).
-        heat: into every bath, shape (paths, K), k T_ref.
-    """
-
-    end: torch.Tensor
-    charge: torch.Tensor
-    heat: torch.Tensor
-
-
-def choose(name: str | None, board: Board) -> str:
+def choose(name: str | None, device: PassiveDevice) -> str:
     """The stepper asked for, or the best there is.
 
     Raises:
         InputError: an unknown one, or one that cannot play this circuit.
     """
-    linear, separate = board.landscape.linear, board.separate
+    linear, separate = device.landscape.linear, device.separate
     if name is None:
         return "exact" if separate else "midpoint" if linear else "heun"
     if name not in STEPPERS:
@@ -85,101 +71,108 @@ def choose(name: str | None, board: Board) -> str:
                          "leave it out")  # fmt: skip
     if name == "midpoint" and not linear:
         raise InputError("stepper 'midpoint' needs a linear circuit; use 'heun'")
-    if name in ("heun", "euler") and board.structure.any():
+    if name in ("heun", "euler") and device.structure.any():
         raise InputError(f"stepper '{name}' would feed energy into what rings; use 'midpoint'")
     return name
 
 
-def width(board: Board) -> int:
-    """Standard normals a path and tick: one for every resistor."""
-    return len(board.coefficients)
-
-
-def _exact(board: Board, h: float, z: torch.Tensor, normals: torch.Tensor) -> Tick:
-    own, b = board.landscape, np.diag(board.directions)
+def _exact(device: PassiveDevice, piece: Piece, z: torch.Tensor, normals: torch.Tensor) -> Step:
+    own, b = device.landscape, np.diag(device.directions)
     stiffness = np.diag(own.quadratic)
-    rate = board.coefficients * b * b * stiffness
-    decay, rest = np.exp(-rate * h), -own.bias / stiffness
-    spread = np.sqrt(board.temperatures / stiffness * -np.expm1(-2.0 * rate * h))
-    end = z * _t(decay) + normals * _t(spread)
+    rate = device.coefficients * b * b * stiffness
+    decay, rest = np.exp(-rate * piece.duration), -own.bias / stiffness
+    spread = np.sqrt(device.temperatures / stiffness * -np.expm1(-2.0 * rate * piece.duration))
+    end = (z * _t(decay)).addcmul_(normals, _t(spread))
     if own.bias.any():
-        end = end + _t(-np.expm1(-rate * h) * rest)
-    charge = (z - end) / _t(b)
-    return Tick(end, charge, own.mean_gradient(z, end) * (z - end))
+        end += _t(-np.expm1(-rate * piece.duration) * rest)
+    force = own.mean_gradient(z, end).mul_(_t(b))
+    return _step(device, piece, z, end, force, (z - end).mul_(_t(1.0 / b)))
 
 
-def _midpoint(board: Board, h: float, z: torch.Tensor, normals: torch.Tensor) -> Tick:
-    own, n = board.landscape, z.shape[1]
-    flow = board.mobility - board.structure
+def _midpoint(device: PassiveDevice, piece: Piece, z: torch.Tensor, normals: torch.Tensor) -> Step:
+    own, one, h = device.landscape, np.eye(z.shape[1]), piece.duration
+    flow = device.mobility - device.structure
     a = 0.5 * h * flow @ own.quadratic
-    left = np.linalg.inv(np.eye(n) + a)
-    end = z @ _t((left @ (np.eye(n) - a)).T) + normals @ _t(sqrt(h) * (left @ board.noise).T)
+    left = np.linalg.inv(one + a)
+    end = z @ _t((left @ (one - a)).T) + normals @ _t(sqrt(h) * (left @ device.noise_matrix).T)
     if own.bias.any():
         end = end - _t(h * left @ flow @ own.bias)
-    force = own.mean_gradient(z, end) @ board.b.T
-    charge = h * force * _t(board.coefficients) - _kick(board, h, normals)
-    return Tick(end, charge, force * charge)
+    force = own.mean_gradient(z, end) @ _t(device.directions).T
+    charge = h * force * _t(device.coefficients) - _kick(device, h, normals)
+    return _step(device, piece, z, end, force, charge)
 
 
-def _heun(board: Board, h: float, z: torch.Tensor, normals: torch.Tensor) -> Tick:
-    own, b = board.landscape, board.b
-    flow, kick = h * _t(board.coefficients), _kick(board, h, normals)
+def _heun(device: PassiveDevice, piece: Piece, z: torch.Tensor, normals: torch.Tensor) -> Step:
+    own, b, h = device.landscape, _t(device.directions), piece.duration
+    flow, kick = h * _t(device.coefficients), _kick(device, h, normals)
     force = own.gradient(z) @ b.T
     ahead = z - (flow * force - kick) @ b
     charge = 0.5 * flow * (force + own.gradient(ahead) @ b.T) - kick
     end = z - charge @ b
-    return Tick(end, charge, (own.mean_gradient(z, end) @ b.T) * charge)
+    return _step(device, piece, z, end, own.mean_gradient(z, end) @ b.T, charge)
 
 
-def _euler(board: Board, h: float, z: torch.Tensor, normals: torch.Tensor) -> Tick:
-    own, b = board.landscape, board.b
+def _euler(device: PassiveDevice, piece: Piece, z: torch.Tensor, normals: torch.Tensor) -> Step:
+    own, b, h = device.landscape, _t(device.directions), piece.duration
     force = own.gradient(z) @ b.T
-    charge = h * _t(board.coefficients) * force - _kick(board, h, normals)
+    charge = h * _t(device.coefficients) * force - _kick(device, h, normals)
     end = z - charge @ b
-    return Tick(end, charge, (own.mean_gradient(z, end) @ b.T) * charge)
+    return _step(device, piece, z, end, own.mean_gradient(z, end) @ b.T, charge)
 
 
-STEPPERS: dict[str, Callable[[Board, float, torch.Tensor, torch.Tensor], Tick]] = {
+STEPPERS: dict[str, Callable[[PassiveDevice, Piece, torch.Tensor, torch.Tensor], Step]] = {
     "exact": _exact,
     "midpoint": _midpoint,
     "heun": _heun,
     "euler": _euler,
 }
+"""Each takes the circuit of the tick, the tick, states (paths, n) and normals (paths, K)."""
 
 
 def log_ratio(
-    name: str, board: Board, h: float, z: torch.Tensor, end: torch.Tensor
+    name: str, device: PassiveDevice, h: float, z: torch.Tensor, end: torch.Tensor
 ) -> torch.Tensor:
     """ln K(z'|z) - ln K(z|z') of a tick, nats, shape (paths,), from the kernel's own Gaussians.
 
     Args:
         name: "exact" or "euler".
-        board: the circuit.
+        device: the circuit.
         h: the tick.
         z: where it started, shape (paths, n).
         end: where it ended, shape (paths, n).
     """
-    own = board.landscape
+    own = device.landscape
     if name == "exact":
-        stiffness, b = np.diag(own.quadratic), np.diag(board.directions)
-        rate = board.coefficients * b * b * stiffness
+        stiffness, b = np.diag(own.quadratic), np.diag(device.directions)
+        rate = device.coefficients * b * b * stiffness
         rest = _t(-own.bias / stiffness)
-        variance = board.temperatures / stiffness * -np.expm1(-2.0 * rate * h)
+        variance = device.temperatures / stiffness * -np.expm1(-2.0 * rate * h)
         decay = _t(np.exp(-rate * h))
         there = end - rest - decay * (z - rest)
         back = z - rest - decay * (end - rest)
         return (0.5 * (back**2 - there**2) / _t(variance)).sum(1)
     assert name == "euler"
-    precision = _t(np.linalg.inv(board.noise @ board.noise.T * h))
-    move = _t(board.mobility * h)
+    precision = _t(np.linalg.inv(device.noise_matrix @ device.noise_matrix.T * h))
+    move = _t(device.mobility * h)
     there = end - z + own.gradient(z) @ move
     back = z - end + own.gradient(end) @ move
     return 0.5 * ((back @ precision * back).sum(1) - (there @ precision * there).sum(1))
 
 
-def _kick(board: Board, h: float, normals: torch.Tensor) -> torch.Tensor:
+def _step(
+    device: PassiveDevice,
+    piece: Piece,
+    z: torch.Tensor,
+    end: torch.Tensor,
+    force: torch.Tensor,
+    charge: torch.Tensor,
+) -> Step:
+    return Step(piece, z, end, None, None, force, charge, temperatures=device.temperatures)
+
+
+def _kick(device: PassiveDevice, h: float, normals: torch.Tensor) -> torch.Tensor:
     """Noise charges of a tick, shape (paths, K)."""
-    return normals * _t(np.sqrt(2.0 * h * board.temperatures * board.coefficients))
+    return normals * _t(np.sqrt(2.0 * h * device.temperatures * device.coefficients))
 
 
 def _t(array: np.ndarray) -> torch.Tensor:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thermohw.circuit import QuarticDevice
 from thermohw.report.details import provenance
 from thermohw.report.energy import ledger
 from thermohw.report.figures.programs import parameters, spread
@@ -133,7 +132,7 @@ def unscored_page(run: RunReader, verdicts: Verdicts) -> dict[str, Any]:
         "quantity": _SUMS[kind][0],
         "lede": _LEDES[kind],
         "verdicts": verdicts,
-        "states": _states(run, asked),
+        "states": _states(run),
         "schedule": None if program is None else parameters(program, times),
         "bars": bars,
         "zero": zero,
@@ -164,16 +163,17 @@ def _headline(
     return Headline(energy, error, kts, found.value, meaning, tuple(stats))
 
 
-def _states(run: RunReader, asked: Any) -> Any:
+def _states(run: RunReader) -> Any:
     """Spread over time of the coordinates that move most; None where nothing was kept."""
-    quartic = isinstance(asked.device, QuarticDevice)
-    name, unit, axis = ("x", "", "unit") if quartic else ("voltage", "V", "node")
-    if name not in run.series_names:
+    if not run.layout.series:
         return None
-    few = run.series(name).read(paths=slice(0, min(run.paths, _FEW)))
+    kept = run.layout.series[0]
+    assert kept.axis is not None, "states"
+    few = run.series(kept.name).read(paths=slice(0, min(run.paths, _FEW)))
     chosen = np.sort(np.argsort(-np.square(few).mean((0, 1)), kind="stable")[:_COORDINATES])
-    values = run.series(name).read(paths=slice(0, min(run.paths, _PATHS)))[:, :, chosen]
-    labels = [str(run.layout.axes[axis][n]) for n in chosen]
+    values = run.series(kept.name).read(paths=slice(0, min(run.paths, _PATHS)))[:, :, chosen]
+    labels = [str(run.layout.axes[kept.axis][n]) for n in chosen]
+    unit = kept.unit.replace("1", "")
     return spread(np.array(run.layout.times), np.asarray(values), labels, unit)
 
 

@@ -20,7 +20,7 @@ from thermohw.solver import ActiveRun, Evolve
 from thermohw.solver.reading import answer_of
 from thermohw.solver.tile import BLOCK
 from thermohw.store import Channel, Layout, state_bytes, time_block
-from thermohw.worlds.devices import describe_device, rebuild_device
+from thermohw.worlds.devices import by_reading, describe_device, rebuild_device
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -77,15 +77,12 @@ class EvolveWorld:
         ledger += [Channel(f"energy.{end}", "J", description=f"stored energy at the {end}")
                    for end in ("start", "end")]  # fmt: skip
         ledger.append(Channel("medium", "1", description="sum over baths of Q/(k T), nats"))
-        states = [("voltage", "V", "node", device.nodes)]
-        if device.fluxes:
-            states.append(("inductor_current", "A", "inductor", device.fluxes))
         ledger += [
             Channel(f"{name}.{end}", unit, axis=axis, description=f"{name} at the {end} of the run")
             for end in ("start", "end")
-            for name, unit, axis, _ in states
+            for name, unit, axis, _ in device.readings
         ]
-        axes = {axis: tuple(labels) for _, _, axis, labels in states}
+        axes = {axis: tuple(labels) for _, _, axis, labels in device.readings}
         batches = made.batches(1)
         if batches is not None:
             n, count = batches.sums.shape[2], batches.count
@@ -111,7 +108,8 @@ class EvolveWorld:
                     )
                 )
         series = tuple(
-            Channel(name, unit, axis=axis, description=name) for name, unit, axis, _ in states
+            Channel(name, unit, axis=axis, description=name)
+            for name, unit, axis, _ in device.readings
         )
         rows = min(paths, self.group)
         size = state_bytes(made.tile(self.seed, 0, rows).checkpoint()) + 65536
@@ -174,7 +172,7 @@ class EvolveTile:
         if not self._frames:
             return {}
         frames, self._frames = np.stack(self._frames), []
-        return dict(_split(self.made.device, frames))
+        return dict(by_reading(self.made.device, frames * self.made.device.effort_scale))
 
     def checkpoint(self) -> dict[str, Any]:
         """States, accounts, generators, sums of readings."""
@@ -191,7 +189,7 @@ class EvolveTile:
         kt, paths = made.device.scale.energy, self.paths
         channels["medium"] = Books(channels, kt, made.device.temperatures).medium
         for end, efforts in (("start", tile.start[1]), ("end", tile.efforts)):
-            split = _split(made.device, efforts)
+            split = by_reading(made.device, efforts * made.device.effort_scale)
             channels |= {f"{name}.{end}": values for name, values in split}
         if tile.batches is not None:
             sums, products = tile.batches.sums, tile.batches.products
@@ -199,13 +197,6 @@ class EvolveTile:
             if products is not None:
                 channels["reading.product"] = products.swapaxes(0, 1).reshape(paths, -1)
         return channels, {}
-
-
-def _split(device: Any, efforts: NDArray[Any]) -> list[tuple[str, NDArray[Any]]]:
-    """Node voltages and inductor currents, SI, of efforts (..., n)."""
-    values, count = efforts * device.effort_scale, len(device.nodes)
-    found = [("voltage", values[..., :count])]
-    return found + ([("inductor_current", values[..., count:])] if device.fluxes else [])
 
 
 def stored_answer(

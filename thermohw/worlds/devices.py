@@ -13,8 +13,10 @@ from thermohw.intake import parse_json
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from numpy.typing import NDArray
 
-__all__ = ["describe_device", "energy_unit", "rebuild_device"]
+
+__all__ = ["by_reading", "describe_device", "rebuild_device"]
 
 
 def describe_device(device: Any) -> dict[str, Any]:
@@ -40,6 +42,10 @@ def rebuild_device(stored: Mapping[str, Any]) -> Any:
     return build_device(read_datasheet(stored["text"], stored["name"], overrides))
 
 
-def energy_unit(device: Any) -> float:
-    """k T_ref of a device of any kind, joule."""
-    return device.scale.energy if hasattr(device, "scale") else device.energy_unit
+def by_reading(device: Any, values: NDArray[Any]) -> list[tuple[str, NDArray[Any]]]:
+    """Columns of readings, shape (..., n), by name."""
+    first, found = 0, []
+    for name, _, _, labels in device.readings:
+        found.append((name, values[..., first : first + len(labels)]))
+        first += len(labels)
+    return found

@@ -10,15 +10,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from thermohw.circuit import QuarticDevice
+from thermohw.books.ledger import ledger_accounts
 from thermohw.errors import InputError
 from thermohw.intake import parse_json
 from thermohw.noise import BLOCK
 from thermohw.program import Program
-from thermohw.program.books import accounts_of
 from thermohw.program.drive import GROUP, Drive
 from thermohw.store import Channel, Layout
-from thermohw.worlds.devices import describe_device, rebuild_device
+from thermohw.worlds.devices import by_reading, describe_device, rebuild_device
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -75,21 +74,21 @@ class DrivenWorld:
         there += ["path_ratio"] if self.drive.path_ratio else []
         ledger += [Channel(name, "1", description=about) for name, about in _NATS.items()
                    if name in there]  # fmt: skip
-        states = _states(device)
         ledger += [
             Channel(f"{name}.{end}", unit, axis=axis, description=f"{name} at the {end} of the run")
             for end in ("start", "end")
-            for name, unit, axis, _ in states
+            for name, unit, axis, _ in device.readings
         ]
         steps = [] if kept is None else [int(n) for n in kept]
         series = [
-            Channel(name, unit, axis=axis, description=name) for name, unit, axis, _ in states
+            Channel(name, unit, axis=axis, description=name)
+            for name, unit, axis, _ in device.readings
         ]
         return Layout(
             paths=paths,
             steps=steps,
             times=[float(self.made.grid[n]) for n in steps],
-            axes={axis: labels for _, _, axis, labels in states},
+            axes={axis: labels for _, _, axis, labels in device.readings},
             series=tuple(series) if steps else (),
             ledger=tuple(ledger),
             group=self.group,
@@ -133,7 +132,7 @@ class DrivenTile:
         if "series" not in self._found:
             return {}
         frames = self._found["series"].transpose(1, 0, 2)
-        return dict(_split(self.world.drive.device, frames))
+        return dict(by_reading(self.world.drive.device, frames))
 
     def checkpoint(self) -> dict[str, Any]:
         """Nothing: tiles are units of work."""
@@ -145,29 +144,12 @@ class DrivenTile:
     def results(self) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
         """Books, exponents and end states."""
         world, found, device = self.world, self._found, self.world.drive.device
-        channels = accounts_of(device, world.keys, found)
+        channels = ledger_accounts(found, device.elements, world.keys, device.energy_unit)
         channels |= {name: found[name] for name in ("exponent", "path_ratio") if name in found}
-        for end, board in zip(("start", "end"), world.made.ends, strict=True):
-            seen = world.made.play.seen(board, found[end])
-            channels |= {f"{name}.{end}": values for name, values in _split(device, seen)}
+        for end, there in zip(("start", "end"), world.made.ends, strict=True):
+            read = by_reading(device, there.read(found[end]))
+            channels |= {f"{name}.{end}": values for name, values in read}
         return channels, {}
-
-
-def _states(device: Any) -> list[tuple[str, str, str, tuple[str, ...]]]:
-    """What states are made of: name, unit, axis, labels."""
-    if isinstance(device, QuarticDevice):
-        return [("x", "1", "unit", device.units)]
-    rows = [("voltage", "V", "node", device.nodes)]
-    return rows + ([("inductor_current", "A", "inductor", device.fluxes)] if device.fluxes else [])
-
-
-def _split(device: Any, values: NDArray[Any]) -> list[tuple[str, NDArray[Any]]]:
-    """Columns of states, shape (..., n), by name."""
-    first, found = 0, []
-    for name, _, _, labels in _states(device):
-        found.append((name, values[..., first : first + len(labels)]))
-        first += len(labels)
-    return found
 
 
 def describe_drive(drive: Drive) -> dict[str, Any]:

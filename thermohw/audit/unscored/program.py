@@ -25,7 +25,6 @@ from thermohw.audit.unscored.checks import (
 )
 from thermohw.audit.unscored.sums import Look, Sums, same_numbers
 from thermohw.audit.verdict import Check, Quantity, not_applicable
-from thermohw.circuit import QuarticDevice
 from thermohw.program.expected import mean_accounts
 from thermohw.run.kinds import rebuild_any
 
@@ -50,12 +49,11 @@ class ProgramKind:
         where = str(run.path)
         self.drive: Drive = rebuild_any(parameters, where=where)
         self.made = self.drive.prepare(run.paths)
-        device = self.drive.device
-        self.device: Any = device
-        self.unit, self.temperatures = device.scale.energy, device.temperatures
+        self.device = device = self.drive.device
+        self.unit, self.temperatures = device.energy_unit, device.temperatures
         self.size, self.baths = float(device.dim), device.elements
         self.sources = () if self.drive.program is None else self.drive.program.keys
-        self.varies = any(key.endswith(".temperature") for key in self.sources)
+        self.varies = self.made.play.varies
         self.run, self.voltage = run, 0.0
         times = parameters.get("schedule", {}).get("physical_time")
         same_numbers(where, "schedule/physical_time", times, self.made.grid)
@@ -79,9 +77,10 @@ class ProgramKind:
     def look(self, chunk: dict[str, NDArray[Any]], books: Books) -> Look:
         """Energies of stored states; Jarzynski's exponent plus ln Z_1/Z_0."""
         gap = np.zeros(books.paths)
-        for end, board in zip(("start", "end"), self.made.ends, strict=True):
-            z = _state(self.device, board, chunk, end)
-            energy = board.landscape.energy(torch.as_tensor(z)).numpy() * self.unit
+        for end, device in zip(("start", "end"), self.made.ends, strict=True):
+            read = np.concatenate([chunk[f"{name}.{end}"] for name, *_ in device.readings], axis=1)
+            state = torch.as_tensor(device.state_of(read))
+            energy = device.landscape.energy(state).numpy() * self.unit
             off = np.abs(energy - chunk[f"energy.{end}"]) / (np.abs(energy) + self.unit)
             gap = np.maximum(gap, off)
             if f"voltage.{end}" in chunk:
@@ -130,7 +129,7 @@ class ProgramKind:
         return Check.of(name, slack, 0.0, detail, relation=">=")
 
     def _limits(self) -> Check:
-        if isinstance(self.device, QuarticDevice):
+        if self.device.readings[0][1] != "V":
             reason = "states of quartic units are no voltages"
             return not_applicable("limits", reason, relation="<=")
         return rail_check(self.run, self, self.voltage)
@@ -157,14 +156,3 @@ class ProgramKind:
             "start": self.made.started,
             "temperature": self.device.scale.temperature,
         }
-
-
-def _state(device: Any, board: Any, chunk: dict[str, NDArray[Any]], end: str) -> NDArray[Any]:
-    """Charges and fluxes, or x, of the stored start or end states, thermal units."""
-    if isinstance(device, QuarticDevice):
-        return chunk[f"x.{end}"]
-    parts = [chunk[f"voltage.{end}"]]
-    if device.fluxes:
-        parts.append(chunk[f"inductor_current.{end}"])
-    efforts = np.concatenate(parts, axis=1) / device.effort_scale
-    return np.linalg.solve(board.landscape.quadratic, efforts.T).T
