@@ -2,7 +2,7 @@
 information, fluctuation theorems.
 """
 
-from thermohw.books.accounts import Books
+from thermohw.books.accounts import Booked, Books
 from thermohw.books.balance import HeatBalance, NetworkBalance, heat_balance
 from thermohw.books.codes import CodeEntropy
 from thermohw.books.entropy import nearest_neighbour_entropy
@@ -23,6 +23,7 @@ from thermohw.books.theorems import ExponentialMean
 from thermohw.books.updates import Updates
 
 __all__ = [
+    "Booked",
     "Books",
     "CodeEntropy",
     "ExponentialMean",

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from thermohw.estimate import Estimate
 from thermohw.units import engineering
 
-__all__ = ["Books"]
+__all__ = ["Booked", "Books"]
 
 _HEAT, _WORK, _MEDIUM = "heat.", "work.", "medium"
 _SHOWN = 8  # baths and sources that are printed one by one
@@ -175,3 +175,73 @@ class Books(Mapping[str, NDArray[Any]]):
         mean, error = Estimate.from_paths(joule)
         kt = self.kt
         return f"  {label:<28}{mean / kt:12.5g} +- {error / kt:.2g} kT = {engineering(mean, 'J')}"
+
+
+class Booked:
+    """A record of paths that hands on what its books say."""
+
+    books: Books
+
+    @property
+    def paths(self) -> int:
+        """How many."""
+        return self.books.paths
+
+    @property
+    def baths(self) -> tuple[str, ...]:
+        """Names of the K baths."""
+        return self.books.baths
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Names of the S sources of work: supplies, noises, keys of a program."""
+        return self.books.sources
+
+    @property
+    def heat(self) -> NDArray[Any]:
+        """Into every bath, J, shape (paths, K)."""
+        return self.books.heat
+
+    @property
+    def work(self) -> NDArray[Any]:
+        """Of every source on the circuit, J, shape (paths, S)."""
+        return self.books.work
+
+    @property
+    def energy_start(self) -> NDArray[Any]:
+        """At the first parameters, J, shape (paths,)."""
+        return self.books["energy.start"]
+
+    @property
+    def energy_end(self) -> NDArray[Any]:
+        """At the last parameters, J, shape (paths,)."""
+        return self.books["energy.end"]
+
+    @property
+    def energy_change(self) -> NDArray[Any]:
+        """Of the stored energy, J, shape (paths,)."""
+        return self.books.energy_change
+
+    @property
+    def medium_entropy(self) -> NDArray[Any]:
+        """Sum of heat over temperature, nats, shape (paths,)."""
+        return self.books.medium
+
+    @property
+    def residual(self) -> NDArray[Any]:
+        """Energy change - work + heat, J, shape (paths,): what is left of the first law."""
+        return self.books.residual
+
+    @property
+    def exchanged(self) -> NDArray[Any]:
+        """Sum of the magnitudes in the first law, J, shape (paths,): the size of round-off."""
+        return self.books.exchanged
+
+    @property
+    def energy_unit(self) -> float:
+        """k T_ref, J."""
+        return self.books.kt
+
+    def kt(self, joule: NDArray[Any]) -> NDArray[Any]:
+        """Joules as multiples of k T_ref."""
+        return joule / self.books.kt

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from thermohw.books import Books, Ledger
+from thermohw.books import Booked, Books, Ledger
 from thermohw.books.ledger import ledger_accounts
 from thermohw.circuit import require_linear
 from thermohw.circuit.noises import noise_inputs
@@ -47,7 +47,7 @@ _FINE = 20.0  # pieces in the fastest time constant
 
 
 @dataclass(frozen=True, eq=False)
-class FreeRun:
+class FreeRun(Booked):
     """A free run, SI.
 
     Attributes:
@@ -78,7 +78,7 @@ class FreeRun:
     def __str__(self) -> str:
         scale = self.device.scale
         lines = [
-            f"{self.device.name}: {len(self.efforts)} paths of {engineering(self.seconds, 's')} "
+            f"{self.device.name}: {self.paths} paths of {engineering(self.seconds, 's')} "
             f"({self.seconds / scale.time:.4g} R C), pieces of {engineering(self.step, 's')}"
         ]
         kinds = ["V"] * len(self.device.nodes) + ["A"] * len(self.device.fluxes)
@@ -90,8 +90,8 @@ class FreeRun:
                 mean, error = self.power(name)
                 text = f"{engineering(mean, 'W')} +- {engineering(error, 'W', 2)}"
                 lines.append(f"  power of {name:<16}{text:>24}")
-        worst = float(np.abs(self.books.residual).max())
-        lines.append(f"  largest residual of the first law {worst / scale.energy:.2g} kT")
+        worst = float(np.abs(self.residual).max())
+        lines.append(f"  largest residual of the first law {worst / self.energy_unit:.2g} kT")
         return "\n".join(lines)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thermohw.books import Books
+from thermohw.books import Booked, Books
 from thermohw.circuit.jump import ELEMENTARY_CHARGE
 from thermohw.errors import InputError
 from thermohw.estimate import Estimate
@@ -28,7 +28,7 @@ __all__ = ["JumpRun"]
 
 
 @dataclass(frozen=True, eq=False)
-class JumpRun:
+class JumpRun(Booked):
     """Paths of a circuit of nonlinear conductors.
 
     Attributes:
@@ -69,11 +69,6 @@ class JumpRun:
     law: MasterEquation | None = field(default=None, repr=False)
 
     @property
-    def paths(self) -> int:
-        """How many."""
-        return len(self.times)
-
-    @property
     def exact(self) -> bool:
         """Played event by event, with no time step and no Gaussian noise."""
         return self.method == "exact"
@@ -83,36 +78,6 @@ class JumpRun:
         """Forward less backward events of every conductor, shape (paths, K)."""
         count = len(self.device.elements)
         return self.counts[:, :count] - self.counts[:, count:]
-
-    @property
-    def heat(self) -> NDArray[Any]:
-        """Into the bath of every conductor, shape (paths, K), joule."""
-        return self.books.heat
-
-    @property
-    def work(self) -> NDArray[Any]:
-        """Of every supply on the circuit, shape (paths, S), joule."""
-        return self.books.work
-
-    @property
-    def energy_change(self) -> NDArray[Any]:
-        """Of the capacitors' field, shape (paths,), joule."""
-        return self.books.energy_change
-
-    @property
-    def residual(self) -> NDArray[Any]:
-        """Energy change - work + heat of every path, shape (paths,), joule: the first law."""
-        return self.books.residual
-
-    @property
-    def exchanged(self) -> NDArray[Any]:
-        """Sum of the magnitudes in the first law, shape (paths,), joule: the size of round-off."""
-        return self.books.exchanged
-
-    @property
-    def medium_entropy(self) -> NDArray[Any]:
-        """sum_k Q_k/kT_k of every path, shape (paths,), nats."""
-        return self.books.medium
 
     def current(self, conductor: str) -> Estimate:
         """Mean current through a conductor, ampere; unpacks as (value, standard error)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from thermohw.books import Books
+from thermohw.books import Booked, Books
 from thermohw.books.ledger import ledger_accounts
 from thermohw.errors import InputError
 from thermohw.units import engineering
@@ -20,7 +20,7 @@ __all__ = ["Driven", "log_partition_change"]
 
 
 @dataclass(frozen=True, eq=False)
-class Driven:
+class Driven(Booked):
     """A run of `drive`.
 
     Attributes:
@@ -63,60 +63,6 @@ class Driven:
     started: str
     log_partition_change: float | None
     ends: tuple[PassiveDevice, PassiveDevice] = field(repr=False)
-
-    @property
-    def paths(self) -> int:
-        """How many."""
-        return self.books.paths
-
-    @property
-    def baths(self) -> tuple[str, ...]:
-        """Names of the K baths."""
-        return self.books.baths
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """Keys of the P parameters."""
-        return self.books.sources
-
-    @property
-    def heat(self) -> NDArray[Any]:
-        """Into every bath, J, shape (paths, K)."""
-        return self.books.heat
-
-    @property
-    def work(self) -> NDArray[Any]:
-        """Of every parameter on the circuit, J, shape (paths, P)."""
-        return self.books.work
-
-    @property
-    def energy_start(self) -> NDArray[Any]:
-        """At the first parameters, J, shape (paths,)."""
-        return self.books["energy.start"]
-
-    @property
-    def energy_end(self) -> NDArray[Any]:
-        """At the last parameters, J, shape (paths,)."""
-        return self.books["energy.end"]
-
-    @property
-    def medium_entropy(self) -> NDArray[Any]:
-        """Sum of heat over temperature, nats, shape (paths,)."""
-        return self.books.medium
-
-    @property
-    def residual(self) -> NDArray[Any]:
-        """Energy change - work + heat, J, shape (paths,): round-off."""
-        return self.books.residual
-
-    @property
-    def energy_unit(self) -> float:
-        """k T_ref, J."""
-        return self.books.kt
-
-    def kt(self, joule: NDArray[Any]) -> NDArray[Any]:
-        """Joules as multiples of k T_ref."""
-        return joule / self.books.kt
 
     def __str__(self) -> str:
         what = "freely" if self.program is None else f"by {', '.join(self.sources)}"
