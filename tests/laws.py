@@ -64,8 +64,8 @@ def free_means(
     states, normals = sigma_points(np.zeros(device.dim), covariance, stepper.normals)
     step = free_step(device, stepper, h, states, normals[None])
     heat = step.force * step.charge
-    if step.excess is not None:
-        heat = heat + step.excess
+    if step.heat_correction is not None:
+        heat = heat + step.heat_correction
     half = (len(states) - 1) // 2
     spread = 0.5 * (step.end[1 : half + 1] - step.end[half + 1 :]).numpy()
     return spread.T @ spread, quadratic_mean(heat)

@@ -102,7 +102,7 @@ def held(
 def heat_of(step: Step) -> torch.Tensor:
     """Heat into every bath, shape (paths, K)."""
     heat = step.force * step.charge
-    return heat if step.excess is None else heat + step.excess
+    return heat if step.heat_correction is None else heat + step.heat_correction
 
 
 def first_law_residual(device: LinearDevice, step: Step) -> float:

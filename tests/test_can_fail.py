@@ -77,9 +77,11 @@ def test_heat_a_thousandth_too_large(monkeypatch: Patch) -> None:
     plain = Ledger.update
 
     def scaled(self: Ledger, carry: Any, step: Step) -> None:
-        excess = None if step.excess is None else 1.001 * step.excess
-        work = step._replace(force=torch.zeros_like(step.force), excess=None)
-        heat = step._replace(force=1.001 * step.force, excess=excess, emf=None, current=None)
+        heat_correction = None if step.heat_correction is None else 1.001 * step.heat_correction
+        work = step._replace(force=torch.zeros_like(step.force), heat_correction=None)
+        heat = step._replace(
+            force=1.001 * step.force, heat_correction=heat_correction, emf=None, current=None
+        )
         plain(self, carry, work)
         plain(self, carry, heat)
 
@@ -171,11 +173,11 @@ def test_dropped_bath_in_the_books(monkeypatch: Patch) -> None:
     def forgetful(self: Ledger, carry: Any, step: Step) -> None:
         force = step.force.clone()
         force[:, 9] = 0.0
-        excess = step.excess
-        if excess is not None:
-            excess = excess.clone()
-            excess[:, 9] = 0.0
-        plain(self, carry, step._replace(force=force, excess=excess))
+        heat_correction = step.heat_correction
+        if heat_correction is not None:
+            heat_correction = heat_correction.clone()
+            heat_correction[:, 9] = 0.0
+        plain(self, carry, step._replace(force=force, heat_correction=heat_correction))
 
     monkeypatch.setattr(Ledger, "update", forgetful)
     caught(lambda: laws.first_law(network_sample()))

@@ -61,8 +61,8 @@ def test_mean_over_the_noise_of_a_tick(wiring: str, h: float) -> None:
         act=None,
     )
     heat = step.force * step.charge
-    if step.excess is not None:
-        heat = heat + step.excess
+    if step.heat_correction is not None:
+        heat = heat + step.heat_correction
     balance = HeatBalance(device)
     carry = balance.init(state)
     balance.update(carry, step)
@@ -114,8 +114,8 @@ def test_mean_over_the_noise_of_a_networks_tick(name: str, wiring: str, h: float
         noise=Recording(draws),
         act=None,
     )
-    assert step.excess is not None
-    heat = step.force * step.charge + step.excess
+    assert step.heat_correction is not None
+    heat = step.force * step.charge + step.heat_correction
     balance = NetworkBalance(device, wiring, 1)
     carry = balance.init(state)
     balance.update(carry, step)
@@ -171,8 +171,8 @@ def test_large_networks_are_watched_now_and_then() -> None:
     for tick, booked in ((1, True), (0, False)):
         piece = Piece(tick, 0.0, 0.01, True, tick, True)
         step = stepper.step(piece, state, Control(tick, state.clone()), noise=noise, act=None)
-        assert step.excess is not None
+        assert step.heat_correction is not None
         carry = balance.init(state)
         balance.update(carry, step)
-        heat = step.force * step.charge + step.excess
+        heat = step.force * step.charge + step.heat_correction
         assert torch.equal(carry["expected"], heat) == booked

@@ -34,7 +34,7 @@ def test_signs_of_emf_books() -> None:
     carry = ledger.init(t(0.0, 0.0))
     ledger.update(carry, step(0, F64, force=t(2.0, -1.0), charge=t(3.0, 0.5), emf=t(0.5, 4.0)))
     ledger.update(carry, step(1, F64, force=t(1.0, 1.0), charge=t(1.0, 1.0), emf=t(1.0, 1.0),
-                              excess=t(0.25, 0.0)))  # fmt: skip
+                              heat_correction=t(0.25, 0.0)))  # fmt: skip
     result = ledger.result(carry, t(1.0, 2.0))
     assert result["heat"][:, 0].tolist() == [7.25, 0.5]
     assert result["work"][:, 0].tolist() == [-2.5, -3.0]

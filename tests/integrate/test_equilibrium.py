@@ -70,8 +70,8 @@ def test_heat_of_every_resistor() -> None:
     state = torch.randn(PATHS, 8, generator=generator, dtype=F64) @ root.T
     normals = torch.randn(stepper.pieces(2.0), PATHS, 15, generator=generator, dtype=F64)
     step = free_step(device, stepper, 2.0, state, normals)
-    assert step.excess is not None
-    heat = step.force * step.charge + step.excess
+    assert step.heat_correction is not None
+    heat = step.force * step.charge + step.heat_correction
     assert_z(heat / 2.0, steady_heat(device), label="heat")
     assert abs(float(heat[:, 0].mean() / 2.0)) > 0.2  # and it is no small number at the hot end
 
@@ -86,8 +86,8 @@ def test_total_heat_is_the_energy_given_up() -> None:
         normals = torch.randn(1, 50, stepper.normals, generator=generator, dtype=F64)
         step = free_step(device, stepper, 0.2, state, normals)
         heat = step.force * step.charge
-        if step.excess is not None:
-            heat = heat + step.excess
+        if step.heat_correction is not None:
+            heat = heat + step.heat_correction
         change = device.energy(step.end) - device.energy(step.start)
         torch.testing.assert_close(-heat.sum(1), change, rtol=0, atol=1e-12, msg=name)
     assert at_rest(state, 8).source.abs().sum() == 0.0

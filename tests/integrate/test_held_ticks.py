@@ -26,7 +26,7 @@ def held(stepper: Stepper, h: float, state: torch.Tensor, source: torch.Tensor |
 
 def heat_of(step: Step) -> torch.Tensor:
     heat = step.force * step.charge
-    return heat if step.excess is None else heat + step.excess
+    return heat if step.heat_correction is None else heat + step.heat_correction
 
 
 def network() -> LinearDevice:

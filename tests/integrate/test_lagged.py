@@ -45,7 +45,7 @@ def test_staircase_converges_to_the_exact_tick(wiring: str) -> None:
     def run(stepper: Any) -> tuple[torch.Tensor, torch.Tensor]:
         quiet = Recording(torch.zeros(5000, 1, stepper.normals, dtype=F64))
         step = stepper.step(_piece(h), state, control, noise=quiet, act=None)
-        work = step.extra.clone()
+        work = step.work_correction.clone()
         work += -step.emf * step.charge if wiring == "emf" else step.current * step.flux
         np.testing.assert_allclose(step.lag[:, -1], source * (1.0 - exp(-h * 4.0)), rtol=1e-12)
         return step.end, work
@@ -114,9 +114,13 @@ def test_first_law_of_a_network_with_a_pole() -> None:
     begin = torch.stack([sources, torch.zeros_like(sources)], 1)
     noise = Recording(torch.randn(64, 40, stairs.normals, dtype=F64, generator=generator))
     step = stairs.step(_piece(0.2), state, Control(0, sources, lag=begin), noise=noise, act=None)
-    assert step.excess is not None and step.extra is not None and step.emf is not None
-    heat = (step.force * step.charge + step.excess).sum(1)
-    work = (step.extra - step.emf * step.charge).sum(1)
+    assert (
+        step.heat_correction is not None
+        and step.work_correction is not None
+        and step.emf is not None
+    )
+    heat = (step.force * step.charge + step.heat_correction).sum(1)
+    work = (step.work_correction - step.emf * step.charge).sum(1)
     change = device.energy(step.end) - device.energy(state)
     torch.testing.assert_close(change, work - heat, rtol=0, atol=1e-11)
 

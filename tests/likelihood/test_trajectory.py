@@ -1,4 +1,4 @@
-"""Steps of the probability flow: their order, the path between them, fixed ones, kinks."""
+"""Steps of the probability flow: their order, the path between them, fixed ones, breakpoints."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class Frozen(Score):
         self.exact_score = gaussian(0.0, 1.0).score(process)
 
     @property
-    def kinks(self) -> tuple[float, ...]:
+    def breakpoints(self) -> tuple[float, ...]:
         return (self.since,)
 
     def at(self, t: float) -> Field:

@@ -61,7 +61,7 @@ def test_posterior_mean_gives_the_exact_joint_score(name: str) -> None:
     joint, alone = target.score(process), target.score(Observed(process))
     w = states(process)
     for t in (0.01, 0.2, 1.3, 6.0):
-        seen = process.seen(t)
+        seen = process.statistic(t)
         y = process.read(w, t)
         denoised = y + alone(y, t) @ torch.as_tensor(seen.noise)
         score = -(w - denoised @ torch.as_tensor(seen.decay.T)) @ torch.as_tensor(seen.precision)
@@ -84,7 +84,7 @@ def test_a_gaussian_needs_no_training(name: str) -> None:
     w = states(process)
     for t in (0.05, 0.7, 4.0):
         gap = (score(w, t) - exact(w, t)).abs().max()
-        assert gap < 1e-12 * np.abs(process.seen(t).precision).max()
+        assert gap < 1e-12 * np.abs(process.statistic(t).precision).max()
 
 
 @pytest.mark.parametrize("name", [*CASES, "levels"])
@@ -103,7 +103,7 @@ def test_traces_are_derivatives(name: str, tmp_path) -> None:
     for t in (0.05, 0.9, 5.0):
         field = score.at(t)
         jacobian = torch.stack([_jacobian(field, row) for row in w])
-        scale = np.abs(process.seen(t).precision).max()
+        scale = np.abs(process.statistic(t).precision).max()
         full = torch.einsum("nii->n", jacobian)
         assert (field.divergence(w) - full).abs().max() < 1e-10 * scale
         own = field.weighted_divergence(w, mobility)
@@ -144,7 +144,7 @@ def test_the_quick_share_is_all_where_the_network_is_constant(tmp_path) -> None:
         field = score.at(t)
         quick, whole = field.quick_divergence(w), field.weighted_divergence(w, mobility)
         assert quick is not None and whole is not None
-        assert (quick - whole).abs().max() < 1e-10 * np.abs(process.seen(t).precision).max()
+        assert (quick - whole).abs().max() < 1e-10 * np.abs(process.statistic(t).precision).max()
         doubled = score.scaled(2.0).at(t).weighted_divergence(w, mobility)
         assert doubled is not None and torch.allclose(doubled, 2.0 * whole)
 

@@ -113,9 +113,10 @@ def test_the_clock_runs_from_clean_to_noisy():
     assert times == sorted(times) and math.isclose(times[-1], 1.0)
     levels = np.array([process.log_snr(t) for t in times])
     assert np.allclose(np.diff(levels) / -clock.span, [0.25, 0.25, 0.5], rtol=1e-9)
-    told = clock.told([0.0, *times])
-    assert told[0] == told[1] and abs(float(told[0])) < 1e-12 and abs(float(told[-1]) - 1.0) < 1e-12
-    assert (torch.diff(told)[1:] > 0.0).all()
+    conditioning = clock.conditioning([0.0, *times])
+    first, last = float(conditioning[0]), float(conditioning[-1])
+    assert conditioning[0] == conditioning[1] and abs(first) < 1e-12 and abs(last - 1.0) < 1e-12
+    assert (torch.diff(conditioning)[1:] > 0.0).all()
     assert clock.clip(0.0) == clock.earliest and NoiseClock(VP(t_min=0.1), 0.09).earliest == 0.1
 
 

@@ -228,7 +228,7 @@ def _told(evidence: Evidence, circuit: _Circuit, law: _Recursion) -> list[_Gap]:
         return []
     n, found = len(circuit.mean), []
     if "acquired" in facts:
-        nats, allowed = (float(sum(column)) for column in zip(*law.told, strict=True))
+        nats, allowed = (float(sum(column)) for column in zip(*law.information, strict=True))
         what = "information acquired"
         found.append(_number(what, float(facts["acquired"]), nats, allowed, abs(nats) or 1.0))
     if "log_det_change" in facts:
@@ -262,13 +262,13 @@ class _Recursion(NamedTuple):
 
     Attributes:
         gains: K at the ticks that were asked for, shape (n, n).
-        told: information of every reading and what rounding explains of it, nats.
+        information: information of every reading and what rounding explains of it, nats.
         spread: variances of every reading less its prediction, shape (n,).
         covariance: at the end of the run, shape (n, n).
     """
 
     gains: dict[int, NDArray[Any]]
-    told: list[tuple[float, float]]
+    information: list[tuple[float, float]]
     spread: list[NDArray[np.float64]]
     covariance: NDArray[np.float64]
 
@@ -319,7 +319,7 @@ class _Circuit:
                 _, nats = np.linalg.slogdet(np.eye(n) + scaled)
                 rest = max(n - float(np.trace(gain)), 0.0)
                 error = _ROUTES * float(np.abs(scaled).sum(1).max()) * rest + _EIGEN * n
-                found.told.append((0.5 * float(nats), 0.5 * error))
+                found.information.append((0.5 * float(nats), 0.5 * error))
                 covariance = gain * row
                 covariance = 0.5 * (covariance + covariance.T)
             if piece.duration not in laws:

@@ -174,8 +174,8 @@ class NetworkBalance:
         account = carry["expected"]
         if step.piece.tick not in self._watched:
             account.addcmul_(step.force, step.charge)
-            if step.excess is not None:
-                account.add_(step.excess)
+            if step.heat_correction is not None:
+                account.add_(step.heat_correction)
             return
         form = self._form(step.piece.duration, step.start.dtype)
         known = step.start

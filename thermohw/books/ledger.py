@@ -89,8 +89,8 @@ class Ledger:
             carry["work_part" if single else "work"],
         )
         heat.addcmul_(step.force, step.charge)
-        if step.excess is not None:
-            heat.add_(step.excess)
+        if step.heat_correction is not None:
+            heat.add_(step.heat_correction)
         if self.varying:
             self._count_nats(carry["nats"], step)
         if step.emf is not None:
@@ -98,16 +98,16 @@ class Ledger:
         elif step.current is not None:
             assert step.flux is not None
             work.addcmul_(step.current, step.flux)
-        if step.extra is not None:
-            work.add_(step.extra)
+        if step.work_correction is not None:
+            work.add_(step.work_correction)
         if single and (step.piece.tick + 1) % FLUSH == 0 and step.piece.ends_tick:
             self._flush(carry)
 
     def _count_nats(self, account: torch.Tensor, step: Step) -> None:
         """Add sum_k dQ_k/(k T_k) of one step."""
         heat = (step.force * step.charge).double()
-        if step.excess is not None:
-            heat = heat + step.excess
+        if step.heat_correction is not None:
+            heat = heat + step.heat_correction
         temperatures = step.temperatures
         if temperatures is None:
             temperatures = self.device.temperatures * step.piece.temperature

@@ -54,15 +54,15 @@ class Profile:
         row = carry["sums"][int(self._bin[step.piece.tick])]
         charge = step.charge.reshape(-1)
         heat = torch.dot(step.force.reshape(-1), charge)
-        if step.excess is not None:
-            heat = heat + step.excess.sum()
+        if step.heat_correction is not None:
+            heat = heat + step.heat_correction.sum()
         row[0] += heat
         if step.emf is not None:
             row[1] -= torch.dot(step.emf.reshape(-1), charge)
         elif step.current is not None and step.flux is not None:
             row[1] += torch.dot(step.current.reshape(-1), step.flux.reshape(-1))
-        if step.extra is not None:
-            row[1] += step.extra.sum()
+        if step.work_correction is not None:
+            row[1] += step.work_correction.sum()
         if step.control is not None and step.control.divergence is not None:
             row[2] += step.control.divergence.sum() * step.piece.duration
 

@@ -129,8 +129,8 @@ class ActiveDevice(Wired):
         temperatures: T_k / T_ref, shape (K,).
         controlled: indices of the elements with a source of their own.
         transconductors: names.
-        takes: rows e_from - e_to, shape (T, n).
-        senses: rows e_p - e_m, shape (T, n).
+        output_incidence: rows e_from - e_to, shape (T, n).
+        control_incidence: rows e_p - e_m, shape (T, n).
         transconductances: g_t, shape (T,), either sign.
         amplifiers: see `Amplifiers`.
         injections: names of the noise sources.
@@ -151,8 +151,8 @@ class ActiveDevice(Wired):
     temperatures: NDArray[Any]
     controlled: tuple[int, ...]
     transconductors: tuple[str, ...]
-    takes: NDArray[Any]
-    senses: NDArray[Any]
+    output_incidence: NDArray[Any]
+    control_incidence: NDArray[Any]
     transconductances: NDArray[Any]
     amplifiers: Amplifiers
     injections: tuple[str, ...]

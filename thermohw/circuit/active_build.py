@@ -35,8 +35,8 @@ def build_active(datasheet: Datasheet) -> ActiveDevice:
     """
     network = assemble_network(datasheet)
     index = {name: i for i, name in enumerate(network.coordinates)}
-    takes = [ends_of(x.between, index) for x in datasheet.transconductors]
-    senses = [ends_of(x.control, index) for x in datasheet.transconductors]
+    outputs = [ends_of(x.between, index) for x in datasheet.transconductors]
+    controls = [ends_of(x.control, index) for x in datasheet.transconductors]
     values = [x.conductance.value * network.scale.resistance for x in datasheet.transconductors]
     device = ActiveDevice(
         name=datasheet.name,
@@ -51,8 +51,8 @@ def build_active(datasheet: Datasheet) -> ActiveDevice:
         temperatures=network.temperatures,
         controlled=network.controlled,
         transconductors=tuple(x.name for x in datasheet.transconductors),
-        takes=np.array(takes).reshape(-1, len(index)),
-        senses=np.array(senses).reshape(-1, len(index)),
+        output_incidence=np.array(outputs).reshape(-1, len(index)),
+        control_incidence=np.array(controls).reshape(-1, len(index)),
         transconductances=np.array(values),
         amplifiers=amplifiers_of(datasheet.amplifiers, index, network.scale),
         injections=(),

@@ -89,11 +89,11 @@ class ActiveLaw:
         z, w = self.slices[:2]
         # response of da/dt to efforts
         across = device.coefficients[:, None] * device.directions
-        carried = device.transconductances[:, None] * device.senses
+        carried = device.transconductances[:, None] * device.control_incidence
         reply = np.zeros((self.size, n))
-        reply[z] = (device.structure - device.directions.T @ across - device.takes.T @ carried)[
-            free
-        ]
+        reply[z] = (
+            device.structure - device.directions.T @ across - device.output_incidence.T @ carried
+        )[free]
         rate, leak = amps.rate[self.poled], amps.leak[self.poled]
         reply[w] = rate[:, None] * amps.sense[self.poled]
         source = np.zeros((self.size, k))
@@ -184,12 +184,12 @@ class ActiveLaw:
         gm, injected, amp = 2 * k + np.arange(t), 2 * k + t + np.arange(i), count - m + np.arange(m)
         effort[heat], source[heat], source[emf] = d.directions, -np.eye(k), -np.eye(k)
         flow[heat, y] = flow[emf, y] = 1.0
-        effort[gm], flow[gm, x] = -d.takes, 1.0
+        effort[gm], flow[gm, x] = -d.output_incidence, 1.0
         effort[injected], flow[injected, u] = d.places, 1.0
         hold = d.amplifiers.hold
         output[amp], storage[amp] = np.eye(m), hold @ d.storage
         flow[np.ix_(amp, y)] = hold @ d.directions.T
-        flow[np.ix_(amp, x)] = hold @ d.takes.T
+        flow[np.ix_(amp, x)] = hold @ d.output_incidence.T
         flow[np.ix_(amp, u)] = -hold @ d.places.T
         flow[np.ix_(amp, current)] = -hold @ d.structure[:, len(d.nodes) :]
         names = (

@@ -148,7 +148,9 @@ class Cells:
             next_control=None if step.next_control is None else decided[-1],
             force=self._elements.join(step.force),
             charge=self._elements.join(step.charge),
-            excess=None if step.excess is None else self._elements.join(step.excess),
+            heat_correction=None
+            if step.heat_correction is None
+            else self._elements.join(step.heat_correction),
             emf=None if step.emf is None else self._elements.join(step.emf),
             current=None if step.current is None else self._states.join(step.current),
             flux=None if step.flux is None else self._states.join(step.flux),

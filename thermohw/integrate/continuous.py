@@ -244,10 +244,10 @@ class Splitting(_Continuous):
             piece, state, end, control, act(end), charge=charge, current=current, act=act
         )
         # Every move is linear in charge between its own ends, so its v o dy is an exact midpoint
-        # product; what the product of the totals misses goes to `excess`.
+        # product; what the product of the totals misses goes to `heat_correction`.
         v = [ports.voltage(z) for z in (state, first, second, end)]
         moves = ((v[0], v[1], charge_a), (v[1], v[2], charge_b), (v[2], v[3], charge_c))
         booked = sum(0.5 * ports.across(a + b) * y for a, b, y in moves)
-        excess = booked - 0.5 * ports.across(v[0] + v[3]) * charge
+        heat_correction = booked - 0.5 * ports.across(v[0] + v[3]) * charge
         flux = None if current is None else 0.5 * h * (v[1] + v[2])[:, : current.shape[1]]
-        return step._replace(excess=excess, flux=flux, pushed=(pushing.source,))
+        return step._replace(heat_correction=heat_correction, flux=flux, pushed=(pushing.source,))

@@ -170,8 +170,10 @@ class HeldNetwork:
         if emf is not None:
             force = force - emf
         following = None if act is None else act(z)
-        excess = heat - force * charge
-        return Step(piece, state, z, control, following, force, charge, excess, emf, current, flux)
+        heat_correction = heat - force * charge
+        return Step(
+            piece, state, z, control, following, force, charge, heat_correction, emf, current, flux
+        )
 
     def _maps(self, h: float) -> _Maps | _Sparse:
         device, k = self.device, self.elements

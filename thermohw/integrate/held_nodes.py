@@ -79,7 +79,7 @@ class HeldNodes:
         end = _add(end, normals if n == self.normals else normals[:, :n], m.spread)
         charge = state - end
         force = torch.lerp(self.terminals.voltage(state), self.terminals.voltage(end), 0.5)
-        excess, flux = None, None
+        heat_correction, flux = None, None
         if self.flux:
             flux = _combine(state, m.sum_state, emf, m.sum_source)
             if current is not None:
@@ -88,12 +88,22 @@ class HeldNodes:
         if current is not None:
             assert flux is not None
             charge = charge.add_(current, alpha=piece.duration)
-            excess = torch.sub(flux, force, alpha=piece.duration).mul_(current)
+            heat_correction = torch.sub(flux, force, alpha=piece.duration).mul_(current)
         if emf is not None:
             force = force.sub_(emf)
         following = None if act is None else act(end)
         return Step(
-            piece, state, end, control, following, force, charge, excess, emf, current, flux
+            piece,
+            state,
+            end,
+            control,
+            following,
+            force,
+            charge,
+            heat_correction,
+            emf,
+            current,
+            flux,
         )
 
 

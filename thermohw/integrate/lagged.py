@@ -10,7 +10,7 @@
 
 The books: charge y = z - z' + int i dt, work -int e dy or int i v dt as drawn, heat int (v - e) dy
 with int v dy = v_mid y exactly. `Step.emf` and `current` are means over the tick; what their
-product with the charge or the flux misses goes to `extra` (work) and `excess` (heat).
+product with the charge or the flux misses goes to `work_correction` and `heat_correction`.
 """
 
 from __future__ import annotations
@@ -126,12 +126,12 @@ class LaggedNodes:
             charge = state - end
             extra = mean * charge - work
             return Step(piece, state, end, control, None, middle - mean, charge, extra, mean,
-                        extra=extra, lag=following)  # fmt: skip
+                        work_correction=extra, lag=following)  # fmt: skip
         charge = (state - end).add_(mean, alpha=h)
         flux = middle * h
         extra = work - mean * flux
         return Step(piece, state, end, control, None, middle, charge, extra, None, mean, flux,
-                    extra=extra, lag=following)  # fmt: skip
+                    work_correction=extra, lag=following)  # fmt: skip
 
 
 class FollowingNodes(LaggedNodes):

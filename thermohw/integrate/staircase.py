@@ -89,7 +89,7 @@ def _joined(piece: Piece, control: Control, steps: list[Step]) -> Step:
     heat = torch.zeros_like(charge)
     for s in steps:
         heat = heat + s.force * s.charge
-        heat = heat if s.excess is None else heat + s.excess
+        heat = heat if s.heat_correction is None else heat + s.heat_correction
     force = sum((s.force for s in steps[1:]), steps[0].force) / len(steps)
     emf = current = flux = extra = None
     if steps[0].emf is not None:
@@ -106,4 +106,4 @@ def _joined(piece: Piece, control: Control, steps: list[Step]) -> Step:
         for row, area in zip(rows, fluxes, strict=True):
             extra = extra + row * area
     return Step(piece, steps[0].start, steps[-1].end, control, None, force, charge,
-                heat - force * charge, emf, current, flux, extra=extra)  # fmt: skip
+                heat - force * charge, emf, current, flux, work_correction=extra)  # fmt: skip

@@ -3,15 +3,15 @@
 Every energy in the books is a product of a force and a flow, so a step carries the pairs and the
 ledger only multiplies and adds:
 
-    heat into bath k   force_k * charge_k + excess_k   force = X_k where the stepper evaluates it,
-                                                       charge = y_k
+    heat into bath k   force_k * charge_k + correction   force = X_k where the stepper evaluates it,
+                                                     charge = y_k
     work of emf k      - emf_k * charge_k              the held or midpoint source
     work of port p     current_p * flux_p              flux = int v dt of the port
 
-`extra` is work beyond those products, where a source moves inside the step or a parameter of the
-circuit jumps at its start. `excess` is the part of
-int X o dy that the product of the two totals misses; a stepper that needs none leaves it out. The
-stepper owns WHERE in the tick everything is evaluated; nobody downstream re-evaluates.
+`work_correction` is work beyond those products, where a source moves inside the step or a parameter
+of the circuit jumps at its start. `heat_correction` is the part of int X o dy that the product of
+the two totals misses; a stepper that needs none leaves it out. The stepper owns WHERE in the tick
+everything is evaluated; nobody downstream re-evaluates.
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ class Step(NamedTuple):
             None.
         force: X_k, shape (paths, K).
         charge: y_k, charge that left through every element, shape (paths, K).
-        excess: heat beyond force * charge, shape (paths, K), or None.
+        heat_correction: heat beyond force * charge, shape (paths, K), or None.
         emf: sources in series with the elements as used for work, shape (paths, K); None under
             current wiring.
         current: injected currents, shape (paths, P); None under emf wiring.
         flux: int v dt of the ports, shape (paths, P); None where no port works and nobody asked.
-        extra: work of the sources beyond the products above, shape (paths, sources), or None.
+        work_correction: work of the sources beyond these, shape (paths, sources), or None.
         lag: what the sources remember at the end, shape (paths, states, sources), or None.
         pushed: the source values that moved the state, in the order in which they were evaluated,
             each (paths, sources); None where that is the decision alone.
@@ -70,11 +70,11 @@ class Step(NamedTuple):
     next_control: Control | None
     force: torch.Tensor
     charge: torch.Tensor
-    excess: torch.Tensor | None = None
+    heat_correction: torch.Tensor | None = None
     emf: torch.Tensor | None = None
     current: torch.Tensor | None = None
     flux: torch.Tensor | None = None
-    extra: torch.Tensor | None = None
+    work_correction: torch.Tensor | None = None
     lag: torch.Tensor | None = None
     pushed: tuple[torch.Tensor, ...] | None = None
     temperatures: NDArray[Any] | None = None

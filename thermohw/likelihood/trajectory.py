@@ -135,8 +135,8 @@ class Trajectory:
 
     Attributes:
         evaluations: score evaluations of the whole batch so far.
-        stops: positions where a step must end: the score's kinks, which no error estimate sees, and
-            T.
+        stops: positions where a step must end: the score's breakpoints, which no error estimate
+            sees, and T.
     """
 
     def __init__(
@@ -147,7 +147,7 @@ class Trajectory:
         self.steps = steps
         self.evaluations = 0
         first, last = timeline.ends
-        inside = (timeline.position(t) for t in score.kinks)
+        inside = (timeline.position(t) for t in score.breakpoints)
         self.stops = [*sorted(u for u in inside if first < u < last), last]
         self._step = (last - first) / 20.0  # first guess; one or two rejections cost little
 
@@ -178,7 +178,7 @@ class Trajectory:
             return
         for stop in self.stops:
             if stop == state.u and state.bend is not None:
-                continue  # two kinks in one place
+                continue  # two breakpoints in one place
             for attempt in range(_PATIENCE + 1):
                 room = stop - state.u
                 step = room if room < 1.01 * self._step else min(self._step, 0.5 * room)

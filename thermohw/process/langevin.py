@@ -37,7 +37,7 @@ averaged over ("hybrid score matching"):
 
     w_t | x_0 ~ N(e^{-A t} (0, x_0), Q(t) + e^{-A t} diag(M, 0) e^{-A^T t}),   Var(x_t | x_0) ~ t^2
 
-What such a state tells of the data, and the noise level that follows: `process.told`.
+What such a state tells of the data, and the noise level that follows: `process.sufficient`.
 
 Reference: T. Dockhorn, A. Vahdat and K. Kreis, "Score-based generative modeling with
 critically-damped Langevin diffusion", ICLR 2022, https://arxiv.org/abs/2112.07068
@@ -57,13 +57,13 @@ from thermohw.errors import InputError
 from thermohw.process.base import require
 from thermohw.process.normal import Normal
 from thermohw.process.relaxation import Relaxation
-from thermohw.process.told import Seen, Telling
+from thermohw.process.sufficient import PhaseSpace, Statistic
 
-__all__ = ["Langevin", "Seen"]
+__all__ = ["Langevin", "Statistic"]
 
 
 @dataclass(frozen=True, eq=False)
-class Langevin(Telling):
+class Langevin(PhaseSpace):
     """dw = -A w dt + B dW with noise on the momenta alone; data are laid on the positions.
 
     Attributes:

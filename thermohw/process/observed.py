@@ -1,7 +1,7 @@
 r"""Data seen through a circuit with inductors: the noise that is left once all of it is used.
 
 A state w_t of a Langevin process tells of the data what y = x_0 + N(0, I(t)^-1) tells, no more and
-no less (`process.told`). Of y this is the process,
+no less (`process.sufficient`). Of y this is the process,
 
     dy = g dW,     noise(t) = I^-1,     g g^T = d(I^-1)/dt = I^-1 K^T C^-1 B2 C^-1 K I^-1,
 
@@ -68,7 +68,7 @@ class Observed(Process):
     def _noise(self, t: float) -> Any:
         if self.isotropic:
             return 0.0 if t <= 0.0 else 1.0 / self.of.cells[0][0]._information(t)
-        return np.zeros((self.dim,) * 2) if t <= 0.0 else self.of.seen(t).noise  # type: ignore[operator]
+        return np.zeros((self.dim,) * 2) if t <= 0.0 else self.of.statistic(t).noise  # type: ignore[operator]
 
     def transition(self, t: float, start: float = 0.0) -> tuple[Any, Any]:
         """(1, I(t)^-1 - I(start)^-1): floats for equal cells, else (d, d)."""
@@ -82,7 +82,7 @@ class Observed(Process):
     def diffusion(self, t: float) -> Any:
         """g g^T, t > 0."""
         whole = self.of.cells[0][0] if self.isotropic else self.of
-        seen = whole.seen(t)
+        seen = whole.statistic(t)
         gain = seen.precision @ seen.decay @ seen.noise
         strength = gain.T @ whole.diffusion(t) @ gain
         return float(strength[0, 0]) if self.isotropic else strength

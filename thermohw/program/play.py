@@ -9,8 +9,9 @@ Work of a parameter is the energy that its jumps add at fixed charge and flux,
     W_p = sum_jumps [H(after) - H(before)](z)  ->  int d_p H dp
 
 so a capacitor at charge q gives dW = -(q^2 / 2 C^2) dC, and changing R or T gives none. It is the
-`extra` of the tick's `Step`, whose forces and charges are heat: the `Ledger` books both. Both are
-exact on the sampled path, and the energy closes to round-off: H(end) - H(start) = sum W - sum Q.
+`work_correction` of the tick's `Step`, whose forces and charges are heat: the `Ledger` books both.
+Both are exact on the sampled path, and the energy closes to round-off: H(end) - H(start) = sum W -
+sum Q.
 
     medium entropy   sum_ticks Q_k / T_k                          nats, T_k the tick's
     exponent         A = sum_jumps [beta' H' - beta H](z) -> int d_t(beta H)(z_t) dt     nats
@@ -125,13 +126,17 @@ class Play:
                 device = following
             if n == len(self.steps):
                 last = Piece(n, time, 0.0, False, -1, True)
-                self._ledger.update(carry, Step(last, z, z, None, None, still, still, extra=work))
+                self._ledger.update(
+                    carry, Step(last, z, z, None, None, still, still, work_correction=work)
+                )
                 break
             h = float(self.steps[n])
             piece = Piece(n, time, h, False, -1, True)
             normals = noise.normals(len(device.elements), n)
             step = STEPPERS[self.stepper](device, piece, z, normals)
-            self._ledger.update(carry, step if work is None else step._replace(extra=work))
+            self._ledger.update(
+                carry, step if work is None else step._replace(work_correction=work)
+            )
             if self.path_ratio:
                 ratio += log_ratio(self.stepper, device, h, z, step.end)
             z, time = step.end, time + h

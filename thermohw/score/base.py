@@ -121,11 +121,11 @@ class Score(ABC):
         return base.divergence_products if isinstance(base, Score) else 0
 
     @property
-    def kinks(self) -> tuple[float, ...]:
+    def breakpoints(self) -> tuple[float, ...]:
         """Model times at which the score is continuous but not smooth in time: solvers end a step
         there. A score made from another one, its `base`, has those of that."""
         base = getattr(self, "base", None)
-        return base.kinks if isinstance(base, Score) else ()
+        return base.breakpoints if isinstance(base, Score) else ()
 
     def __call__(self, x: Tensor, t: float) -> Tensor:
         """Score at states x (paths, dim) and model time t."""

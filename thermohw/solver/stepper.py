@@ -172,7 +172,7 @@ class ActiveStepper:
         y, x, u = (slice(s.start - self.states, s.stop - self.states)
                    for s in self.law.slices[2:5])  # fmt: skip
         moved = flows[..., u] @ device.places - flows[..., y] @ device.directions
-        return moved - flows[..., x] @ device.takes
+        return moved - flows[..., x] @ device.output_incidence
 
     def turned(self, change: NDArray[Any], flows: NDArray[Any]) -> NDArray[Any]:
         """J int eps dt: what coordinates got from inductors and from voltages across them, shape

@@ -109,7 +109,7 @@ class _Energies:
 
     def update(self, carry: dict[str, torch.Tensor], step: Step) -> None:
         heat = (step.force * step.charge)[0].numpy()
-        heat = heat if step.excess is None else heat + step.excess[0].numpy()
+        heat = heat if step.heat_correction is None else heat + step.heat_correction[0].numpy()
         if step.emf is not None:
             work = -(step.emf * step.charge)[0].numpy()
         else:

@@ -65,13 +65,13 @@ class NetworkCards(ScoreCards):
         """What the noise level decides: bumps, gains, shifts, and the head's matrices."""
         clock = self.network._clock
 
-        def told(times: NDArray[Any]) -> NDArray[Any]:
-            return clock.told([float(t) for t in times]).numpy()
+        def conditioning(times: NDArray[Any]) -> NDArray[Any]:
+            return clock.conditioning([float(t) for t in times]).numpy()
 
-        lines = self.table("told", told, seconds)
+        lines = self.table("conditioning", conditioning, seconds)
         count = self.trunk.bumps
         for b in range(count):
-            away = f"(v(told_0)-{plain(b / (count - 1))})*{plain(count - 1)}"
+            away = f"(v(conditioning_0)-{plain(b / (count - 1))})*{plain(count - 1)}"
             lines.append(f"B_e_{b} e_{b} 0 V = exp(-0.5*({away})*({away}))")
         for layer in range(self.trunk.depth):
             gain, shift = (self.weights[f"{kind}_{layer + 1}"] for kind in ("gain", "shift"))

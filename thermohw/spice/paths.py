@@ -91,8 +91,8 @@ class _Tap:
         assert start is not None and end is not None and charge is not None
         source = None if step.control is None else row(step.control.source)
         heat = row(step.force * step.charge)
-        if step.excess is not None:
-            heat = row(step.force * step.charge + step.excess)
+        if step.heat_correction is not None:
+            heat = row(step.force * step.charge + step.heat_correction)
         self.steps.append(
             RecordedPiece(step.piece, start, end, charge, row(step.flux), source, work, heat)
         )

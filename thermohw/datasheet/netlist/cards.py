@@ -165,7 +165,7 @@ class Circuit:
         if kind == "c" and text is not None and _FEMTO.fullmatch(text):
             scope.notes.say(line.place, f"'{text}' is {value:g} F: F is femto in every SPICE")
         many = numbers.get("m", 1.0) * scope.many
-        options = {k: scope.value(v, line) for k, v in line.told if k != "bath"}
+        options = {k: scope.value(v, line) for k, v in line.comment_options if k != "bath"}
         if numbers.get("m", 1.0) != 1.0 and scope.many != 1.0:
             scope.notes.say(line.place, f"'{name}': its m= and that of its copy multiply, as in "
                                         "Xyce; ngspice 39 takes the copy's")  # fmt: skip
@@ -195,7 +195,8 @@ class Circuit:
             active = "; a negative resistance would need an active element" if kind == "r" else ""
             raise line.fail(f"'{name}' = {value:g}: must be positive{active}")
         noisy = (
-            numbers.get("noisy", numbers.get("noise", 1.0)) != 0.0 or ("bath", "own") in line.told
+            numbers.get("noisy", numbers.get("noise", 1.0)) != 0.0
+            or ("bath", "own") in line.comment_options
         )
         if "ac" in named and kind == "r" and scope.value(named["ac"], line) != given_value:
             raise line.fail(
@@ -258,7 +259,7 @@ class Circuit:
             if a == b:
                 raise line.fail(f"'{plain[0]}': joins '{a}' to itself")
             own = name if len(pairs) == 1 else f"{name}#{i}"
-            told = {k: scope.value(v, line) for k, v in line.told}
+            told = {k: scope.value(v, line) for k, v in line.comment_options}
             self.cards["k"].append(Card(line, "k", own, (a, b), value, options=told))
 
     def _source(self, line: Line, scope: Scope, name: str, kind: str) -> None:

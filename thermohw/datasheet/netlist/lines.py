@@ -50,13 +50,13 @@ class Line:
         file: its file, as named in messages.
         number: of its first line.
         text: the whole card on one line.
-        told: tolerances that its comment tells, as text.
+        comment_options: tolerances that its comment tells, as text.
     """
 
     file: str
     number: int
     text: str
-    told: tuple[tuple[str, str], ...] = ()
+    comment_options: tuple[tuple[str, str], ...] = ()
 
     @property
     def place(self) -> str:

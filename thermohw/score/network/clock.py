@@ -64,7 +64,7 @@ class NoiseClock:
         """The model time whose score stands for t."""
         return min(max(t, self.earliest), self.process.duration)
 
-    def told(self, times: Sequence[float]) -> Tensor:
+    def conditioning(self, times: Sequence[float]) -> Tensor:
         """What the network is told about every time, in [0, 1], shape (times,), float64."""
         levels = np.array([self.process.log_snr(self.clip(t)) for t in times])
         ends = np.array(self.ends)

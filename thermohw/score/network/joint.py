@@ -1,6 +1,6 @@
 r"""A network score for circuits with inductors, read off the network of the data alone.
 
-The state w of a Langevin process tells of the data x_0 what d numbers tell (`process.told`),
+The state w of a Langevin process tells of the data x_0 what d numbers tell (`process.sufficient`),
 
     y = R w,   R = N K^T P,     P = C^-1,   N = (K^T P K)^-1
 
@@ -86,7 +86,7 @@ class JointHead:
         inner = self.inner.moments(times)
         rows = []
         for t in times:
-            decay, precision, noise = self.process.seen(t)
+            decay, precision, noise = self.process.statistic(t)
             read = noise @ decay.T @ precision
             strength = read @ (0.5 * self.process.diffusion(t)) @ precision @ decay
             rows.append((decay.T, precision, read.T, noise, strength))

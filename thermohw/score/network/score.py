@@ -156,7 +156,7 @@ class NetworkScore(Score):
     def at(self, t: float) -> NetworkField:
         """The field at model time t."""
         clipped = self._clock.clip(float(t))
-        features = self.head.trunk.features(self._clock.told([clipped]))
+        features = self.head.trunk.features(self._clock.conditioning([clipped]))
         modulation = self.head.trunk.modulate(self._double, features)
         if isinstance(self.head, JointHead):
             # what momenta do at short times is known, and changes fast: the network alone waits
@@ -170,7 +170,7 @@ class NetworkScore(Score):
         return 0 if self.head.one_trace and self.head.trunk.closed_form else self.dim
 
     @property
-    def kinks(self) -> tuple[float, ...]:
+    def breakpoints(self) -> tuple[float, ...]:
         """The first noise level that training saw: before it the score stands still."""
         return (self._clock.earliest,)
 

@@ -55,7 +55,7 @@ class NoiseLevels:
         times = clock.times(positions.tolist())
         self._clock, self.span = clock, clock.span
         self.moments = head.moments(times).like(torch.empty(0))
-        self.features = head.trunk.features(clock.told(times)).float()
+        self.features = head.trunk.features(clock.conditioning(times)).float()
         self._cumulative = torch.as_tensor(np.cumsum(_density(head, clock, positions)))
         rows = [_transition(head, clock, t, p) for t, p in zip(times, positions, strict=True)]
         names = ("decay", "root", "inverse", "weight")

@@ -38,12 +38,12 @@ from torch import Tensor
 from thermohw.process.normal import Normal
 from thermohw.process.relaxation import Relaxation
 
-__all__ = ["Seen", "Telling"]
+__all__ = ["Statistic", "PhaseSpace"]
 
 _LEVELS = 257
 
 
-class Seen(NamedTuple):
+class Statistic(NamedTuple):
     """What a state w of n coordinates tells of d data, see the module; float64 arrays.
 
     Attributes:
@@ -57,7 +57,7 @@ class Seen(NamedTuple):
     noise: np.ndarray
 
 
-class Telling(Relaxation):
+class PhaseSpace(Relaxation):
     """A relaxation of positions and momenta, by what its states tell of the data.
 
     Attributes:
@@ -75,7 +75,7 @@ class Telling(Relaxation):
 
     @property
     @abstractmethod
-    def cells(self) -> tuple[tuple[Telling, np.ndarray], ...]:
+    def cells(self) -> tuple[tuple[PhaseSpace, np.ndarray], ...]:
         """Every distinct part that nothing joins to others, and the coordinates of its copies."""
 
     @property
@@ -83,7 +83,7 @@ class Telling(Relaxation):
         """Equal cells of one datum each: I(t) is a multiple of the identity."""
         return len(self.cells) == 1 and len(self.cells[0][0].positions) == 1
 
-    def seen(self, t: float) -> Seen:
+    def statistic(self, t: float) -> Statistic:
         """K, C^-1 and I^-1 at t > 0, one cell at a time."""
         n, d = self.dim, len(self.positions)
         order = np.full(n, -1)
@@ -97,9 +97,9 @@ class Telling(Relaxation):
             rows, columns = places[:, :, None], places[:, None, :]
             decay[rows, data[:, None, :]] = own
             precision[rows, columns] = 0.5 * (inverse + inverse.T)
-            told = np.linalg.inv(own.T @ inverse @ own)
-            noise[data[:, :, None], data[:, None, :]] = 0.5 * (told + told.T)
-        return Seen(decay, precision, noise)
+            spread_of_data = np.linalg.inv(own.T @ inverse @ own)
+            noise[data[:, :, None], data[:, None, :]] = 0.5 * (spread_of_data + spread_of_data.T)
+        return Statistic(decay, precision, noise)
 
     def read(self, w: Tensor, t: float) -> Tensor:
         """y, the data and noise of covariance I^-1, from states w of shape (paths, n); at t = 0 the
@@ -107,7 +107,7 @@ class Telling(Relaxation):
         """
         if t <= 0.0:
             return w[:, list(self.positions)]
-        seen = self.seen(t)
+        seen = self.statistic(t)
         return w @ w.new_tensor(seen.precision @ seen.decay @ seen.noise)
 
     def lay(self, y: Tensor, t: float, generator: torch.Generator) -> Tensor:
@@ -119,7 +119,7 @@ class Telling(Relaxation):
             w[:, list(self.momenta)] = rest.sample(len(y), generator).to(y)
             return w
         w = Normal(np.zeros(self.dim), self.conditional(t)[1]).sample(len(y), generator).to(y)
-        return w + (y - self.read(w, t)) @ y.new_tensor(self.seen(t).decay).T
+        return w + (y - self.read(w, t)) @ y.new_tensor(self.statistic(t).decay).T
 
     def rest_nll(self, w: Tensor, t: float) -> Tensor:
         """-ln of the density of all in w that does not tell of the data, shape (paths,), nats.
@@ -132,7 +132,7 @@ class Telling(Relaxation):
             p = list(self.momenta)
             precision[np.ix_(p, p)] = np.linalg.inv(self.momentum)
         else:
-            seen = self.seen(t)
+            seen = self.statistic(t)
             precision, away = seen.precision, w - self.read(w, t) @ w.new_tensor(seen.decay).T
         square = ((away @ away.new_tensor(precision)) * away).sum(-1)
         return 0.5 * (square - len(self.momenta)) + self.rest_entropy(t)
@@ -144,7 +144,7 @@ class Telling(Relaxation):
         if t <= 0.0:
             volume = float(np.linalg.slogdet(self.momentum)[1])
         else:
-            seen = self.seen(t)
+            seen = self.statistic(t)
             volume = -float(np.linalg.slogdet(seen.precision)[1] + np.linalg.slogdet(seen.noise)[1])
         return 0.5 * (len(self.momenta) * (1.0 + math.log(2.0 * math.pi)) + volume)
 
