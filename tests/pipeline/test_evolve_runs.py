@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
-import time
 from typing import Any
 
 import h5py
@@ -13,7 +9,7 @@ import numpy as np
 import pytest
 
 import thermohw as th
-from thermohw.errors import InputError, StoreError
+from thermohw.errors import InputError
 from thermohw.pipeline import load_spec, read_spec, run_spec
 from thermohw.store import RunReader
 
@@ -65,32 +61,6 @@ def test_paths_do_not_depend_on_how_many_follow(tmp_path):
     few, many = (th.simulate(asked, paths=n, seed=3) for n in (70, 3000))
     for name in few.books:
         assert np.array_equal(few.books[name], many.books[name][:70]), name
-
-
-@pytest.mark.parametrize("spec", ["resonator_evolve", "board_solve", "board_invert"])
-def test_killed_and_resumed_equals_uninterrupted(tmp_path, spec):
-    """kill -9 at some moment after the file is there; every dataset is the same afterwards."""
-    options = {
-        "resonator_evolve": ["evolve.duration=40 us", "simulate.paths=3000"],
-        "board_solve": ["evolve.duration=2 ms", "evolve.samples=20"],
-        "board_invert": ["evolve.duration=2 ms", "evolve.samples=20"],
-    }[spec]
-    whole, cut = tmp_path / "whole.h5", tmp_path / "cut.h5"
-    run_spec(load_spec(spec, options), whole, progress=False)
-    command = [sys.executable, "-m", "thermohw", "run", spec, "--out", str(cut)]
-    command += [part for option in options for part in ("--set", option)]
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while not cut.exists() and child.poll() is None:
-        time.sleep(0.01)
-    time.sleep(0.3)
-    child.send_signal(signal.SIGKILL)
-    child.wait()
-    if child.returncode == -signal.SIGKILL:  # a fast machine may have been done
-        with pytest.raises(StoreError, match="--resume"):
-            th.audit(cut)
-        run_spec(load_spec(spec, options), cut, resume=True, progress=False)
-    same(whole, cut)
-    assert th.audit(cut).holds
 
 
 @pytest.mark.parametrize(("device", "table"), [

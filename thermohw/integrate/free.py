@@ -28,10 +28,10 @@ from thermohw.circuit.noises import noise_inputs
 from thermohw.control import Control, Piece
 from thermohw.errors import InputError
 from thermohw.integrate.choice import make_stepper
-from thermohw.integrate.tile import Tile, tiles
+from thermohw.integrate.tile import tiles
 from thermohw.integrate.waveforms import Waveforms
 from thermohw.noise import BLOCK, BlockNoise, Stream, block_generator
-from thermohw.units import engineering, parse
+from thermohw.units import engineering, seconds
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from thermohw.circuit.noises import NoiseInput
     from thermohw.estimate import Estimate
 
-__all__ = ["FreeRun", "free_run"]
+__all__ = ["FreeRun", "PreparedFree", "free_run", "prepare_free"]
 
 _MOST = 10_000_000  # pieces
 _FINE = 20.0  # pieces in the fastest time constant
@@ -118,45 +118,56 @@ def free_run(
         InputError: a device that is not linear, sources of both kinds, sample intervals that are no
             multiples of each other, or more than ten million pieces.
     """
-    device = require_linear(device, "free_run")
     if paths < 1:
         raise InputError(f"paths = {paths}: expected a positive whole number", where="free_run")
+    made = prepare_free(device, duration, step=step, start=start)
+    previous = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        parts = [made.block(seed, tile.blocks[0], tile.paths) for tile in tiles(paths, BLOCK)]
+    finally:
+        torch.set_num_threads(previous)
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    square = joined["square"] * device.effort_scale**2
+    accounts = ledger_accounts(joined, device.elements, made.names, device.energy_unit)
+    books = Books(accounts, device.energy_unit, device.temperatures)
+    h = made.h * device.scale.time
+    return FreeRun(device, made.count * h, h, device.read(joined["end"]), square, books)
+
+
+def prepare_free(
+    device: Any,
+    duration: str | float,
+    *,
+    step: str | float | None = None,
+    start: str = "equilibrium",
+    every: int = 0,
+) -> PreparedFree:
+    """Work a free run out; arguments and errors as of `free_run`.
+
+    Args:
+        device: the circuit.
+        duration: how long.
+        step: length of a piece.
+        start: of every path.
+        every: keep a snapshot every so many pieces, and at the end; 0 for none.
+    """
+    device = require_linear(device, "free_run")
     if start not in ("equilibrium", "zero"):
         raise InputError(f"{start!r}: expected 'equilibrium' or 'zero'", where="free_run.start")
     sources = noise_inputs(device)
-    series = {s.element is not None for s in sources}
-    if len(series) > 1:
+    if len({s.element is not None for s in sources}) > 1:
         raise InputError(
             "sources at nodes and sources in series with resistors cannot run together in this "
             "version; write one as the other's Norton or Thevenin equivalent",
             where=f"device {device.name}",
         )
-    wiring = "emf" if series == {True} else "current"
     unit = device.scale.time
-    length = _seconds(duration, "free_run.duration") / unit
-    asked = None if step is None else _seconds(step, "free_run.step") / unit
+    length = seconds(duration, "free_run.duration") / unit
+    asked = None if step is None else seconds(step, "free_run.step") / unit
     count, h = _pieces(device, sources, length, asked)
-    run = _Run(device, sources, wiring, h, count, seed)
-    previous = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        parts = [run.tile(tile, start) for tile in tiles(paths, BLOCK)]
-    finally:
-        torch.set_num_threads(previous)
-    joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    size, energy = device.effort_scale, device.energy_unit
-    efforts, square = joined["efforts"] * size, joined["square"] * size**2
-    names = [source.name for source in sources]
-    accounts = ledger_accounts(joined, device.elements, names, energy)
-    books = Books(accounts, energy, device.temperatures)
-    return FreeRun(device, count * h * unit, h * unit, efforts, square, books)
-
-
-def _seconds(value: str | float, where: str) -> float:
-    seconds = parse(value, "s", where) if isinstance(value, str) else float(value)
-    if not (np.isfinite(seconds) and seconds > 0.0):
-        raise InputError(f"{value!r}: expected a positive time", where=where)
-    return seconds
+    kept = np.unique(np.append(np.arange(0, count + 1, every), count)) if every else None
+    return PreparedFree(device, sources, h, count, start, kept)
 
 
 def _pieces(
@@ -192,56 +203,111 @@ def _usual_step(device: LinearDevice, sources: tuple[NoiseInput, ...]) -> float:
     return min(fastest) / _FINE
 
 
-class _Run:
-    """What all tiles share."""
+@dataclass(frozen=True, eq=False)
+class PreparedFree:
+    """A free run worked out, as a world plays it and an audit judges it; thermal units.
 
-    def __init__(
-        self,
-        device: LinearDevice,
-        sources: tuple[NoiseInput, ...],
-        wiring: str,
-        h: float,
-        count: int,
-        seed: int,
-    ) -> None:
-        own = tuple(range(len(device.elements)))
-        self.device = replace(device, controlled=own) if wiring == "emf" else device
-        self.sources, self.wiring, self.h, self.count, self.seed = sources, wiring, h, count, seed
-        self.stepper = make_stepper(self.device, wiring, "exact", dtype=torch.float64)
-        width = len(own) if wiring == "emf" else device.port_matrix.shape[1]
-        self.places = torch.zeros(len(sources), width, dtype=torch.float64)
-        for row, source in zip(self.places, sources, strict=True):
+    Attributes:
+        device: the circuit.
+        noises: its noise sources.
+        h: length of a piece.
+        count: pieces.
+        started: "equilibrium" (of the baths alone) or "zero".
+        kept: borders of pieces that have a snapshot; None without.
+    """
+
+    stepper, one, log_partition_change = "held", False, None
+
+    device: LinearDevice
+    noises: tuple[NoiseInput, ...]
+    h: float
+    count: int
+    started: str
+    kept: NDArray[Any] | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of what does work: the noise sources."""
+        return tuple(source.name for source in self.noises)
+
+    @property
+    def grid(self) -> NDArray[Any]:
+        """Borders of the pieces, second, shape (pieces + 1,)."""
+        return np.arange(self.count + 1) * (self.h * self.device.scale.time)
+
+    @property
+    def wiring(self) -> str:
+        """How its sources work; of one kind all of them."""
+        return "emf" if any(s.element is not None for s in self.noises) else "current"
+
+    @property
+    def ends(self) -> tuple[LinearDevice, LinearDevice]:
+        """The circuit at the start and at the end."""
+        return self.device, self.device
+
+    @property
+    def start_covariance(self) -> NDArray[Any]:
+        """Of the charges and fluxes at the start, shape (n, n)."""
+        steady = self.device.stationary_covariance
+        return steady if self.started == "equilibrium" else np.zeros_like(steady)
+
+    def block(self, seed: int, block: int, paths: int) -> dict[str, NDArray[Any]]:
+        """Books, states at both ends, snapshots and mean squares of the efforts of a noise block's
+        first paths.
+        """
+        own = tuple(range(len(self.device.elements)))
+        emf = self.wiring == "emf"
+        device = replace(self.device, controlled=own) if emf else self.device
+        stepper = make_stepper(device, self.wiring, "exact", dtype=torch.float64)
+        places = self._places(len(own) if emf else device.port_matrix.shape[1])
+        ledger = Ledger(device, "noise", sources=len(self.noises))
+        state = torch.zeros(paths, device.dim, dtype=torch.float64)
+        if self.started == "equilibrium":
+            root = np.linalg.cholesky(device.stationary_covariance)
+            generator = block_generator(seed, block, Stream.START)
+            drawn = torch.randn(BLOCK, device.dim, generator=generator, dtype=torch.float64)
+            state = drawn[:paths] @ torch.tensor(root.T.copy())
+        noise = BlockNoise(seed, (block,), paths, dtype=torch.float64)
+        generator = block_generator(seed, block, Stream.WAVEFORMS)
+        waves = Waveforms(self.noises, self.h, BLOCK, generator=generator)
+        found, books = {"start": state}, ledger.init(state)
+        square, half = torch.zeros_like(state), self.count // 2
+        kept = set() if self.kept is None else {int(n) for n in self.kept}
+        snapshots = [state] if kept else []
+        for tick in range(self.count):
+            values = waves.next()[:paths] if self.noises else torch.zeros(paths, 0).double()
+            piece = Piece(tick, tick * self.h, self.h, True, tick, True)
+            step = stepper.step(piece, state, Control(tick, values @ places), noise=noise, act=None)
+            # Noise by noise, as ports: a source in series with an element sees -y_k as its flux.
+            seen = step.flux if step.emf is None else -step.charge
+            flux = None if seen is None else seen @ places.T
+            ledger.update(books, step._replace(emf=None, current=values, flux=flux))
+            state = step.end
+            if tick >= half:
+                square += device.efforts(state).square()
+            if tick + 1 in kept:
+                snapshots.append(state)
+        found |= ledger.result(books, state)
+        found |= {"end": state, "square": square / (self.count - half)}
+        table = {name: values.numpy() for name, values in found.items()}
+        if snapshots:
+            table["series"] = np.stack([device.read(z.numpy()) for z in snapshots], 1)
+        return table
+
+    def tile(self, seed: int, blocks: range, first: int, paths: int) -> dict[str, NDArray[Any]]:
+        """What `block` gives, of several of them, and the entropy of the baths, nats."""
+        del first
+        sizes = [min(BLOCK, paths - BLOCK * n) for n in range(len(blocks))]
+        parts = [self.block(seed, b, size) for b, size in zip(blocks, sizes, strict=True)]
+        found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        return found | {"medium": (found["heat"] / self.device.temperatures).sum(1)}
+
+    def _places(self, width: int) -> torch.Tensor:
+        """Where every source acts, shape (sources, width)."""
+        places = torch.zeros(len(self.noises), width, dtype=torch.float64)
+        for row, source in zip(places, self.noises, strict=True):
             if source.element is not None:
                 row[source.element] = 1.0
             else:
                 row += torch.tensor(source.port)
-        self.ledger = Ledger(self.device, "noise", sources=len(sources))
-
-    def tile(self, tile: Tile, start: str) -> dict[str, NDArray[Any]]:
-        """Books, end efforts and mean squares of one block of paths, thermal units."""
-        device, paths, block = self.device, tile.paths, tile.blocks[0]
-        state = torch.zeros(paths, device.dim, dtype=torch.float64)
-        if start == "equilibrium":
-            root = np.linalg.cholesky(device.stationary_covariance)
-            generator = block_generator(self.seed, block, Stream.START)
-            drawn = torch.randn(BLOCK, device.dim, generator=generator, dtype=torch.float64)
-            state = drawn[:paths] @ torch.tensor(root.T.copy())
-        noise = BlockNoise(self.seed, tile.blocks, paths, dtype=torch.float64)
-        generator = block_generator(self.seed, block, Stream.WAVEFORMS)
-        waves = Waveforms(self.sources, self.h, BLOCK, generator=generator)
-        square, half, books = torch.zeros_like(state), self.count // 2, self.ledger.init(state)
-        for tick in range(self.count):
-            values = waves.next()[:paths] if self.sources else torch.zeros(paths, 0).double()
-            piece = Piece(tick, tick * self.h, self.h, True, tick, True)
-            control = Control(tick, values @ self.places)
-            step = self.stepper.step(piece, state, control, noise=noise, act=None)
-            # Noise by noise, as ports: a source in series with an element sees -y_k as its flux.
-            seen = step.flux if step.emf is None else -step.charge
-            flux = None if seen is None else seen @ self.places.T
-            self.ledger.update(books, step._replace(emf=None, current=values, flux=flux))
-            state = step.end
-            if tick >= half:
-                square += device.efforts(state).square()
-        found = self.ledger.result(books, state)
-        found |= {"efforts": device.efforts(state), "square": square / (self.count - half)}
-        return {name: values.numpy() for name, values in found.items()}
+        return places

@@ -14,6 +14,7 @@ import torch
 
 from thermohw.circuit.passive import require_passive
 from thermohw.errors import InputError
+from thermohw.integrate.free import PreparedFree, prepare_free
 from thermohw.noise import BLOCK, BlockNoise
 from thermohw.program.books import Driven, log_partition_change
 from thermohw.program.grid import run_length, tick_grid
@@ -21,6 +22,7 @@ from thermohw.program.knobs import Knobs
 from thermohw.program.play import Play
 from thermohw.program.start import start_law
 from thermohw.program.stepper import ORDERS, choose
+from thermohw.units import seconds
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -60,9 +62,12 @@ class Drive:
     stepper: str | None = None
     path_ratio: bool = False
 
-    def prepare(self, paths: int, *, frames: int = 0, every: int = 0) -> PreparedDrive:
+    def prepare(
+        self, paths: int, *, frames: int = 0, every: int = 0
+    ) -> PreparedDrive | PreparedFree:
         """Work it out for so many paths, with so many snapshots beside the start, evenly spaced, or
-        with one every so many ticks and at the end.
+        with one every so many ticks and at the end. A circuit with noise sources of its own is left
+        alone.
 
         Raises:
             InputError: a parameter the device lacks, a start that does not exist, a tick too coarse
@@ -70,11 +75,7 @@ class Drive:
         """
         device, program = require_passive(self.device), self.program
         if device.datasheet is not None and device.datasheet.noises:
-            raise InputError(
-                f"noise source {device.datasheet.noises[0].name}: a program plays the noise of "
-                "resistors only; free_run plays this one, or give a bath a higher temperature",
-                where=device.name,
-            )
+            return self._left_alone(device.datasheet.noises[0].name, frames, every)
         knobs = None if program is None else Knobs(device, program)
         corners = [device] if knobs is None else [knobs.at(v) for v in knobs.program.corners()]
         stepper = choose(self.stepper, corners[0] if len(corners) == 1 else _hardest(corners))
@@ -92,7 +93,30 @@ class Drive:
         elif every:
             kept = np.unique(np.append(np.arange(0, ticks + 1, every), ticks))
         play = Play(knobs, first, last, grid, middles, stepper, self.path_ratio, kept)
-        return PreparedDrive(play, law, kind, grid, kept, (first, last))
+        names = () if program is None else program.keys
+        return PreparedDrive(play, law, kind, grid, kept, (first, last), names)
+
+    def _left_alone(self, noise: str, frames: int, every: int) -> PreparedFree:
+        """A free run with the noise sources of the datasheet; they leave programs to others."""
+        if self.program is not None or self.path_ratio or self.stepper is not None or frames:
+            asked = "a program" if self.program is not None else "path_ratio, a stepper or frames"
+            raise InputError(
+                f"noise source {noise}: {asked} has the noise of resistors only; leave the circuit "
+                "alone with its sources, or give a bath a higher temperature",
+                where=self.device.name,
+            )
+        if self.duration is None:
+            raise InputError("a circuit left alone needs a duration", where="duration")
+        starts = ["auto", "steady", "zero"]
+        starts += ["equilibrium"] if self.device.temperature is not None else []
+        if not isinstance(self.start, str) or self.start not in starts:
+            problem = (
+                f"{self.start!r}: beside noise sources it is 'steady' (of the baths alone) or "
+            )
+            raise InputError(problem + "'zero'", where="start")
+        step = None if self.ticks is None else seconds(self.duration, "duration") / self.ticks
+        start = "zero" if self.start == "zero" else "equilibrium"
+        return prepare_free(self.device, self.duration, step=step, start=start, every=every)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +130,7 @@ class PreparedDrive:
         grid: borders of the ticks, second, shape (ticks + 1,).
         kept: borders that have a snapshot; None without.
         ends: the circuit at the first and at the last parameters.
+        names: of what does work: the program's parameters.
     """
 
     play: Play
@@ -114,6 +139,17 @@ class PreparedDrive:
     grid: NDArray[Any]
     kept: NDArray[Any] | None
     ends: tuple[PassiveDevice, PassiveDevice]
+    names: tuple[str, ...] = ()
+
+    @property
+    def stepper(self) -> str:
+        """Who advances the circuit."""
+        return self.play.stepper
+
+    @property
+    def one(self) -> bool:
+        """Whether all baths have one temperature at a time, so that exponents are kept."""
+        return self.play.one
 
     def tile(self, seed: int, blocks: range, first: int, paths: int) -> dict[str, NDArray[Any]]:
         """What `Play.tile` gives for paths first .. first + paths - 1."""
@@ -166,6 +202,11 @@ def drive(
             raise InputError(f"{name}: {value!r}; expected an integer, 0 or more")
     asked = Drive(device, program, duration, ticks, start, stepper, path_ratio)
     made = asked.prepare(paths, frames=frames)
+    if isinstance(made, PreparedFree):
+        problem = (
+            f"noise source {made.names[0]}: free_run plays this circuit, or th.Drive in a file"
+        )
+        raise InputError(problem, where=device.name)
     played = [
         made.tile(seed, range(head // BLOCK, (head + count - 1) // BLOCK + 1), head, count)
         for head in range(0, paths, GROUP)

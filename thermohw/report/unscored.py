@@ -41,6 +41,10 @@ _LEDES = {
         "No score and no controller: the circuit is left to its baths.",
         "Nothing does work on the circuit",
     ),
+    "noisy": (
+        "No score and no controller: the circuit is left to its baths and its noise sources.",
+        "Work is done by noise sources on the circuit",
+    ),
     "jumps": (
         "No score and no controller: electrons jump through conductors that supplies hold open.",
         "Work is done by supplies on the circuit",
@@ -54,12 +58,14 @@ _LEDES = {
 _SUMS = {
     "program": ("work.parameters.kT", "work of the parameters on each path"),
     "alone": ("heat.total.kT", "heat into the baths, a path"),
+    "noisy": ("heat.total.kT", "heat into the baths, a path"),
     "jumps": ("heat.total.kT", "heat into the baths, a path"),
     "evolve": ("heat.total.kT", "heat into the baths, a path"),
 }
 _TITLES = {
     "program": "led by its program",
     "alone": "left alone",
+    "noisy": "left to its noise sources",
     "jumps": "watched",
     "evolve": "with its amplifiers",
 }
@@ -100,7 +106,9 @@ def unscored_page(run: RunReader, verdicts: Verdicts) -> dict[str, Any]:
     if kind == "evolve":
         made = asked.prepare()
         device, keys = made.device, made.sources_of_work
-    kind = "alone" if kind == "program" and not keys else kind
+    if kind == "program" and not keys:
+        keys = tuple(noise.name for noise in sheet.noises)
+        kind = "noisy" if keys else "alone"
     facts = UnscoredFacts(
         path=run.path,
         paths=run.paths,

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from thermohw.integrate import Tile
+    from thermohw.integrate.free import PreparedFree
     from thermohw.program.drive import PreparedDrive
 
 __all__ = ["DrivenWorld", "describe_drive", "rebuild_drive"]
@@ -52,25 +53,22 @@ class DrivenWorld:
 
     def __init__(self, drive: Drive, *, paths: int, seed: int, every: int = 0) -> None:
         self.drive, self.seed = drive, seed
-        self.made: PreparedDrive = drive.prepare(paths, every=every)
+        self.made: PreparedDrive | PreparedFree = drive.prepare(paths, every=every)
         self.ticks = len(self.made.grid) - 1
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """Of the program."""
-        return () if self.drive.program is None else self.drive.program.keys
 
     def layout(self, paths: int) -> Layout:
         """What a file of so many paths holds."""
         device, kept = self.drive.device, self.made.kept
         ledger = [Channel(f"heat.{b}", "J", description=f"heat into bath {b}")
                   for b in device.elements]  # fmt: skip
-        ledger += [Channel(f"work.{key}", "J", description=f"work of {key}") for key in self.keys]
+        ledger += [
+            Channel(f"work.{key}", "J", description=f"work of {key}") for key in self.made.names
+        ]
         ledger += [
             Channel("energy.start", "J", description="energy at the first parameters"),
             Channel("energy.end", "J", description="energy at the last parameters"),
         ]
-        there = ["medium", *(["exponent"] if self.made.play.one else [])]
+        there = ["medium", *(["exponent"] if self.made.one else [])]
         there += ["path_ratio"] if self.drive.path_ratio else []
         ledger += [Channel(name, "1", description=about) for name, about in _NATS.items()
                    if name in there]  # fmt: skip
@@ -106,7 +104,7 @@ class DrivenWorld:
         return {
             "units": {"energy": scale.energy, "time": scale.time},
             "baths": {"energy": scale.energy * device.temperatures},
-            "schedule": {"physical_time": self.made.grid, "stepper": self.made.play.stepper},
+            "schedule": {"physical_time": self.made.grid, "stepper": self.made.stepper},
             "start": {"kind": self.made.started}
             | ({} if change is None else {"log_partition_change": change}),
         }
@@ -144,7 +142,7 @@ class DrivenTile:
     def results(self) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
         """Books, exponents and end states."""
         world, found, device = self.world, self._found, self.world.drive.device
-        channels = ledger_accounts(found, device.elements, world.keys, device.energy_unit)
+        channels = ledger_accounts(found, device.elements, world.made.names, device.energy_unit)
         channels |= {name: found[name] for name in ("exponent", "path_ratio") if name in found}
         for end, there in zip(("start", "end"), world.made.ends, strict=True):
             read = by_reading(device, there.read(found[end]))

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 from thermohw.audit.record import Audit
 from thermohw.audit.unscored.checks import distinct_paths, finite_values, first_law, medium_entropy
 from thermohw.audit.unscored.evolve import EvolveKind
+from thermohw.audit.unscored.free import FreeKind
 from thermohw.audit.unscored.jumps import JumpsKind
 from thermohw.audit.unscored.program import ProgramKind
 from thermohw.audit.unscored.sums import gather, settings
 from thermohw.audit.verdict import Check, not_applicable
 from thermohw.estimate import FEWEST, HOLDS
+from thermohw.integrate.free import PreparedFree
+from thermohw.run.kinds import rebuild_any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +23,15 @@ if TYPE_CHECKING:
 
 __all__ = ["UNSCORED", "audit_unscored"]
 
-UNSCORED: dict[str, Any] = {"program": ProgramKind, "jumps": JumpsKind, "evolve": EvolveKind}
+
+def _driven(run: RunReader, parameters: dict[str, Any]) -> ProgramKind | FreeKind:
+    """A program, or a circuit left to its noise sources."""
+    made = rebuild_any(parameters, where=str(run.path)).prepare(run.paths)
+    kind: Any = FreeKind if isinstance(made, PreparedFree) else ProgramKind
+    return kind(run, parameters, made)
+
+
+UNSCORED: dict[str, Any] = {"program": _driven, "jumps": JumpsKind, "evolve": EvolveKind}
 """Kind of a run by its file -> how an audit sees it."""
 
 # What can be said of a single path; the rest are means over them.

@@ -25,11 +25,15 @@ from thermohw.units import engineering
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from thermohw.audit.unscored.sums import Kind, Sums
     from thermohw.store import RunReader
 
 __all__ = [
     "distinct_paths",
+    "end_columns",
+    "end_law",
     "finite_values",
     "first_law",
     "integral_theorem",
@@ -41,6 +45,7 @@ __all__ = [
 
 _ROUND = 1e-10  # of the energy exchanged: hundreds of thousands of additions in float64
 _STATES = 1e-9  # stored energies against those of stored states
+_EXACT = 1e-9  # of mean and largest: standard deviations of end states below are none
 _LARGE = 1e6  # kT, from where on an account is no matter of five decimals
 
 
@@ -132,6 +137,53 @@ def mean_accounts_check(
         f"largest of {len(rows)}"
     )
     return Check(name, judge(z), found.value, value, gap.stderr, detail, power=power)
+
+
+def end_columns(
+    efforts: NDArray[Any], mean: NDArray[Any], covariance: NDArray[Any], names: Sequence[str]
+) -> tuple[dict[str, NDArray[Any]], bool]:
+    """End states in standard deviations of their law, and squared: columns for `end_law`.
+
+    Args:
+        efforts: at the end, shape (paths, n), thermal units as the next two.
+        mean: of the law, shape (n,).
+        covariance: of the law, shape (n, n).
+        names: of the coordinates.
+
+    Returns:
+        Columns of those that are random at all, and whether some are.
+    """
+    variance = np.diag(covariance)
+    random = np.flatnonzero(variance > _EXACT**2 * (mean**2 + variance.max(initial=0.0)))
+    away = (efforts - mean)[:, random] / np.sqrt(variance[random])
+    columns = {f"end.{names[n]}": away[:, i] for i, n in enumerate(random.tolist())}
+    columns |= {f"square.{names[n]}": away[:, i] ** 2 for i, n in enumerate(random.tolist())}
+    return columns, bool(random.size)
+
+
+def end_law(sums: Sums, reason: str | None) -> Check:
+    """Means and variances of end states; the largest deviation of all is judged.
+
+    Args:
+        sums: of the ledger, with `end_columns`.
+        reason: why there is no law; None where there is one.
+    """
+    name = "end_law"
+    columns = [n for n in sums.moments.mean if n.startswith(("end.", "square."))]
+    if reason is not None or not columns:
+        return not_applicable(name, reason or "no end state is random")
+    gaps = {n: sums.moments[n] - float(n.startswith("square.")) for n in columns}
+    worst = max(columns, key=lambda n: abs(gaps[n].z()))
+    z, found = largest_of(gaps[worst].z(), len(columns)), sums.moments[worst]
+    kind, _, coordinate = worst.partition(".")
+    word = "variance over its law's" if kind == "square" else "mean, in standard deviations,"
+    detail = (
+        f"{word} of {coordinate} at the end {found.text()}: z = {z:+.2f} as the largest of "
+        f"{len(columns)}"
+    )
+    power = max(gap.reach(called_of(len(columns))) for gap in gaps.values())
+    expected = float(kind == "square")
+    return Check(name, judge(z), found.value, expected, found.stderr, detail, power=power)
 
 
 def rail_check(run: RunReader, kind: Any, largest: float) -> Check:

@@ -21,7 +21,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thermohw.audit.unscored.checks import mean_accounts_check, quantities, rail_check
+from thermohw.audit.unscored.checks import (
+    end_columns,
+    end_law,
+    mean_accounts_check,
+    quantities,
+    rail_check,
+)
 from thermohw.audit.unscored.sums import Look, Sums, same_numbers
 from thermohw.audit.verdict import Check, Quantity, not_applicable
 from thermohw.estimate import Estimate, called_of, judge, largest_of
@@ -45,9 +51,9 @@ _FEEDBACK = (
     "amplifiers and transconductors act on what they sense: heat of the baths alone obeys no "
     "theorem, and accounts of a step lack the fluctuation inside it"
 )
+_LIMITED = "amplifiers slew or saturate: end states have no closed form"
 _TWINS, _MOST = 64, 100_000  # pairs of paths; steps that they take, some ten seconds
 _FINER = 8  # parts of a step that its error is judged by
-_EXACT = 1e-9  # variances, relative to the squared mean, below which an end state is not random
 
 
 class EvolveKind:
@@ -99,12 +105,8 @@ class EvolveKind:
         return 1 + int(self.run.spec_hash[:8], 16)
 
     @cached_property
-    def _ends(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-        """Mean and standard deviation of the efforts at the end, SI, and which are random."""
-        mean, covariance = end_moments(self.made)
-        variance, unit = np.diag(covariance), self.device.effort_scale
-        random = variance > _EXACT**2 * (mean**2 + variance.max(initial=0.0))
-        return mean * unit, np.sqrt(np.maximum(variance, 0.0)) * unit, random
+    def _ends(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        return end_moments(self.made)
 
     def look(self, chunk: dict[str, NDArray[Any]], books: Books) -> Look:
         """Energies of stored states, what midpoint products leave, and end states by their law."""
@@ -119,15 +121,11 @@ class EvolveKind:
             energy = 0.5 * np.einsum("pi,ij,pj->p", seen, self.device.storage, seen) * self.unit
             off = np.abs(energy - chunk[f"energy.{end}"]) / (np.abs(energy) + self.unit)
             gap = np.maximum(gap, off)
-        mean, spread, random = self._ends
-        away = (efforts - mean)[:, random] / spread[random]
-        names = np.array(self.device.coordinates)[random]
-        columns = {f"end.{name}": away[:, i] for i, name in enumerate(names)}
-        columns |= {f"square.{name}": away[:, i] ** 2 for i, name in enumerate(names)}
+        columns, random = end_columns(seen, *self._ends, self.device.coordinates)
         if "rotation" in chunk:
             columns["rotation"] = chunk["rotation"] / self.unit
         # Without noise every path is every other.
-        moved = None if random.any() else np.zeros(books.paths, dtype=bool)
+        moved = None if random else np.zeros(books.paths, dtype=bool)
         return Look(gap, None, columns, moved, chunk.get("rotation"))
 
     def checks(self, sums: Sums) -> dict[str, Callable[[], Check]]:
@@ -135,34 +133,16 @@ class EvolveKind:
         heats = [f"heat.{bath}" for bath in self.baths]
         works = [f"work.{name}" for name in self.sources]
         works += ["rotation"] if self.device.gyrating else []
+        limited = self.device.amplifiers.limited
         return {
             "bath_heat": lambda: mean_accounts_check(sums, self, "bath_heat", heats, _WORDS),
             "source_work": lambda: mean_accounts_check(sums, self, "source_work", works, _WORDS),
-            "end_law": lambda: self._end_law(sums),
+            "end_law": lambda: end_law(sums, _LIMITED if limited else None),
             "answer": self._answered,
             "integral_theorem": lambda: not_applicable("integral_theorem", _FEEDBACK),
             "second_law": lambda: not_applicable("second_law", _FEEDBACK, relation=">="),
             "limits": lambda: rail_check(self.run, self, self.voltage),
         }
-
-    def _end_law(self, sums: Sums) -> Check:
-        name = "end_law"
-        if self.device.amplifiers.limited:
-            reason = "amplifiers slew or saturate: end states have no closed form"
-            return not_applicable(name, reason)
-        columns = [n for n in sums.moments.mean if n.startswith(("end.", "square."))]
-        if not columns:
-            return not_applicable(name, "no end state is random")
-        gaps = {n: sums.moments[n] - float(n.startswith("square.")) for n in columns}
-        worst = max(columns, key=lambda n: abs(gaps[n].z()))
-        z, found = largest_of(gaps[worst].z(), len(columns)), sums.moments[worst]
-        kind, _, coordinate = worst.partition(".")
-        word = "variance over its law's" if kind == "square" else "mean, in standard deviations,"
-        detail = f"{word} of {coordinate} at the end {found.text()}: z = {z:+.2f} as the largest "
-        detail += f"of {len(columns)}"
-        power = max(gap.reach(called_of(len(columns))) for gap in gaps.values())
-        expected = float(kind == "square")
-        return Check(name, judge(z), found.value, expected, found.stderr, detail, power=power)
 
     @cached_property
     def _answer(self) -> Solution | Inverse | None:

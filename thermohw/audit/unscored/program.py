@@ -26,7 +26,6 @@ from thermohw.audit.unscored.checks import (
 from thermohw.audit.unscored.sums import Look, Sums, same_numbers
 from thermohw.audit.verdict import Check, Quantity, not_applicable
 from thermohw.program.expected import mean_accounts
-from thermohw.run.kinds import rebuild_any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from thermohw.books import Books
-    from thermohw.program.drive import Drive
+    from thermohw.program.drive import PreparedDrive
     from thermohw.store import RunReader
 
 __all__ = ["ProgramKind"]
@@ -45,14 +44,12 @@ _WORDS = "second moments of the ticks say"
 class ProgramKind:
     """A stored drive as an audit sees it; see `thermohw.audit.unscored.sums.Kind`."""
 
-    def __init__(self, run: RunReader, parameters: dict[str, Any]) -> None:
-        where = str(run.path)
-        self.drive: Drive = rebuild_any(parameters, where=where)
-        self.made = self.drive.prepare(run.paths)
-        self.device = device = self.drive.device
+    def __init__(self, run: RunReader, parameters: dict[str, Any], made: PreparedDrive) -> None:
+        where, self.made = str(run.path), made
+        self.device = device = made.play.first
         self.unit, self.temperatures = device.energy_unit, device.temperatures
         self.size, self.baths = float(device.dim), device.elements
-        self.sources = () if self.drive.program is None else self.drive.program.keys
+        self.sources = made.names
         self.varies = self.made.play.varies
         self.run, self.voltage = run, 0.0
         times = parameters.get("schedule", {}).get("physical_time")
