@@ -11,8 +11,9 @@ import torch
 from golden.runs import CHAIN, CLOCKED
 
 from thermohw.audit.correlation import correlation_deviations, noise_correlation
+from thermohw.audit.gain import gain
 from thermohw.audit.gather import gather
-from thermohw.audit.residuals import gain, noise_temperature
+from thermohw.audit.residuals import noise_temperature
 from thermohw.audit.samples import compare, sample_law
 from thermohw.books import Residuals, correlations
 from thermohw.errors import InputError

@@ -12,9 +12,9 @@ from store.toy import unsealed
 
 from thermohw.audit import audit
 from thermohw.audit.filtering import _Circuit, _told, reading_filter
+from thermohw.audit.gain import gain
 from thermohw.audit.gather import gather
 from thermohw.audit.information import information_quantities
-from thermohw.audit.residuals import gain
 from thermohw.books import Information
 from thermohw.control import Controller, KalmanFilter
 from thermohw.pipeline import load_spec, run_spec

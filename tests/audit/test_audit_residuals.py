@@ -17,8 +17,9 @@ from golden.runs import KINDS
 from store.toy import unsealed
 
 from thermohw.audit import audit
+from thermohw.audit.gain import gain
 from thermohw.audit.gather import gather
-from thermohw.audit.residuals import drift_deviations, gain, noise_deviations, noise_temperature
+from thermohw.audit.residuals import drift_deviations, noise_deviations, noise_temperature
 from thermohw.control import Controller
 from thermohw.errors import InputError
 from thermohw.integrate.continuous import Splitting, _Continuous

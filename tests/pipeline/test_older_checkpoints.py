@@ -8,8 +8,9 @@ import pytest
 
 from thermohw.audit.correlation import noise_correlation
 from thermohw.audit.filtering import reading_filter
+from thermohw.audit.gain import gain
 from thermohw.audit.gather import gather
-from thermohw.audit.residuals import gain, noise_temperature
+from thermohw.audit.residuals import noise_temperature
 from thermohw.errors import StoreError
 from thermohw.integrate import TileRun
 from thermohw.pipeline import load_spec, run_spec

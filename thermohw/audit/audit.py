@@ -16,6 +16,7 @@ from thermohw.audit.entropy import system_change
 from thermohw.audit.evidence import Evidence
 from thermohw.audit.filtering import reading_filter
 from thermohw.audit.fluctuation import fluctuation
+from thermohw.audit.gain import gain
 from thermohw.audit.gather import gather
 from thermohw.audit.information import information, information_identity, information_quantities
 from thermohw.audit.likelihood import (
@@ -28,7 +29,7 @@ from thermohw.audit.limits import protocol_limits, protocol_quantities
 from thermohw.audit.paths import distinct_paths, finite_values
 from thermohw.audit.recompute import recomputed
 from thermohw.audit.record import Audit
-from thermohw.audit.residuals import gain, noise_temperature
+from thermohw.audit.residuals import noise_temperature
 from thermohw.audit.samples import compare, sample_law, sample_quantities
 from thermohw.audit.second_law import entropy_quantities, second_law, second_law_slack
 from thermohw.audit.start import start_states

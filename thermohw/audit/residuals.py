@@ -1,4 +1,4 @@
-r"""Noise and gain of the steps: is every bath as hot, and do the sources push, as the file says?
+r"""Noise of the steps: is every bath as hot as the file says?
 
 A step leaves a residual r (`thermohw.books.residuals`) that is exactly N(0, Sigma), whatever the
 score. The run summed its squares in V^2 (A^2 for inductor currents) in bins of ticks; here Sigma is
@@ -19,13 +19,6 @@ noise_temperature    x = sum r^2/sum Sigma_ii - 1 of all coordinates, of each, a
 
     (averaged over steps), and rounding moves it by at most its 4 numbers over sqrt(Sigma_ii).
 
-gain    First, recorded sources are what the declared law asks for at what it saw, through the
-    declared converters and amplifier: kept numbers, no noise, wherever the score has none. Second,
-    they do to the circuit what they should: slope of the residual on their push, with the error
-    1/sqrt(sum push^2/Sigma), and so does the circuit itself (its pull, 1 - Phi). The sum is about
-    2 paths x production, so where the law hardly drives the circuit the power says that 5 % could
-    not have been seen, and where even missing sources could not, no verdict is given.
-
 The most improbable number is judged as the largest of its family, and of as many families, would
 be. Where all is well the number of everything together is printed, with its power.
 
@@ -37,38 +30,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import cbrt, copysign, inf, isfinite, sqrt
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from thermohw.audit.evidence import Evidence
 from thermohw.audit.verdict import Check, not_applicable
 from thermohw.books import Kernels, without_kernel
 from thermohw.books.profile import bin_edges
-from thermohw.books.residuals import SUMS, kept_ticks, source_scale
+from thermohw.books.residuals import SUMS
 from thermohw.errors import InputError
-from thermohw.estimate import HOLDS, VIOLATED, Estimate, called_of, judge, largest_of
+from thermohw.estimate import HOLDS, Estimate, called_of, judge, largest_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = [
-    "HIDDEN",
-    "Deviation",
-    "drift_deviations",
-    "gain",
-    "judged",
-    "noise_deviations",
-    "noise_temperature",
-    "rounding_power",
-    "slopes",
-    "unrecorded",
-]
+__all__ = ["HIDDEN", "Deviation", "drift_deviations", "judged", "mean_square", "noise_deviations",
+           "noise_temperature", "reaches", "rounding_power", "slopes", "unrecorded"]  # fmt: skip
 
 # float64: not its roundoff, but what two routes to the same matrices agree to.
 _UNIT = {"float32": 2.0**-24, "float64": 2.0**-46}
-_SAME = {"float32": 1e-4, "float64": 1e-9}  # two evaluations of one law, of the sizes it adds up
 _ROUNDED = 4.0
 HIDDEN = 0.1
 """Share of a coordinate's noise that rounding may add; beyond it the coordinate is left out."""
@@ -127,53 +108,13 @@ def noise_temperature(evidence: Evidence) -> Check:
     drifts = drift_deviations(evidence)
     found += drifts
     if drifts:
-        reaches = _reaches(drifts, found)
+        called = reaches(drifts, found)
         also += "; a force that no record mentions would be seen if it moved a step by "
-        also += f"{max(reaches):.2%} of its noise"
+        also += f"{max(called):.2%} of its noise"
     return judged(name, found, also)
 
 
-def gain(evidence: Evidence) -> Check:
-    """Recorded sources against the declared law, and what they do to the circuit."""
-    name, asked = "gain", _asked(evidence)
-    law = None if asked is None else _against_law(asked, evidence)
-    if law is not None and not law.distance <= law.allowed:
-        detail = (
-            f"recorded sources are not what the declared law asks for at the recorded states: "
-            f"slope {law.slope:+.4%}, distance {law.distance:.2g} of their size, where rounding "
-            f"explains {law.allowed:.2g}"
-        )
-        return Check(name, VIOLATED, law.slope, 0.0, None, detail, power=law.reach)
-    reason = unrecorded(evidence)
-    if reason:
-        return not_applicable(name, reason)
-    noise, why = _score_noise(asked, evidence)
-    also = f"; {why}, so it is not asked again"
-    if law is not None:
-        also = f"; recorded sources are the declared law's to {law.distance:.1g} of their size "
-        also += f"(at {law.ticks} ticks of {law.paths} paths)"
-    found = slopes(evidence)
-    if not found:
-        return not_applicable(name, "no source pushes" + also)
-    if noise:
-        found += noise
-        size, reaches = noise[0], _reaches(noise, found)
-        larger = sqrt(1.0 + reaches[0]) - 1.0
-        also = "; recorded sources less the declared law are the score's own noise, squares off by "
-        also += f"{size.value:+.2%} +- {size.stderr:.2%}: a noise {larger:.0%} larger and a law "
-        also += f"{reaches[1]:.2g} off would be called"
-    check = judged(name, found, also)
-    if law is None and not noise and check.status != VIOLATED:
-        reason = "a wrong gain of the controller would be in the recorded sources, too"
-        return not_applicable(name, f"{reason}{also}; the circuit's response: {check.detail}")
-    if check.status != VIOLATED and check.power is not None and check.power > 1.0:
-        reason = "the law drives the circuit so little that a gain of 0 would not show"
-        detail = f"{reason} (seen if {check.power:.0%} off): {check.detail}"
-        return not_applicable(name, detail)
-    return check
-
-
-def _reaches(some: list[Deviation], found: list[Deviation]) -> list[float]:
+def reaches(some: list[Deviation], found: list[Deviation]) -> list[float]:
     """What would have been called, of some of the numbers that are judged."""
     families = len({one.family for one in found})
     return [one.reach(called_of(families, one.count)) for one in some]
@@ -264,11 +205,9 @@ def noise_deviations(evidence: Evidence) -> tuple[list[Deviation], list[str]]:
     """
     device, paths = evidence.setting.device, evidence.paths
     sums, power = _stored(evidence)
-    kernels = Kernels(evidence.plan)
+    kernels, variance, squares, steps, seen = _expected(evidence, len(power))
     order, names = kernels.order, device.coordinates
-    variance, squares, steps = _expected(evidence, kernels, len(power))
     rounding = rounding_power(evidence) * steps[:, None, None] / variance
-    seen = _seen(evidence, variance, steps)
     hidden = [names[i] for i in order[~seen]]
     if not seen.any():
         return [], hidden
@@ -282,7 +221,7 @@ def noise_deviations(evidence: Evidence) -> tuple[list[Deviation], list[str]]:
         total = w.sum()
         error = np.sqrt(np.einsum("bci,bcij,bcj->", w, spread, w)) / total
         slip = (w * rounding).sum() / total
-        return _squares(family, what, (w * excess).sum() / total, np.hypot(error, slip), count)
+        return mean_square(family, what, (w * excess).sum() / total, np.hypot(error, slip), count)
 
     found = [mean("all", "noise power of all coordinates", weight)]
     visible, bins = np.argwhere(seen), len(power)
@@ -297,7 +236,7 @@ def noise_deviations(evidence: Evidence) -> tuple[list[Deviation], list[str]]:
         total, noise = sums[order[c, i], :2]
         what += " as the run itself measured it"
         error = np.hypot(sqrt(2.0 / total), own[c, i])
-        found.append(_squares("own", what, noise / total - 1.0, error, count))
+        found.append(mean_square("own", what, noise / total - 1.0, error, count))
     for b in range(bins if bins > 1 else 0):
         first, last = edges[b], edges[b + 1] - 1
         what = f"noise power in ticks {first} to {last}"
@@ -312,10 +251,9 @@ def drift_deviations(evidence: Evidence) -> list[Deviation]:
     sums, power = _stored(evidence)
     if sums.shape[1] < len(SUMS):
         return []
-    plan, kernels = evidence.plan, Kernels(evidence.plan)
-    order, names = kernels.order, evidence.setting.device.coordinates
-    variance, _, steps = _expected(evidence, kernels, len(power))
-    seen = _seen(evidence, variance, steps)
+    plan, names = evidence.plan, evidence.setting.device.coordinates
+    kernels, *_, seen = _expected(evidence, len(power))
+    order = kernels.order
     visible, total = np.argwhere(seen), float(sums[0, 0])
     if not len(visible):
         return []
@@ -341,25 +279,21 @@ def drift_deviations(evidence: Evidence) -> list[Deviation]:
     return found
 
 
-def _seen(
-    evidence: Evidence, variance: NDArray[np.float64], steps: NDArray[np.float64]
-) -> NDArray[np.bool_]:
-    """Coordinates whose noise rounding does not hide, shape (parts, m)."""
-    return rounding_power(evidence) * steps.sum() <= HIDDEN * variance.sum(0)
-
-
-def _squares(family: str, what: str, value: float, stderr: float, count: int = 1) -> Deviation:
+def mean_square(family: str, what: str, value: float, stderr: float, count: int = 1) -> Deviation:
     """A mean of squares: chi-square, 2/stderr^2 of them."""
     return Deviation(family, what, float(value), float(stderr), count, lean=2.0 * float(stderr))
 
 
 def _expected(
-    evidence: Evidence, kernels: Kernels, bins: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Sums over the steps of every bin, thermal units: of T Sigma_ii (bins, parts, m), of (T
-    Sigma_ij)^2 (bins, parts, m, m), and how many steps there are (bins,).
+    evidence: Evidence, bins: int
+) -> tuple[
+    Kernels, NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]
+]:
+    """Kernels and their sums over the steps of every bin, thermal units: of T Sigma_ii (bins,
+    parts, m), of (T Sigma_ij)^2 (bins, parts, m, m), and how many steps there are (bins,); last
+    the coordinates whose noise rounding does not hide, (parts, m).
     """
-    plan = evidence.plan
+    plan, kernels = evidence.plan, Kernels(evidence.plan)
     edges = bin_edges(plan.schedule.ticks, bins)
     ticks, lengths, heats = (
         np.array([getattr(piece, name) for piece in plan.timeline])
@@ -377,7 +311,9 @@ def _expected(
         for b in np.unique(home[group]):
             variance[b] += heat[b] * kernel.variance
             squares[b] += square[b] * kernel.noise**2
-    return variance, squares, np.bincount(home, minlength=bins).astype(float)
+    steps = np.bincount(home, minlength=bins).astype(float)
+    seen = rounding_power(evidence) * steps.sum() <= HIDDEN * variance.sum(0)
+    return kernels, variance, squares, steps, seen
 
 
 def rounding_power(evidence: Evidence) -> float:
@@ -385,125 +321,3 @@ def rounding_power(evidence: Evidence) -> float:
     peaks = evidence.peaks or {}
     largest = max(peaks.get("voltage", 0.0), peaks.get("current", 0.0))
     return (_ROUNDED * _UNIT[evidence.simulate["dtype"]] * largest) ** 2
-
-
-class _Law(NamedTuple):
-    """Recorded sources beside the declared law's."""
-
-    slope: float  # of the difference on the law
-    distance: float  # rms, over the rms of the sizes that the law adds up
-    allowed: float  # what rounding explains of it
-    reach: float  # the slope that would have been called
-    ticks: int
-    paths: int
-
-
-class _Asked(NamedTuple):
-    """What the sources were at kept ticks, and what the declared law asks for there."""
-
-    gap: torch.Tensor  # recorded less asked, shape (ticks, paths, sources)
-    wanted: torch.Tensor  # through converter and amplifier, without the score's own noise
-    size: torch.Tensor  # of the numbers that the law adds up
-    weights: list[torch.Tensor | float]  # response to the score, (n, sources), at every tick
-
-
-def _asked(evidence: Evidence) -> _Asked | None:
-    """The declared law at what it saw; None where that does not say what it decided."""
-    plan, kept = evidence.plan, evidence.residuals
-    chain = plan.chain
-    noisy = plan.reading_noise > 0.0  # then readings, or what a filter made of them, are kept
-    unkept = noisy and plan.latency > 0.0 and not evidence.filter  # an older file
-    if not kept or unkept:
-        return None
-    dtype = getattr(torch, evidence.simulate["dtype"])
-    states = torch.from_numpy(kept["states"] / evidence.setting.device.effort_scale).to(dtype)
-    sources = torch.from_numpy(kept["sources"] / source_scale(plan))
-    arrived = {piece.applies for piece in plan.timeline}
-    ticks = [(slot, int(tick)) for slot, tick in enumerate(
-        kept_ticks(plan.schedule.ticks, len(states))) if tick in arrived]  # fmt: skip
-    if not ticks:
-        return None
-    gaps, laws, sizes, weights = [], [], [], []
-    for slot, tick in ticks:
-        law, state = plan.laws[tick], states[slot]
-        reading = state if noisy else chain.adc(chain.sense(state))
-        score = law.field(law.model(reading))
-        own, weight = (_response(r, reading) for r in (law.drive.state, law.drive.score))
-        wanted = chain.score(reading @ own + score @ weight)
-        wanted = chain.amplifier(chain.dac(wanted)).double()
-        gaps.append(sources[slot] - wanted)
-        laws.append(wanted)
-        sizes.append((reading.abs() @ own.abs() + score.abs() @ weight.abs()).double())
-        plain = isinstance(law.drive.score, float)
-        weights.append(law.drive.score if plain else weight.double())
-    return _Asked(torch.stack(gaps), torch.stack(laws), torch.stack(sizes), weights)
-
-
-def _against_law(asked: _Asked, evidence: Evidence) -> _Law | None:
-    """The recorded sources beside what was asked for; None where a score is noisy."""
-    chain, dtype = evidence.plan.chain, evidence.simulate["dtype"]
-    power, scale = float(asked.wanted.square().sum()), float(asked.size.square().sum())
-    if chain.score.noise > 0.0 or power == 0.0 or scale == 0.0:
-        return None
-    allowed = _SAME[dtype]
-    if chain.dac.converter is not None and dtype == "float32":
-        # One value on the edge between two codes.
-        allowed = max(allowed, chain.dac.converter.lsb / sqrt(scale))
-    return _Law(
-        slope=float((asked.gap * asked.wanted).sum()) / power,
-        distance=sqrt(float(asked.gap.square().sum()) / scale),
-        allowed=allowed,
-        reach=allowed * sqrt(scale / power),
-        ticks=len(asked.gap),
-        paths=asked.gap.shape[1],
-    )
-
-
-def _score_noise(asked: _Asked | None, evidence: Evidence) -> tuple[list[Deviation], str]:
-    """Mean square, slope on the law and mean of what the sources differ from the law by, over what
-    the score's own noise makes of them; empty, with the reason, where it cannot be said.
-    """
-    chain = evidence.plan.chain
-    if asked is None:
-        return [], "what the law saw is not kept"
-    sigma, words = chain.score.noise, "the score has noise of its own"
-    if sigma == 0.0:
-        return [], "nothing is asked for"
-    if chain.dac.converter is not None or chain.amplifier.swing < inf:
-        return [], f"{words} behind which a converter or an amplifier's rails bend"
-    ends = asked.gap.new_tensor([[0.0], [1.0]]).expand(2, asked.gap.shape[2])
-    passed = torch.diff(chain.amplifier(chain.score(ends)), dim=0)[0]  # of every source
-    rows: list[list[torch.Tensor]] = [[], [], []]
-    for k, weight in enumerate(asked.weights):
-        tick = asked.gap[k], asked.wanted[k], _SAME[evidence.simulate["dtype"]] * asked.size[k]
-        if isinstance(weight, float):
-            found = [x / (sigma * passed * weight).abs() for x in tick]
-        else:
-            turn, spread, _ = torch.linalg.svd((weight * passed).T, full_matrices=False)
-            seen = spread > 1e-9 * spread.max()
-            turn, spread = turn[:, seen], sigma * spread[seen]
-            found = [x @ (turn.abs() if n == 2 else turn) / spread for n, x in enumerate(tick)]
-        for row, values in zip(rows, found, strict=True):
-            row.append(values.flatten())
-    noise, law, slip = (torch.cat(row) for row in rows)
-    count, power = len(noise), float(law.square().sum())
-    rounded = sqrt(float(slip.square().mean()))
-    if not rounded <= HIDDEN or power == 0.0 or count < 2:
-        return [], f"{words} that rounding hides"
-    # Rounding may follow the noise or the law: what Cauchy and Schwarz allow.
-    slope = float((noise * law).sum()) / power  # a wrong gain is no noise: taken out of the squares
-    value = float((noise - slope * law).square().sum()) / (count - 1)
-    error = np.hypot(sqrt(2.0 / (count - 1)), rounded * (2.0 + rounded))
-    found = [_squares("score", "noise power of the score", value - 1.0, error)]
-    each, freedom = np.hypot(1.0, rounded * sqrt(count)), 0.5 * (asked.gap.shape[1] - 1)
-    what = "recorded sources on the declared law"
-    found.append(Deviation("law", what, slope, each / sqrt(power), freedom=freedom))
-    what = "mean of recorded sources less the declared law"
-    return [*found, Deviation("law mean", what, float(noise.mean()), each / sqrt(count))], words
-
-
-def _response(response: float | NDArray[np.float64], like: torch.Tensor) -> torch.Tensor:
-    """A drive's response as a matrix to multiply by from the right, shape (n, sources)."""
-    if isinstance(response, float):
-        return torch.eye(like.shape[1], dtype=like.dtype) * response
-    return like.new_tensor(np.asarray(response).T)
