@@ -6,7 +6,7 @@ digits the one of `int`. All of these are refused here, before anything is belie
 
     read_bytes, read_text    regular files only, at most so many bytes, UTF-8
     parse_toml, parse_json   at most so many characters and so many levels of nesting
-    finite                   a number of a table that a double can hold
+    finite, whole            a number of a table that a double can hold, a whole one in limits
     require_room             an array or a table that would take more memory than a stated limit
     unpacked                 a compressed stream, up to a limit
 
@@ -24,6 +24,7 @@ import re
 import stat
 import tomllib
 import zlib
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ __all__ = [
     "require_room",
     "size_words",
     "unpacked",
+    "whole",
 ]
 
 _MIB = 2**20
@@ -206,6 +208,20 @@ def finite(value: Any, where: str) -> float:
     if not math.isfinite(number):
         raise InputError(f"expected a finite number, got {str(value)[:40]}", where=where)
     return number
+
+
+def whole(value: Any, least: int, where: str, *, most: int | None = None) -> int:
+    """A whole number within limits; a truth value is none.
+
+    Raises:
+        InputError: no whole number, or one below `least` or above `most`.
+    """
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        number = int(value)
+        if number >= least and (most is None or number <= most):
+            return number
+    limits = f">= {least}" if most is None else f"from {least} to {most}"
+    raise InputError(f"expected a whole number {limits}, got {value!r}", where=where)
 
 
 def require_room(size: float, what: str, where: str = "", *, most: int = MOST_ARRAY) -> None:

@@ -27,7 +27,7 @@ from thermohw.errors import InputError
 if TYPE_CHECKING:
     from pint import UnitRegistry
 
-__all__ = ["K_B", "engineering", "in_kt", "parse", "seconds", "thermal_energy"]
+__all__ = ["K_B", "amount", "engineering", "in_kt", "parse", "seconds", "thermal_energy"]
 
 K_B: float = Boltzmann
 """Boltzmann constant, 1.380649e-23 J/K."""
@@ -89,13 +89,22 @@ def parse(text: Any, unit: str, where: str = "") -> float:
         ) from None
 
 
+def amount(value: str | float, unit: str, where: str = "") -> float:
+    """A size in SI: text with a unit, or a float already in SI.
+
+    Raises:
+        InputError: see `parse`.
+    """
+    return parse(value, unit, where) if isinstance(value, str) else float(value)
+
+
 def seconds(value: str | float, where: str) -> float:
     """A positive time, "50 us" or seconds.
 
     Raises:
         InputError: not a positive finite time.
     """
-    time = parse(value, "s", where) if isinstance(value, str) else float(value)
+    time = amount(value, "s", where)
     if not (math.isfinite(time) and time > 0.0):
         raise InputError(f"{value!r}: expected a positive time such as '50 us'", where=where)
     return time

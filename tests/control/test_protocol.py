@@ -33,7 +33,7 @@ BAD = [
     ),
     ({**CLOCKED, "ticks": 0}, "protocol.ticks", "positive"),
     ({**CLOCKED, "ticks": -5}, "protocol.ticks", "positive"),
-    ({**CLOCKED, "ticks": 64.0}, "protocol.ticks", "positive whole"),
+    ({**CLOCKED, "ticks": 64.0}, "protocol.ticks", "whole number >= 1"),
     ({**CLOCKED, "ticks": "64"}, "protocol.ticks", "positive whole"),
     ({**CLOCKED, "ticks": None, "clock": "0 Hz"}, "protocol.clock", "positive"),
     ({**CLOCKED, "ticks": None, "clock": "3 V"}, "protocol.clock", "Hz"),

@@ -125,7 +125,7 @@ def test_a_hot_board_is_the_worst() -> None:
 
 def test_nothing_to_vary_is_refused() -> None:
     protocol = mixture_protocol("emf", "clocked", 24)
-    with pytest.raises(InputError, match="expected a positive"):
+    with pytest.raises(InputError, match="whole number >= 1"):
         monte_carlo(protocol, boards=0)
     bare = replace(protocol, device=replace(protocol.device, datasheet=None))
     with pytest.raises(InputError, match="states no tolerance"):

@@ -24,6 +24,7 @@ from thermohw.control.schedule import Schedule, make_schedule
 from thermohw.control.stability import stability_margins
 from thermohw.control.timeline import Piece, make_timeline
 from thermohw.errors import InputError
+from thermohw.intake import whole
 from thermohw.process import Langevin, Relaxation
 
 if TYPE_CHECKING:
@@ -322,8 +323,7 @@ def _ticks(protocol: Protocol, build: Callable[[int], Schedule]) -> int:
         rate, where = quantity(protocol.clock, "Hz", "protocol.clock"), "protocol.clock"
         seconds = build(1).duration * protocol.device.scale.time
         ticks = max(1, ceil(rate * seconds - 1e-9))
-    if not isinstance(ticks, int) or ticks < 1:
-        raise InputError(f"{ticks!r}: expected a positive whole number", where=where)
+    ticks = whole(ticks, 1, where)
     if ticks > MOST_TICKS:
         raise InputError(
             f"{ticks}: more than {MOST_TICKS} ticks, each with a control law of its own",

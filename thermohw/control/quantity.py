@@ -8,7 +8,7 @@ from typing import Any
 
 from thermohw.circuit.scale import FARTHEST
 from thermohw.errors import InputError
-from thermohw.units import parse
+from thermohw.units import amount
 
 __all__ = ["in_thermal_range", "per_item", "quantity"]
 
@@ -17,7 +17,7 @@ _FARTHEST = 1e30  # of SI, up or down: nothing a circuit has, and about what flo
 
 def quantity(value: str | float, unit: str, where: str, *, signed: bool = False) -> float:
     """A setting in SI: a string with a unit, or a float already in SI; positive unless `signed`."""
-    number = parse(value, unit, where) if isinstance(value, str) else float(value)
+    number = amount(value, unit, where)
     if not isfinite(number) or (number <= 0 and not signed):
         raise InputError(f"{value!r}: expected a positive quantity in {unit}", where=where)
     if number and not 1.0 / _FARTHEST <= abs(number) <= _FARTHEST:

@@ -34,6 +34,7 @@ import numpy as np
 
 from thermohw.circuit.scale import FARTHEST
 from thermohw.errors import InputError
+from thermohw.intake import whole
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -131,10 +132,7 @@ def make_schedule(
     Raises:
         InputError: unknown grid, no ticks, or injected noise that would have to cool.
     """
-    if ticks < 1:
-        raise InputError(
-            f"ticks = {ticks}: expected a positive whole number", where="protocol.ticks"
-        )
+    ticks = whole(ticks, 1, "protocol.ticks")
     rate = theta if process.isotropic else 1.0
     start = process.diffusion_time(process.duration)
     if grid == "uniform" and realisation != "clock":

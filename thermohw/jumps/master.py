@@ -29,7 +29,7 @@ from thermohw.circuit.jump import ELEMENTARY_CHARGE, JumpDevice
 from thermohw.circuit.jump_signal import rest_points
 from thermohw.errors import InputError
 from thermohw.jumps.elimination import band_cost, passage, stationary
-from thermohw.units import parse
+from thermohw.units import amount
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -141,8 +141,7 @@ class MasterEquation:
 
     def evolve(self, law: NDArray[Any], duration: str | float) -> NDArray[Any]:
         """The law (M,) that another becomes after a time."""
-        seconds = parse(duration, "s", "duration") if isinstance(duration, str) else duration
-        return expm_multiply(self.generator * seconds, law)
+        return expm_multiply(self.generator * amount(duration, "s", "duration"), law)
 
     def passage_times(self, weights: Mapping[str, float], level: str | float = 0.0) -> NDArray[Any]:
         """Mean time until the weighted sum of voltages is not above a level, from every state.
@@ -159,7 +158,7 @@ class MasterEquation:
                 finite.
         """
         form = node_weights(self.device, weights, "weights")
-        limit = parse(level, "V", "level") if isinstance(level, str) else float(level)
+        limit = amount(level, "V", "level")
         if not np.isfinite(limit):
             raise InputError(f"{level!r}: expected a voltage", where="level")
         volts = self.device.voltages(self.states) @ form * self.device.voltage_unit

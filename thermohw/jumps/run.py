@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,12 +11,13 @@ import numpy as np
 from thermohw.books import Books
 from thermohw.circuit.jump import JumpDevice
 from thermohw.errors import InputError
+from thermohw.intake import whole
 from thermohw.jumps.approximate import play_steps
 from thermohw.jumps.exact import BLOCK, Raw, Task, play_exact
 from thermohw.jumps.master import MasterEquation, master_equation, node_weights
 from thermohw.jumps.record import JumpRun
 from thermohw.noise import Stream, block_rng
-from thermohw.units import parse
+from thermohw.units import amount, seconds
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -80,14 +80,11 @@ class Jumps:
             raise InputError(f"{method!r}: expected one of {', '.join(METHODS)}", where="method")
         if device.approximate and method == "exact":
             method, approximate = "langevin", True
-        span = _seconds(self.duration, "duration")
+        span = seconds(self.duration, "duration")
         length = _step(method, self.step, approximate)
-        counts = (("paths", paths, 1), ("seed", seed, 0), ("samples", self.samples, 0))
-        for name, value, least in counts:
-            if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-                problem = f"{value!r}: expected a whole number, at least {least}"
-                raise InputError(problem, where=name)
-        grid = span * np.arange(1, self.samples + 1) / max(self.samples, 1)
+        paths, seed = whole(paths, 1, "paths"), whole(seed, 0, "seed")
+        samples = whole(self.samples, 0, "samples")
+        grid = span * np.arange(1, samples + 1) / max(samples, 1)
         rule = None if self.stop is None else _stop(device, self.stop)
         law = self.start if isinstance(self.start, MasterEquation) else None
         if isinstance(self.start, str) and self.start == "stationary":
@@ -180,13 +177,6 @@ def simulate_jumps(
     return made.record(parts)
 
 
-def _seconds(entry: str | float, where: str) -> float:
-    value = parse(entry, "s", where) if isinstance(entry, str) else float(entry)
-    if not value > 0.0:
-        raise InputError(f"{entry!r}: expected a positive time", where=where)
-    return value
-
-
 def _step(method: str, step: str | float | None, approximate: bool) -> float:
     if method == "exact":
         if step is not None:
@@ -202,13 +192,13 @@ def _step(method: str, step: str | float | None, approximate: bool) -> float:
         raise InputError(f"{why}; say approximate=True, or leave the method exact", where=method)
     if step is None:
         raise InputError("give the length of a step, e.g. '1 ns'", where="step")
-    return _seconds(step, "step")
+    return seconds(step, "step")
 
 
 def _stop(device: JumpDevice, stop: tuple[Mapping[str, float], Any]) -> tuple[Any, float]:
     """Weights over charges and the level they are compared with."""
     weights, level = node_weights(device, stop[0], "stop"), stop[1]
-    volts = parse(level, "V", "stop") if isinstance(level, str) else float(level)
+    volts = amount(level, "V", "stop")
     if not np.isfinite(volts):
         raise InputError(f"{level!r}: expected a voltage", where="stop")
     offset = float(weights @ device.rest_voltages)
@@ -230,7 +220,7 @@ def _start(device: JumpDevice, start: Any, paths: int, seed: int) -> NDArray[Any
         volts = np.zeros(n)
         for name, entry in start.items():
             place = node_weights(device, {name: 1.0}, "start").argmax()
-            volts[place] = parse(entry, "V", "start") if isinstance(entry, str) else float(entry)
+            volts[place] = amount(entry, "V", "start")
         nearest = np.rint(device.charges(volts / device.voltage_unit))
         return np.broadcast_to(nearest, (paths, n)).copy()
     if isinstance(start, Sequence | np.ndarray) and not isinstance(start, str):

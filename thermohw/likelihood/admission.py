@@ -18,6 +18,7 @@ import numpy as np
 from torch import Tensor
 
 from thermohw.errors import InputError
+from thermohw.intake import whole
 from thermohw.process import Process
 from thermohw.score import Score
 from thermohw.target import Target
@@ -56,10 +57,9 @@ def admit_settings(*, tolerance: float, probes: int, moments: int | None) -> Non
     if tolerance < _FINEST:
         problem = f"{tolerance!r} nats: doubles round at more; expected at least {_FINEST:g}"
         raise InputError(problem, where="tolerance")
-    if probes < 0:
-        raise InputError(f"expected a whole number >= 0, got {probes!r}", where="probes")
-    if moments is not None and moments < 1:
-        raise InputError(f"expected a whole number >= 1, got {moments!r}", where="moments")
+    whole(probes, 0, "probes")
+    if moments is not None:
+        whole(moments, 1, "moments")
 
 
 def admit_points(points: Tensor, target: Target) -> None:

@@ -20,6 +20,7 @@ import torch
 
 from thermohw.control import Protocol
 from thermohw.errors import InputError, StoreError
+from thermohw.intake import whole
 from thermohw.jumps import Jumps
 from thermohw.pipeline.record import Run
 from thermohw.pipeline.summary import LedgerSummary
@@ -99,7 +100,7 @@ def simulate(
     if isinstance(protocol, Drive | Jumps | Evolve):
         return simulate_unscored(
             protocol,
-            paths=_positive(paths),
+            paths=whole(paths, 1, "simulate.paths"),
             seed=seed,
             store=store,
             every=every,
@@ -109,10 +110,7 @@ def simulate(
             progress=progress,
         )
     _require_protocol(protocol)
-    if paths < 1:
-        raise InputError(
-            f"paths = {paths}: expected a positive whole number", where="simulate.paths"
-        )
+    paths = whole(paths, 1, "simulate.paths")
     if dtype not in ("float32", "float64"):
         raise InputError(
             f"dtype = {dtype!r}: expected 'float32' or 'float64'", where="simulate.dtype"
@@ -214,13 +212,6 @@ def _require_protocol(given: Any) -> None:
         f"th.Evolve{hint}",
         where="simulate",
     )
-
-
-def _positive(paths: Any) -> int:
-    if isinstance(paths, bool) or not isinstance(paths, int) or paths < 1:
-        problem = f"paths = {paths!r}: expected a positive whole number"
-        raise InputError(problem, where="simulate.paths")
-    return paths
 
 
 @contextmanager

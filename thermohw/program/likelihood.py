@@ -23,7 +23,7 @@ import torch
 
 from thermohw.circuit import QuarticDevice
 from thermohw.errors import InputError
-from thermohw.units import parse
+from thermohw.units import amount
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -64,8 +64,7 @@ def path_log_likelihood(
     if x.ndim != 3 or x.shape[1] < 2 or x.shape[2] != device.dim:
         raise InputError(f"shape {tuple(x.shape)}; expected (paths, frames, {device.dim}) with at "
                          "least two frames", where="series")  # fmt: skip
-    seconds = parse(interval, "s", "interval") if isinstance(interval, str) else float(interval)
-    h = seconds / device.scale.time
+    h = amount(interval, "s", "interval") / device.scale.time
     x = x.flip(1) if reverse else x
     covariance = device.noise_matrix @ device.noise_matrix.T * h
     whitener = torch.tensor(np.linalg.inv(np.linalg.cholesky(covariance)).T)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from thermohw.report.numerals import count, plain, quantity
 from thermohw.report.overview import process_words, score_words, wiring_words
-from thermohw.units import K_B, parse
+from thermohw.units import K_B, amount
 
 if TYPE_CHECKING:
     from thermohw.report.facts import Facts
@@ -48,7 +48,7 @@ def protocol(facts: Facts, verdicts: Verdicts) -> Pairs:
             pairs.append((words, f"{settings[f'{name}_bits']} bits{_range(name, facts, verdicts)}"))
     for name, unit in (("reading_noise", "V"), ("latency", "s")):
         if settings.get(name):
-            pairs.append((name.replace("_", " "), _quantity(settings[name], unit)))
+            pairs.append((name.replace("_", " "), quantity(amount(settings[name], unit), unit)))
     if settings.get("filter", "none") != "none":
         pairs.append(("filter", f"{settings['filter']}: the score sees the filtered reading"))
     pairs += [
@@ -129,16 +129,9 @@ def _range(converter: str, facts: Facts, verdicts: Verdicts) -> str:
     """Its ends, in words: those of the SPEC, else the default ones that the audit worked out."""
     given = facts.protocol.get(f"{converter}_range")
     if given is not None:
-        low, high = (_setting(end, facts, converter) for end in given)
+        unit = "V" if converter == "adc" else facts.source_unit
+        low, high = (quantity(amount(end, unit), unit) for end in given)
         return f" from {low} to {high}"
     ends = [verdicts.get(f"protocol.{converter}_range.{end}") for end in ("low", "high")]
     known = [quantity(q.value, q.unit) for q in ends if q is not None and q.value is not None]
     return f" from {known[0]} to {known[1]}, its default range" * (len(known) == 2)
-
-
-def _setting(value: str | float, facts: Facts, converter: str) -> str:
-    return _quantity(value, "V" if converter == "adc" else facts.source_unit)
-
-
-def _quantity(value: str | float, unit: str) -> str:
-    return quantity(parse(value, unit) if isinstance(value, str) else float(value), unit)

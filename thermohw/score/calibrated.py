@@ -38,6 +38,7 @@ from scipy.interpolate import PchipInterpolator
 from torch import Tensor
 
 from thermohw.errors import InputError
+from thermohw.intake import whole
 from thermohw.process import Process
 from thermohw.score.base import Field, Score, _ScaledField
 from thermohw.target import Target
@@ -161,8 +162,8 @@ def calibrated(
         InputError: points of the wrong shape, in other than model units or too few of them, or a
             score that vanishes.
     """
-    if pairs is not None and pairs < 1:
-        raise InputError(f"expected a whole number >= 1, got {pairs!r}", where="pairs")
+    if pairs is not None:
+        pairs = whole(pairs, 1, "pairs")
     x0 = _points(target, points, generator)
     if x0.ndim != 2 or x0.shape[1] != score.dim or len(x0) < 2:
         shape = f"(>= 2, {score.dim}), got {tuple(x0.shape)}"

@@ -16,9 +16,10 @@ import numpy as np
 
 from thermohw.circuit import ActiveDevice, SolverDevice, active_law
 from thermohw.errors import InputError
-from thermohw.solver.prepared import PreparedEvolve, whole
+from thermohw.intake import whole
+from thermohw.solver.prepared import PreparedEvolve
 from thermohw.solver.tile import Readings
-from thermohw.units import parse, seconds
+from thermohw.units import amount, parse, seconds
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -73,7 +74,7 @@ class Evolve:
             InputError: a device of another kind, an unknown source or start, a time that is not
                 positive, more than 50 million steps, a system that the board cannot carry.
         """
-        whole("samples", self.samples, 0)
+        whole(self.samples, 0, "samples")
         if self.start not in ("rest", "steady"):
             raise InputError(f"{self.start!r}: expected 'rest' or 'steady'", where="start")
         tables = [t for t in (self.solve, self.invert) if t is not None]
@@ -224,7 +225,7 @@ def _sources(device: ActiveDevice, asked: Mapping[str, str | float] | None) -> N
         k = device.elements.index(name)
         shunt = device.directions[k, : len(device.nodes)].any()
         unit, size = ("V", device.scale.voltage) if shunt else ("A", device.scale.current)
-        volts = parse(value, unit, f"sources.{name}") if isinstance(value, str) else float(value)
+        volts = amount(value, unit, f"sources.{name}")
         if not isfinite(volts):
             raise InputError(f"{value!r}: expected a finite number", where=f"sources.{name}")
         e[k] = volts / size

@@ -6,14 +6,13 @@ Thermal units inside; tiles are on their way (`tile`), accounts and runs are SI.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from thermohw.books import Books
 from thermohw.circuit import active_law
-from thermohw.errors import InputError
+from thermohw.intake import whole
 from thermohw.noise import PathNoise
 from thermohw.solver.average import Batches
 from thermohw.solver.run import ActiveRun
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
     from thermohw.circuit import ActiveDevice, MappedSystem, SolverDevice
 
-__all__ = ["PreparedEvolve", "check_counts", "whole"]
+__all__ = ["PreparedEvolve"]
 
 _STARTS = 2**32  # added to the seed for start states
 
@@ -130,7 +129,7 @@ class PreparedEvolve:
         Raises:
             InputError: no path, a negative seed, a state that is not finite any more.
         """
-        check_counts(paths, seed)
+        paths, seed = whole(paths, 1, "paths"), whole(seed, 0, "seed")
         tile, unit = self.tile(seed, 0, paths), self.device.effort_scale
         frames = [tile.efforts]
         moments = [(frames[0].mean(0), frames[0].var(0))]
@@ -156,23 +155,3 @@ class PreparedEvolve:
             books=books,
         )
         return run, tile.batches
-
-
-def check_counts(paths: int, seed: int) -> None:
-    """Refuse what is no number of paths or no seed.
-
-    Raises:
-        InputError: not whole numbers, no path, a negative seed.
-    """
-    whole("paths", paths, 1)
-    whole("seed", seed, 0)
-
-
-def whole(name: str, value: Any, least: int) -> None:
-    """Refuse what is no whole number, or too small a one.
-
-    Raises:
-        InputError: naming it.
-    """
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-        raise InputError(f"{value!r}: expected a whole number, at least {least}", where=name)

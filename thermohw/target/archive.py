@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from thermohw.errors import InputError
-from thermohw.intake import read_bytes, unpacked
+from thermohw.intake import read_bytes, unpacked, whole
 from thermohw.target.dataset import TEST, TRAIN, VALIDATION
 
 __all__ = ["Files", "limited_split", "open_files"]
@@ -132,9 +132,7 @@ def limited_split(training: int, test: int, limit: int | None) -> tuple[np.ndarr
         problem = f"{training} training and {test} test images; at least 10 and 1 are needed"
         raise InputError(problem, where="target.path")
     if limit is not None:
-        if isinstance(limit, bool) or not isinstance(limit, int) or not 2 <= limit <= most:
-            expected = f"expected a whole number of training images from 2 to {most}"
-            raise InputError(f"{expected}, got {limit!r}", where="target.limit")
+        limit = whole(limit, 2, "target.limit", most=most)
         validation, most = min(validation, max(1, limit // 10)), limit
     kept = np.r_[0:most, training - validation : training, training : training + test]
     split = np.repeat(np.array([TRAIN, VALIDATION, TEST], np.int8), (most, validation, test))

@@ -16,6 +16,7 @@ import math
 import numpy as np
 
 from thermohw.errors import InputError
+from thermohw.intake import whole
 from thermohw.target.gaussian import GaussianMixture
 from thermohw.target.law import MixtureLaw
 from thermohw.target.uniform import LEVELS, MOST_SIDE
@@ -60,11 +61,7 @@ def gaussian_pixels(
     Raises:
         InputError: side is not a positive whole number, mean not finite, std not positive.
     """
-    if isinstance(side, bool) or not isinstance(side, int) or not 1 <= side <= MOST_SIDE:
-        raise InputError(
-            f"expected a whole number of pixels from 1 to {MOST_SIDE}, got {side!r}",
-            where="target.side",
-        )
+    side = whole(side, 1, "target.side", most=MOST_SIDE)
     for key, value in {"mean": mean, "std": std}.items():
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
         if not number or not math.isfinite(value) or (key == "std" and value <= 0.0):

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from thermohw.errors import InputError
+from thermohw.intake import whole
 from thermohw.target.base import Target
 
 __all__ = ["UniformPixels", "uniform_pixels"]
@@ -71,11 +72,7 @@ def uniform_pixels(side: int = 1, *, centred: bool = False) -> UniformPixels:
     Raises:
         InputError: side is not a positive whole number.
     """
-    if isinstance(side, bool) or not isinstance(side, int) or not 1 <= side <= MOST_SIDE:
-        raise InputError(
-            f"expected a whole number of pixels from 1 to {MOST_SIDE}, got {side!r}",
-            where="target.side",
-        )
+    side = whole(side, 1, "target.side", most=MOST_SIDE)
     if not isinstance(centred, bool):
         raise InputError(f"expected true or false, got {centred!r}", where="target.centred")
     return UniformPixels(side, centred)

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from thermohw.errors import InputError
-from thermohw.intake import MOST_TABLE, parse_json, read_bytes
+from thermohw.intake import MOST_TABLE, parse_json, read_bytes, whole
 from thermohw.outputs import check_place, write
 from thermohw.tolerance.interval import Fraction
 from thermohw.tolerance.measure import Metric, measure
@@ -163,8 +163,7 @@ def monte_carlo(
         InputError: nothing varies, a board is refused, or `out` belongs to another set of boards.
     """
     spread = Spread() if spread is None else spread
-    if boards < 1:
-        raise InputError(f"{boards}: expected a positive whole number", where="boards")
+    boards = whole(boards, 1, "boards")
     protocol, target, start, prior, dtype = subject(source, target)
     if not spread.varies(protocol.device):
         raise InputError(

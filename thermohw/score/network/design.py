@@ -9,13 +9,13 @@ sample and wants none.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from thermohw.errors import InputError
+from thermohw.intake import finite, whole
 from thermohw.process import Langevin, Observed, Process
 from thermohw.score.network import Head, build_head
 from thermohw.score.network.joint import JointHead
@@ -120,11 +120,10 @@ def schedule(target: Target, options: Mapping[str, Any]) -> dict[str, Any]:
             raise InputError(f"unknown option; a training takes {', '.join(chosen)}", where=where)
         if value is None:
             continue
-        whole = name in least
-        fine = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
-        if not fine or not least.get(name, 0) <= value < math.inf:
-            kind = f"whole number >= {least[name]}" if whole else "number >= 0"
-            raise InputError(f"expected a {kind}, got {value!r}", where=where)
+        if name in least:
+            whole(value, least[name], where)
+        elif finite(value, where) < 0.0:
+            raise InputError(f"expected a number >= 0, got {value!r}", where=where)
         chosen[name] = value
     if not chosen["entropy_weight"]:
         del chosen["entropy_weight"]
