@@ -25,7 +25,7 @@ from pydantic import BeforeValidator, Field
 from thermohw.datasheet.fields import (
     Coefficient,
     Name,
-    Table,
+    Record,
     Volt,
     VoltPerSecond,
     rated_in,
@@ -34,11 +34,8 @@ from thermohw.datasheet.rated import RatedValue, read_rated
 
 __all__ = [
     "Amplifier",
-    "AmplifierTable",
     "Solver",
-    "SolverTable",
     "Transconductor",
-    "TransconductorTable",
     "driven_nodes",
 ]
 
@@ -51,53 +48,15 @@ BitRate = Annotated[RatedValue, rated_in("bit/s")]
 Bits = Annotated[int, Field(strict=True, ge=1, le=32)]
 
 
-class AmplifierTable(Table):
-    """[[amplifier]]."""
-
-    name: Name
-    minus: str
-    plus: str = "gnd"
-    output: str
-    complement: str | None = None
-    gain: Coefficient | None = None
-    gbw: Hertz | None = None
-    slew: VoltPerSecond | None = None
-    swing: Volt | None = None
-    offset: Offset | None = None
-    noise: Density | None = None
-    quiescent: Watt | None = None
-
-
-class TransconductorTable(Table):
-    """[[transconductor]]."""
-
-    name: Name
-    between: tuple[str, str]
-    control: tuple[str, str]
-    conductance: Siemens
-
-
-class SolverTable(Table):
-    """[solver]."""
-
-    size: Annotated[int, Field(strict=True, ge=1, le=1024)]
-    resistor_bits: Bits | None = None
-    dac_bits: Bits | None = None
-    adc_bits: Bits | None = None
-    full_scale: Volt
-    transfer: BitRate | None = None
-    noise: Volt | None = None
-
-
 @dataclass(frozen=True)
-class Amplifier:
+class Amplifier(Record):
     """An op-amp with one pole; None stands for the ideal.
 
     Attributes:
         name: its name, and that of the work it does.
         minus: inverting input, a node or ground.
-        plus: the other input, a node or ground.
         output: the node it holds.
+        plus: the other input, a node or ground.
         complement: a node held at minus the output's voltage (a differential output).
         gain: open-loop gain A0 at rest, dimensionless.
         gbw: gain-bandwidth product, hertz: the frequency at which the open-loop gain is one.
@@ -108,22 +67,22 @@ class Amplifier:
         quiescent: power it takes from its supply all the time, watt.
     """
 
-    name: str
+    name: Name
     minus: str
-    plus: str
     output: str
+    plus: str = "gnd"
     complement: str | None = None
-    gain: RatedValue | None = None
-    gbw: RatedValue | None = None
-    slew: RatedValue | None = None
-    swing: RatedValue | None = None
-    offset: RatedValue | None = None
-    noise: RatedValue | None = None
-    quiescent: RatedValue | None = None
+    gain: Coefficient | None = None
+    gbw: Hertz | None = None
+    slew: VoltPerSecond | None = None
+    swing: Volt | None = None
+    offset: Offset | None = None
+    noise: Density | None = None
+    quiescent: Watt | None = None
 
 
 @dataclass(frozen=True)
-class Transconductor:
+class Transconductor(Record):
     """A current g (v_p - v_m) that leaves between[0] and arrives in between[1].
 
     Attributes:
@@ -133,34 +92,34 @@ class Transconductor:
         conductance: g, siemens, either sign.
     """
 
-    name: str
+    name: Name
     between: tuple[str, str]
     control: tuple[str, str]
-    conductance: RatedValue
+    conductance: Siemens
 
 
 @dataclass(frozen=True)
-class Solver:
+class Solver(Record):
     """How many integrators a solver has, and how numbers reach and leave it.
 
     Attributes:
         size: integrators, the largest dimension of a linear system.
+        full_scale: converters cover plus and minus this voltage.
         resistor_bits: resolution of a programmed conductance; None: any value.
         dac_bits: of the voltages that carry b; None: any value.
         adc_bits: of the readings; None: exact.
-        full_scale: converters cover plus and minus this voltage.
         transfer: rate of the link to the host, bit/s; None: takes no time.
         noise: rms voltage sqrt(k T_eff / C) that the noise sources give an integrator closed by one
             unit resistor; None: no noise sources.
     """
 
-    size: int
-    resistor_bits: int | None
-    dac_bits: int | None
-    adc_bits: int | None
-    full_scale: RatedValue
-    transfer: RatedValue | None = None
-    noise: RatedValue | None = None
+    size: Annotated[int, Field(strict=True, ge=1, le=1024)]
+    full_scale: Volt
+    resistor_bits: Bits | None = None
+    dac_bits: Bits | None = None
+    adc_bits: Bits | None = None
+    transfer: BitRate | None = None
+    noise: Volt | None = None
 
 
 def driven_nodes(amplifiers: tuple[Amplifier, ...]) -> tuple[str, ...]:

@@ -4,25 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from thermohw.datasheet.active import Amplifier, Solver, Transconductor, driven_nodes
+from thermohw.datasheet.active import Amplifier, driven_nodes
 from thermohw.datasheet.fields import GROUND, did_you_mean
 from thermohw.errors import InputError
 
 if TYPE_CHECKING:
     from thermohw.datasheet.schema import SheetTable
 
-__all__ = ["check_active", "read_active"]
-
-
-def read_active(
-    tables: SheetTable,
-) -> tuple[tuple[Amplifier, ...], tuple[Transconductor, ...], Solver | None]:
-    """The records of a file's active tables."""
-    return (
-        tuple(Amplifier(**dict(table)) for table in tables.amplifier),
-        tuple(Transconductor(**dict(table)) for table in tables.transconductor),
-        None if tables.solver is None else Solver(**dict(tables.solver)),
-    )
+__all__ = ["check_active"]
 
 
 def check_active(tables: SheetTable, where: str) -> None:
@@ -32,7 +21,7 @@ def check_active(tables: SheetTable, where: str) -> None:
         InputError: naming the element, the entry and what was expected.
     """
     known = [GROUND, *(node.name for node in tables.node)]
-    amplifiers, transconductors, solver = read_active(tables)
+    amplifiers, transconductors, solver = tables.amplifier, tables.transconductor, tables.solver
     if (amplifiers or transconductors) and tables.array is not None:
         raise InputError(
             "array: cells with amplifiers or transconductors cannot be repeated; write them out",

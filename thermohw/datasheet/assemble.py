@@ -12,12 +12,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from thermohw.datasheet.active import driven_nodes as held_nodes
-from thermohw.datasheet.active_checks import check_active, read_active
+from thermohw.datasheet.active_checks import check_active
 from thermohw.datasheet.array import Elements, repeat
 from thermohw.datasheet.conductor_checks import read_conductors
 from thermohw.datasheet.fields import GROUND, did_you_mean
 from thermohw.datasheet.schema import SheetTable
-from thermohw.datasheet.sheet import Capacitor, Inductor, Mutual, Node, Resistor
+from thermohw.datasheet.sheet import Capacitor, Inductor, Resistor
 from thermohw.errors import InputError
 
 if TYPE_CHECKING:
@@ -41,17 +41,7 @@ def assemble(tables: SheetTable, where: str) -> Elements:
     """
     _check_names(tables, where)
     elements = Elements(
-        tuple(Node(t.name, t.capacitance) for t in tables.node),
-        tuple(
-            Resistor(t.name, t.between, t.resistance, t.temperature, t.source)
-            for t in tables.resistor
-        ),
-        tuple(Capacitor(t.name, t.between, t.capacitance) for t in tables.capacitor),
-        tuple(
-            Inductor(t.name, t.between, t.inductance, t.series_resistance, t.temperature, t.source)
-            for t in tables.inductor
-        ),
-        tuple(Mutual(t.name, t.between, t.k) for t in tables.mutual),
+        tables.node, tables.resistor, tables.capacitor, tables.inductor, tables.mutual
     )
     conductors = read_conductors(tables, where)
     known = [node.name for node in elements.nodes]
@@ -76,9 +66,9 @@ def assemble(tables: SheetTable, where: str) -> Elements:
         _check_magnetics(elements, where)
     if not elements.resistors and all(x.series_resistance is None for x in elements.inductors):
         raise InputError("resistor: at least one [[resistor]] is needed", where=where)
-    amplifiers, transconductors, _ = read_active(tables)
     grounded = _joined_to_ground(
-        [*elements.resistors, *elements.inductors, *transconductors], held_nodes(amplifiers)
+        [*elements.resistors, *elements.inductors, *tables.transconductor],
+        held_nodes(tables.amplifier),
     )
     afloat = [node.name for node in elements.nodes if node.name not in grounded]
     if afloat:

@@ -8,17 +8,15 @@ supplies are all that stands beside these conductors (`datasheet.conductors`).
 
 from __future__ import annotations
 
-from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from thermohw.datasheet.conductors import Conductors, Junction, Supply, Transistor
+from thermohw.datasheet.conductors import Conductors, Junction, Transistor
 from thermohw.datasheet.fields import GROUND, did_you_mean
 from thermohw.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from thermohw.datasheet.fields import Table
     from thermohw.datasheet.schema import SheetTable
 
 __all__ = ["read_conductors"]
@@ -36,11 +34,7 @@ def read_conductors(tables: SheetTable, where: str) -> Conductors:
             that no conductor charges, an inconsistent noise not marked approximate, or other
             elements beside which nonlinear conductors cannot stand.
     """
-    found = Conductors(
-        tuple(Supply(t.name, t.voltage) for t in tables.supply),
-        tuple(Transistor(**_entries(Transistor, table)) for table in tables.transistor),
-        tuple(Junction(**_entries(Junction, table)) for table in tables.junction),
-    )
+    found = Conductors(tables.supply, tables.transistor, tables.junction)
     if not any(found):
         return found
     if not found.all:
@@ -63,10 +57,6 @@ def read_conductors(tables: SheetTable, where: str) -> Conductors:
     _check_noise(found.all, where)
     _check_reach(tables, found, where)
     return found
-
-
-def _entries(kind: type, table: Table) -> dict[str, Any]:
-    return {item.name: getattr(table, item.name) for item in fields(kind)}
 
 
 def _check_company(tables: SheetTable, where: str) -> None:

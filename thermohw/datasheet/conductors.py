@@ -20,19 +20,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator
 
-from thermohw.datasheet.fields import Ampere, Kelvin, Name, Ohm, Table
+from thermohw.datasheet.fields import Ampere, Flag, Kelvin, Name, Ohm, Record
 from thermohw.datasheet.rated import RatedValue, read_rated
 
 __all__ = [
     "Conductors",
     "Junction",
-    "JunctionTable",
     "Supply",
-    "SupplyTable",
     "Transistor",
-    "TransistorTable",
 ]
 
 Potential = Annotated[
@@ -43,15 +40,15 @@ Noise = Literal["poisson", "gaussian"]
 
 
 @dataclass(frozen=True)
-class Supply:
+class Supply(Record):
     """A terminal of fixed voltage (volt, against ground)."""
 
-    name: str
-    voltage: RatedValue
+    name: Name
+    voltage: Potential
 
 
 @dataclass(frozen=True)
-class Transistor:
+class Transistor(Record):
     """A MOS transistor below threshold with a bath of its own.
 
     With all voltages against the bulk, V_T = kT/q and the signs of an n-channel device,
@@ -73,18 +70,18 @@ class Transistor:
         approximate: whether an inconsistent noise was asked for knowingly.
     """
 
-    name: str
-    kind: str
+    name: Name
+    kind: Literal["n", "p"]
     gate: str
     drain: str
     source: str
-    current: RatedValue
-    threshold: RatedValue
-    slope: RatedValue
-    temperature: RatedValue
+    current: Ampere
+    threshold: Potential
+    slope: Ratio
+    temperature: Kelvin
     bulk: str | None = None
-    noise: str = "poisson"
-    approximate: bool = False
+    noise: Noise = "poisson"
+    approximate: Flag = False
 
     @property
     def between(self) -> tuple[str, str]:
@@ -93,7 +90,7 @@ class Transistor:
 
 
 @dataclass(frozen=True)
-class Junction:
+class Junction(Record):
     """A tunnel junction or a diode between two terminals, with a bath of its own.
 
     Attributes:
@@ -107,43 +104,6 @@ class Junction:
         approximate: whether an inconsistent noise was asked for knowingly.
     """
 
-    name: str
-    between: tuple[str, str]
-    temperature: RatedValue
-    resistance: RatedValue | None = None
-    saturation_current: RatedValue | None = None
-    ideality: RatedValue | None = None
-    noise: str = "poisson"
-    approximate: bool = False
-
-
-class SupplyTable(Table):
-    """[[supply]]."""
-
-    name: Name
-    voltage: Potential
-
-
-class TransistorTable(Table):
-    """[[transistor]]."""
-
-    name: Name
-    kind: Literal["n", "p"]
-    gate: str
-    drain: str
-    source: str
-    current: Ampere
-    threshold: Potential
-    slope: Ratio
-    temperature: Kelvin
-    bulk: str | None = None
-    noise: Noise = "poisson"
-    approximate: Annotated[bool, Field(strict=True)] = False
-
-
-class JunctionTable(Table):
-    """[[junction]]."""
-
     name: Name
     between: tuple[str, str]
     temperature: Kelvin
@@ -151,7 +111,7 @@ class JunctionTable(Table):
     saturation_current: Ampere | None = None
     ideality: Ratio | None = None
     noise: Noise = "poisson"
-    approximate: Annotated[bool, Field(strict=True)] = False
+    approximate: Flag = False
 
 
 class Conductors(NamedTuple):

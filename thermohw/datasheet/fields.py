@@ -1,8 +1,8 @@
 """The kinds of entries that tables of a datasheet are made of.
 
-A family of elements has its own module (`datasheet/<family>.py`): its pydantic table, its frozen
-record and its checks. They all build on the annotated types here; `schema` joins the tables to the
-shape of a whole file.
+A family of elements has its own module (`datasheet/<family>.py`): its frozen records, which are
+the tables of a file as well, and its checks. They all build on the annotated types here; `schema`
+joins the tables to the shape of a whole file.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ __all__ = [
     "Ampere",
     "Coefficient",
     "Farad",
+    "Flag",
     "Henry",
     "Joule",
     "Kelvin",
     "Name",
     "Ohm",
+    "Record",
     "Table",
     "Volt",
     "VoltPerSecond",
@@ -55,10 +57,22 @@ Joule = Annotated[RatedValue, rated_in("J")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
 
 
+Flag = Annotated[bool, Field(strict=True)]
+_CONFIG = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
 class Table(BaseModel):
     """A table: unknown keys are refused, what was read stays as it is."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+    model_config = _CONFIG
+
+
+class Record:
+    """A dataclass that is read as a `Table` is where it stands in a file; made in Python, it takes
+    what it is given.
+    """
+
+    __pydantic_config__ = _CONFIG
 
 
 def did_you_mean(word: str, known: list[str]) -> str:

@@ -56,7 +56,7 @@ def apply_overrides(
             hint = did_you_mean(name, list(owners))
             raise InputError(f"override '{key}': no element '{name}'; {hint}", where=where)
         table, target = owners[name]
-        allowed = [field for field in TABLES[table].model_fields if field not in FIXED]
+        allowed = [field for field in TABLES[table] if field not in FIXED]
         if not entry:
             raise InputError(
                 f"override '{key}': expected element and entry, such as '{key}.{allowed[-1]}'",

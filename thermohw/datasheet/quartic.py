@@ -17,13 +17,13 @@ has no floor; `check_bounded` says which unit falls.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import numpy as np
 from pydantic import BeforeValidator
 
-from thermohw.datasheet.fields import Joule, Name, Table, Volt, did_you_mean
+from thermohw.datasheet.fields import Joule, Name, Record, Volt, did_you_mean
 from thermohw.datasheet.rated import RatedValue, read_rated
 from thermohw.errors import InputError
 
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Bilinear",
-    "BilinearTable",
-    "QuarticTable",
     "QuarticUnit",
     "Quartics",
     "check_bounded",
@@ -53,28 +51,10 @@ SignedJoule = Annotated[
 ]
 
 
-class QuarticTable(Table):
-    """[[quartic]]: the energy of one node; in an array, of every copy of it."""
-
-    name: Name
-    node: str
-    volts_per_unit: Volt
-    j2: SignedJoule | None = None
-    j4: Joule | None = None
-    bias: SignedJoule | None = None
-
-
-class BilinearTable(Table):
-    """[[bilinear]], between two nodes; a name is given where the file gives none."""
-
-    name: Name
-    between: tuple[str, str]
-    strength: SignedJoule
-
-
 @dataclass(frozen=True)
-class QuarticUnit:
-    """The energy J2 x^2 + J4 x^4 + b x of a node, x = q / (C V_s).
+class QuarticUnit(Record):
+    """The energy J2 x^2 + J4 x^4 + b x of a node, x = q / (C V_s); in an array, of every copy of
+    the node, each with its own.
 
     Attributes:
         name: unique.
@@ -85,16 +65,16 @@ class QuarticUnit:
         bias: b, joule; None for zero.
     """
 
-    name: str
+    name: Name
     node: str
-    volts_per_unit: RatedValue
-    j2: RatedValue | None = None
-    j4: RatedValue | None = None
-    bias: RatedValue | None = None
+    volts_per_unit: Volt
+    j2: SignedJoule | None = None
+    j4: Joule | None = None
+    bias: SignedJoule | None = None
 
 
 @dataclass(frozen=True)
-class Bilinear:
+class Bilinear(Record):
     """The energy J x_a x_b of two nodes.
 
     Attributes:
@@ -103,9 +83,9 @@ class Bilinear:
         strength: J, joule.
     """
 
-    name: str
+    name: Name
     between: tuple[str, str]
-    strength: RatedValue
+    strength: SignedJoule
 
 
 class Quartics(NamedTuple):
@@ -154,8 +134,7 @@ def place_units(tables: Any, nodes: Sequence[str], where: str) -> Quartics:
             if node in units:
                 raise InputError(f"{t.name}.node: '{node}' has the unit {units[node].name} already",
                                  where=where)  # fmt: skip
-            name = t.name + node[len(t.node) :]
-            units[node] = QuarticUnit(name, node, t.volts_per_unit, t.j2, t.j4, t.bias)
+            units[node] = replace(t, name=t.name + node[len(t.node) :], node=node)
     bare = [node for node in nodes if node not in units]
     if bare:
         raise InputError(
@@ -163,10 +142,9 @@ def place_units(tables: Any, nodes: Sequence[str], where: str) -> Quartics:
             "capacitor give it j2 = C volts_per_unit^2 / 2",
             where=where,
         )
-    couplings = tuple(Bilinear(t.name, t.between, t.strength) for t in tables.bilinear)
     placed = tuple(units[node] for node in nodes)
-    _check_couplings(couplings, nodes, where)
-    found = Quartics(placed, couplings)
+    _check_couplings(tables.bilinear, nodes, where)
+    found = Quartics(placed, tables.bilinear)
     quadratic, quartic, _ = coefficients(found)
     check_bounded(quadratic, quartic, [unit.name for unit in placed], where)
     return found

@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from thermohw.datasheet.active_checks import read_active
 from thermohw.datasheet.assemble import assemble
 from thermohw.datasheet.conductor_checks import read_conductors
 from thermohw.datasheet.noises import read_noises
 from thermohw.datasheet.override import apply_overrides, flatten
 from thermohw.datasheet.quartic import place_units
 from thermohw.datasheet.schema import read_tables
-from thermohw.datasheet.sheet import Cost, Datasheet, Limits
+from thermohw.datasheet.sheet import Datasheet
 from thermohw.intake import parse_toml
 
 __all__ = ["read_datasheet"]
@@ -45,23 +44,22 @@ def read_datasheet(
     flat = flatten(overrides or {})
     tables = read_tables(apply_overrides(raw, flat, place) if flat else raw, place)
     elements = assemble(tables, place)
-    amplifiers, transconductors, solver = read_active(tables)
     return Datasheet(
         name=tables.name or name,
         description=tables.description,
         nodes=elements.nodes,
         resistors=elements.resistors,
         capacitors=elements.capacitors,
-        limits=Limits(**dict(tables.limits)),
-        cost=Cost(**dict(tables.cost)),
+        limits=tables.limits,
+        cost=tables.cost,
         shape=tables.array.shape if tables.array else (),
         text=text,
         overrides=flat,
         inductors=elements.inductors,
         mutuals=elements.mutuals,
-        amplifiers=amplifiers,
-        transconductors=transconductors,
-        solver=solver,
+        amplifiers=tables.amplifier,
+        transconductors=tables.transconductor,
+        solver=tables.solver,
         conductors=read_conductors(tables, place),
         noises=read_noises(
             tables.noise,

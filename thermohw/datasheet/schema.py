@@ -1,36 +1,35 @@
 """The shape of a datasheet file, and one line for whatever does not fit it.
 
-Pydantic checks the tables against the models below: a key that no table has is refused with the key
-that was probably meant, every quantity is read with its unit, every name can be part of a dotted
-key. What concerns several tables at once (names that exist, cells that repeat) is checked in
-`assemble`.
+Pydantic checks the tables against the records of every family and the models below: a key that no
+table has is refused with the key that was probably meant, every quantity is read with its unit,
+every name can be part of a dotted key. What concerns several tables at once (names that exist,
+cells that repeat) is checked in `assemble`.
 """
 
 from __future__ import annotations
 
+from dataclasses import MISSING, fields
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, ValidationError
 
-from thermohw.datasheet.active import AmplifierTable, SolverTable, TransconductorTable
-from thermohw.datasheet.conductors import JunctionTable, SupplyTable, TransistorTable
+from thermohw.datasheet.active import Amplifier, Solver, Transconductor
+from thermohw.datasheet.conductors import Junction, Supply, Transistor
 from thermohw.datasheet.fields import (
-    Ampere,
     Coefficient,
     Farad,
+    Flag,
     Henry,
-    Joule,
     Kelvin,
     Name,
     Ohm,
+    Record,
     Table,
-    Volt,
-    VoltPerSecond,
     did_you_mean,
 )
 from thermohw.datasheet.noises import NoiseTable
-from thermohw.datasheet.quartic import BilinearTable, QuarticTable
-from thermohw.datasheet.rated import RatedValue, read_rated
+from thermohw.datasheet.quartic import Bilinear, QuarticUnit
+from thermohw.datasheet.sheet import Capacitor, Cost, Inductor, Limits, Mutual, Node, Resistor
 from thermohw.errors import InputError
 
 __all__ = [
@@ -43,56 +42,11 @@ __all__ = [
 ]
 
 FORMAT = "thermohw-device/1"
+_SURPLUS = ("extra_forbidden", "unexpected_keyword_argument")  # of tables, of records
 
 
 def _one_or_more(entry: Any) -> Any:
     return (entry,) if isinstance(entry, str) else entry
-
-
-class NodeTable(Table):
-    """[[node]]; of 0 F where coupling capacitors alone hold it."""
-
-    name: Name
-    capacitance: Annotated[
-        RatedValue, BeforeValidator(lambda entry: read_rated(entry, "F", zero=True))
-    ]
-
-
-class ResistorTable(Table):
-    """[[resistor]]."""
-
-    name: Name
-    between: tuple[str, str]
-    resistance: Ohm
-    temperature: Kelvin
-    source: Annotated[bool, Field(strict=True)] = False
-
-
-class CapacitorTable(Table):
-    """[[capacitor]]; a name is given where the file gives none."""
-
-    name: Name
-    between: tuple[str, str]
-    capacitance: Farad
-
-
-class InductorTable(Table):
-    """[[inductor]]; with a series resistance it has a temperature too."""
-
-    name: Name
-    between: tuple[str, str]
-    inductance: Henry
-    series_resistance: Ohm | None = None
-    temperature: Kelvin | None = None
-    source: Annotated[bool, Field(strict=True)] = False
-
-
-class MutualTable(Table):
-    """[[mutual]], between two inductors; a name is given where the file gives none."""
-
-    name: Name
-    between: tuple[str, str]
-    k: Coefficient
 
 
 class CouplingTable(Table):
@@ -101,10 +55,10 @@ class CouplingTable(Table):
     name: Name
     between: tuple[str, str]
     axis: Annotated[int, Field(strict=True, ge=0)] | None = None
-    ring: Annotated[bool, Field(strict=True)] = False
+    ring: Flag = False
     resistance: Ohm | None = None
     temperature: Kelvin | None = None
-    source: Annotated[bool, Field(strict=True)] = False
+    source: Flag = False
     capacitance: Farad | None = None
     inductance: Henry | None = None
     series_resistance: Ohm | None = None
@@ -122,55 +76,44 @@ class ArrayTable(Table):
     coupling: tuple[CouplingTable, ...] = ()
 
 
-class LimitsTable(Table):
-    """[limits]."""
-
-    rail: Volt | None = None
-    current: Ampere | None = None
-    slew: VoltPerSecond | None = None
-    dac_full_scale: Volt | None = None
-
-
-class CostTable(Table):
-    """[cost]."""
-
-    adc: Joule | None = None
-    dac: Joule | None = None
-    mac: Joule | None = None
-
-
 class SheetTable(Table):
     """A whole file."""
 
     format: Literal["thermohw-device/1"]
     name: Name | None = None
     description: str = ""
-    node: tuple[NodeTable, ...] = ()
-    resistor: tuple[ResistorTable, ...] = ()
-    capacitor: tuple[CapacitorTable, ...] = ()
-    inductor: tuple[InductorTable, ...] = ()
-    mutual: tuple[MutualTable, ...] = ()
-    amplifier: tuple[AmplifierTable, ...] = ()
-    transconductor: tuple[TransconductorTable, ...] = ()
-    solver: SolverTable | None = None
-    supply: tuple[SupplyTable, ...] = ()
-    transistor: tuple[TransistorTable, ...] = ()
-    junction: tuple[JunctionTable, ...] = ()
-    quartic: tuple[QuarticTable, ...] = ()
-    bilinear: tuple[BilinearTable, ...] = ()
+    node: tuple[Node, ...] = ()
+    resistor: tuple[Resistor, ...] = ()
+    capacitor: tuple[Capacitor, ...] = ()
+    inductor: tuple[Inductor, ...] = ()
+    mutual: tuple[Mutual, ...] = ()
+    amplifier: tuple[Amplifier, ...] = ()
+    transconductor: tuple[Transconductor, ...] = ()
+    solver: Solver | None = None
+    supply: tuple[Supply, ...] = ()
+    transistor: tuple[Transistor, ...] = ()
+    junction: tuple[Junction, ...] = ()
+    quartic: tuple[QuarticUnit, ...] = ()
+    bilinear: tuple[Bilinear, ...] = ()
     noise: tuple[NoiseTable, ...] = ()
     array: ArrayTable | None = None
-    limits: LimitsTable = LimitsTable()
-    cost: CostTable = CostTable()
+    limits: Limits = Limits()
+    cost: Cost = Cost()
 
 
-TABLES: dict[str, type[Table]] = {"": SheetTable, "array.coupling": CouplingTable}
-"""Name of every table -> its model; the whole file has none."""
+def _entries(kind: type) -> dict[str, bool]:
+    if issubclass(kind, Table):
+        return {name: entry.is_required() for name, entry in kind.model_fields.items()}
+    return {entry.name: entry.default is MISSING for entry in fields(kind)}
+
+
+TABLES = {"": _entries(SheetTable), "array.coupling": _entries(CouplingTable)}
+"""Name of every table -> its entries and whether each is required; the whole file has no name."""
 
 for _name, _field in SheetTable.model_fields.items():
     for _kind in (_field.annotation, *get_args(_field.annotation)):
-        if isinstance(_kind, type) and issubclass(_kind, Table):
-            TABLES[_name] = _kind
+        if isinstance(_kind, type) and issubclass(_kind, Table | Record):
+            TABLES[_name] = _entries(_kind)
 
 
 def read_tables(raw: dict[str, Any], where: str) -> SheetTable:
@@ -188,7 +131,7 @@ def read_tables(raw: dict[str, Any], where: str) -> SheetTable:
     except ValidationError as error:
         # A misspelt key shows up twice, as one missing and one too many; the latter explains more.
         faults = error.errors(include_url=False)
-        fault = min(faults, key=lambda fault: fault["type"] != "extra_forbidden")
+        fault = min(faults, key=lambda fault: fault["type"] not in _SURPLUS)
         key, table = _locate(raw, fault["loc"])
         raise InputError(f"{key}: {_explain(fault, table)}", where=where) from None
 
@@ -223,9 +166,8 @@ def _locate(raw: Any, loc: tuple[int | str, ...]) -> tuple[str, str]:
 def _explain(fault: Any, table: str) -> str:
     kind, value = fault["type"], fault.get("input")
     match kind:
-        case "extra_forbidden":
-            known = list(TABLES[table].model_fields)
-            return f"unknown key; {did_you_mean(str(fault['loc'][-1]), known)}"
+        case _ if kind in _SURPLUS:
+            return f"unknown key; {did_you_mean(str(fault['loc'][-1]), [*TABLES[table]])}"
         case "missing" if isinstance(fault["loc"][-1], int):
             return f"two {'inductor' if table == 'mutual' else 'node'} names are needed"
         case "missing":

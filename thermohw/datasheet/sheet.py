@@ -16,13 +16,29 @@ import hashlib
 import json
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
 
 from thermohw.datasheet.active import Amplifier, Solver, Transconductor
 from thermohw.datasheet.conductors import Conductors
+from thermohw.datasheet.fields import (
+    Ampere,
+    Coefficient,
+    Farad,
+    Flag,
+    Henry,
+    Joule,
+    Kelvin,
+    Name,
+    Ohm,
+    Record,
+    Volt,
+    VoltPerSecond,
+)
 from thermohw.datasheet.noises import Noise
 from thermohw.datasheet.quartic import Quartics
-from thermohw.datasheet.rated import RatedValue
+from thermohw.datasheet.rated import RatedValue, read_rated
 
 __all__ = [
     "Capacitor",
@@ -37,15 +53,19 @@ __all__ = [
 
 
 @dataclass(frozen=True)
-class Node:
-    """A circuit node; `capacitance` goes from it to ground."""
+class Node(Record):
+    """A circuit node; `capacitance` goes from it to ground, 0 F where coupling capacitors alone
+    hold it.
+    """
 
-    name: str
-    capacitance: RatedValue
+    name: Name
+    capacitance: Annotated[
+        RatedValue, BeforeValidator(lambda entry: read_rated(entry, "F", zero=True))
+    ]
 
 
 @dataclass(frozen=True)
-class Resistor:
+class Resistor(Record):
     """A resistor between two nodes with a bath of its own.
 
     Attributes:
@@ -56,24 +76,24 @@ class Resistor:
         source: whether it carries a controlled voltage source in series.
     """
 
-    name: str
+    name: Name
     between: tuple[str, str]
-    resistance: RatedValue
-    temperature: RatedValue
-    source: bool = False
+    resistance: Ohm
+    temperature: Kelvin
+    source: Flag = False
 
 
 @dataclass(frozen=True)
-class Capacitor:
+class Capacitor(Record):
     """A capacitor between two nodes."""
 
-    name: str
+    name: Name
     between: tuple[str, str]
-    capacitance: RatedValue
+    capacitance: Farad
 
 
 @dataclass(frozen=True)
-class Inductor:
+class Inductor(Record):
     """An inductor between two nodes; its current flows from the first through it to the second.
 
     Attributes:
@@ -85,16 +105,16 @@ class Inductor:
         source: whether a controlled current source stands in parallel with the series resistance.
     """
 
-    name: str
+    name: Name
     between: tuple[str, str]
-    inductance: RatedValue
-    series_resistance: RatedValue | None = None
-    temperature: RatedValue | None = None
-    source: bool = False
+    inductance: Henry
+    series_resistance: Ohm | None = None
+    temperature: Kelvin | None = None
+    source: Flag = False
 
 
 @dataclass(frozen=True)
-class Mutual:
+class Mutual(Record):
     """Two inductors that share flux: M = k sqrt(L1 L2), dots at the first node of each.
 
     Attributes:
@@ -103,13 +123,13 @@ class Mutual:
         k: coefficient of coupling, -1 < k < 1.
     """
 
-    name: str
+    name: Name
     between: tuple[str, str]
-    k: RatedValue
+    k: Coefficient
 
 
 @dataclass(frozen=True)
-class _Optional:
+class _Optional(Record):
     """Entries that a sheet may leave out."""
 
     def values(self) -> dict[str, float]:
@@ -129,10 +149,10 @@ class Limits(_Optional):
         dac_full_scale: largest magnitude that the converter puts out, volt.
     """
 
-    rail: RatedValue | None = None
-    current: RatedValue | None = None
-    slew: RatedValue | None = None
-    dac_full_scale: RatedValue | None = None
+    rail: Volt | None = None
+    current: Ampere | None = None
+    slew: VoltPerSecond | None = None
+    dac_full_scale: Volt | None = None
 
 
 @dataclass(frozen=True)
@@ -145,9 +165,9 @@ class Cost(_Optional):
         mac: one multiply-accumulate of the score's arithmetic.
     """
 
-    adc: RatedValue | None = None
-    dac: RatedValue | None = None
-    mac: RatedValue | None = None
+    adc: Joule | None = None
+    dac: Joule | None = None
+    mac: Joule | None = None
 
 
 @dataclass(frozen=True)
