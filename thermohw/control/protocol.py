@@ -8,7 +8,7 @@ source that follows the noise inside a tick does work that a held one cannot do.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from thermohw.circuit import model_units, require_linear
 from thermohw.control.chain.keys import Imperfections
 from thermohw.control.chain.node import node_errors
 from thermohw.control.quantity import quantity
+from thermohw.datasheet.fields import Amount, Count
 from thermohw.datasheet.noises import SHAPES
 from thermohw.errors import InputError
 from thermohw.process import Langevin
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from thermohw.process import Process
     from thermohw.score import Score
 
-__all__ = ["MOST_TICKS", "Protocol", "quantity"]
+__all__ = ["MOST_TICKS", "Protocol", "ProtocolKeys", "quantity"]
 
 MOST_TICKS = 1_000_000
 """A run's most ticks: their laws are prepared beforehand, some 20 microseconds each."""
@@ -45,16 +46,11 @@ _CHOICES = {
 _CLOCKED_ONLY = ("clock", "adc_bits", "dac_bits", "reading_noise", "latency")
 
 
-@dataclass(frozen=True)
-class Protocol(Imperfections):
-    """How a score is played on a device. Quantities are strings with units, or floats in SI.
-
-    The keys of imperfections are those of `thermohw.control.chain.Imperfections`.
+@dataclass(frozen=True, kw_only=True)
+class ProtocolKeys(Imperfections):
+    """Settings of a protocol, which [protocol] of a SPEC holds; `Protocol` says what goes together.
 
     Attributes:
-        device: the circuit.
-        process: the forward process whose reverse is played.
-        score: its score, in model units.
         wiring: "emf" (source in series with the resistor) or "current" (injected into the node).
         control: "continuous" (an analog score that follows the noise) or "clocked" (held between
             ticks).
@@ -80,27 +76,41 @@ class Protocol(Imperfections):
         filter: what the score sees: "none" the raw reading, "kalman" the filtered one.
     """
 
+    wiring: str
+    control: str
+    ticks: int | None = None
+    clock: Amount | None = None
+    grid: str | None = None
+    stepper: str = "auto"
+    realisation: str = "clock"
+    injected_bandwidth: Amount | None = None
+    injected_shape: str | None = None
+    run_time: Amount | None = None
+    volts_per_unit: Amount | None = None
+    adc_bits: Count | None = None
+    adc_range: tuple[Amount, Amount] | None = None
+    dac_bits: Count | None = None
+    dac_range: tuple[Amount, Amount] | None = None
+    reading_noise: Amount | None = None
+    latency: Amount | None = None
+    filter: str = "none"
+
+
+@dataclass(frozen=True)
+class Protocol(ProtocolKeys):
+    """How a score is played on a device. Quantities are strings with units, or floats in SI.
+
+    Its settings are those of `ProtocolKeys`.
+
+    Attributes:
+        device: the circuit.
+        process: the forward process whose reverse is played.
+        score: its score, in model units.
+    """
+
     device: LinearDevice
     process: Process
     score: Score
-    wiring: str = field(kw_only=True)
-    control: str = field(kw_only=True)
-    ticks: int | None = field(default=None, kw_only=True)
-    clock: str | float | None = field(default=None, kw_only=True)
-    grid: str | None = field(default=None, kw_only=True)
-    stepper: str = field(default="auto", kw_only=True)
-    realisation: str = field(default="clock", kw_only=True)
-    injected_bandwidth: str | float | None = field(default=None, kw_only=True)
-    injected_shape: str | None = field(default=None, kw_only=True)
-    run_time: str | float | None = field(default=None, kw_only=True)
-    volts_per_unit: str | float | None = field(default=None, kw_only=True)
-    adc_bits: int | None = field(default=None, kw_only=True)
-    adc_range: tuple[Any, Any] | None = field(default=None, kw_only=True)
-    dac_bits: int | None = field(default=None, kw_only=True)
-    dac_range: tuple[Any, Any] | None = field(default=None, kw_only=True)
-    reading_noise: str | float | None = field(default=None, kw_only=True)
-    latency: str | float | None = field(default=None, kw_only=True)
-    filter: str = field(default="none", kw_only=True)
 
     def __post_init__(self) -> None:
         for name, choices in _CHOICES.items():

@@ -8,7 +8,6 @@ cells that repeat) is checked in `assemble`.
 
 from __future__ import annotations
 
-from dataclasses import MISSING, fields
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, ValidationError
@@ -16,6 +15,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 from thermohw.datasheet.active import Amplifier, Solver, Transconductor
 from thermohw.datasheet.conductors import Junction, Supply, Transistor
 from thermohw.datasheet.fields import (
+    SURPLUS,
     Coefficient,
     Farad,
     Flag,
@@ -26,6 +26,7 @@ from thermohw.datasheet.fields import (
     Record,
     Table,
     did_you_mean,
+    entries,
 )
 from thermohw.datasheet.noises import NoiseTable
 from thermohw.datasheet.quartic import Bilinear, QuarticUnit
@@ -42,7 +43,6 @@ __all__ = [
 ]
 
 FORMAT = "thermohw-device/1"
-_SURPLUS = ("extra_forbidden", "unexpected_keyword_argument")  # of tables, of records
 
 
 def _one_or_more(entry: Any) -> Any:
@@ -101,19 +101,13 @@ class SheetTable(Table):
     cost: Cost = Cost()
 
 
-def _entries(kind: type) -> dict[str, bool]:
-    if issubclass(kind, Table):
-        return {name: entry.is_required() for name, entry in kind.model_fields.items()}
-    return {entry.name: entry.default is MISSING for entry in fields(kind)}
-
-
-TABLES = {"": _entries(SheetTable), "array.coupling": _entries(CouplingTable)}
+TABLES = {"": entries(SheetTable), "array.coupling": entries(CouplingTable)}
 """Name of every table -> its entries and whether each is required; the whole file has no name."""
 
 for _name, _field in SheetTable.model_fields.items():
     for _kind in (_field.annotation, *get_args(_field.annotation)):
         if isinstance(_kind, type) and issubclass(_kind, Table | Record):
-            TABLES[_name] = _entries(_kind)
+            TABLES[_name] = entries(_kind)
 
 
 def read_tables(raw: dict[str, Any], where: str) -> SheetTable:
@@ -131,7 +125,7 @@ def read_tables(raw: dict[str, Any], where: str) -> SheetTable:
     except ValidationError as error:
         # A misspelt key shows up twice, as one missing and one too many; the latter explains more.
         faults = error.errors(include_url=False)
-        fault = min(faults, key=lambda fault: fault["type"] not in _SURPLUS)
+        fault = min(faults, key=lambda fault: fault["type"] not in SURPLUS)
         key, table = _locate(raw, fault["loc"])
         raise InputError(f"{key}: {_explain(fault, table)}", where=where) from None
 
@@ -166,7 +160,7 @@ def _locate(raw: Any, loc: tuple[int | str, ...]) -> tuple[str, str]:
 def _explain(fault: Any, table: str) -> str:
     kind, value = fault["type"], fault.get("input")
     match kind:
-        case _ if kind in _SURPLUS:
+        case _ if kind in SURPLUS:
             return f"unknown key; {did_you_mean(str(fault['loc'][-1]), [*TABLES[table]])}"
         case "missing" if isinstance(fault["loc"][-1], int):
             return f"two {'inductor' if table == 'mutual' else 'node'} names are needed"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,8 @@ from thermohw.target import lift, target_from_dict
 
 if TYPE_CHECKING:
     from thermohw.circuit import LinearDevice
-    from thermohw.pipeline.spec import ProtocolTable, ScoreTable, Spec
+    from thermohw.control.protocol import ProtocolKeys
+    from thermohw.pipeline.spec import ScoreTable, Spec
     from thermohw.process import Process
     from thermohw.score import Field
     from thermohw.target import Target
@@ -144,7 +146,7 @@ def _build(spec: Spec, checkpoint: Path | None, progress: bool) -> Setting:
             f"{room} {what}: they must agree"
         )
     target = lift(target, process)
-    settings: Any = tables.protocol.model_dump()
+    settings: Any = asdict(tables.protocol)
     if tables.score.kind == "network":  # slips are told before the training, not after
         wanted = tables.likelihood
         require_likelihood(target, test=wanted.test, solver=wanted.solver, moments=wanted.steps)
@@ -175,7 +177,7 @@ def prior_kind(spec: Spec) -> str:
     return str(kind)
 
 
-def _process(table: dict[str, Any], device: LinearDevice, protocol: ProtocolTable) -> Process:
+def _process(table: dict[str, Any], device: LinearDevice, protocol: ProtocolKeys) -> Process:
     given = {key: value for key, value in table.items() if key != "prior"}
     kind = given.get("kind")
     if kind not in ("relaxation", "langevin"):

@@ -18,13 +18,14 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError, field_validator
+from pydantic import StrictBool, ValidationError, field_validator
 
+from thermohw.control.protocol import ProtocolKeys
+from thermohw.datasheet.fields import SURPLUS, Count, Factor, Natural, Record, Table, entries
 from thermohw.errors import InputError
 from thermohw.intake import MOST_SPEC, parse_toml, parse_value, read_text
-from thermohw.pipeline.imperfections import ImperfectionKeys, Quantity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -36,18 +37,8 @@ FORMAT = "thermohw-run/1"
 _KINDS = ("protocol", "program", "jumps", "evolve")
 _OF_SCORES = ("target", "process", "score", "likelihood", "audit")
 
-Count = Annotated[int, Field(strict=True, ge=1)]
-Natural = Annotated[int, Field(strict=True, ge=0)]
 
-
-Pair = tuple[Quantity, Quantity]
-
-
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ScoreTable(_Table):
+class ScoreTable(Table):
     """[score]."""
 
     kind: Literal["exact", "network", "file"] = "exact"
@@ -58,30 +49,7 @@ class ScoreTable(_Table):
     path: str | None = None
 
 
-class ProtocolTable(ImperfectionKeys):
-    """[protocol]; the values are checked by `Protocol`."""
-
-    wiring: str
-    control: str
-    ticks: Annotated[int, Field(strict=True)] | None = None
-    clock: Quantity | None = None
-    grid: str | None = None
-    stepper: str = "auto"
-    realisation: str = "clock"
-    injected_bandwidth: Quantity | None = None
-    injected_shape: str | None = None
-    run_time: Quantity | None = None
-    volts_per_unit: Quantity | None = None
-    adc_bits: Count | None = None
-    adc_range: Pair | None = None
-    dac_bits: Count | None = None
-    dac_range: Pair | None = None
-    reading_noise: Quantity | None = None
-    latency: Quantity | None = None
-    filter: str = "none"
-
-
-class ProgramTable(_Table):
+class ProgramTable(Table):
     """[program]; schedules and times are checked by `Program` and `Drive`."""
 
     schedule: dict[str, list[tuple[str, str]]] = {}
@@ -98,14 +66,14 @@ class ProgramTable(_Table):
         return dict(_dotted(value)) if isinstance(value, dict) else value
 
 
-class StopTable(_Table):
+class StopTable(Table):
     """[jumps.stop]: a path ends when the weighted sum of node voltages is not above the level."""
 
     nodes: dict[str, float]
     level: str = "0 V"
 
 
-class JumpsTable(_Table):
+class JumpsTable(Table):
     """[jumps]; what the entries mean is checked by `Jumps`."""
 
     duration: str
@@ -118,7 +86,7 @@ class JumpsTable(_Table):
     most: Count = 2_000_000
 
 
-class SystemTable(_Table):
+class SystemTable(Table):
     """[evolve.invert]; what the entries mean is checked by `Evolve`."""
 
     matrix: list[list[float]]
@@ -136,7 +104,7 @@ class EquationsTable(SystemTable):
     rhs: list[float]
 
 
-class EvolveTable(_Table):
+class EvolveTable(Table):
     """[evolve]; what the entries mean is checked by `Evolve`."""
 
     duration: str
@@ -156,7 +124,7 @@ def _dotted(tree: dict[str, Any], place: str = "") -> Iterator[tuple[str, Any]]:
             yield place + name, value
 
 
-class SimulateTable(_Table):
+class SimulateTable(Table):
     """[simulate]."""
 
     paths: Count = 4096
@@ -165,29 +133,29 @@ class SimulateTable(_Table):
     dtype: Literal["float32", "float64"] = "float32"
 
 
-class LikelihoodTable(_Table):
+class LikelihoodTable(Table):
     """[likelihood]; test = 0 leaves it out."""
 
     test: Natural = 256
     probes: Natural = 0
-    tolerance: Annotated[float, Field(gt=0)] = 1e-5
+    tolerance: Factor = 1e-5
     steps: Count | None = None
     solver: Literal["adaptive", "fixed"] = "adaptive"
 
 
-class StoreTable(_Table):
+class StoreTable(Table):
     """[store]."""
 
     every: Natural = 8
 
 
-class AuditTable(_Table):
+class AuditTable(Table):
     """[audit]; twins = false leaves out what measures the bias of ticks and imperfections."""
 
     twins: bool = True
 
 
-class SpecTable(_Table):
+class SpecTable(Table):
     """A whole file."""
 
     format: Literal["thermohw-run/1"]
@@ -195,7 +163,7 @@ class SpecTable(_Table):
     target: dict[str, Any] = {}
     process: dict[str, Any] = {}
     score: ScoreTable = ScoreTable()
-    protocol: ProtocolTable | None = None
+    protocol: ProtocolKeys | None = None
     program: ProgramTable | None = None
     jumps: JumpsTable | None = None
     evolve: EvolveTable | None = None
@@ -351,12 +319,13 @@ def _keys(table: str) -> list[str]:
     if table not in SpecTable.model_fields:
         return []
     shape = _model(SpecTable.model_fields[table].annotation)
-    return list(getattr(shape, "model_fields", ()))
+    return list(entries(shape)) if isinstance(shape, type) else []
 
 
 def _model(annotation: Any) -> Any:
     """A table that may be missing is annotated as one or None."""
-    kinds = [kind for kind in get_args(annotation) if hasattr(kind, "model_fields")]
+    kinds = [kind for kind in get_args(annotation) if isinstance(kind, type)]
+    kinds = [kind for kind in kinds if issubclass(kind, Table | Record)]
     return kinds[0] if kinds else annotation
 
 
@@ -396,7 +365,7 @@ def _first(error: ValidationError) -> str:
     found = error.errors()[0]
     parts = [str(part) for part in found["loc"]]
     key, value = ".".join(parts), found.get("input")
-    if found["type"] == "extra_forbidden":
+    if found["type"] in SURPLUS:
         known = _fields(parts[:-1])
         close = get_close_matches(parts[-1], known, n=1)
         hint = f"did you mean {close[0]}?" if close else f"it takes {', '.join(known)}"
@@ -415,4 +384,4 @@ def _fields(path: list[str]) -> list[str]:
     model: Any = SpecTable
     for part in path:
         model = _model(model.model_fields[part].annotation)
-    return list(model.model_fields)
+    return list(entries(model))

@@ -10,9 +10,18 @@ stages (`thermohw.control.chain`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
-from typing import Any, Self
+from dataclasses import dataclass, fields, replace
+from typing import Self
 
+from thermohw.datasheet.fields import (
+    Amount,
+    Amounts,
+    Factor,
+    Factors,
+    Natural,
+    NotNegative,
+    Record,
+)
 from thermohw.errors import InputError
 
 __all__ = ["ORDER", "STAGES", "Imperfections", "describe_keys"]
@@ -47,12 +56,12 @@ _NODES_ONLY = ("sense_offset", "sense_gain", "adc_enob", "adc_jitter", "amplifie
                "amplifier_slew", "hold_droop", "dac_settling", "node_leakage")  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Imperfections:
+@dataclass(frozen=True, kw_only=True)
+class Imperfections(Record):
     """Keys of a protocol beyond converters, reading noise and latency; None is ideal.
 
-    Quantities are strings with units or floats in SI. "Each" marks keys that take one value for all
-    or a list with one value for every node (source, resistor).
+    Quantities are strings with units, or (not in a file) floats in SI. "Each" marks keys that take
+    one value for all or a list with one value for every node (source, resistor).
 
     Attributes:
         sense_offset: volts added to every reading; each.
@@ -79,28 +88,28 @@ class Imperfections:
         allow_ringing: run a grid that is too coarse for the narrowest mode all the same.
     """
 
-    sense_offset: Any = field(default=None, kw_only=True)
-    sense_gain: Any = field(default=None, kw_only=True)
-    adc_enob: float | None = field(default=None, kw_only=True)
-    adc_jitter: str | float | None = field(default=None, kw_only=True)
-    control_gain: Any = field(default=None, kw_only=True)
-    score_noise: float | None = field(default=None, kw_only=True)
-    dac_inl: float | None = field(default=None, kw_only=True)
-    dac_dnl: float | None = field(default=None, kw_only=True)
-    dac_seed: int | None = field(default=None, kw_only=True)
-    dac_settling: str | float | None = field(default=None, kw_only=True)
-    hold_droop: str | float | None = field(default=None, kw_only=True)
-    amplifier_offset: Any = field(default=None, kw_only=True)
-    amplifier_gain: float | None = field(default=None, kw_only=True)
-    amplifier_swing: str | float | None = field(default=None, kw_only=True)
-    amplifier_shape: str | None = field(default=None, kw_only=True)
-    amplifier_pole: str | float | None = field(default=None, kw_only=True)
-    amplifier_slew: str | float | None = field(default=None, kw_only=True)
-    node_resistance: Any = field(default=None, kw_only=True)
-    node_capacitance: Any = field(default=None, kw_only=True)
-    node_temperature: Any = field(default=None, kw_only=True)
-    node_leakage: str | float | None = field(default=None, kw_only=True)
-    allow_ringing: bool | None = field(default=None, kw_only=True)
+    sense_offset: Amounts | None = None
+    sense_gain: Factors | None = None
+    adc_enob: Factor | None = None
+    adc_jitter: Amount | None = None
+    control_gain: Factors | None = None
+    score_noise: NotNegative | None = None
+    dac_inl: float | None = None
+    dac_dnl: NotNegative | None = None
+    dac_seed: Natural | None = None
+    dac_settling: Amount | None = None
+    hold_droop: Amount | None = None
+    amplifier_offset: Amounts | None = None
+    amplifier_gain: Factor | None = None
+    amplifier_swing: Amount | None = None
+    amplifier_shape: str | None = None
+    amplifier_pole: Amount | None = None
+    amplifier_slew: Amount | None = None
+    node_resistance: Factors | None = None
+    node_capacitance: Factors | None = None
+    node_temperature: Factors | None = None
+    node_leakage: Amount | None = None
+    allow_ringing: bool | None = None
 
     def ideal(self, *stages: str) -> Self:
         """The same protocol with some stages of the chain ideal; without names, all of them.
