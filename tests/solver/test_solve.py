@@ -218,7 +218,7 @@ def test_bad_settings() -> None:
         th.invert(BOARD, a, duration="1 us", noise=False)
     with pytest.raises(InputError, match="is no linear solver"):
         th.solve(th.load_device("rc1"), a, b, duration="1 us")  # pyright: ignore
-    with pytest.raises(InputError, match="runs with th.solve and th.invert"):
+    with pytest.raises(InputError, match="runs with th.Evolve.*th.solve and th.invert"):
         th.relaxation(BOARD)  # pyright: ignore
     with pytest.raises(InputError, match="positive time"):
         th.solve(BOARD, a, b, duration="-1 us")

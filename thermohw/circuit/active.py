@@ -159,7 +159,8 @@ class ActiveDevice(Wired):
     places: NDArray[Any]
     strengths: NDArray[Any]
     datasheet: Datasheet | None = field(default=None, repr=False)
-    runs_with: ClassVar[str] = "th.evolve"
+    runs_with: ClassVar[str] = "th.Evolve(device, ...), or th.evolve(device, ...) at once"
+    kinds: ClassVar[tuple[str, ...]] = ("evolve",)
 
     @property
     def dim(self) -> int:

@@ -28,7 +28,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from scipy.linalg import solve_continuous_lyapunov
@@ -79,6 +79,8 @@ class LinearDevice(Wired, PassiveDevice):
     controlled: tuple[int, ...]
     datasheet: Datasheet | None = field(default=None, repr=False)
     fluxes: tuple[str, ...] = ()
+    runs_with: ClassVar[str] = "th.Protocol(device, process, score, ...) or th.Drive(device, ...)"
+    kinds: ClassVar[tuple[str, ...]] = ("protocol", "program")
 
     def __post_init__(self) -> None:
         n, k = self.hessian.shape[0], len(self.elements)
@@ -254,7 +256,7 @@ def require_linear(device: Any, where: str) -> LinearDevice:
     """The device, if it is a passive linear circuit.
 
     Args:
-        device: of any kind; other kinds say in `runs_with` what plays them.
+        device: of any kind; each says in `runs_with` what plays it, and in `kinds` which runs.
         where: named in the error.
 
     Raises:

@@ -103,7 +103,8 @@ class JumpDevice:
     tunnelling: NDArray[Any]
     approximate: bool = False
     datasheet: Datasheet | None = field(default=None, repr=False)
-    runs_with: ClassVar[str] = "th.simulate_jumps and th.master_equation"
+    runs_with: ClassVar[str] = "th.Jumps(device, ...), or th.simulate_jumps(device, ...) at once"
+    kinds: ClassVar[tuple[str, ...]] = ("jumps",)
 
     def __post_init__(self) -> None:
         n, s, k = len(self.nodes), len(self.supplies), len(self.elements)

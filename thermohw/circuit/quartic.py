@@ -70,7 +70,8 @@ class QuarticDevice(PassiveDevice):
     unit_charge: NDArray[Any]
     units: tuple[str, ...] = ()
     datasheet: Datasheet | None = field(default=None, repr=False)
-    runs_with: ClassVar[str] = "th.drive"
+    runs_with: ClassVar[str] = "th.Drive(device, ...)"
+    kinds: ClassVar[tuple[str, ...]] = ("program",)
     capacitance_couples: ClassVar[bool] = False
 
     def __post_init__(self) -> None:

@@ -86,7 +86,8 @@ class SolverDevice:
     stray: float
     load: float
     datasheet: Datasheet = field(repr=False)
-    runs_with: ClassVar[str] = "th.solve and th.invert"
+    runs_with: ClassVar[str] = "th.Evolve(device, ..., solve={...}), or th.solve and th.invert"
+    kinds: ClassVar[tuple[str, ...]] = ("evolve",)
 
     @staticmethod
     def from_datasheet(datasheet: Datasheet) -> SolverDevice:

@@ -64,23 +64,11 @@ def build_unscored(spec: Spec) -> Drive | Jumps | Evolve:
         InputError: naming the key at fault, or the table that suits the device.
     """
     device: Any = _device(spec)
-    kind = type(device).__name__
-    right = {
-        "program": ("LinearDevice", "QuarticDevice"),
-        "jumps": ("JumpDevice",),
-        "evolve": ("ActiveDevice", "SolverDevice"),
-    }[spec.kind]
-    if kind not in right:
-        where = {
-            "LinearDevice": "[protocol] or [program]",
-            "QuarticDevice": "[program]",
-            "JumpDevice": "[jumps]",
-            "ActiveDevice": "[evolve]",
-            "SolverDevice": "[evolve] with solve or invert",
-        }
+    if spec.kind not in device.kinds:
+        right = " or ".join(f"[{kind}]" for kind in device.kinds)
         raise InputError(
-            f"device.name = {device.name!r}: [{spec.kind}] cannot play it; "
-            f"{where.get(kind, 'another function')} can",
+            f"device.name = {device.name!r}: [{spec.kind}] cannot play it; {right} can "
+            f"(in Python {device.runs_with})",
             where=spec.where,
         )
     return {"program": _drive, "jumps": _jumps, "evolve": _evolve}[spec.kind](device, spec)

@@ -198,15 +198,8 @@ def _require_protocol(given: Any) -> None:
     if isinstance(given, Protocol):
         return
     kind = type(given).__name__
-    doors = {
-        "LinearDevice": "th.Protocol(device, process, score, ...) or th.Drive(device, ...)",
-        "QuarticDevice": "th.Drive(device, ...)",
-        "JumpDevice": "th.Jumps(device, ...), or th.simulate_jumps(device, ...) at once",
-        "ActiveDevice": "th.Evolve(device, ...), or th.evolve(device, ...) at once",
-        "SolverDevice": "th.Evolve(device, ..., solve={...}), or th.solve(device, ...) at once",
-        "Spec": "th.run_spec(spec, 'run.h5')",
-    }
-    hint = f"; for a {kind}: {doors[kind]}" if kind in doors else ""
+    door = "th.run_spec(spec, 'run.h5')" if kind == "Spec" else getattr(given, "runs_with", "")
+    hint = f"; for a {kind}: {door}" if door else ""
     raise InputError(
         f"a {kind} cannot be simulated: expected a th.Protocol, th.Drive, th.Jumps or "
         f"th.Evolve{hint}",

@@ -10,18 +10,16 @@ from thermohw.errors import InputError
 
 __all__ = ["stored_path"]
 
-_DOORS = {
-    "Driven": "th.simulate(th.Drive(...), store='run.h5')",
-    "JumpRun": "th.simulate(th.Jumps(...), store='run.h5')",
-    "Protocol": "th.simulate(protocol, store='run.h5')",
-    "Drive": "th.simulate(drive, store='run.h5')",
-    "Jumps": "th.simulate(jumps, store='run.h5')",
-    "ActiveRun": "th.simulate(th.Evolve(...), store='run.h5')",
-    "Solution": "th.simulate(th.Evolve(...), store='run.h5')",
-    "Inverse": "th.simulate(th.Evolve(...), store='run.h5')",
-    "Evolve": "th.simulate(evolve, store='run.h5')",
-    "Spec": "th.run_spec(spec, 'run.h5')",
+# What a record of a run in memory was asked for by, and what asks for a run.
+_ASKED = {"Driven": "Drive", "JumpRun": "Jumps"}
+_ASKED |= dict.fromkeys(("ActiveRun", "Solution", "Inverse"), "Evolve")
+_DOORS = {kind: f"th.simulate(th.{asked}(...), store='run.h5')" for kind, asked in _ASKED.items()}
+_DOORS |= {
+    kind: f"th.simulate({kind.lower()}, store='run.h5')"
+    for kind in ("Protocol", "Drive", "Jumps", "Evolve")
 }
+_DOORS["Spec"] = "th.run_spec(spec, 'run.h5')"
+_DOORS["Run"] = "simulate it with store='run.h5'"
 
 
 def stored_path(given: Any, where: str) -> Path:
@@ -40,8 +38,7 @@ def stored_path(given: Any, where: str) -> Path:
     path = getattr(given, "path", None)
     if kind == "Run" and path is not None:
         return Path(path)
-    made = "simulate it with store='run.h5'" if kind == "Run" else _DOORS.get(kind)
-    hint = f"; make one: {made}" if made else ", such as 'run.h5'"
+    hint = f"; make one: {_DOORS[kind]}" if kind in _DOORS else ", such as 'run.h5'"
     article = "an" if kind[0] in "aeiouAEIO" else "a"
     raise InputError(
         f"{article} {kind} is no stored run: expected the path of a file{hint}", where=where
