@@ -64,7 +64,7 @@ def fluctuation(evidence: Evidence, parity: str) -> Check:
     wrong = _wrong_densities(evidence)
     if wrong:
         status, detail = VIOLATED, f"{detail}; {wrong}"
-    return Check(name, status, average.value, 1.0, average.stderr, detail, power=average.power())
+    return Check(name, status, average.value, 1.0, average.stderr, detail, power=total.power)
 
 
 def _why_not(evidence: Evidence) -> str:

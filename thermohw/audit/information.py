@@ -154,7 +154,7 @@ def _sagawa_ueda(evidence: Evidence) -> tuple[str, str]:
     return (
         total.judge_against(),
         f"Sagawa-Ueda average {average.value:.5f} +- {average.stderr:.5f}, z = {total.z():+.2f} "
-        f"(seen if {average.power():.2g} off), {weight}",
+        f"(seen if {total.power:.2g} off), {weight}",
     )
 
 

@@ -134,7 +134,7 @@ def fluctuation_theorem(run: JumpRun, law: MasterEquation, *, bins: int = 8) -> 
             z[i] = difference.z()
             ratio[i] = np.log(up.mean() / down.mean()) if down.any() else np.nan
     return FluctuationTheorem(
-        mean=ExponentialMean.of(sigma),
+        mean=ExponentialMean.of(sigma, own_reverse=True),
         production=float(sigma.mean()),
         edges=edges,
         log_ratio=ratio,

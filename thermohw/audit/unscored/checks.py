@@ -230,7 +230,7 @@ def integral_theorem(sums: Sums, label: str, reason: str | None) -> Check:
     if status == NOT_APPLICABLE:
         reason = f"{detail}: below 1, where rare paths may be missing"
         return not_applicable(name, reason, value=average.value)
-    return Check(name, status, average.value, 1.0, average.stderr, detail, power=average.power())
+    return Check(name, status, average.value, 1.0, average.stderr, detail, power=total.power)
 
 
 def quantities(sums: Sums, kind: Kind, works: str) -> dict[str, Quantity]:

@@ -59,7 +59,7 @@ _FINER = 8  # parts of a step that its error is judged by
 class EvolveKind:
     """A stored `Evolve` as an audit sees it; see `thermohw.audit.unscored.sums.Kind`."""
 
-    varies = False
+    varies, own_reverse = False, False
 
     def __init__(self, run: RunReader, parameters: dict[str, Any]) -> None:
         where = str(run.path)

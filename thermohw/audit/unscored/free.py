@@ -49,7 +49,7 @@ _WORDS = "second moments of the pieces say"
 class FreeKind:
     """A stored free run as an audit sees it; see `thermohw.audit.unscored.sums.Kind`."""
 
-    varies = False
+    varies, own_reverse = False, True
 
     def __init__(self, run: RunReader, parameters: dict[str, Any], made: PreparedFree) -> None:
         self.run, self.made, self.voltage = run, made, 0.0

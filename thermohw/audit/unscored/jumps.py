@@ -40,7 +40,7 @@ _WORDS = "the stationary master equation says"
 class JumpsKind:
     """Stored jumps as an audit sees them; see `thermohw.audit.unscored.sums.Kind`."""
 
-    varies = False
+    varies, own_reverse = False, True
 
     def __init__(self, run: RunReader, parameters: dict[str, Any]) -> None:
         where = str(run.path)

@@ -44,6 +44,8 @@ _WORDS = "second moments of the ticks say"
 class ProgramKind:
     """A stored drive as an audit sees it; see `thermohw.audit.unscored.sums.Kind`."""
 
+    own_reverse = False
+
     def __init__(self, run: RunReader, parameters: dict[str, Any], made: PreparedDrive) -> None:
         where, self.made = str(run.path), made
         self.device = device = made.play.first

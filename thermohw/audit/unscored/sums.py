@@ -59,6 +59,7 @@ class Kind(Protocol):
         baths: names.
         sources: names of what does work.
         varies: a temperature changes in the course of the run.
+        own_reverse: the process, run backwards, is itself (`thermohw.books.theorems`).
         expected: mean of accounts by name, k T_ref ("medium": nats), with a standard error where
             it was measured; or why they are not known.
     """
@@ -69,6 +70,7 @@ class Kind(Protocol):
     baths: tuple[str, ...]
     sources: tuple[str, ...]
     varies: bool
+    own_reverse: bool
 
     @property
     def expected(self) -> dict[str, Any] | str:
@@ -128,7 +130,7 @@ def _add(sums: Sums, chunk: dict[str, NDArray[Any]], kind: Kind, paths: int) -> 
         off = np.abs(nats.sum(1) - books.medium)
         sums.medium = _larger(sums.medium, off / (1.0 + np.abs(nats).sum(1)))
     if seen.exponent is not None:
-        sums.exponents = sums.exponents or ExponentialMean(paths)
+        sums.exponents = sums.exponents or ExponentialMean(paths, kind.own_reverse)
         sums.exponents.add(seen.exponent)
         columns["exponent"] = seen.exponent
     sums.moments.add(columns)
