@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Public name -> module that defines it. Names are looked up on first use, so that `import thermohw`
 # stays cheap and a room that needs a heavy library costs nothing to those who do not enter it.
