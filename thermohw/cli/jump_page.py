@@ -6,14 +6,11 @@ import numpy as np
 
 from thermohw.circuit.jump import ELEMENTARY_CHARGE, JumpDevice
 from thermohw.circuit.jump_signal import SmallSignal, mean_rates, rest_points
-from thermohw.cli.evidence import weakest_evidence
+from thermohw.cli.rows import GRANULAR, Rows, plain_span, span, weakest_evidence
 from thermohw.datasheet import Transistor
 from thermohw.units import engineering
 
 __all__ = ["jump_rows"]
-
-Rows = list[tuple[str, str]]
-_RISING = 30  # electrons rms below which Gaussian noise is a poor picture
 
 
 def jump_rows(device: JumpDevice) -> Rows:
@@ -25,6 +22,8 @@ def jump_rows(device: JumpDevice) -> Rows:
     capacitance = np.diag(device.capacitance)
     rms = np.sqrt(np.diag(device.hessian)) * volt
     electrons = np.sqrt(np.diag(np.linalg.inv(device.hessian)))
+    few = f"; below {GRANULAR}: counted one by one here, Gaussian noise would be poor"
+    few *= bool(electrons.min() < GRANULAR)
     rows: Rows = [
         (
             "device",
@@ -43,9 +42,9 @@ def jump_rows(device: JumpDevice) -> Rows:
             f"{engineering(device.energy_unit, 'J')} at {engineering(device.temperature, 'K')}, "
             f"kT/q {engineering(volt, 'V')}",
         ),
-        ("k T / C", f"{_range(rms, 'V')} rms on {_range(capacitance, 'F')}, unbiased"),
-        ("one electron", f"{_range(np.diag(device.hessian) * volt, 'V')} on a node, q/C"),
-        ("charge", _charge(electrons)),
+        ("k T / C", f"{span(rms, 'V')} rms on {span(capacitance, 'F')}, unbiased"),
+        ("one electron", f"{span(np.diag(device.hessian) * volt, 'V')} on a node, q/C"),
+        ("charge", f"{plain_span(electrons, 3)} electrons rms on a node, sqrt(k T C){few}"),
     ]
     rows += [
         (f"supply {name}", f"{engineering(value * volt, 'V')}, {value:+.3g} kT/q")
@@ -59,7 +58,7 @@ def jump_rows(device: JumpDevice) -> Rows:
     for number, point in enumerate(stable):
         title = "rest point" if len(stable) == 1 else f"stable state {number + 1}"
         rows.append((title, _point(device, point)))
-        rows.append(("  time constants", _range(point.time_constants, "s")))
+        rows.append(("  time constants", span(point.time_constants, "s")))
         rows.append(("  noise", _noise(device, point)))
         heat = float((point.current * _bias(device, point)).sum())
         rows.append(("  heat at rest", f"{engineering(heat, 'W')}, mean currents alone"))
@@ -70,15 +69,6 @@ def jump_rows(device: JumpDevice) -> Rows:
         rows.append((f"unstable rest {word}", f"{unstable}, {_point(device, saddle)}"))
     rows.append(("weakest evidence", weakest_evidence(sheet)))
     return rows
-
-
-def _charge(electrons: np.ndarray) -> str:
-    size = f"{electrons.min():.3g}"
-    if not np.isclose(electrons.min(), electrons.max()):
-        size += f" to {electrons.max():.3g}"
-    few = electrons.min() < _RISING
-    remark = f"; below {_RISING}: counted one by one here, Gaussian noise would be poor"
-    return f"{size} electrons rms on a node, sqrt(k T C)" + (remark if few else "")
 
 
 def _law(item: object) -> str:
@@ -126,16 +116,9 @@ def _point(device: JumpDevice, point: SmallSignal) -> str:
 
 def _noise(device: JumpDevice, point: SmallSignal) -> str:
     density = np.sqrt(np.diag(point.noise))
-    text = f"{_range(density, 'A/sqrt(Hz)')} into a node"
+    text = f"{span(density, 'A/sqrt(Hz)')} into a node"
     own = np.diag(point.conductance)
     if (own > 0.0).all():
-        text += f", conductance {_range(own, 'S')}"
-        text += f", effective temperature {_range(point.effective_temperatures, 'K')}"
+        text += f", conductance {span(own, 'S')}"
+        text += f", effective temperature {span(point.effective_temperatures, 'K')}"
     return text
-
-
-def _range(values: np.ndarray, unit: str) -> str:
-    low, high = float(np.min(values)), float(np.max(values))
-    if np.isclose(low, high, rtol=1e-9, atol=0.0):
-        return engineering(high, unit)
-    return f"{engineering(low, unit)} to {engineering(high, unit)}"

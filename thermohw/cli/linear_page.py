@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from thermohw.circuit import LinearDevice, steady_heat, steady_production
+from thermohw.circuit.jump import ELEMENTARY_CHARGE
 from thermohw.circuit.noises import total_covariance
-from thermohw.cli.evidence import weakest_evidence
+from thermohw.cli.rows import GRANULAR, Rows, cost_rows, plain_span, span, weakest_evidence
 from thermohw.datasheet import EVIDENCE, Datasheet
 from thermohw.units import engineering
 
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["linear_rows", "linear_warnings"]
 
-Rows = list[tuple[str, str]]
-_ELEMENTARY_CHARGE = 1.602176634e-19  # coulomb, exact
-_GRANULAR = 30  # electrons rms on a node below which a diffusion is a poor picture
 _LIMITS = {"rail": "V", "current": "A", "slew": "V/s", "dac_full_scale": "V"}
 
 
@@ -38,9 +36,7 @@ def linear_rows(device: LinearDevice) -> Rows:
     if sheet is not None:
         rows += [(f"noise {item.name}", _source(item)) for item in sheet.noises]
         rows += _limits(device, sheet)
-        for key in ("adc", "dac", "mac"):
-            value = sheet.cost.values().get(key)
-            rows.append((f"cost: {key}", "unpriced" if value is None else engineering(value, "J")))
+        rows += cost_rows(sheet)
         rows.append(("entries by evidence", _classes(sheet)))
         rows.append(("weakest evidence", weakest_evidence(sheet)))
     return rows
@@ -50,13 +46,13 @@ def linear_warnings(device: LinearDevice) -> list[str]:
     """What a designer must not overlook, one line each."""
     electrons = _electrons(device)
     warnings = []
-    if electrons.min(initial=np.inf) < _GRANULAR:
+    if electrons.min(initial=np.inf) < GRANULAR:
         node = device.nodes[int(np.argmin(electrons))]
-        few = int((electrons < _GRANULAR).sum())
+        few = int((electrons < GRANULAR).sum())
         others = f" (and {few - 1} more nodes)" if few > 1 else ""
         warnings.append(
             f"{electrons.min():.3g} electrons rms on node {node}{others}; a diffusion is a poor "
-            f"picture below {_GRANULAR}"
+            f"picture below {GRANULAR}"
         )
     spread = device.time_constants.max() / device.time_constants.min()
     if spread > 1e6:
@@ -69,7 +65,7 @@ def linear_warnings(device: LinearDevice) -> list[str]:
 
 def _electrons(device: LinearDevice) -> NDArray[np.float64]:
     charge = np.sqrt(np.diag(device.stationary_covariance)[: len(device.nodes)])
-    return charge * device.scale.charge / _ELEMENTARY_CHARGE
+    return charge * device.scale.charge / ELEMENTARY_CHARGE
 
 
 def _noise(device: LinearDevice) -> Rows:
@@ -89,31 +85,31 @@ def _noise(device: LinearDevice) -> Rows:
     if device.fluxes and sheet is not None:
         own = np.array([inductor.inductance.value for inductor in sheet.inductors])
         rows.append(
-            ("k T / L", f"{_range(np.sqrt(scale.energy / own), 'A')} rms in {_range(own, 'H')}")
+            ("k T / L", f"{span(np.sqrt(scale.energy / own), 'A')} rms in {span(own, 'H')}")
         )
     if count:
-        rows.append(("steady rms of the nodes", _range(rms[:count], "V")))
+        rows.append(("steady rms of the nodes", span(rms[:count], "V")))
     if device.fluxes:
-        rows.append(("steady rms of the inductors", _range(rms[count:], "A")))
+        rows.append(("steady rms of the inductors", span(rms[count:], "A")))
     if sheet is not None and sheet.noises:
         driven = np.sqrt(np.diag(total_covariance(device))) * device.effort_scale
-        at = _range(driven[:count], "V") if count else _range(driven[count:], "A")
+        at = span(driven[:count], "V") if count else span(driven[count:], "A")
         rows.append(("  with noise sources", at + ", about the mean"))
     if count:
-        rows.append(("charge", f"{_plain(electrons)} electrons rms on a node, sqrt(k T C)"))
+        rows.append(("charge", f"{plain_span(electrons)} electrons rms on a node, sqrt(k T C)"))
     return rows
 
 
 def _motion(device: LinearDevice) -> Rows:
     scale = device.scale
     rows = [
-        ("time constants", _range(device.time_constants * scale.time, "s")),
+        ("time constants", span(device.time_constants * scale.time, "s")),
         ("R C of the reference node", engineering(scale.time, "s")),
     ]
     if len(device.resonances):
         frequency = device.resonances[:, 0] / (2.0 * np.pi * scale.time)
-        quality = _range(device.resonances[:, 1], "")
-        rows.append(("rings at", f"{_range(frequency, 'Hz')}, Q {quality}"))
+        quality = span(device.resonances[:, 1], "")
+        rows.append(("rings at", f"{span(frequency, 'Hz')}, Q {quality}"))
     heat = steady_heat(device)
     if np.abs(heat).max() > 1e-9:
         source, sink = int(heat.argmin()), int(heat.argmax())
@@ -137,11 +133,11 @@ def _resistors(device: LinearDevice) -> Rows:
     return [
         (
             "Johnson noise",
-            f"{_range(np.sqrt(4.0 * kt * resistance), 'V/sqrt(Hz)')} or "
-            f"{_range(np.sqrt(4.0 * kt / resistance), 'A/sqrt(Hz)')} of "
-            f"{_range(resistance, 'ohm')}",
+            f"{span(np.sqrt(4.0 * kt * resistance), 'V/sqrt(Hz)')} or "
+            f"{span(np.sqrt(4.0 * kt / resistance), 'A/sqrt(Hz)')} of "
+            f"{span(resistance, 'ohm')}",
         ),
-        ("bath temperatures", _range(device.temperatures * scale.temperature, "K")),
+        ("bath temperatures", span(device.temperatures * scale.temperature, "K")),
         ("controlled sources", f"{len(device.controlled)} of {len(device.elements)} resistors"),
     ]
 
@@ -186,16 +182,3 @@ def _classes(sheet: Datasheet) -> str:
     stated = [entry.evidence for entry in sheet.entries().values() if entry is not None]
     counts = {name or "unstated": stated.count(name) for name in (None, *EVIDENCE)}
     return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-
-
-def _range(values: NDArray[np.float64], unit: str) -> str:
-    low, high = float(values.min()), float(values.max())
-    if np.isclose(low, high, rtol=1e-9, atol=0.0):
-        return engineering(high, unit)
-    return f"{engineering(low, unit)} to {engineering(high, unit)}"
-
-
-def _plain(values: NDArray[np.float64]) -> str:
-    low, high = float(values.min()), float(values.max())
-    same = np.isclose(low, high, rtol=1e-9, atol=0.0)
-    return f"{high:.4g}" if same else f"{low:.4g} to {high:.4g}"

@@ -6,21 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from thermohw.cli.evidence import weakest_evidence
+from thermohw.circuit.jump import ELEMENTARY_CHARGE
+from thermohw.cli.rows import GRANULAR, Rows, cost_rows, plain_span, span, weakest_evidence
 from thermohw.errors import InputError
 from thermohw.units import engineering
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from thermohw.circuit import QuarticDevice
 
 __all__ = ["quartic_rows"]
 
-Rows = list[tuple[str, str]]
-
-_ELEMENTARY_CHARGE = 1.602176634e-19  # coulomb, exact
-_GRANULAR = 30  # electrons rms on a node below which a diffusion is a poor picture
 _LISTED = 4
 
 
@@ -43,10 +38,10 @@ def quartic_rows(device: QuarticDevice) -> Rows:
     resistance = scale.resistance / device.coefficients
     density = np.sqrt(4.0 * scale.energy * device.temperatures * resistance)
     rows += [
-        ("k T / (C V_s^2)", _range(size * farads, "")),
+        ("k T / (C V_s^2)", span(size * farads, "")),
         (
             "mobility of x",
-            f"{_range(np.diag(device.mobility), '')} per k T and {engineering(scale.time, 's')}",
+            f"{span(np.diag(device.mobility), '')} per k T and {engineering(scale.time, 's')}",
         ),
         (
             "fastest relaxation",
@@ -54,13 +49,11 @@ def quartic_rows(device: QuarticDevice) -> Rows:
         ),
         (
             "Johnson noise",
-            f"{_range(density, 'V/sqrt(Hz)')} of {_range(resistance, 'ohm')}",
+            f"{span(density, 'V/sqrt(Hz)')} of {span(resistance, 'ohm')}",
         ),
     ]
     rows += _rest(device)
-    for key in ("adc", "dac", "mac"):
-        value = sheet.cost.values().get(key)
-        rows.append((f"cost: {key}", "unpriced" if value is None else engineering(value, "J")))
+    rows += cost_rows(sheet)
     rows.append(("weakest evidence", weakest_evidence(sheet)))
     return rows
 
@@ -100,31 +93,20 @@ def _rest(device: QuarticDevice) -> Rows:
     except InputError as error:
         return [("at rest", f"not tabulated: {error}")]
     rms = np.sqrt(np.diag(law.covariance))
-    electrons = rms * device.unit_charge * device.scale.charge / _ELEMENTARY_CHARGE
+    electrons = rms * device.unit_charge * device.scale.charge / ELEMENTARY_CHARGE
     rows = [
-        ("at rest, mean x", _range(law.mean, "")),
-        ("at rest, rms of x about it", _range(rms, "")),
-        ("at rest, <x^4>", _range(law.fourth, "")),
-        ("charge", f"{_range(electrons, 'electrons', plain=True)} rms on a node"),
+        ("at rest, mean x", span(np.where(np.abs(law.mean) < 1e-12, 0.0, law.mean), "")),
+        ("at rest, rms of x about it", span(rms, "")),
+        ("at rest, <x^4>", span(law.fourth, "")),
+        ("charge", f"{plain_span(electrons)} electrons rms on a node"),
     ]
-    if electrons.min() < _GRANULAR:
+    if electrons.min() < GRANULAR:
         node = device.nodes[int(np.argmin(electrons))]
         text = f"{electrons.min():.3g} electrons rms on node {node}; a diffusion is a poor picture "
-        rows.append(("warning", text + f"below {_GRANULAR}"))
+        rows.append(("warning", text + f"below {GRANULAR}"))
     return rows
 
 
 def _fastest(device: QuarticDevice) -> float:
     curvature = device.landscape.curvature(float(device.temperatures.max()))
     return float(np.abs(np.linalg.eigvals(device.mobility @ curvature)).max())
-
-
-def _range(values: NDArray[np.float64], unit: str, *, plain: bool = False) -> str:
-    def text(value: float) -> str:
-        return f"{value:.4g} {unit}".rstrip() if plain else engineering(value, unit)
-
-    clean = np.where(np.abs(values) < 1e-12 * np.abs(values).max(initial=1.0), 0.0, values)
-    low, high = float(clean.min()), float(clean.max())
-    return (
-        text(high) if np.isclose(low, high, rtol=1e-9, atol=0.0) else f"{text(low)} to {text(high)}"
-    )

@@ -8,13 +8,11 @@ import numpy as np
 
 from thermohw.circuit import ActiveDevice, SolverDevice
 from thermohw.circuit.active_law import active_law
-from thermohw.cli.evidence import weakest_evidence
+from thermohw.cli.rows import Rows, span, weakest_evidence
 from thermohw.datasheet import Datasheet
 from thermohw.units import K_B, engineering
 
 __all__ = ["active_rows", "solver_rows"]
-
-Rows = list[tuple[str, str]]
 
 
 def solver_rows(device: SolverDevice) -> Rows:
@@ -117,10 +115,7 @@ def active_rows(device: ActiveDevice) -> Rows:
         (f"steady rms of {name}", engineering(float(size), "V" if i < len(device.nodes) else "A"))
         for i, (name, size) in enumerate(zip(device.coordinates, rms, strict=True))
     ]
-    slow = 1.0 / np.real(law.rates) * scale.time
-    rows.append(
-        ("time constants", f"{engineering(slow.min(), 's')} to {engineering(slow.max(), 's')}")
-    )
+    rows.append(("time constants", span(1.0 / np.real(law.rates) * scale.time, "s")))
     power = scale.energy / scale.time
     for name in (*device.transconductors, *device.amplifiers.names):
         size = engineering(rates[f"work.{name}"] * power, "W")
