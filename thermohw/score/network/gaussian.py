@@ -24,48 +24,25 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from thermohw.process import Process
 from thermohw.score.network.clock import NoiseMoments
-from thermohw.score.network.trunk import Modulation, Parameters, Trunk
+from thermohw.score.network.head import DataHead
+from thermohw.score.network.trunk import Modulation, Parameters
 
 __all__ = ["GaussianHead"]
 
 
 @dataclass(frozen=True, eq=False)
-class GaussianHead:
-    """Preconditioner and read-out for continuous data under any process.
-
-    Attributes:
-        process: the forward process.
-        mean: of the data, shape (dim,), model units.
-        covariance: of the data, shape (dim, dim).
-        narrowest: variance of the narrowest mode.
-        trunk: the network it reads, dim inputs and dim outputs.
-    """
+class GaussianHead(DataHead):
+    """Preconditioner and read-out for continuous data under any process; see `DataHead`."""
 
     kind: ClassVar[str] = "gaussian"
     one_trace: ClassVar[bool] = True  # one matrix for all states: the trunk's fixed trace
-    process: Process
-    mean: np.ndarray
-    covariance: np.ndarray
-    narrowest: float
-    trunk: Trunk
-
-    @property
-    def finest(self) -> float:
-        """Variance below which noise hides nothing of the data."""
-        return self.narrowest
-
-    @classmethod
-    def outputs(cls, dim: int) -> int:
-        """Numbers it wants from the trunk."""
-        return dim
 
     @cached_property
     def _principal(self) -> tuple[np.ndarray, np.ndarray]:
@@ -158,11 +135,3 @@ class GaussianHead:
         mixing = (basis * (moments["whiten"] * moments["size"])) @ basis.transpose(-1, -2)
         trace = self.trunk.fixed_trace(parameters, slopes, mixing)
         return score, trace - moments["precision"].sum(-1)
-
-    def to_dict(self) -> dict[str, Any]:
-        """What is not an array."""
-        return {"narrowest": self.narrowest}
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """Preconditioner as float64 arrays."""
-        return {"mean": self.mean, "covariance": self.covariance}

@@ -43,9 +43,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from thermohw.process import Process
 from thermohw.score.network.clock import NoiseMoments
-from thermohw.score.network.trunk import Modulation, Parameters, Trunk
+from thermohw.score.network.head import DataHead
+from thermohw.score.network.trunk import Modulation, Parameters
 
 __all__ = ["LevelsHead"]
 
@@ -71,30 +71,20 @@ class _Readout(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class LevelsHead:
-    """Preconditioner and read-out for dequantised data under an isotropic process.
+class LevelsHead(DataHead):
+    """Preconditioner and read-out for dequantised data under an isotropic process; see `DataHead`.
 
     Attributes:
-        process: the forward process.
-        mean: of the data, shape (dim,), model units.
-        covariance: of the data, shape (dim, dim).
-        narrowest: variance of the narrowest mode.
         lowest: lower edge of level 0 of every coordinate, shape (dim,), model units.
         step: spacing of the levels, model units.
         levels: their number L.
-        trunk: the network it reads, dim inputs and 4 dim outputs.
     """
 
     kind: ClassVar[str] = "levels"
     one_trace: ClassVar[bool] = False  # multipliers differ between states: a varying trace
-    process: Process
-    mean: np.ndarray
-    covariance: np.ndarray
-    narrowest: float
     lowest: np.ndarray
     step: float
     levels: int
-    trunk: Trunk
 
     @property
     def finest(self) -> float:
@@ -296,8 +286,8 @@ class LevelsHead:
 
     def to_dict(self) -> dict[str, Any]:
         """What is not an array."""
-        return {"narrowest": self.narrowest, "step": self.step, "levels": self.levels}
+        return super().to_dict() | {"step": self.step, "levels": self.levels}
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Preconditioner as float64 arrays."""
-        return {"mean": self.mean, "covariance": self.covariance, "lowest": self.lowest}
+        return super().arrays() | {"lowest": self.lowest}

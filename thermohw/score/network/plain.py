@@ -19,30 +19,24 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from thermohw.errors import InputError
-from thermohw.process import Process
 from thermohw.score.network.clock import NoiseMoments
-from thermohw.score.network.trunk import Modulation, Parameters, Trunk
+from thermohw.score.network.head import DataHead
+from thermohw.score.network.trunk import Modulation, Parameters
 
 __all__ = ["PlainHead"]
 
 
 @dataclass(frozen=True, eq=False)
-class PlainHead:
-    """Scaling of inputs and outputs, nothing more.
-
-    Attributes:
-        process: the forward process.
-        mean: of the data, shape (dim,), model units; the score takes its average alone.
-        covariance: of the data, shape (dim, dim); the score takes its mean diagonal alone.
-        narrowest: variance of the narrowest mode.
-        trunk: the network it reads, dim inputs and dim outputs.
+class PlainHead(DataHead):
+    """Scaling of inputs and outputs, nothing more: of a `DataHead`'s mean and covariance the score
+    takes the average and the mean diagonal alone.
 
     Raises:
         InputError: a process that is not isotropic.
@@ -50,26 +44,11 @@ class PlainHead:
 
     kind: ClassVar[str] = "plain"
     one_trace: ClassVar[bool] = True
-    process: Process
-    mean: np.ndarray
-    covariance: np.ndarray
-    narrowest: float
-    trunk: Trunk
 
     def __post_init__(self) -> None:
         if not self.process.isotropic:
             problem = "the plain head needs an isotropic process (ou, vp, ve)"
             raise InputError(problem, where="score.architecture.head")
-
-    @property
-    def finest(self) -> float:
-        """Variance below which noise hides nothing of the data."""
-        return self.narrowest
-
-    @classmethod
-    def outputs(cls, dim: int) -> int:
-        """Numbers it wants from the trunk."""
-        return dim
 
     def moments(self, times: Sequence[float]) -> NoiseMoments:
         """Scalars of the preconditioner at model times, shapes (times, 1, 1), float64."""
@@ -105,11 +84,3 @@ class PlainHead:
         identity = torch.eye(x.shape[-1], dtype=x.dtype, device=x.device)
         trace = self.trunk.fixed_trace(parameters, slopes, identity)
         return outputs * moments["size"], trace * (moments["shrink"] * moments["size"])[..., 0]
-
-    def to_dict(self) -> dict[str, Any]:
-        """What is not an array."""
-        return {"narrowest": self.narrowest}
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """Preconditioner as float64 arrays."""
-        return {"mean": self.mean, "covariance": self.covariance}
