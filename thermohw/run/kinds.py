@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from thermohw.errors import InputError
-from thermohw.run.setting import UNREADABLE, describe, rebuild
+from thermohw.run.setting import describe, readable, rebuild
 from thermohw.worlds.active import EvolveWorld, describe_evolve, rebuild_evolve
 from thermohw.worlds.driven import DrivenWorld, describe_drive, rebuild_drive
 from thermohw.worlds.jumps import JumpsWorld, describe_jumps, rebuild_jumps
@@ -53,11 +52,5 @@ def rebuild_any(parameters: Mapping[str, Any], *, where: str = "") -> Any:
     kind = kind_of(parameters)
     if kind == PlayedWorld.kind:
         return rebuild(parameters, where=where)
-    try:
+    with readable(where):
         return _REBUILD[kind](parameters)
-    except InputError as error:
-        raise InputError(f"holds settings that are refused ({error})", where=where) from error
-    except UNREADABLE as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        problem = f"holds settings that cannot be read ({reason}): it is damaged or too new"
-        raise InputError(problem, where=where) from error

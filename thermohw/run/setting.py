@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -28,11 +29,11 @@ if TYPE_CHECKING:
     from thermohw.score import Score
     from thermohw.target import Target
 
-__all__ = ["UNREADABLE", "Setting", "describe", "differences", "rebuild"]
+__all__ = ["Setting", "describe", "differences", "readable", "rebuild"]
 
 _OBJECTS = ("device", "process", "score")
 # What values of a wrong kind or size raise in those who expect right ones.
-UNREADABLE = (TypeError, ValueError, ArithmeticError, AttributeError, LookupError, AssertionError,
+_UNREADABLE = (TypeError, ValueError, ArithmeticError, AttributeError, LookupError, AssertionError,
                RecursionError)  # fmt: skip
 
 
@@ -114,7 +115,7 @@ def rebuild(parameters: Mapping[str, Any], *, where: str = "") -> Setting:
     Raises:
         InputError: something the run needs is missing from the file.
     """
-    try:
+    with readable(where):
         device: Any = rebuild_device(parameters["datasheet"])
         process = process_from_dict(parse_json(parameters["process"], "process"))
         target = _target(parameters["target"]) if "target" in parameters else None
@@ -122,12 +123,23 @@ def rebuild(parameters: Mapping[str, Any], *, where: str = "") -> Setting:
         score = _score(parameters["score"], process, target)
         settings = parse_json(parameters["protocol"], "protocol")
         return Setting(Protocol(device, process, score.scaled(scale), **settings), target)
+
+
+@contextmanager
+def readable(where: str) -> Iterator[None]:
+    """What is wrong with stored settings is one line that names the file.
+
+    Raises:
+        InputError: settings are missing, refused or no settings at all.
+    """
+    try:
+        yield
     except KeyError as error:
         problem = f"lacks {error}: it was not written by a thermohw run"
         raise InputError(problem, where=where) from error
     except InputError as error:
         raise InputError(f"holds settings that are refused ({error})", where=where) from error
-    except UNREADABLE as error:
+    except _UNREADABLE as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         problem = f"holds settings that cannot be read ({reason}): it is damaged or too new"
         raise InputError(problem, where=where) from error
