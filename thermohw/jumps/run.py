@@ -135,8 +135,51 @@ class PreparedJumps:
 
     def record(self, parts: list[tuple[NDArray[Any], Raw]]) -> JumpRun:
         """Tiles as one record."""
-        return _record(self.device, self.method, self.duration, self.grid, parts, step=self.step,
-                       law=self.law)  # fmt: skip
+        device = self.device
+        start = np.concatenate([rows for rows, _ in parts])
+        raws = [raw for _, raw in parts]
+
+        def joined(name: str) -> NDArray[Any]:
+            return np.concatenate([getattr(raw, name) for raw in raws])
+
+        end, counts, times = joined("end"), joined("counts"), joined("times")
+        count, volt, joule = len(device.elements), device.voltage_unit, device.energy_unit
+        # A path that meets the stop at once has no duration: its averages are its start.
+        safe = np.where(times > 0.0, times, 1.0)[:, None]
+        mean = np.where(times[:, None] > 0.0, joined("first") / safe, start)
+        square = joined("second") / safe[:, :, None]
+        square = np.where(times[:, None, None] > 0.0, square, start[:, :, None] * start[:, None, :])
+        rest = device.rest_voltages
+        volts = device.voltages(mean)
+        cross = (volts - rest)[:, :, None] * rest
+        squares = device.hessian @ square @ device.hessian + cross + cross.transpose(0, 2, 1)
+        squares = squares + np.outer(rest, rest)
+        heat, work = (
+            joined("heat"),
+            device.supply_work(counts[:, :count] - counts[:, count:], start, end),
+        )
+        accounts = {f"heat.{name}": heat[:, k] * joule for k, name in enumerate(device.elements)}
+        accounts |= {f"work.{name}": work[:, k] * joule for k, name in enumerate(device.supplies)}
+        accounts |= {"energy.start": device.energy(start) * joule}
+        accounts |= {"energy.end": device.energy(end) * joule}
+        return JumpRun(
+            device=device,
+            method=self.method,
+            duration=self.duration,
+            times=times,
+            start=start,
+            end=end,
+            counts=counts,
+            books=Books(accounts, joule, device.temperatures),
+            mean_voltages=volts * volt,
+            mean_squares=squares * volt**2,
+            grid=self.grid,
+            voltages=device.voltages(joined("kept")) * volt,
+            stopped=joined("stopped"),
+            step=self.step,
+            leap=float(np.mean([raw.leap for raw in raws])),
+            law=self.law,
+        )
 
 
 def simulate_jumps(
@@ -237,59 +280,3 @@ def _start(device: JumpDevice, start: Any, paths: int, seed: int) -> NDArray[Any
             where="start",
         )
     return np.zeros((paths, n))
-
-
-def _record(
-    device: JumpDevice,
-    method: str,
-    duration: float,
-    grid: NDArray[Any],
-    parts: list[tuple[NDArray[Any], Raw]],
-    *,
-    step: float,
-    law: MasterEquation | None,
-) -> JumpRun:
-    start = np.concatenate([rows for rows, _ in parts])
-    raws = [raw for _, raw in parts]
-
-    def joined(name: str) -> NDArray[Any]:
-        return np.concatenate([getattr(raw, name) for raw in raws])
-
-    end, counts, times = joined("end"), joined("counts"), joined("times")
-    count, volt, joule = len(device.elements), device.voltage_unit, device.energy_unit
-    # A path that meets the stop at once has no duration: its averages are its start.
-    safe = np.where(times > 0.0, times, 1.0)[:, None]
-    mean = np.where(times[:, None] > 0.0, joined("first") / safe, start)
-    square = joined("second") / safe[:, :, None]
-    square = np.where(times[:, None, None] > 0.0, square, start[:, :, None] * start[:, None, :])
-    rest = device.rest_voltages
-    volts = device.voltages(mean)
-    cross = (volts - rest)[:, :, None] * rest
-    squares = device.hessian @ square @ device.hessian + cross + cross.transpose(0, 2, 1)
-    squares = squares + np.outer(rest, rest)
-    heat, work = (
-        joined("heat"),
-        device.supply_work(counts[:, :count] - counts[:, count:], start, end),
-    )
-    accounts = {f"heat.{name}": heat[:, k] * joule for k, name in enumerate(device.elements)}
-    accounts |= {f"work.{name}": work[:, k] * joule for k, name in enumerate(device.supplies)}
-    accounts |= {"energy.start": device.energy(start) * joule}
-    accounts |= {"energy.end": device.energy(end) * joule}
-    return JumpRun(
-        device=device,
-        method=method,
-        duration=duration,
-        times=times,
-        start=start,
-        end=end,
-        counts=counts,
-        books=Books(accounts, joule, device.temperatures),
-        mean_voltages=volts * volt,
-        mean_squares=squares * volt**2,
-        grid=grid,
-        voltages=device.voltages(joined("kept")) * volt,
-        stopped=joined("stopped"),
-        step=step,
-        leap=float(np.mean([raw.leap for raw in raws])),
-        law=law,
-    )
