@@ -46,9 +46,13 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from thermohw.likelihood.elbo import sde_elbo, sde_elbo_denoising
 from thermohw.likelihood.estimate import Estimate
-from thermohw.likelihood.marginal import marginal_nll, marginal_nll_denoising
+from thermohw.likelihood.marginal import (
+    marginal_nll,
+    marginal_nll_denoising,
+    sde_elbo,
+    sde_elbo_denoising,
+)
 from thermohw.likelihood.sweep import Sweep
 from thermohw.likelihood.terms import Terms
 

@@ -15,12 +15,10 @@ import torch
 
 from thermohw.errors import InputError
 from thermohw.likelihood import evaluate
-from thermohw.likelihood.progress import terminal_bar
+from thermohw.likelihood.progress import silent, terminal_bar
 from thermohw.noise import Stream, block_generator
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from thermohw.run.setting import Setting
     from thermohw.target import Target
 
@@ -72,7 +70,7 @@ def likelihood_tree(
         moments=moments,
         solver=solver,
         steps=moments if solver == "fixed" else None,
-        progress=terminal_bar if progress else _silent,
+        progress=terminal_bar if progress else silent,
     )
     torch.set_num_threads(threads)
     unknown = (float("nan"), float("nan"))
@@ -109,10 +107,6 @@ def _untimed(settings: dict[str, Any]) -> dict[str, Any]:
         for name, row in settings["cost"].items()
     }
     return settings | {"cost": cost}
-
-
-def _silent(items: Iterable, label: str) -> Iterable:
-    return items
 
 
 def _rows(data: Target, asked: int) -> int:
