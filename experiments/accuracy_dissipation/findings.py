@@ -17,6 +17,7 @@ from scipy.stats import spearmanr
 
 from thermohw.estimate import Estimate
 from thermohw.experiments.accuracy_dissipation import figures as draw
+from thermohw.experiments.shared.estimates import estimates, pair
 from thermohw.experiments.shared.playing import first_law
 from thermohw.experiments.shared.seeds import interval, mean_and_error
 from thermohw.study import Results, Sheet
@@ -67,31 +68,24 @@ def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
 
 def _laws(results: Results, networks: Results, sheet: Sheet) -> None:
     rows = results.where(data="mixture")
-    slacks = [row["slack"] / row["slack.error"] for row in rows]
-    nearest = min(slacks)
     least = min(row["slack"] for row in rows)
     sheet.law(
         "Q/kT - surplus >= 2 [(S0 + S1) - 2 NLL_marg] on p_t",
-        slacks,
+        estimates(rows, "slack", ".error"),
         relation=">=",
-        detail=f"smallest slack {least:.3g} kT of {len(rows)} scores, {nearest:.2f} standard "
-        "errors the closest to zero (slack is 4 K1 + 4 score errors)",
+        detail=f"smallest slack {least:.3g} kT of {len(rows)} scores (4 K1 + 4 score errors)",
     )
-    zs = [abs(row["residual"]) / row["residual.error"] for row in rows]
     sheet.law(
         "what the slack is made of (gap identity)",
-        zs,
-        detail=f"gap = K1 + score error: largest z = {max(zs):.2f} of {len(rows)} on one set of "
-        "points",
+        estimates(rows, "residual", ".error"),
+        detail="gap = K1 + score error on one set of points",
     )
-    zs = [abs(r["calibrated.surplus"]) / r["calibrated.surplus.error"] for r in networks]
-    left = max(abs(r["calibrated.surplus"]) for r in networks)
-    raw = max(abs(r["surplus"]) for r in networks)
+    tuned = estimates(networks, "calibrated.surplus", ".error")
+    left, raw = max(abs(t.value) for t in tuned), float(np.abs(networks.column("surplus")).max())
     sheet.law(
         "U = H1 - Q/2kT for calibrated networks",
-        zs,
-        detail=f"surplus up to {raw:.3g} nats as trained, {left:.2g} calibrated, largest z = "
-        f"{max(zs):.2f} of {len(networks)}",
+        tuned,
+        detail=f"surplus up to {raw:.3g} nats as trained, {left:.2g} calibrated",
     )
     sheet.number("surplus.raw", raw, note="largest |int g^2 (E|s|^2 - E[s.s*])| of a network")
     sheet.number("surplus.calibrated", left, note="the same, calibrated on other points")
@@ -99,7 +93,7 @@ def _laws(results: Results, networks: Results, sheet: Sheet) -> None:
         "Law: on the noised data every score pays Q/kT >= 2 [(S0 + S1) - 2 NLL_marg] + surplus, "
         "and a calibrated one exactly two kT for a nat of evidence, U = H1 - Q/2kT: "
         f"{len(networks)} calibrated networks obey it within {left:.2g} nats (as trained, up to "
-        f"{raw:.3g} off), largest z = {max(zs):.1f}."
+        f"{raw:.3g} off), largest z = {max(abs(t.z()) for t in tuned):.1f}."
     )
     young = min(networks.distinct("steps"))
     early = networks.where(data="mixture", steps=young)
@@ -116,23 +110,17 @@ def _laws(results: Results, networks: Results, sheet: Sheet) -> None:
 def _counterexample(exact: Results, sheet: Sheet) -> None:
     one = exact.where(factor=1.0)[0]
     growth = one["entropy_prior"] - one["entropy_data"]
-    rows, lines = [], []
+    off, lines = [], []
     for row in exact.sorted("factor"):
         c = row["factor"]
         plain = (2.0 * c * c - c) * 2.0 * growth
-        z = (row["heat"] - plain) / row["heat.error"]
-        rows.append(abs(z))
-        lines.append(
-            [
-                c,
-                (row["nll_ode"] - row["entropy_data"], row["nll_ode.error"]),
-                (row["production"], row["production.error"]),
-                (row["heat"], row["heat.error"]),
-                plain,
-                (row["continuous.fine"], row["continuous.fine.error"]),
-                (row["clocked.fine"], row["clocked.fine.error"]),
-            ]
+        off.append(Estimate(row["heat"] - plain, row["heat.error"]))
+        excess = row["nll_ode"] - row["entropy_data"], row["nll_ode.error"]
+        known, circuit = (
+            [pair(row, name, ".error") for name in names]
+            for names in (("production", "heat"), ("continuous.fine", "clocked.fine"))
         )
+        lines.append([c, excess, *known, plain, *circuit])
     sheet.table(
         "factors",
         ["c", "nll.ode - S0", "Sigma", "Q p_t", "closed form", "Q continuous", "Q clocked"],
@@ -140,35 +128,25 @@ def _counterexample(exact: Results, sheet: Sheet) -> None:
         "The exact score times c, Gaussians in the plane: nats and kT. Closed form: (2 c^2 - c) 2 "
         "(S1 - S0)",
     )
-    sheet.law(
-        "Q/kT = (2 c^2 - c) 2 (S1 - S0) on p_t",
-        rows,
-        detail=f"largest z = {max(rows):.2f} of {len(rows)} factors on one set of points",
-    )
+    sheet.law("Q/kT = (2 c^2 - c) 2 (S1 - S0) on p_t", off, detail="on one set of points")
     over = [row for row in exact if row["factor"] > 1.0]
     worse = [r for r in over if r["elbo"] > one["elbo"] and r["heat"] > one["heat"]]
     row = min(over, key=lambda row: row["factor"])
-    texts = [
-        f"{name} {row[key] - one[key]:+.3g}"
-        for name, key in (
-            ("production", "production"),
-            ("heat on p_t", "heat"),
-            ("circuit, continuous", "continuous.fine"),
-            ("circuit, clocked", "clocked.fine"),
-            ("nll.ode", "nll_ode"),
-            ("U", "elbo"),
-        )
-    ]
+    names = {
+        "production": "production",
+        "heat": "heat on p_t",
+        "continuous.fine": "circuit, continuous",
+        "clocked.fine": "circuit, clocked",
+        "nll_ode": "nll.ode",
+        "elbo": "U",
+    }
+    extra = {key: row[key] - one[key] for key in names}
     sheet.check(
         "more dissipation does not mean more accuracy",
         "holds" if len(worse) == len(over) else "violated",
         f"exact score times {row['factor']:g} against the exact one, same points and noise: "
-        + ", ".join(texts),
+        + ", ".join(f"{name} {extra[key]:+.3g}" for key, name in names.items()),
     )
-    extra = {
-        key: row[key] - one[key]
-        for key in ("production", "heat", "nll_ode", "continuous.fine", "clocked.fine")
-    }
     sheet.finding(
         f"Counter-example: the exact score times {row['factor']:g} produces "
         f"{extra['production']:+.2g} nats and dissipates {extra['heat']:+.2g} kT on p_t, and is "
@@ -207,18 +185,16 @@ def _trend(networks: Results, sheet: Sheet) -> None:
                     continue
                 mean, low, high = interval(ranks)
                 entries.append(_span(mean, low, high))
-                if accuracy == "nll_ode":
-                    name = "half" if half else "all"
-                    sheet.number(
-                        f"rank.{data}.{cost}.{name}",
-                        mean,
-                        unit="1",
-                        note=f"Spearman of nll.ode with {label}, {len(ranks)} seeds, 95 % "
-                        f"{low:.2f} to {high:.2f}",
-                    )
-                if accuracy == "nll_ode":
-                    said = half_words if half else words
-                    said.append(f"{_span(mean, low, high)} with {label}")
+                if accuracy == "elbo":
+                    continue
+                (half_words if half else words).append(f"{entries[-1]} with {label}")
+                sheet.number(
+                    f"rank.{data}.{cost}.{'half' if half else 'all'}",
+                    mean,
+                    unit="1",
+                    note=f"Spearman of nll.ode with {label}, {len(ranks)} seeds, 95 % "
+                    f"{low:.2f} to {high:.2f}",
+                )
             rows.append(entries)
         sheet.finding(
             f"Trend, not law: rank correlation of nll.ode over the networks on {data} is "
@@ -246,34 +222,32 @@ def _circuit(exact: Results, networks: Results, sheet: Sheet) -> None:
     one = exact.where(factor=1.0)[0]
     growth = 2.0 * (one["entropy_prior"] - one["entropy_data"])
     halving = one["continuous.fine"] - one["continuous.coarse"]
-    error = math.hypot(one["continuous.fine.error"], halving)
     sheet.number(
-        "heat.exact", one["continuous.fine"], one["continuous.fine.error"], unit="kT",
+        "heat.exact", *pair(one, "continuous.fine", ".error"), unit="kT",
         note=f"exact score on the circuit, continuous; 2 (S1 - S0) = {growth:.5g}; halving the "
         f"ticks changes it by {halving:+.2g}",
     )  # fmt: skip
     sheet.number("heat.exact.J", one["continuous.fine"] * one["kT"], unit="J", note="the same")
-    z = abs(one["continuous.fine"] - growth) / error
+    found = Estimate(one["continuous.fine"], math.hypot(one["continuous.fine.error"], halving))
     sheet.law(
         "exact score on the circuit: Q = 2 kT (S1 - S0)",
-        Estimate(one["continuous.fine"], error),
+        found,
         growth,
-        detail=f"{one['continuous.fine']:.4g} +- {one['continuous.fine.error']:.2g} kT, tick "
-        f"halving {halving:+.2g}, law {growth:.4g}; z = {z:.2f}",
+        detail=f"{found.text('.4g')} kT, tick halving {halving:+.2g}, law {growth:.4g}",
     )
     rows = [*exact, *networks.where(data="mixture")]
     # Q/kT >= S(start) - S(end), and the cross-entropy with the exact law is at least S(end)
     spare = [
-        (r["continuous.fine"] - r["start_entropy"] + r["surprisal"])
-        / math.hypot(r["continuous.fine.error"], r["surprisal.error"])
-        for r in rows
+        Estimate(heat.value - r["start_entropy"] + surprisal.value, (heat + surprisal).stderr)
+        for r, heat, surprisal in zip(
+            rows,
+            estimates(rows, "continuous.fine", ".error"),
+            estimates(rows, "surprisal", ".error"),
+            strict=True,
+        )
     ]
     sheet.law(
-        "second law on the circuit",
-        spare,
-        relation=">=",
-        detail=f"Q/kT - S(start) - E ln p(x_end): smallest is {min(spare):.3g} standard errors "
-        f"({len(rows)} scores)",
+        "second law on the circuit", spare, relation=">=", detail="Q/kT - S(start) - E ln p(x_end)"
     )
     first_law("first law on the circuit", [*exact, *networks], "continuous.fine", "ticks", sheet)
     for data in networks.distinct("data"):
@@ -305,11 +279,8 @@ def _tables(networks: Results, sheet: Sheet) -> None:
             for control in ("continuous", "clocked"):
                 fine, coarse = (rows.column(f"{control}.{k}") for k in ("fine", "coarse"))
                 entries += [mean_and_error(fine), float((fine - coarse).mean())]
-            entries.append(float(rows.column("continuous.fine.error").mean()))
-            entries.append(
-                mean_and_error(rows.column("score_error")) if data == "mixture" else None
-            )
-            lines.append(entries)
+            known = mean_and_error(rows.column("score_error")) if data == "mixture" else None
+            lines.append([*entries, float(rows.column("continuous.fine.error").mean()), known])
         sheet.table(
             f"networks-{data}",
             [

@@ -60,17 +60,10 @@ STUDY = Study(
     title="What the entropy bound says, in closed forms",
     question="Which likelihood does the bound hold for, and by how much can another miss it?",
     parameters={
-        "growth": 4.0,
-        "factors": [0.5, 1.5],
-        "points": 21,
-        "turns": [0.1, 0.25, 0.5, 0.75, 1.0],
-        "sigmas": [10.0, 15.0, 20.0, 25.0, 30.0],
-        "deviations": [0.001, 0.003, 0.01, 0.03, 0.1],
-        "euler": [100, 300, 1000, 3000],
-        "seed": 0,
+        "growth": 4.0, "factors": [0.5, 1.5], "points": 21, "turns": [0.1, 0.25, 0.5, 0.75, 1.0],
+        "sigmas": [10.0, 15.0, 20.0, 25.0, 30.0], "deviations": [0.001, 0.003, 0.01, 0.03, 0.1],
+        "euler": [100, 300, 1000, 3000], "seed": 0,
     },
     quick={"points": 5, "turns": [0.5], "sigmas": [10.0, 25.0], "euler": [100, 1000]},
-    cells=cells,
-    compute=compute.compute,
-    conclude=findings.conclude,
-)
+    cells=cells, compute=compute.compute, conclude=findings.conclude,
+)  # fmt: skip

@@ -38,14 +38,9 @@ STUDY = Study(
     title="A faster clock from stronger couplings and stronger noise",
     question="What stays and what is paid when couplings and noise power are multiplied by lambda?",
     parameters={
-        "factors": [1.0, 2.0, 4.0, 8.0, 16.0],
-        "paths": 40000,
-        "frames": 30,
-        "bandwidth": 100.0,
+        "factors": [1.0, 2.0, 4.0, 8.0, 16.0], "paths": 40000, "frames": 30, "bandwidth": 100.0,
         "seed": 0,
     },
     quick={"factors": [1.0, 4.0], "paths": 10000, "frames": 20},
-    cells=cells,
-    compute=compute.compute,
-    conclude=findings.conclude,
-)
+    cells=cells, compute=compute.compute, conclude=findings.conclude,
+)  # fmt: skip

@@ -45,20 +45,13 @@ STUDY = Study(
     "does Gaussian noise get wrong?",
     parameters={
         "biases": [22.0, 26.0, 30.0, 34.0, 38.0, 42.0, 46.0, 50.0, 54.0, 58.0, 62.0],
-        "played": [22.0, 26.0, 30.0],
-        "laws": [14.0, 30.0, 54.0],
-        "drives": [0.5, 1.0, 1.5, 2.0, 2.5, 3.0],
-        "capacitance": "0.05 fF",
-        "paths": 1024,
+        "played": [22.0, 26.0, 30.0], "laws": [14.0, 30.0, 54.0],
+        "drives": [0.5, 1.0, 1.5, 2.0, 2.5, 3.0], "capacitance": "0.05 fF", "paths": 1024,
         "seed": 0,
     },
     quick={
-        "biases": [22.0, 30.0, 38.0, 46.0, 54.0],
-        "played": [22.0],
-        "drives": [1.0, 2.0],
+        "biases": [22.0, 30.0, 38.0, 46.0, 54.0], "played": [22.0], "drives": [1.0, 2.0],
         "paths": 256,
     },
-    cells=cells,
-    compute=compute.compute,
-    conclude=findings.conclude,
-)
+    cells=cells, compute=compute.compute, conclude=findings.conclude,
+)  # fmt: skip

@@ -63,23 +63,11 @@ STUDY = Study(
     title="The entropy of data from its score",
     question="How well do a score's entropy rates give the entropy of the data, and which way off?",
     parameters={
-        "families": ["gaussian", "mixture", "uniform"],
-        "dims": [2, 16, 64, 256, 784],
-        "seeds": 1,
-        "digits": 3,
-        "steps": 2000,
-        "effort": 400_000,
-        "calibration": 1_048_576,
-        "times": 55,
-        "points": 256,
-        "coordinates": 32768,
-        "images": 297,
-        "factor": 0.95,
-        "seed": 0,
+        "families": ["gaussian", "mixture", "uniform"], "dims": [2, 16, 64, 256, 784], "seeds": 1,
+        "digits": 3, "steps": 2000, "effort": 400_000, "calibration": 1_048_576, "times": 55,
+        "points": 256, "coordinates": 32768, "images": 297, "factor": 0.95, "seed": 0,
     },
     quick={"dims": [2, 16], "digits": 1, "steps": 120, "coordinates": 4096, "images": 96}
     | {"calibration": 65_536},
-    cells=cells,
-    compute=compute.compute,
-    conclude=findings.conclude,
-)
+    cells=cells, compute=compute.compute, conclude=findings.conclude,
+)  # fmt: skip

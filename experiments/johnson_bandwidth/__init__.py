@@ -47,15 +47,9 @@ STUDY = Study(
     question="What does a node do when its noise comes from a generator of finite bandwidth: its "
     "variance, the work of a score-driven run on it, and the power the generator takes?",
     parameters={
-        "bandwidths": [1.0, 2.0, 5.0, 10.0, 25.0, 100.0],
-        "paths": 4096,
-        "free_paths": 256,
-        "span": 40.0,
-        "hold": 0.01,
-        "seed": 0,
+        "bandwidths": [1.0, 2.0, 5.0, 10.0, 25.0, 100.0], "paths": 4096, "free_paths": 256,
+        "span": 40.0, "hold": 0.01, "seed": 0,
     },
     quick={"bandwidths": [1.0, 10.0], "paths": 1024, "free_paths": 64, "span": 10.0},
-    cells=cells,
-    compute=compute.compute,
-    conclude=findings.conclude,
-)
+    cells=cells, compute=compute.compute, conclude=findings.conclude,
+)  # fmt: skip

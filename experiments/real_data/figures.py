@@ -50,8 +50,7 @@ def estimates(results: Results, best: dict[str, Any]) -> tuple[str, Figure, str]
         panel.tick_params(axis="y", length=0)
         panel.axhline(0.5 - len(_SHORT), color=PALETTE["line"], linewidth=0.8)
         if law == "data":
-            words = f"{best['name']}: nats per sample"
-            panel.set(xlabel=words)
+            panel.set(xlabel=f"{best['name']}: nats per sample")
             if best["step"]:
                 _bits(panel, best)
         else:
@@ -69,13 +68,9 @@ def _bits(panel: Axes, best: dict[str, Any]) -> None:
     """A second scale on top: bits per dimension."""
     unit, shift = best["dim"] * math.log(2.0), math.log2(best["step"])
 
-    def there(nats: Any) -> Any:
-        return nats / unit - shift
-
-    def back(bits: Any) -> Any:
-        return (bits + shift) * unit
-
-    top = panel.secondary_xaxis("top", functions=(there, back))
+    top = panel.secondary_xaxis(
+        "top", functions=(lambda nats: nats / unit - shift, lambda bits: (bits + shift) * unit)
+    )
     top.set_xlabel("bits per dimension")
 
 

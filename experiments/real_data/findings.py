@@ -9,7 +9,9 @@ import numpy as np
 
 from thermohw.estimate import Estimate
 from thermohw.experiments.real_data import figures as draw
+from thermohw.experiments.shared.estimates import mean_pair, pair
 from thermohw.study import Results, Sheet
+from thermohw.study.results import Row
 
 _S1 = "S1 is replaced by the Gaussian's of equal covariance"
 COMPUTABLE = [  # row, stored name, what it needs or says
@@ -57,7 +59,7 @@ def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
     best = networks[int(np.nanargmin(networks.column("validation")))]
     repeats = results.where(kind="repeat") if p["repeats"] else None
     proxy = results.where(kind="proxy", law="data")[0]
-    _terms(networks, best, sheet, repeats=repeats, proxy=proxy)
+    _terms(networks, repeats, proxy, best, sheet)
     _best(networks, best, sheet)
     mirror = [row for row in results if row["law"] == "surrogate"]
     _identities([row for row in results if "raw.nll.ode" in row], sheet)
@@ -75,32 +77,26 @@ def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
     sheet.figure(*draw.factors(results))
 
 
-def _bits(value: float, row: dict[str, Any]) -> float:
+def _bits(value: float, row: Row) -> float:
     """Bits per dimension of a density of dequantised data; NaN for continuous data."""
     if not row["step"]:
         return math.nan
     return (value / row["dim"] - math.log(row["step"])) / math.log(2.0)
 
 
-def _terms(
-    networks: Results,
-    best: dict[str, Any],
-    sheet: Sheet,
-    *,
-    repeats: Results | None,
-    proxy: dict[str, Any],
-) -> None:
+def _terms(networks: Results, repeats: Results | None, proxy: Row, best: Row, sheet: Sheet) -> None:
     """Which term can be computed, and how far each source of error moves it."""
     rows: list[list[Any]] = []
     for label, name, words in COMPUTABLE:
-        noise = None if repeats is None or name.startswith("cal") else repeats.column(name)
-        across = _spread(networks.column(name))
-        again = None if noise is None else _spread(noise)
-        rows.append([label, "yes", _pair(best, name), across, again, words])
+        once = repeats is None or name.startswith("cal")
+        again = None if once else _spread(repeats.column(name))
+        value, across = pair(best, name), _spread(networks.column(name))
+        rows.append([label, "yes", value, across, again, words])
+        sheet.number(name, *value, note=f"{label}; over trainings {across:.3g}")
     train = best["train"]
     for label, name in PROXIED:
         values = np.array([proxy[f"{n}.{name}"] for n in range(len(networks))])
-        value = _pair(proxy, f"{train}.{name}")
+        value = pair(proxy, f"{train}.{name}")
         rows.append([label, "by proxy", value, _spread(values), None, "a network in place of s*"])
     rows += [
         [label, "no" if reason in best else "yes", None, None, None, f"needs {words}"]
@@ -116,24 +112,20 @@ def _terms(
         "deviation over trainings (same points, same noise), and over fresh noise and Hutchinson "
         "probes (same network, same points).",
     )
-    for label, name, _ in COMPUTABLE:
-        value, stderr = _pair(best, name)
-        note = f"{label}; over trainings {_spread(networks.column(name)):.3g}"
-        sheet.number(name, value, stderr, note=note)
 
 
-def _best(networks: Results, best: dict[str, Any], sheet: Sheet) -> None:
+def _best(networks: Results, best: Row, sheet: Sheet) -> None:
     """Network by network, and the best in bits."""
     names = ["raw.nll.ode", "raw.nll.marginal", "raw.nll.sde_elbo"]
     names += ["raw.entropy.estimate_plugin", "calibrated.entropy.estimate_plugin"]
     rows = [
         [row["train"], row["validation"], _bits(row["raw.nll.ode"], row)]
-        + [_pair(row, name) for name in names]
+        + [pair(row, name) for name in names]
         for row in networks
     ]
     columns = ["training", "validation bound", "nll.ode, bits/dim", "nll.ode", "nll.marginal"]
     sheet.table("networks", [*columns, "U", "E1", "E1 calibrated"], rows, "Every network, nats.")
-    value, stderr = _pair(best, "raw.nll.ode")
+    value, stderr = pair(best, "raw.nll.ode")
     unit = best["dim"] * math.log(2.0)
     sheet.number(
         "nll.ode.bits_per_dim", _bits(value, best), stderr / unit, "bits", note="best validation"
@@ -148,7 +140,7 @@ def _best(networks: Results, best: dict[str, Any], sheet: Sheet) -> None:
     )
 
 
-def _identities(rows: list[dict[str, Any]], sheet: Sheet) -> None:
+def _identities(rows: list[Row], sheet: Sheet) -> None:
     """E1 + U = 2 M - (H1 - S1) and E2 - U = H1 - S1, whatever the network."""
     worst = 0.0
     for row in rows:
@@ -169,26 +161,25 @@ def _identities(rows: list[dict[str, Any]], sheet: Sheet) -> None:
 
 def _calibration(networks: Results, sheet: Sheet) -> None:
     """Does calibration on validation data make E1, E2, E3 agree on other data?"""
-    for kind in ("raw", "calibrated"):
-        name = f"{kind}.bound.calibration_surplus"
-        values = networks.column(name)
-        stderr = float(networks.column(f"{name}.stderr").mean())
-        value, z = float(values.mean()), float(values.mean()) / stderr
-        sheet.number(f"{name}.mean", value, stderr, note="E2 - E1 up to K1, mean of trainings")
-        if kind == "raw":
-            before = f"{value:+.2f} +- {stderr:.2f}"
-            continue
-        sheet.law(
-            "calibrated estimates agree",
-            Estimate(value, stderr),
-            detail=f"E2 - E1 was {before}, is {value:+.2f} +- {stderr:.2f} nats, z = {z:+.1f}",
-            cause="c_t of the validation points is not that of these",
-        )
-        sheet.finding(
-            f"The three estimates of S0 are one: E2 - E3 is K1, E2 - E1 is twice U - nll.marginal, "
-            f"{before} nats raw and {value:+.2f} +- {stderr:.2f} calibrated on validation data; "
-            "agreement shows calibration, not truth."
-        )
+    raw, found = (
+        Estimate(*mean_pair(networks, f"{kind}.bound.calibration_surplus"))
+        for kind in ("raw", "calibrated")
+    )
+    for kind, value in (("raw", raw), ("calibrated", found)):
+        name = f"{kind}.bound.calibration_surplus.mean"
+        sheet.number(name, *value, note="E2 - E1 up to K1, mean of trainings")
+    before, after = raw.text("+.2f"), found.text("+.2f")
+    sheet.law(
+        "calibrated estimates agree",
+        found,
+        detail=f"E2 - E1 was {before}, is {after} nats",
+        cause="c_t of the validation points is not that of these",
+    )
+    sheet.finding(
+        "The three estimates of S0 are one: E2 - E3 is K1, E2 - E1 is twice U - nll.marginal, "
+        f"{before} nats raw and {after} calibrated on validation data; "
+        "agreement shows calibration, not truth."
+    )
 
 
 def _spread(values: np.ndarray) -> float:
@@ -196,19 +187,13 @@ def _spread(values: np.ndarray) -> float:
     return float(values.std(ddof=1)) if len(values) > 1 else math.nan
 
 
-def _pair(row: dict[str, Any], name: str) -> tuple[float, float]:
-    """A stored value with its standard error."""
-    return float(row[name]), float(row[f"{name}.stderr"])
-
-
 def _surrogate(known: Results, sheet: Sheet) -> None:
     """Where the truth is known: how far every stand-in for S0 is off."""
-    s0 = _pair(known[0], "raw.entropy.data")
+    s0 = pair(known[0], "raw.entropy.data")
     rows, off = [], {}
     for label, _, name, _ in draw.ROWS:
-        values = known.column(name)
-        off[name] = float(values.mean()), float(known.column(f"{name}.stderr").mean())
-        rows.append([label, off[name], _spread(values)])
+        off[name] = mean_pair(known, name)
+        rows.append([label, off[name], _spread(known.column(name))])
         sheet.number(name, *off[name], note=f"{label} minus S0, mean of trainings")
     sheet.table(
         "surrogate",
@@ -218,45 +203,29 @@ def _surrogate(known: Results, sheet: Sheet) -> None:
         "the trainings less S0, up to K1, with the standard error over held-out points.",
     )
     sheet.number("surrogate.s0", *s0, note="known law fitted to the data")
-    residual = known.column("raw.bound.residual")
-    error = float(known.column("raw.bound.residual.stderr").mean())
-    enough = int(known[0]["points"])
-    _zero(
-        sheet,
-        "the gap of the surrogate is its terms",
-        (float(residual.mean()), error),
-        words="nll.marginal - B - K1 - error",
-        points=enough,
+    u, e1, ode, bound = (
+        Estimate(*off[f"known.raw.{n}"]) for n in ("elbo", "plugin", "ode", "bound")
     )
-    elbo = float(known.column("raw.nll.sde_elbo").mean()) - s0[0]
-    error = math.hypot(float(known.column("raw.nll.sde_elbo.stderr").mean()), s0[1])
-    u, e1, ode, bound = (off[f"known.raw.{n}"] for n in ("elbo", "plugin", "ode", "bound"))
-    _zero(
-        sheet,
-        "U - S0 of the surrogate is twice its score error",
-        (elbo - u[0], error),
-        words="U - S0 - 2 score errors",
-        points=enough,
-    )
+    elbo = Estimate(*mean_pair(known, "raw.nll.sde_elbo")) - Estimate(*s0) - u.value
+    for name, found, words in (
+        (
+            "the gap of the surrogate is its terms",
+            Estimate(*mean_pair(known, "raw.bound.residual")),
+            "nll.marginal - B - K1 - error",
+        ),
+        ("U - S0 of the surrogate is twice its score error", elbo, "U - S0 - 2 score errors"),
+    ):
+        detail, points = f"{words} = {found.text('+.3f')} nats", int(known[0]["points"])
+        if points < _FEWEST:  # surprises are skewed: their error is not known from so few
+            detail += f" of {points} points; {_FEWEST} are needed"
+            sheet.check(name, "not-applicable", detail)
+        else:
+            sheet.law(name, found, detail=detail)
     sheet.finding(
         f"How wide is S0? On a known law like the data, learned from as few rows, U lies "
-        f"{u[0]:+.2f} +- {u[1]:.2f}, nll.ode {ode[0]:+.2f} +- {ode[1]:.2f}, raw E1 {e1[0]:+.2f} +- "
-        f"{e1[1]:.2f} and B {bound[0]:+.2f} +- {bound[1]:.2f} nats from S0: a bias that nothing "
-        "computable on the data shows."
+        f"{u.text('+.2f')}, nll.ode {ode.text('+.2f')}, raw E1 {e1.text('+.2f')} and B "
+        f"{bound.text('+.2f')} nats from S0: a bias that nothing computable on the data shows."
     )
-
-
-def _zero(
-    sheet: Sheet, name: str, measured: tuple[float, float], *, words: str, points: int
-) -> None:
-    """A law: something is zero within its standard error."""
-    value, stderr = measured
-    z = value / stderr
-    detail = f"{words} = {value:+.3f} +- {stderr:.3f} nats, z = {z:+.1f}"
-    if points < _FEWEST:  # surprises are skewed: their error is not known from so few
-        sheet.check(name, "not-applicable", f"{detail} of {points} points; {_FEWEST} are needed")
-        return
-    sheet.law(name, Estimate(value, stderr), detail=detail)
 
 
 def _proxy(proxies: Results, trainings: int, sheet: Sheet) -> None:
@@ -264,9 +233,8 @@ def _proxy(proxies: Results, trainings: int, sheet: Sheet) -> None:
     rows: list[list[Any]] = []
     for row in proxies:
         for n in range(trainings):
-            bound, gap, error, residual = (
-                _pair(row, f"{n}.{name}") for name in ("bound", "gap", "error", "residual")
-            )
+            names = ("bound", "gap", "error", "residual")
+            bound, gap, error, residual = (pair(row, f"{n}.{name}") for name in names)
             true: list[Any] = [None, None, None]
             if f"{n}.true.error" in row:
                 bias = row[f"{n}.true.bound_bias"]
@@ -281,38 +249,31 @@ def _proxy(proxies: Results, trainings: int, sheet: Sheet) -> None:
         "The residual is what it leaves of the gap, and is zero for the true score.",
     )
     for row in proxies:
-        value, stderr = (float(np.mean([_pair(row, f"{n}.residual")[i] for n in range(trainings)]))
-                         for i in (0, 1))  # fmt: skip
-        sheet.number(f"proxy.{row['law']}.residual", value, stderr, note="mean of trainings")
-        z = value / stderr
+        residual = [pair(row, f"{n}.residual") for n in range(trainings)]
+        left = Estimate(*(float(np.mean(column)) for column in zip(*residual, strict=True)))
+        sheet.number(f"proxy.{row['law']}.residual", *left, note="mean of trainings")
         sheet.law(
             f"the proxy's residual on the {row['law']}",
-            Estimate(value, stderr),
-            detail=f"{value:+.3f} +- {stderr:.3f} nats, z = {z:+.1f}",
+            left,
+            detail=f"{left.text('+.3f')} nats",
             cause="the proxy is not the true score, and this is by how much",
         )
         if "0.true.error" not in row:
             continue
+        true = ("true.error", "true.proxy_error", "true.overlap", "true.bound_bias")
         mean = {
             name: float(np.mean([row[f"{n}.{name}"] for n in range(trainings)]))
-            for name in (
-                "error",
-                "true.error",
-                "true.proxy_error",
-                "true.overlap",
-                "true.bound_bias",
-            )
+            for name in ("error", *true)
         }
         size = 2.0 * math.sqrt(mean["true.error"] * mean["true.proxy_error"])
         alike = mean["true.overlap"] / size
-        left = value, stderr
         for name, value in mean.items():
-            sheet.number(f"proxy.surrogate.{name}", value, _pair(row, f"0.{name}")[1])
+            sheet.number(f"proxy.surrogate.{name}", value, row[f"0.{name}.stderr"])
         sheet.number("proxy.surrogate.alike", alike, unit="1", note="cosine of the two errors")
         sheet.finding(
             f"A proxy flatters: on the known law it sees {mean['error']:.2f} of "
             f"{mean['true.error']:.2f} nats of score error, because networks that learn from the "
             f"same rows err alike (cosine {alike:.2f}), and its bound is "
             f"{mean['true.bound_bias']:+.2f} nats off. The residual, all that shows it without the "
-            f"truth, is {left[0]:+.2f} +- {left[1]:.2f} there; zero would not prove it true."
+            f"truth, is {left.text('+.2f')} there; zero would not prove it true."
         )

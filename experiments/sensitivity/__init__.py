@@ -44,20 +44,12 @@ STUDY = Study(
     question="What does each stage between node and source cost, in samples and in work?",
     parameters={"paths": 20000, "repeats": 2, "rows": [], "numpy": True, "seed": 0},
     quick={
-        "repeats": 1,
-        "numpy": False,
+        "repeats": 1, "numpy": False,
         "rows": [
-            "hold 0.05 tau",
-            "hold 0.1 tau",
-            "hold 0.2 tau",
-            "latency 0.1 tau",
-            "ADC 3 bit over +-4 V0",
-            "DAC 4 bit over +-40",
-            "saturation at 4",
+            "hold 0.05 tau", "hold 0.1 tau", "hold 0.2 tau", "latency 0.1 tau",
+            "ADC 3 bit over +-4 V0", "DAC 4 bit over +-40", "saturation at 4",
             "amplifier pole 10 per tau",
         ],
     },
-    cells=cells,
-    compute=compute.compute,
-    conclude=findings.conclude,
-)
+    cells=cells, compute=compute.compute, conclude=findings.conclude,
+)  # fmt: skip

@@ -54,21 +54,10 @@ STUDY = Study(
     question="How does the error of a sampled covariance fall with the number of samples, and "
     "where does it stop on a board with real parts?",
     parameters={
-        "samples": 200_000,
-        "interval": 1.0 / 12.0,
-        "boards": 32,
-        "stray": 0.02,
-        "bandwidth": 10.0,
-        "bits": 5,
-        "span": 4.0,
-        "bank": 4,
-        "banks": [2, 3, 4, 5, 6, 7, 8, 10],
-        "matrices": 200,
-        "points": 81,
-        "seed": 0,
+        "samples": 200_000, "interval": 1.0 / 12.0, "boards": 32, "stray": 0.02, "bandwidth": 10.0,
+        "bits": 5, "span": 4.0, "bank": 4, "banks": [2, 3, 4, 5, 6, 7, 8, 10], "matrices": 200,
+        "points": 81, "seed": 0,
     },
     quick={"samples": 10_000, "boards": 12, "matrices": 50, "points": 41},
-    cells=cells,
-    compute=compute.compute,
-    conclude=findings.conclude,
-)
+    cells=cells, compute=compute.compute, conclude=findings.conclude,
+)  # fmt: skip

@@ -237,27 +237,30 @@ def test_a_folder_stands_for_its_results(tmp_path):
     assert "\n" not in str(caught.value) and "results.h5" in str(caught.value)
 
 
+CALLED = "would have been called"
+
+
 @pytest.mark.parametrize(
     ("found", "expected", "relation", "status", "power"),
     [
-        (Estimate(1.29, 0.1), 1.0, "=", "holds", "; a deviation of 0.4 would have been called"),
-        (Estimate(1.31, 0.1), 1.0, "=", "explained", "; a deviation of 0.4 would have been called"),
-        (Estimate(1.41, 0.1), 1.0, "=", "violated", "; a deviation of 0.4 would have been called"),
-        (Estimate(1.41, 0.1), 1.0, ">=", "holds", "; a deviation of 0.4 would have been called"),
-        (Estimate(0.59, 0.1), 1.0, ">=", "violated", "; a deviation of 0.4 would have been called"),
-        (Estimate(0.59, float("nan")), 1.0, "=", "violated", ""),
-        (-3.5, 0.0, "=", "explained", "; 4 standard errors would have been called"),
+        (Estimate(1.29, 0.1), 1.0, "=", "holds", "z = +2.90; a deviation of 0.4"),
+        (Estimate(1.31, 0.1), 1.0, "=", "explained", "z = +3.10; a deviation of 0.4"),
+        (Estimate(1.41, 0.1), 1.0, "=", "violated", "z = +4.10; a deviation of 0.4"),
+        (Estimate(1.41, 0.1), 1.0, ">=", "holds", "z = +4.10; a deviation of 0.4"),
+        (Estimate(0.59, 0.1), 1.0, ">=", "violated", "z = -4.10; a deviation of 0.4"),
+        (Estimate(0.59, float("nan")), 1.0, "=", "violated", None),
+        (-3.5, 0.0, "=", "explained", "z = -3.50; 4 standard errors"),
         # the largest of a hundred: P(|Z| > r) = 1 - (1 - P(|Z| > 4))^(1/100) at r = 4.98
         ([3.9] + 99 * [0.0], 0.0, "=", "holds",
-         "; 4.98 standard errors in one of 100 would have been called"),
+         "z = +3.90, the worst of 100; 4.98 standard errors in one of 100"),
         ([-4.99] + 99 * [0.0], 0.0, "=", "violated",
-         "; 4.98 standard errors in one of 100 would have been called"),
+         "z = -4.99, the worst of 100; 4.98 standard errors in one of 100"),
         ([-4.97] + 99 * [0.0], 0.0, "=", "explained",
-         "; 4.98 standard errors in one of 100 would have been called"),
+         "z = -4.97, the worst of 100; 4.98 standard errors in one of 100"),
         (np.array([9.0, float("nan")]), 0.0, "<=", "violated",
-         "; 4.16 standard errors in one of 2 would have been called"),
+         "z = +nan, the worst of 2; 4.16 standard errors in one of 2"),
         ([Estimate(0.7, 0.1), 0.5], 2.0, "<=", "holds",
-         "; 4.16 standard errors in one of 2 would have been called"),
+         "z = -1.50, the worst of 2; 4.16 standard errors in one of 2"),
     ],
 )  # fmt: skip
 def test_a_law_is_judged_by_the_one_rule_and_says_what_it_could_have_seen(
@@ -265,23 +268,24 @@ def test_a_law_is_judged_by_the_one_rule_and_says_what_it_could_have_seen(
 ):
     sheet = Sheet()
     assert sheet.law("n", found, expected, relation=relation, detail="said") == status
-    assert sheet.checks == [{"name": "n", "status": status, "detail": "said" + power}]
+    words = f"{power} {CALLED}" if power else "z = +nan"
+    assert sheet.checks == [{"name": "n", "status": status, "detail": f"said; {words}"}]
 
 
 @pytest.mark.parametrize(
-    ("found", "relation", "status"),
+    ("found", "relation", "status", "worst"),
     [
-        ([1e-12, -3e-12], "=", "holds"),
-        ([1e-12, -3e-9], "=", "violated"),
-        (-3e-9, ">=", "violated"),
-        (-3e-9, "<=", "holds"),
-        (math.nan, "=", "violated"),
+        ([1e-12, -3e-12], "=", "holds", "3e-12"),
+        ([1e-12, -3e-9], "=", "violated", "3e-09"),
+        (-3e-9, ">=", "violated", "3e-09"),
+        (-3e-9, "<=", "holds", "-3e-09"),
+        (math.nan, "=", "violated", "nan"),
     ],
 )
-def test_a_residual_is_held_against_what_can_make_it(found, relation, status):
+def test_a_residual_is_held_against_what_can_make_it(found, relation, status, worst):
     sheet = Sheet()
     assert sheet.law("n", found, relation=relation, within=1e-9, detail="said") == status
-    assert sheet.checks[0]["detail"] == "said; more than 1e-09 would have been called"
+    assert sheet.checks[0]["detail"] == f"said; worst {worst}, more than 1e-09 {CALLED}"
     if status == "violated":
         cause = "the slit"
         assert sheet.law("m", found, relation=relation, within=1e-9, cause=cause) == "explained"
@@ -290,6 +294,6 @@ def test_a_residual_is_held_against_what_can_make_it(found, relation, status):
 def test_a_measured_cause_explains():
     sheet = Sheet()
     assert sheet.law("off", 9.0, detail="z = 9", cause="the slit") == "explained"
-    assert sheet.checks[0]["detail"].startswith("z = 9: the slit; 4 standard errors")
+    assert sheet.checks[0]["detail"].startswith("z = 9: the slit; z = +9.00; 4 standard")
     assert sheet.law("right", 1.0, detail="z = 1", cause="the slit") == "holds"
     assert "slit" not in sheet.checks[1]["detail"]

@@ -139,7 +139,8 @@ class Sheet:
         cause: str = "",
     ) -> Status:
         """A number with a standard error held against what it should be, by the rule of
-        `thermohw.estimate`; what would have been called violated stands at the end of the detail.
+        `thermohw.estimate`; the deviation, and what would have been called violated, stand at the
+        end of the detail.
         A residual, which has no standard error, is held against what is known to be able to make
         it: rounding, a quadrature, a solver's tolerance.
 
@@ -163,20 +164,20 @@ class Sheet:
             gaps = np.array([float(value) for value in many]) - expected  # type: ignore[arg-type]
             worst = float(np.max({"=": np.abs(gaps), ">=": -gaps, "<=": gaps}[relation]))
             status: Status = HOLDS if worst <= within else VIOLATED  # a nan is a violation
-            return self._judged(
-                name, status, detail, f"; more than {within:.2g} would have been called", cause
-            )
+            said = f"; worst {worst:.2g}, more than {within:.2g} would have been called"
+            return self._judged(name, status, detail, said, cause)
         numbers = [e if isinstance(e, Estimate) else Estimate(float(e), 1.0) for e in many]
         zs = np.array([number.z(expected) for number in numbers])
         signed = {"=": np.abs(zs), ">=": -zs, "<=": zs}[relation]
         worst = float(zs[signed.argmax()])  # the place of a nan, where there is one
         status = cast("Status", judge(largest_of(worst, len(zs)), relation=relation))
-        return self._judged(name, status, detail, _power(many, relation), cause)
+        said = f"; z = {worst:+.2f}" + (f", the worst of {len(zs)}" if len(zs) > 1 else "")
+        return self._judged(name, status, detail, said + _power(many, relation), cause)
 
-    def _judged(self, name: str, status: Status, detail: str, power: str, cause: str) -> Status:
+    def _judged(self, name: str, status: Status, detail: str, said: str, cause: str) -> Status:
         if status != HOLDS and cause:
             status, detail = "explained", f"{detail}: {cause}"
-        self.check(name, status, detail + power)
+        self.check(name, status, (detail + said).removeprefix("; "))
         return status
 
     def finding(self, text: str) -> None:
