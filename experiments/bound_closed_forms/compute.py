@@ -87,15 +87,8 @@ def compute(cell: Cell, tools: Tools) -> dict[str, Any]:
 
 def account(score: Score, target: Target, generator: torch.Generator) -> dict[str, float]:
     """Every term by quadrature over a grid, nats, model units = data units."""
-    terms = evaluate(
-        score,
-        target,
-        generator=generator,
-        prior="matched",
-        expectation="grid",
-        tolerance=1e-9,
-        progress=silent,
-    )
+    how = {"prior": "matched", "expectation": "grid", "tolerance": 1e-9, "progress": silent}
+    terms = evaluate(score, target, generator=generator, **how)
     return {short: terms[name].value for short, name in _TERMS.items()}
 
 

@@ -89,12 +89,18 @@ class Correlation:
     interval: tuple[float, float]
     repeats: tuple[float, ...]
 
+    @property
+    def alone(self) -> str:
+        """The repetitions in words."""
+        return ", ".join(f"{value:.2f}" for value in self.repeats)
 
-def configuration(rows: Results) -> np.ndarray:
-    """Number of the configuration of every row, shape (rows,)."""
-    keys = [(row["data"], row["process"], row["sigma"]) for row in rows]
-    order = {key: n for n, key in enumerate(dict.fromkeys(keys))}
-    return np.array([order[key] for key in keys])
+
+def configurations(rows: Results) -> dict[tuple[str, str, float], list[int]]:
+    """(data, process, sigma) -> places of its repetitions."""
+    found: dict[tuple[str, str, float], list[int]] = {}
+    for place, row in enumerate(rows):
+        found.setdefault((row["data"], row["process"], row["sigma"]), []).append(place)
+    return found
 
 
 def correlate(
@@ -113,10 +119,8 @@ def correlate(
         NaN where fewer than three networks, or no spread, leave nothing to correlate.
     """
     x, y = quantity(rows, reading.nll), quantity(rows, reading.gap)
-    repeat, group = rows.column("repeat"), configuration(rows)
-    generator = np.random.default_rng(seed)
-    members = [np.flatnonzero(group == n) for n in range(group.max() + 1)]
-    drawn = []
+    repeat, generator = rows.column("repeat"), np.random.default_rng(seed)
+    members, drawn = list(configurations(rows).values()), []
     for _ in range(resamples):
         chosen = generator.integers(len(members), size=len(members))
         index = np.concatenate([members[n] for n in chosen])

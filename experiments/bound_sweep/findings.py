@@ -7,19 +7,16 @@ from typing import Any
 import numpy as np
 
 from thermohw.estimate import VIOLATED, judge, largest_of
+from thermohw.experiments.bound_sweep import figures as draw
 from thermohw.experiments.bound_sweep.correlations import (
     READINGS,
+    configurations,
     correlate,
     is_below,
     quantity,
     z_scores,
 )
-from thermohw.experiments.bound_sweep.figures import (
-    bound_figure,
-    gap_figure,
-    rates_figure,
-    terms_figure,
-)
+from thermohw.experiments.shared.estimates import pair
 from thermohw.study import Results, Sheet
 
 _PUBLISHED = {"pearson": 0.694, "spearman": 0.882}
@@ -54,7 +51,7 @@ def conclude(p: dict[str, Any], rows: Results, sheet: Sheet) -> None:
     best = min(uniform, key=lambda row: row["nll.ode"]) if uniform else None
     sheet.figure(
         "bound",
-        bound_figure(rows),
+        draw.bound_figure(rows),
         "Likelihood against the bound, two marks for each network. Left: as published. Right: "
         "both less the entropy of the data. The theorem keeps filled marks above the dashed line "
         "NLL = B; open ones may lie on either side.",
@@ -62,20 +59,22 @@ def conclude(p: dict[str, Any], rows: Results, sheet: Sheet) -> None:
     if best is not None:
         sheet.figure(
             "rates",
-            rates_figure(best),
+            draw.rates_figure(best),
             f"The uniform VE network of lowest nll.ode (σ = {best['sigma']:g}). Left: its rates in "
             "generation; crosses: −2 × intrinsic. Right: their ratio, −2 c_t, tells how well the "
             "network is calibrated; dots: the true score at the same images.",
         )
     sheet.figure(
         "gap",
-        gap_figure(rows),
+        draw.gap_figure(rows),
         "Does a small gap mean a good network? Distance of nll.ode from the data's entropy against "
         "nll.ode − B, as one reading of the published correlation has it, and against the true "
         "score error.",
     )
     sheet.figure(
-        "terms", terms_figure(rows), "What nll.ode − B (red) is the sum of; means over repetitions."
+        "terms",
+        draw.terms_figure(rows),
+        "What nll.ode − B (red) is the sum of; means over repetitions.",
     )
     _network_table(rows, sheet)
     _correlations(p, rows, sheet)
@@ -88,9 +87,7 @@ def conclude(p: dict[str, Any], rows: Results, sheet: Sheet) -> None:
 
 def _network_table(rows: Results, sheet: Sheet) -> None:
     table = []
-    for data, process, sigma in dict.fromkeys(
-        (row["data"], row["process"], row["sigma"]) for row in rows
-    ):
+    for data, process, sigma in configurations(rows):
         chosen = rows.where(data=data, process=process, sigma=sigma)
         means = [_mean(chosen, column) for column in _NETWORKS.values()]
         table.append([data, process.upper(), sigma, *means])
@@ -113,18 +110,16 @@ def _mean(rows: Results, column: str) -> tuple[float, float] | float:
 
 def _correlations(p: dict[str, Any], rows: Results, sheet: Sheet) -> None:
     scopes = {"all": rows} | {data: rows.where(data=data) for data in rows.distinct("data")}
-    table = []
+    table, more = [], ["95 %", "single repetitions"]
     for scope, chosen in scopes.items():
-        if len({(row["data"], row["process"], row["sigma"]) for row in chosen}) < _FEW:
+        if len(configurations(chosen)) < _FEW:
             continue
         for reading in READINGS:
             line: list[Any] = [scope, reading.nll, reading.gap]
             for kind, published in _PUBLISHED.items():
-                found = correlate(
-                    chosen, reading, kind=kind, resamples=p["resamples"], seed=p["seed"]
-                )
-                low, high = found.interval
-                alone = ", ".join(f"{value:.2f}" for value in found.repeats)
+                how = {"kind": kind, "resamples": p["resamples"], "seed": p["seed"]}
+                found = correlate(chosen, reading, **how)
+                (low, high), alone = found.interval, found.alone
                 line += [f"{found.value:.3f}", f"{low:.3f} to {high:.3f}", alone]
                 if scope == "all":
                     sheet.number(
@@ -137,7 +132,7 @@ def _correlations(p: dict[str, Any], rows: Results, sheet: Sheet) -> None:
             table.append([*line, len(chosen)])
     sheet.table(
         "correlations",
-        ["networks", "NLL", "gap", *_heads("Pearson"), *_heads("Spearman"), "number"],
+        ["networks", "NLL", "gap", "Pearson", *more, "Spearman", *more, "number"],
         table,
         caption="Published: Pearson 0.694, Spearman 0.882; the definitions behind them are not "
         "public. Intervals: bootstrap over configurations. Networks of one repetition share first "
@@ -145,18 +140,17 @@ def _correlations(p: dict[str, Any], rows: Results, sheet: Sheet) -> None:
     )
 
 
-def _heads(name: str) -> list[str]:
-    return [name, "95 %", "single repetitions"]
-
-
 def _checks(rows: Results, sheet: Sheet) -> None:
-    _z_check(sheet, "B <= nll.marginal", z_scores(rows, "bound.gap"))
-    _z_check(sheet, "S0 <= nll.ode", z_scores(rows, "excess.ode"))
-    _z_check(sheet, "S0 + K1 <= U, that is K1 <= gap", z_scores(rows, "excess.elbo"))
+    for name, column in (
+        ("B <= nll.marginal", "bound.gap"),
+        ("S0 <= nll.ode", "excess.ode"),
+        ("S0 + K1 <= U, that is K1 <= gap", "excess.elbo"),
+    ):
+        sheet.law(name, z_scores(rows, column), relation=">=")
     residual = z_scores(rows, "bound.residual")
-    _z_check(sheet, "nll.marginal = B + K1 + score error", residual, both=True)
+    sheet.law("nll.marginal = B + K1 + score error", residual)
     controls = np.concatenate([z_scores(rows, f"true.{name}") for name in ("norm", "trace")])
-    _z_check(sheet, "sampled integrals of the true score", controls, both=True)
+    sheet.law("sampled integrals of the true score", controls)
     margin, *parts = (rows.column(column) for column in _BELOW.values())
     adds_up = float(np.abs(np.sum(parts, axis=0) - margin).max())
     largest = largest_of(float(np.abs(residual).max()), len(residual))
@@ -171,11 +165,8 @@ def _checks(rows: Results, sheet: Sheet) -> None:
     )
     table = []
     for row in below:
-        entries: list[Any] = [row["data"], row["process"].upper(), row["sigma"], row["repeat"]]
-        for column in _BELOW.values():
-            stderr = row.get(f"{column}.stderr")
-            entries.append(row[column] if stderr is None else (row[column], stderr))
-        table.append(entries)
+        terms = [pair(row, c) if f"{c}.stderr" in row else row[c] for c in _BELOW.values()]
+        table.append([row["data"], row["process"].upper(), row["sigma"], row["repeat"], *terms])
     sheet.table(
         "below",
         ["data", "process", "sigma", "repeat", *_BELOW],
@@ -183,13 +174,6 @@ def _checks(rows: Results, sheet: Sheet) -> None:
         caption="Networks whose nll.ode lies below B by more than two standard errors, and what "
         "the difference is made of; nats a pixel.",
     )
-
-
-def _z_check(sheet: Sheet, name: str, z: np.ndarray, *, both: bool = False) -> None:
-    """No z too small, or none too large in size."""
-    worst = float(np.abs(z).max() if both else -z.min())
-    word = f"largest |z| {worst:.2f}" if both else f"smallest z {-worst:.2f}"
-    sheet.law(name, z, relation="=" if both else ">=", detail=f"{word} of {len(z)}")
 
 
 def _rates(best: dict[str, Any], sheet: Sheet) -> None:
@@ -222,12 +206,9 @@ def _shares(rows: Results, sheet: Sheet) -> None:
     ):
         for data in rows.distinct("data"):
             stderr = rows.where(data=data).column(f"{column}.stderr")
-            sheet.number(
-                f"{name}.{data}",
-                factor * float(np.sqrt(np.square(stderr).mean())),
-                unit="nats a pixel",
-                note="standard error with and without the true score at the same noised images",
-            )
+            mean = factor * float(np.sqrt(np.square(stderr).mean()))
+            note = "standard error with and without the true score at the same noised images"
+            sheet.number(f"{name}.{data}", mean, unit="nats a pixel", note=note)
 
 
 def _findings(rows: Results, sheet: Sheet) -> None:
@@ -261,7 +242,8 @@ def _findings(rows: Results, sheet: Sheet) -> None:
     for name in names if len(rows) > _FEW else ():
         reading = readings[name]
         found = correlate(rows, reading, kind="pearson", resamples=0, seed=0)
-        alone = ", ".join(f"{value:.2f}" for value in found.repeats)
-        said.append(f"{reading.nll} with {reading.gap} {found.value:.2f} (repetitions {alone})")
+        said.append(
+            f"{reading.nll} with {reading.gap} {found.value:.2f} (repetitions {found.alone})"
+        )
     if said:
         sheet.finding(f"Pearson's r, published as 0.694: {'; '.join(said)}.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,25 +15,22 @@ from thermohw.study.figures import COLOURS, PALETTE, flat, panels, tidy
 _NAMES = {"E1": "E1 plug-in", "E2": "E2 inversion", "E3": "E3 evidence bound"}
 _GREY = PALETTE["muted"]
 _MARKS = {"E1": "o", "E2": "s", "E3": "^"}
+_ESTIMATES = [(_MARKS[name], COLOURS[i], label) for i, (name, label) in enumerate(_NAMES.items())]
 _FAMILIES = {"gaussian": "Gaussian", "mixture": "mixture", "uniform": "uniform pixels"}
 
 
-def _faces() -> list[Line2D]:
-    """Filled and open."""
-    return [
-        Line2D([], [], marker="o", color=_GREY, mfc=face, ls="none", ms=5, label=label)
-        for face, label in ((_GREY, "raw"), ("none", "calibrated"))
-    ]
-
-
-def _legend(figure: Figure, *, raw_and_calibrated: bool = False) -> None:
-    """One row above the plots; the marks without their error bars."""
+def _legend(figure: Figure, marks: Iterable[tuple[str, str, str]], *, faces: bool = False) -> None:
+    """One row above the plots; (mark, colour, label) without their error bars."""
+    look: dict[str, Any] = {"ls": "none", "ms": 5}
     handles = [
-        Line2D([], [], marker=_MARKS[name], color=COLOURS[i], ls="none", ms=5, label=label)
-        for i, (name, label) in enumerate(_NAMES.items())
+        Line2D([], [], marker=mark, color=colour, label=label, **look)
+        for mark, colour, label in marks
     ]
-    if raw_and_calibrated:
-        handles += _faces()
+    if faces:
+        handles += [
+            Line2D([], [], marker="o", color=_GREY, mfc=face, label=label, **look)
+            for face, label in ((_GREY, "raw"), ("none", "calibrated"))
+        ]
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), frameon=False)
 
 
@@ -47,10 +44,8 @@ def bias(rows: Sequence[dict[str, Any]], families: Sequence[str]) -> Figure:
                 x = [row["size"] * shift * 1.25 ** (i - 1) for row in own]
                 y = [row[f"{kind}.{name}"] for row in own]
                 error = [row[f"{kind}.{name}.stderr"] for row in own]
-                colour = COLOURS[i]
-                panel.errorbar(
-                    x, y, error, fmt=_MARKS[name], color=colour, mfc=face or colour, ms=4.5, lw=0.9
-                )
+                look: dict[str, Any] = {"color": COLOURS[i], "mfc": face or COLOURS[i]}
+                panel.errorbar(x, y, error, fmt=_MARKS[name], ms=4.5, lw=0.9, **look)
         panel.axhline(0.0, color=PALETTE["ink"], lw=0.7, zorder=0)
         panel.set_xscale("log")
         panel.set_title(_FAMILIES[family])
@@ -60,7 +55,7 @@ def bias(rows: Sequence[dict[str, Any]], families: Sequence[str]) -> Figure:
         ticks_at(panel, sizes)
         panel.set_xlim(0.6 * sizes[0], 1.6 * sizes[-1])
     flat(axes)[0].set_ylabel("estimate − S₀, nats per coordinate")
-    _legend(figure, raw_and_calibrated=True)
+    _legend(figure, _ESTIMATES, faces=True)
     return figure
 
 
@@ -89,16 +84,7 @@ def expected(rows: Sequence[dict[str, Any]], families: Sequence[str]) -> Figure:
     axes[0].set_title("what it should be")
     axes[1].set_title("what the estimates' agreement says")
     axes[0].set_ylabel("E3 − S₀, nats per coordinate")
-    handles = [
-        Line2D([], [], marker="o", color=COLOURS[i], ls="none", ms=5, label=_FAMILIES[family])
-        for i, family in enumerate(families)
-    ]
-    figure.legend(
-        handles=handles + _faces(),
-        loc="outside upper center",
-        ncols=len(handles) + 2,
-        frameon=False,
-    )
+    _legend(figure, [("o", COLOURS[i], _FAMILIES[f]) for i, f in enumerate(families)], faces=True)
     return figure
 
 
@@ -116,5 +102,5 @@ def digits_spread(rows: Sequence[dict[str, Any]]) -> Figure:
     tidy(panel)
     panel.set_yticks([0, 1], ["calibrated", "raw"])
     panel.set_ylim(-0.5, 1.5)
-    _legend(figure)
+    _legend(figure, _ESTIMATES)
     return figure

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
 
 from thermohw.experiments.data_entropy import figures as draw
 from thermohw.experiments.data_entropy.compute import closed_biases
+from thermohw.experiments.shared.estimates import estimates, pair
 from thermohw.study import Results, Sheet
 
 _ESTIMATES = ("E1", "E2", "E3")
@@ -44,8 +46,10 @@ def _networks(rows: Sequence[dict[str, Any]], families: Sequence[str], sheet: Sh
         "against the distance of E1 from E3, all that is to be seen when S0 is unknown. Points "
         "above the line are estimates that agree better with each other than with S0.",
     )
-    _check_truth(rows, sheet)
-    _check_stein(rows, sheet)
+    sheet.law("the true score gives S0 back", estimates(rows, "truth"))
+    stein = [found for kind in _KINDS for found in estimates(rows, f"{kind}.stein")]
+    name = "estimate - S0 equals the bias computed from the score's error"
+    sheet.law(name, stein, detail="three estimates each")
     _say(rows, sheet)
 
 
@@ -59,11 +63,8 @@ def _check_closed(
         for name, value in closed.items()
     ]
     if scores:
-        sheet.law(
-            "biases of a scaled Gaussian score follow the closed forms",
-            scores,
-            detail=f"{len(scores)} estimates, c = {factor:g}: largest z {np.abs(scores).max():.2f}",
-        )
+        name = "biases of a scaled Gaussian score follow the closed forms"
+        sheet.law(name, scores, detail=f"c = {factor:g}")
 
 
 def _tabulate(rows: Sequence[Row], sheet: Sheet) -> None:
@@ -72,8 +73,7 @@ def _tabulate(rows: Sequence[Row], sheet: Sheet) -> None:
     for row in rows:
         for kind in _KINDS:
             names = (*(f"{kind}.{name}" for name in _ESTIMATES), "k1", "truth")
-            pairs = [(row[name], row[f"{name}.stderr"]) for name in names]
-            body.append([row["family"], row["size"], kind, *pairs])
+            body.append([row["family"], row["size"], kind, *(pair(row, name) for name in names)])
     sheet.table(
         "networks",
         columns,
@@ -87,32 +87,13 @@ def _tabulate(rows: Sequence[Row], sheet: Sheet) -> None:
             sheet.number(f"knn.{row['family']}", row["knn"], row["knn.stderr"], note=note)
 
 
-def _check_truth(rows: Sequence[Row], sheet: Sheet) -> None:
-    scores = [row["truth"] / row["truth.stderr"] for row in rows]
-    sheet.law(
-        "the true score gives S0 back",
-        scores,
-        detail=f"E1 of the true score in {len(rows)} cells: largest z {np.abs(scores).max():.2f}",
-    )
-
-
-def _check_stein(rows: Sequence[Row], sheet: Sheet) -> None:
-    scores = [row[f"{kind}.stein"] / row[f"{kind}.stein.stderr"] for row in rows for kind in _KINDS]
-    sheet.law(
-        "estimate - S0 equals the bias computed from the score's error",
-        scores,
-        detail=f"{len(scores)} scores, three estimates each: largest z {np.abs(scores).max():.2f}",
-    )
-
-
 def _say(rows: Sequence[Row], sheet: Sheet) -> None:
     for name in _ESTIMATES:
-        raw = np.array([abs(row[f"raw.{name}"]) for row in rows])
-        tuned = np.array([abs(row[f"calibrated.{name}"]) for row in rows])
+        raw, tuned = (np.array([abs(row[f"{kind}.{name}"]) for row in rows]) for kind in _KINDS)
         better = int((tuned < raw).sum())
         note = "median of |estimate - S0| per coordinate over the networks"
-        sheet.number(f"error.{name}.raw", float(np.median(raw)), note=note)
-        sheet.number(f"error.{name}.calibrated", float(np.median(tuned)), note=note)
+        for kind, values in zip(_KINDS, (raw, tuned), strict=True):
+            sheet.number(f"error.{name}.{kind}", float(np.median(values)), note=note)
         sheet.finding(
             f"{name}: median error {np.median(raw):.2g} nats per coordinate raw, "
             f"{np.median(tuned):.2g} calibrated; calibration helps in {better} of {len(rows)}."
@@ -127,15 +108,11 @@ def _say(rows: Sequence[Row], sheet: Sheet) -> None:
 
 def _agree(rows: Sequence[Row], sheet: Sheet) -> None:
     """Agreement of the estimates as a measure of their error, which it is not."""
-    least = [
-        (
-            min(abs(row[f"{kind}.{n}"]) for n in _ESTIMATES),
-            abs(row[f"{kind}.E1"] - row[f"{kind}.E3"]),
-        )
-        for row in rows
-        for kind in _KINDS
-    ]
-    ratio = float(np.median([bias / max(apart, 1e-9) for bias, apart in least]))
+    ratios = []
+    for row, kind in product(rows, _KINDS):
+        e1, e2, e3 = (row[f"{kind}.{name}"] for name in _ESTIMATES)
+        ratios.append(min(abs(e1), abs(e2), abs(e3)) / max(abs(e1 - e3), 1e-9))
+    ratio = float(np.median(ratios))
     sheet.number("error.over_spread", ratio, unit="1", note="smallest error over |E1 - E3|, median")
     sheet.finding(
         "That the estimates agree says little: the smallest error of the three is "
@@ -163,7 +140,7 @@ def _agree(rows: Sequence[Row], sheet: Sheet) -> None:
 def _digits(rows: Sequence[dict[str, Any]], sheet: Sheet) -> None:
     """How far apart the estimates of an unknown entropy lie."""
     spreads = {}
-    for kind in ("raw", "calibrated"):
+    for kind in _KINDS:
         found = [[row[f"{kind}.{name}"] for name in _ESTIMATES] for row in rows]
         spreads[kind] = float(np.mean([max(values) - min(values) for values in found]))
         middle = float(np.mean([row[f"{kind}.middle"] for row in rows]))

@@ -74,9 +74,8 @@ def shrinkage_figure(p: dict[str, Any], results: Results) -> Figure:
         x = np.array([place[w] for w in weights]) + shift
         half = np.nan_to_num([f.half for f in loss])
         right.errorbar(x, [f.mean for f in loss], half, fmt="o", **look)
-        base = [
-            float((shrunk(rows, w)["elbo"] - column(rows, 0.0, "elbo")).mean()) for w in weights
-        ]
+        zero = column(rows, 0.0, "elbo")
+        base = [float((shrunk(rows, w)["elbo"] - zero).mean()) for w in weights]
         right.plot(x - shift, base, color=colour[n], lw=1.0)
     right.set_yscale("symlog", linthresh=0.01, linscale=0.6)
     right.axhline(0.0, color=PALETTE["line"], lw=0.8, zorder=0)
@@ -154,14 +153,9 @@ def _name_marks(
     for weight, across, up in zip(weights, x, y, strict=True):
         if up - last > 0.08 * reach:
             axes.annotate(
-                f"λ = {weight:g}",
-                (across, up),
-                (side, 3),
-                textcoords="offset points",
-                ha="left" if side > 0 else "right",
-                fontsize=7.2,
-                color=PALETTE["ink"],
-            )
+                f"λ = {weight:g}", (across, up), (side, 3), textcoords="offset points",
+                ha="left" if side > 0 else "right", fontsize=7.2, color=PALETTE["ink"],
+            )  # fmt: skip
             last = up
 
 

@@ -22,6 +22,7 @@ from thermohw.experiments.entropy_regularised.changes import (
     trainings,
 )
 from thermohw.experiments.entropy_regularised.figures import NAMES
+from thermohw.experiments.shared.estimates import estimates, pair
 from thermohw.experiments.shared.playing import first_law
 from thermohw.study import Results, Sheet
 
@@ -67,21 +68,15 @@ def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
             "a shade for each lambda; broken line: the margin. Below: ticks from which on it is "
             "kept; hollow: no grid was too coarse, an upper limit.",
         )
-    _words(p, results, sheet)
-
-
-def _words(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
-    """Everything in words and numbers."""
     weights = [w for w in p["weights"] if w > 0.0]
     largest = max(weights)
     for data in p["data"]:
         rows = trainings(results, data)
         _tables(p, results, rows, data, sheet)
         _shrinks(rows, largest, data, sheet)
-    for data in p["data"]:
-        if "spread" in trainings(results, data)[0]:
-            _heat(results, data, largest, sheet)
-            _steps(p, results, data, largest, sheet)
+    for data in played:
+        _heat(results, data, largest, sheet)
+        _steps(p, results, data, largest, sheet)
     for data in p["data"]:
         _beyond(trainings(results, data), weights, data, sheet)
     _checks(results, sheet)
@@ -97,11 +92,8 @@ def _tables(p: dict[str, Any], results: Results, rows: Results, data: str, sheet
     for w in p["weights"]:
         calibration = change(factor(rows, w) / factor(rows, 0.0))
         would = shrunk(rows, w)
-        line: list[Any] = [w, _pair(calibration)]
-        line += [
-            _pair(paired(rows, w, "elbo")),
-            change(would["elbo"] - column(rows, 0.0, "elbo")).mean,
-        ]
+        loss = change(would["elbo"] - column(rows, 0.0, "elbo")).mean
+        line: list[Any] = [w, _pair(calibration), _pair(paired(rows, w, "elbo")), loss]
         line += [_pair(paired(rows, w, name)) for name in ("nll_ode", "nll_marginal")]
         line += [_pair(change(column(rows, w, "heat.continuous"))), change(would["heat"]).mean]
         if "spread" in rows[0]:
@@ -138,10 +130,12 @@ def _shrinks(rows: Results, weight: float, data: str, sheet: Sheet) -> None:
     loss, would = paired(rows, weight, "elbo"), shrunk(rows, weight)
     beyond = change(column(rows, weight, "elbo") - would["elbo"])
     predicted = float((would["elbo"] - column(rows, 0.0, "elbo")).mean())
-    name = f"{data}.factor"
-    sheet.number(name, ratio.mean, ratio.half / 2.0, unit="1", note=f"1 + lambda = {1 + weight:g}")
-    sheet.number(f"{data}.elbo_loss", loss.mean, loss.half / 2.0, note=f"lambda = {weight:g}")
-    sheet.number(f"{data}.elbo_loss_shrunk", predicted, note=f"lambda = {weight:g}")
+    note = f"lambda = {weight:g}"
+    sheet.number(
+        f"{data}.factor", ratio.mean, ratio.half / 2.0, "1", note=f"1 + lambda = {1 + weight:g}"
+    )
+    sheet.number(f"{data}.elbo_loss", loss.mean, loss.half / 2.0, note=note)
+    sheet.number(f"{data}.elbo_loss_shrunk", predicted, note=note)
     share = (ratio.mean - 1.0) / weight
     follow = "shrink as predicted"
     if abs(share - 1.0) > 0.15:
@@ -163,16 +157,12 @@ def _beyond(rows: Results, weights: list[float], data: str, sheet: Sheet) -> Non
     said, seeds = [], len(rows.distinct("repeat"))
     for name, what in (("elbo", "evidence bound"), ("nll_ode", "flow NLL")):
         found = {w: paired(rows, w, f"calibrated.{name}", len(weights)) for w in weights}
-        best = min(weights, key=lambda w, found=found: found[w].mean)
-        worst = max(weights, key=lambda w, found=found: found[w].mean)
-        gains = [w for w in weights if found[w].sign < 0]
-        losses = [w for w in weights if found[w].sign > 0]
-        sheet.number(
-            f"{data}.beyond.{name}",
-            found[best].mean,
-            found[best].half / 2.0,
-            note=f"best lambda, {best:g}; chosen after the fact",
+        worst, best = (
+            pick(weights, key=lambda w, found=found: found[w].mean) for pick in (max, min)
         )
+        note = f"best lambda, {best:g}; chosen after the fact"
+        sheet.number(f"{data}.beyond.{name}", found[best].mean, found[best].half / 2.0, note=note)
+        gains, losses = ([w for w in weights if side * found[w].sign > 0] for side in (-1, 1))
         if seeds < _FEWEST:
             text = f"too few for a verdict on the {what} (worst {found[worst]} nats at {worst:g})"
         elif gains:
@@ -183,9 +173,8 @@ def _beyond(rows: Results, weights: list[float], data: str, sheet: Sheet) -> Non
             text = f"the {what} is only worse, by {found[worst]} nats at λ = {worst:g}"
         else:
             text = (
-                f"no λ changes the {what} beyond the scatter of trainings "
-                f"(best {found[best]} nats "
-                f"at {best:g}, worst {found[worst]} at {worst:g})"
+                f"no λ changes the {what} beyond the scatter of trainings (best {found[best]} "
+                f"nats at {best:g}, worst {found[worst]} at {worst:g})"
             )
         said.append(text)
     sheet.finding(
@@ -195,18 +184,15 @@ def _beyond(rows: Results, weights: list[float], data: str, sheet: Sheet) -> Non
 
 
 def _checks(results: Results, sheet: Sheet) -> None:
-    known = [row for row in results if "residual" in row]
-    prefixes = [
-        (row, pre) for row in known for pre in ("", "calibrated.") if f"{pre}residual" in row
+    found = [
+        Estimate(*pair(row, name, ".error"))
+        for row in results
+        for name in ("residual", "calibrated.residual")
+        if name in row
     ]
-    if prefixes:
-        zs = [r[f"{n}residual"] / r[f"{n}residual.error"] for r, n in prefixes]
-        sheet.law(
-            "the gap is K1 plus the score error",
-            zs,
-            detail=f"nll.marginal - B - K1 - error of {len(prefixes)} scores: largest |z| = "
-            f"{np.abs(zs).max():.1f} (the same points for all)",
-        )
+    if found:
+        said = "nll.marginal - B - K1 - error, the same points for all"
+        sheet.law("the gap is K1 plus the score error", found, detail=said)
     exact = [row for row in results if row["kind"] == "exact"]
     if exact:
         whole = next(row for row in exact if row["weight"] == 0.0)
@@ -222,18 +208,15 @@ def _checks(results: Results, sheet: Sheet) -> None:
         sheet.law(
             "the shrunken exact score loses (lambda/(1 + lambda))^2 A",
             zs,
-            detail="twice the score error and U - S0 - K1: off by at most "
-            f"{np.abs(zs).max():.1f} standard errors",
+            detail="twice the score error and U - S0 - K1",
         )
     second = [row for row in results if "second_law" in row]
     if second:
-        value = min(row["second_law"] for row in second)
         sheet.law(
             "second law",
-            [Estimate(row["second_law"], row["second_law.error"]) for row in second],
+            estimates(second, "second_law", ".error"),
             relation=">=",
-            detail=f"heat/kT + cross-entropy of the samples - S(start) >= {value:.3f} nats on "
-            f"{len(second)} continuous runs",
+            detail="heat/kT + cross-entropy of the samples - S(start) of continuous runs",
         )
     played = [row for row in results if "first_law" in row]
     if played:
@@ -249,16 +232,18 @@ def _heat(results: Results, data: str, weight: float, sheet: Sheet) -> None:
     )
     base = trainings(results, data, "shrunk")
     shrinking = change(column(base, weight, "device.fine") / column(rows, 0.0, "device.fine") - 1.0)
-    sheet.number(f"{data}.heat_model", model.mean, model.half / 2.0, unit="1")
-    sheet.number(f"{data}.heat_circuit", circuit.mean, circuit.half / 2.0, unit="1")
+    for name, found in (("model", model), ("circuit", circuit)):
+        sheet.number(f"{data}.heat_{name}", found.mean, found.half / 2.0, unit="1")
     way = {1: "rises", 0: "does not change measurably", -1: "falls"}[circuit.sign]
     way = way if circuit.known else "changes, in one seed"
-    why = ""
-    if circuit.sign > 0:
-        why = (
+    why = (
+        ""
+        if circuit.sign <= 0
+        else (
             ": the weaker pull leaves the circuit's own law wider than the noised one, and a wider "
             "law is driven harder"
         )
+    )
     sheet.finding(
         f"{NAMES[data].capitalize()}, λ = {weight:g}: on the noised law the heat changes by "
         f"{_percent(model)}, on the circuit that plays it, it "

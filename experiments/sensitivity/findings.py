@@ -48,16 +48,16 @@ def conclude(p: Mapping[str, Any], results: Results, sheet: Sheet) -> None:
     worst = np.unravel_index(np.abs(z).argmax(), z.shape)
     for k, q in enumerate(quantities):
         total = float((z[:, k] ** 2).sum())
+        chance, note = float(chi2.sf(total, len(z))), "that independent rows would differ more"
         sheet.number(f"chi2.{q}", total, unit="1", note=f"sum of z^2 over {len(z)} rows")
-        sheet.number(f"chance.{q}", float(chi2.sf(total, len(z))), unit="1",
-                     note="that independent rows would differ more")  # fmt: skip
+        sheet.number(f"chance.{q}", chance, unit="1", note=note)
     name = f"{rows[worst[0]]['row'].name}, {quantities[worst[1]]}"
     sheet.number("z.largest", float(np.abs(z).max()), unit="1", note=name)
     sheet.law(
         "the published table is reproduced",
         z.ravel(),
-        detail=f"{z.size} numbers, largest |z| {np.abs(z).max():.2f} ({name}), "
-        f"{(np.abs(z) > 2).sum()} beyond 2 where {0.0455 * z.size:.1f} are expected",
+        detail=f"largest |z| of {name}; {(np.abs(z) > 2).sum()} beyond 2 where "
+        f"{0.0455 * z.size:.1f} are expected",
     )
     _numpy_route(p, results, sheet)
     _findings(rows, sheet, z.size, float(np.abs(z).max()))
@@ -104,12 +104,8 @@ def _numpy_route(p: Mapping[str, Any], results: Results, sheet: Sheet) -> None:
     sheet.table(
         "numpy", columns, lines, "The same rows by plain numpy, none of the package's code."
     )
-    words = max(gaps, key=lambda name: abs(gaps[name]))
-    sheet.law(
-        "thermohw and plain numpy agree",
-        list(gaps.values()),
-        detail=f"{2 * len(found)} works, largest |z| {abs(gaps[words]):.2f} ({words})",
-    )
+    said = f"works, largest |z| of {max(gaps, key=lambda name: abs(gaps[name]))}"
+    sheet.law("thermohw and plain numpy agree", list(gaps.values()), detail=said)
 
 
 def _findings(rows: list[dict[str, Any]], sheet: Sheet, count: int, worst: float) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from thermohw.study import Results
+from thermohw.study import Results, Sheet
 
 
 def bars(
@@ -39,3 +41,11 @@ def ticks_at(axes: Axes, x: Any = None, y: Any = None) -> None:
     for values, place in ((x, axes.set_xticks), (y, axes.set_yticks)):
         if values is not None:
             place(values, [f"{value:g}" for value in values])
+
+
+def drawn(
+    sheet: Sheet, name: str, make: Callable[..., Figure], *data: Any, **words: Any
+) -> None:
+    """A figure whose caption is the docstring of what draws it from `data`, words put in."""
+    caption = " ".join((make.__doc__ or "").split())
+    sheet.figure(name, make(*data), caption.format(**words) if words else caption)

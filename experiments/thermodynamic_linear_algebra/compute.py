@@ -60,12 +60,10 @@ def compute(cell: Cell, tools: Tools) -> dict[str, Any]:
     return work[cell["kind"]](cell, a, b, seed)
 
 
-def _squares(estimates: NDArray[Any], exact: NDArray[Any]) -> tuple[float, float]:
-    """Mean over runs of |estimate - exact|^2/|exact|^2 and its standard error."""
+def _squares(estimates: NDArray[Any], exact: NDArray[Any]) -> Estimate:
+    """Mean over runs of |estimate - exact|^2/|exact|^2."""
     difference = (estimates - exact).reshape(len(estimates), -1)
-    square = (difference**2).sum(1) / float((exact**2).sum())
-    mean, error = Estimate.from_paths(square)
-    return mean, error
+    return Estimate.from_paths((difference**2).sum(1) / float((exact**2).sum()))
 
 
 def _time(cell: Cell, a: NDArray[Any], b: NDArray[Any], seed: int) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from thermohw.estimate import Estimate
+from thermohw.experiments.shared.estimates import pair
 from thermohw.experiments.shared.figures import rms_bars, ticks_at
 from thermohw.experiments.thermodynamic_linear_algebra.compute import PARTS
 from thermohw.study import Results, Sheet
@@ -37,21 +38,12 @@ def _errors_against_time(p: dict[str, Any], results: Results, sheet: Sheet) -> N
             law, floor = rows.column(f"{kind}.law"), rows.column(f"{kind}.floor")
             dense = np.geomspace(time.min(), time.max(), 60)
             line = np.sqrt(law[0] * time[0] / dense + floor[0])
-            axis.plot(
-                dense,
-                line,
-                color=colour,
-                lw=1.2,
-                label="law 1/D" if board == "ideal" else "law and floor",
-            )
+            said = "law 1/D" if board == "ideal" else "law and floor"
+            axis.plot(dense, line, color=colour, lw=1.2, label=said)
             if board == "real":
                 axis.axhline(np.sqrt(floor[0]), color=colour, lw=0.9, ls=(0, (3, 3)))
-        axis.set(
-            xscale="log",
-            yscale="log",
-            xlabel="averaging time on the board (ms)",
-            title=f"error of the {label}",
-        )
+        axis.set(xscale="log", yscale="log", title=f"error of the {label}")
+        axis.set_xlabel("averaging time on the board (ms)")
     axes[0].set_ylabel("relative error of one run (rms)")
     axes[0].legend()
     sheet.figure(
@@ -62,39 +54,22 @@ def _errors_against_time(p: dict[str, Any], results: Results, sheet: Sheet) -> N
         "is the floor of the parts. Converters are on for the real board and not in its closed "
         "form.",
     )
-    last = results.where(kind="time", board="ideal", micro=p["micros"][-1])[0]
-    for kind, label in _KINDS.items():
-        sheet.number(
-            f"{kind}.constant",
-            last[kind] / last[f"{kind}.law"],
-            stderr=last[f"{kind}.stderr"] / last[f"{kind}.law"],
-            unit="1",
-            published=1.0,
-            note=f"squared error of the {label} over the closed form, longest time",
-        )
-        square = Estimate(last[kind], last[f"{kind}.stderr"])
-        ratio = abs(square.z(last[f"{kind}.law"]))
-        sheet.law(
-            f"the error of the {label} is the closed form's",
-            square,
-            last[f"{kind}.law"],
-            detail=f"{ratio:.2f} standard errors apart at the longest time (squared relative "
-            "errors)",
-        )
-        real = results.where(kind="time", board="real", micro=p["micros"][-1])[0]
-        sheet.number(
-            f"{kind}.floor",
-            float(np.sqrt(real[f"{kind}.floor"])),
-            unit="1",
-            note=f"relative error of the {label} that the parts leave for ever",
-        )
-    slew = float(results.where(kind="slew").column("difference").max())
-    sheet.number(
-        "slew.difference",
-        slew,
-        unit="1",
-        note="largest effect of slew and swing limits on an unknown, same noise",
+    real, last = (
+        results.where(kind="time", board=board, micro=p["micros"][-1])[0]
+        for board in ("real", "ideal")
     )
+    for kind, label in _KINDS.items():
+        square, law = Estimate(*pair(last, kind)), last[f"{kind}.law"]
+        note = f"squared error of the {label} over the closed form, longest time"
+        shares = (v / law for v in square)
+        sheet.number(f"{kind}.constant", *shares, unit="1", published=1.0, note=note)
+        name = f"the error of the {label} is the closed form's"
+        sheet.law(name, square, law, detail="squared relative errors at the longest time")
+        note = f"relative error of the {label} that the parts leave for ever"
+        sheet.number(f"{kind}.floor", float(np.sqrt(real[f"{kind}.floor"])), unit="1", note=note)
+    slew = float(results.where(kind="slew").column("difference").max())
+    note = "largest effect of slew and swing limits on an unknown, same noise"
+    sheet.number("slew.difference", slew, unit="1", note=note)
     sheet.check(
         "amplifiers stay in their linear range",
         "holds" if slew < 1e-3 else "explained",
@@ -120,20 +95,13 @@ def _imperfections(p: dict[str, Any], results: Results, sheet: Sheet, parts: lis
         low, high = (np.array([f(values) for values in all_of]) for f in (np.min, np.max))
         shown = middle > 1e-9
         spread = np.array([middle - low, high - middle])[:, shown]
-        axis.errorbar(
-            middle[shown], places[shown] + shift, xerr=spread, fmt="o", color=colour, label=label
-        )
+        look = {"xerr": spread, "fmt": "o", "color": colour, "label": label}
+        axis.errorbar(middle[shown], places[shown] + shift, **look)
         for place in places[~shown]:
             axis.annotate(
-                f"{label}: none",
-                (0.0, place + shift),
-                xycoords=("axes fraction", "data"),
-                xytext=(6, 0),
-                textcoords="offset points",
-                va="center",
-                fontsize=7.2,
-                color=colour,
-            )
+                f"{label}: none", (0.0, place + shift), xycoords=("axes fraction", "data"),
+                xytext=(6, 0), textcoords="offset points", va="center", fontsize=7.2, color=colour,
+            )  # fmt: skip
         rows.append((middle, high))
     axis.set_xscale("log")
     axis.set_yticks(places, parts)
@@ -162,10 +130,8 @@ def _imperfections(p: dict[str, Any], results: Results, sheet: Sheet, parts: lis
         ": as reported of a rig of programmable analog arrays, whose means were far off while its "
         "covariances were not",
     )
-    largest = max(
-        parts[:-1],
-        key=lambda part: np.median(results.where(kind="parts", part=part).column("solve")),
-    )
+    harm = dict(zip(parts, rows[0][0], strict=True))  # median error of a solution
+    largest = max(parts[:-1], key=harm.__getitem__)
     sheet.finding(
         f"Of single imperfections, {largest} harms a solution most; an inverse does not "
         "feel offsets at all."
@@ -180,25 +146,15 @@ def _dimensions(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
     square, error, law = (rows.column(f"invert{end}") for end in ("", ".stderr", ".law"))
     rms_bars(left, n, square, error, label="simulated")
     left.plot(n, np.sqrt(law), color=COLOURS[0], lw=1.2, label="law")
-    left.set(
-        xscale="log",
-        ylim=(0.0, None),
-        xlabel="dimension",
-        ylabel="relative error of the inverse",
-        title="error after 0.4 ms",
-    )
-    left.legend()
+    left.set(xscale="log", ylim=(0.0, None), ylabel="relative error of the inverse")
+    left.set_title("error after 0.4 ms")
     right.plot(n, needed / 1e3, "o-", color=COLOURS[1], label="averaging, error 5 %")
     right.plot(n, settling / 1e3, "s-", color=COLOURS[0], label="settling, ten slowest motions")
-    right.set(
-        xscale="log",
-        yscale="log",
-        xlabel="dimension",
-        ylabel="time on the board (ms)",
-        title="time of an inverse",
-    )
-    right.legend()
+    right.set(xscale="log", yscale="log", ylabel="time on the board (ms)")
+    right.set_title("time of an inverse")
     for axis in (left, right):
+        axis.set_xlabel("dimension")
+        axis.legend()
         ticks_at(axis, n)
     sheet.figure(
         "dimension",
@@ -207,27 +163,15 @@ def _dimensions(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
         "one run of 0.4 ms. Right: the time the closed form asks for an error of 5 %, and the time "
         "that the start takes to be forgotten.",
     )
-    slope = float(np.polyfit(np.log(n), np.log(needed), 1)[0])
-    sheet.number(
-        "dimension.exponent",
-        slope,
-        unit="1",
-        note="of the time of an inverse of given relative error; direct methods take 3",
+    slope, own = (
+        float(np.polyfit(np.log(n), np.log(time), 1)[0]) for time in (needed, needed / settling)
     )
-    z = (square - law) / error
-    sheet.law(
-        "the law holds in every dimension",
-        z,
-        detail=f"largest deviation {np.abs(z).max():.2f} standard errors; the law is for long "
-        "times",
-    )
-    own = float(np.polyfit(np.log(n), np.log(needed / settling), 1)[0])
-    sheet.number(
-        "dimension.exponent_own",
-        own,
-        unit="1",
-        note="the same in units of the matrix's slowest motion",
-    )
+    note = "of the time of an inverse of given relative error; direct methods take 3"
+    sheet.number("dimension.exponent", slope, unit="1", note=note)
+    said = "the law is for long times"
+    sheet.law("the law holds in every dimension", (square - law) / error, detail=said)
+    note = "the same in units of the matrix's slowest motion"
+    sheet.number("dimension.exponent_own", own, unit="1", note=note)
     sheet.finding(
         f"At fixed condition the time of an inverse of given relative error grows as dimension to "
         f"the power {slope:.2f}, and {own:.2f} in units of the slowest motion: the largest entry, "
@@ -249,12 +193,8 @@ def _energies(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
     dense = np.geomspace(heat.min() / 2, heat.max() * 2, 50)
     level = float(np.median(constant))
     axis.plot(dense, np.sqrt(level / dense), color=COLOURS[5], lw=1.0, label="closed form")
-    axis.set(
-        xscale="log",
-        yscale="log",
-        xlabel="heat of the resistors while averaging (k T)",
-        ylabel="relative error of a solution",
-    )
+    axis.set(xscale="log", yscale="log", ylabel="relative error of a solution")
+    axis.set_xlabel("heat of the resistors while averaging (k T)")
     axis.legend()
     sheet.figure(
         "energy",
@@ -263,39 +203,18 @@ def _energies(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
         "higher voltages and longer times are the same, error squared times heat is a number of "
         "k T.",
     )
-    sheet.number(
-        "energy.constant",
-        level,
-        unit="kT",
-        note="squared relative error times heat of the resistors, closed form",
-    )
-    product = square * heat
-    z = (product - constant) / (error * heat)
-    sheet.law(
-        "error squared times heat is a constant",
-        z,
-        detail=f"largest deviation {np.abs(z).max():.2f} standard errors over {len(z)} voltages "
-        "and times",
-    )
+    note = "squared relative error times heat of the resistors, closed form"
+    sheet.number("energy.constant", level, unit="kT", note=note)
+    z = (square * heat - constant) / (error * heat)
+    sheet.law("error squared times heat is a constant", z, detail="voltages and times")
     real = results.where(kind="time", board="real", micro=p["micros"][-1])[0]
-    sheet.number(
-        "energy.static_share",
-        real["static"] / real["joules"],
-        unit="1",
-        note="of the board's energy that its amplifiers' supplies take at rest",
-    )
-    sheet.number(
-        "energy.board",
-        real["joules"],
-        unit="J",
-        note=f"of a solution averaged for {p['micros'][-1] / 1e3:g} ms on the real board",
-    )
-    sheet.number(
-        "energy.over_limit",
-        real["joules"] / (level * 300.0 * K_B / real["solve"]),
-        unit="1",
-        note="the same over the heat that its error needs by resistor noise",
-    )
+    note = "of the board's energy that its amplifiers' supplies take at rest"
+    sheet.number("energy.static_share", real["static"] / real["joules"], unit="1", note=note)
+    note = f"of a solution averaged for {p['micros'][-1] / 1e3:g} ms on the real board"
+    sheet.number("energy.board", real["joules"], unit="J", note=note)
+    note = "the same over the heat that its error needs by resistor noise"
+    least = level * 300.0 * K_B / real["solve"]
+    sheet.number("energy.over_limit", real["joules"] / least, unit="1", note=note)
     sheet.finding(
         f"Thermal noise alone asks for {level:.3g} kT of heat divided by the squared relative "
         f"error. The board spends {100 * real['static'] / real['joules']:.1f} % of its "

@@ -39,23 +39,16 @@ from thermohw.study import Study
 
 def cells(p: dict[str, Any]) -> list[dict[str, Any]]:
     """Exact scores on three clocks, and networks on two."""
+    rules = {"sigma": p["sigma"], "times": p["exact_times"], "moments": p["moments"]}
     made: list[dict[str, Any]] = [
-        {
-            "score": "exact",
-            "data": data,
-            "process": process,
-            "sigma": p["sigma"],
-            "times": p["exact_times"],
-            "moments": p["moments"],
-        }
+        {"score": "exact", "data": data, "process": process, **rules}
         for data in p["data"]
         for process in ("ve", "vp", "ou")
     ]
     small = {"steps": p["steps"], "width": p["width"]}
     large = {"steps": p["digits_steps"], "width": p["digits_width"]}
-    jobs = [(data, small, p["seeds"]) for data in p["data"]] + [
-        ("digits", large, p["digits_seeds"])
-    ]
+    jobs = [(data, small, p["seeds"]) for data in p["data"]]
+    jobs += [("digits", large, p["digits_seeds"])]
     shared = {k: p[k] for k in ("sigma", "head", "times", "points", "pairs", "moments")}
     made += [
         {"score": "learned", "data": data, "process": k, "seed": seed, **size, **shared}

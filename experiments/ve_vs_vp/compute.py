@@ -133,9 +133,8 @@ def _learned(cell: dict[str, Any], tools: Tools) -> dict[str, Any]:
         fitted, noised = fit.rates(score, t)
         accounts["raw"].add(rates, weight)
         for name in ("scale", "both"):
-            pair, influence = mend(
-                fitted, noised["cross"], both=name == "both" and bool(rates.drift)
-            )
+            both = name == "both" and bool(rates.drift)
+            pair, influence = mend(fitted, noised["cross"], both=both)
             accounts[name].add(rates, weight, (float(pair[0]), float(pair[1])), influence)
             if name == "scale":
                 factors.append(float(pair[0]))

@@ -69,14 +69,8 @@ def law_figure(p: dict[str, Any], learned: Results) -> Figure:
                 )
                 axes.plot(row["log_snr"], value, color=colour, label=label)
                 if np.any(error > 0.0):
-                    axes.fill_between(
-                        row["log_snr"],
-                        value - 2 * error,
-                        value + 2 * error,
-                        color=colour,
-                        alpha=0.2,
-                        lw=0,
-                    )
+                    band = (value - 2 * error, value + 2 * error)
+                    axes.fill_between(row["log_snr"], *band, color=colour, alpha=0.2, lw=0)
             axes.axhline(0.0, color=PALETTE["muted"], lw=0.7)
             axes.set_title(f"{NAMES[data]}, {process.upper()}")
             tidy(axes)

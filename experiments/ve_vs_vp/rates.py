@@ -177,27 +177,17 @@ def mend(rates: Rates, cross: np.ndarray, *, both: bool) -> tuple[np.ndarray, np
         return np.array([a, 0.0]), np.stack([influence, np.zeros_like(influence)])
     matrix = np.array([[n, xs], [xs, xx]])
     a, b = np.linalg.solve(matrix, np.array([float(np.mean(cross)), -float(rates.dim)]))
-    misfit = np.stack(
-        [
-            cross - a * rates.norm - b * rates.position,
-            -rates.dim - a * rates.position - b * rates.square,
-        ]
-    )
-    return np.array([a, b]), np.linalg.solve(matrix, misfit)
+    scale = cross - a * rates.norm - b * rates.position
+    place = -rates.dim - a * rates.position - b * rates.square
+    return np.array([a, b]), np.linalg.solve(matrix, np.stack([scale, place]))
 
 
 def slopes(rates: Rates, a: float, b: float) -> np.ndarray:
     """d residual/d(a, b) of the mean rates of a s + b x."""
-    n, tr, xs, xx = (
-        float(np.mean(v)) for v in (rates.norm, rates.trace, rates.position, rates.square)
-    )
-    f = rates.drift
-    return np.array(
-        [
-            2.0 * (2.0 * a * n + 2.0 * b * xs + tr) - 2.0 * f * xs,
-            2.0 * (2.0 * a * xs + 2.0 * b * xx + rates.dim) - 2.0 * f * xx,
-        ]
-    )
+    forms = (rates.norm, rates.trace, rates.position, rates.square)
+    (n, tr, xs, xx), f = (float(np.mean(form)) for form in forms), rates.drift
+    scale = 2.0 * (2.0 * a * n + 2.0 * b * xs + tr) - 2.0 * f * xs
+    return np.array([scale, 2.0 * (2.0 * a * xs + 2.0 * b * xx + rates.dim) - 2.0 * f * xx])
 
 
 class Account:
@@ -228,15 +218,9 @@ class Account:
 
     def columns(self, name: str) -> dict[str, Any]:
         """Arrays over the times, and the integral."""
-        residual, error, ratio = np.array(self.rows).T
-        total, total_error = _mean(self.test, self.fitted)
-        return {
-            f"{name}.residual": residual,
-            f"{name}.residual_error": error,
-            f"{name}.ratio": ratio,
-            f"{name}.total": total,
-            f"{name}.total_error": total_error,
-        }
+        names = ("residual", "residual_error", "ratio", "total", "total_error")
+        values = (*np.array(self.rows).T, *_mean(self.test, self.fitted))
+        return {f"{name}.{part}": value for part, value in zip(names, values, strict=True)}
 
 
 def _mean(test: np.ndarray, fitted: np.ndarray) -> tuple[float, float]:
