@@ -56,7 +56,9 @@ def _diamonds(
 
 
 def trade_figure(p: dict[str, Any], exact: Results, networks: Results) -> Figure:
-    """Three Gaussians: the law on p_t, and what a designer sees."""
+    """Three Gaussians in the plane. Left: the law, nll.marginal >= (S0 + S1 - Sigma)/2. Right: what
+    a designer sees, heat on the circuit against nll.ode. Squares differ in width, triangles in
+    depth, circles in training; diamonds are the exact score times c."""
     one = exact.where(factor=1.0)[0]
     s0, s1 = one["entropy_data"], one["entropy_prior"]
     mine = networks.where(data="mixture")
@@ -87,7 +89,8 @@ def trade_figure(p: dict[str, Any], exact: Results, networks: Results) -> Figure
 
 
 def digits_figure(p: dict[str, Any], networks: Results) -> Figure:
-    """Digits: nll.ode against production and against heat on the circuit."""
+    """Handwritten digits: accuracy against production on the noised data (left) and against heat on
+    64 RC nodes (right)."""
     mine = networks.where(data="digits")
     figure, (left, right) = panels(2, sharey=True)
     for axes, x, label in ((left, "production", _PRODUCTION), (right, "continuous.fine", _HEAT)):
@@ -100,7 +103,9 @@ def digits_figure(p: dict[str, Any], networks: Results) -> Figure:
 
 
 def exchange_figure(networks: Results) -> Figure:
-    """Evidence bound against production, as trained and calibrated."""
+    """Accuracy for production. Calibrated networks lie on the line, one nat of evidence for one nat
+    of production, two kT of heat. Networks as trained need not: below the line they are too small
+    in norm, above it too large."""
     figure, grid = panels(2)
     for axes, data in zip(grid, ("mixture", "digits"), strict=True):
         mine = networks.where(data=data)
@@ -119,7 +124,8 @@ def exchange_figure(networks: Results) -> Figure:
 
 
 def circuit_figure(networks: Results) -> Figure:
-    """Heat on the circuit against heat on p_t."""
+    """Heat measured on the circuit against heat on the noised data, one point a network. Poor
+    networks (left in each plot) drive the circuit away from p_t and pay for it."""
     figure, grid = panels(2)
     for axes, data in zip(grid, ("mixture", "digits"), strict=True):
         mine = networks.where(data=data)

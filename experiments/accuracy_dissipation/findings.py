@@ -18,6 +18,7 @@ from scipy.stats import spearmanr
 from thermohw.estimate import Estimate
 from thermohw.experiments.accuracy_dissipation import figures as draw
 from thermohw.experiments.shared.estimates import estimates, pair
+from thermohw.experiments.shared.figures import drawn
 from thermohw.experiments.shared.playing import first_law
 from thermohw.experiments.shared.seeds import interval, mean_and_error
 from thermohw.study import Results, Sheet
@@ -38,32 +39,10 @@ def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
     _counterexample(exact, sheet)
     _circuit(exact, networks, sheet)
     _tables(networks, sheet)
-    sheet.figure(
-        "trade-off",
-        draw.trade_figure(p, exact, networks),
-        "Three Gaussians in the plane. Left: the law, nll.marginal >= (S0 + S1 - Sigma)/2. Right: "
-        "what a designer sees, heat on the circuit against nll.ode. Squares differ in width, "
-        "triangles in depth, circles in training; diamonds are the exact score times c.",
-    )
-    sheet.figure(
-        "digits",
-        draw.digits_figure(p, networks),
-        "Handwritten digits: accuracy against production on the noised data (left) and "
-        "against heat on 64 RC nodes (right).",
-    )
-    sheet.figure(
-        "exchange",
-        draw.exchange_figure(networks),
-        "Accuracy for production. Calibrated networks lie on the line, one nat of evidence for one "
-        "nat of production, two kT of heat. Networks as trained need not: below the line they are "
-        "too small in norm, above it too large.",
-    )
-    sheet.figure(
-        "circuit",
-        draw.circuit_figure(networks),
-        "Heat measured on the circuit against heat on the noised data, one point a network. Poor "
-        "networks (left in each plot) drive the circuit away from p_t and pay for it.",
-    )
+    drawn(sheet, "trade-off", draw.trade_figure, p, exact, networks)
+    drawn(sheet, "digits", draw.digits_figure, p, networks)
+    drawn(sheet, "exchange", draw.exchange_figure, networks)
+    drawn(sheet, "circuit", draw.circuit_figure, networks)
 
 
 def _laws(results: Results, networks: Results, sheet: Sheet) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from thermohw.experiments.shared.figures import drawn
 from thermohw.study import Results, Sheet
 from thermohw.study.figures import PALETTE, panels, tidy
 
@@ -64,20 +65,8 @@ def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
         "explained",
         f"not a theorem: {below} of {total} scores lie below, by terminal mismatch and drift",
     )
-    sheet.figure(
-        "scaled",
-        _scaled_figure(p, results),
-        "A score that is right but for a factor c, on a Gaussian. Left: the flow's likelihood lies "
-        "below the bound wherever the score is too small. Right: near c = 1 the bound is a "
-        "straight line and the likelihood a parabola. Lines: closed forms; dots: the package.",
-    )
-    sheet.figure(
-        "exceptions",
-        _exceptions_figure(p, results),
-        "Two ways below the bound that have nothing to do with the score's size. Left: a "
-        "calibrated score with a rotating error. Right: the true score of a uniform pixel, started "
-        "at noise of deviation ε and asked for clean pixels.",
-    )
+    drawn(sheet, "scaled", _scaled_figure, p, results)
+    drawn(sheet, "exceptions", _exceptions_figure, p, results)
     _tables(results, sheet)
 
 
@@ -116,6 +105,9 @@ def _name(axes: Axes, x: float, y: float, text: str, name: str, **more: Any) -> 
 
 
 def _scaled_figure(p: dict[str, Any], results: Results) -> Figure:
+    """A score that is right but for a factor c, on a Gaussian. Left: the flow's likelihood lies
+    below the bound wherever the score is too small. Right: near c = 1 the bound is a straight line
+    and the likelihood a parabola. Lines: closed forms; dots: the package."""
     rows, growth = results.where(kind="scaled"), p["growth"]
     figure, (wide, near) = panels(2, height=280)
     c = np.linspace(p["factors"][0], p["factors"][1], 401)
@@ -144,6 +136,9 @@ def _scaled_figure(p: dict[str, Any], results: Results) -> Figure:
 
 
 def _exceptions_figure(p: dict[str, Any], results: Results) -> Figure:
+    """Two ways below the bound that have nothing to do with the score's size. Left: a calibrated
+    score with a rotating error. Right: the true score of a uniform pixel, started at noise of
+    deviation ε and asked for clean pixels."""
     figure, (turned, cut) = panels(2, height=280)
     rows = results.where(kind="rotation")
     w = np.linspace(0.0, max(float(rows.column("turn").max()), 0.6), 201)

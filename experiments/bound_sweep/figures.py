@@ -29,7 +29,9 @@ _EARLY = 0.02  # the rates of a box diverge like 1/sqrt(t); left out so that the
 
 
 def bound_figure(rows: Results) -> Figure:
-    """NLL against B, raw and less S0; one mark a network and likelihood."""
+    """Likelihood against the bound, two marks for each network. Left: as published. Right: both
+    less the entropy of the data. The theorem keeps filled marks above the dashed line NLL = B; open
+    ones may lie on either side."""
     figure, pair = panels(2, width=430, height=320)
     # one and the same S0, that of the clean data, so that the dashed line keeps its meaning
     for axes, less, text in zip(
@@ -51,7 +53,9 @@ def bound_figure(rows: Results) -> Figure:
 
 
 def gap_figure(rows: Results) -> Figure:
-    """nll.ode less S0 against nll.ode less B and against the true score error."""
+    """Does a small gap mean a good network? Distance of nll.ode from the data's entropy against
+    nll.ode − B, as one reading of the published correlation has it, and against the true score
+    error."""
     figure, pair = panels(2, width=430, height=310)
     x = quantity(rows, "nll.ode - S0")
     for axes, name in zip(pair, ("nll.ode - B", "score error"), strict=True):
@@ -99,7 +103,9 @@ def _key(axes: Axes, rows: Results, *, fill: bool) -> None:
 
 
 def rates_figure(best: dict[str, Any]) -> Figure:
-    """Rates of one network over model time, and exchange over intrinsic."""
+    """The uniform VE network of lowest nll.ode (σ = {sigma:g}). Left: its rates in generation;
+    crosses: −2 × intrinsic. Right: their ratio, −2 c_t, tells how well the network is calibrated;
+    dots: the true score at the same images."""
     figure, (left, right) = panels(2, width=400, height=270)
     t, intrinsic, exchange = (best[f"profile.{n}"] for n in ("time", "intrinsic", "exchange"))
     late = t > _EARLY
@@ -126,7 +132,7 @@ def rates_figure(best: dict[str, Any]) -> Figure:
 
 
 def terms_figure(rows: Results) -> Figure:
-    """The terms of nll.ode less B against sigma, a plot for every kind of data and process."""
+    """What nll.ode − B (red) is the sum of; means over repetitions."""
     have = [pair for pair in _MARKS if any((r["data"], r["process"]) == pair for r in rows)]
     columns = min(2, len(have))
     figure, grid = panels(columns, -(-len(have) // columns), width=400, height=205)

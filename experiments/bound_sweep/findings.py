@@ -17,6 +17,7 @@ from thermohw.experiments.bound_sweep.correlations import (
     z_scores,
 )
 from thermohw.experiments.shared.estimates import pair
+from thermohw.experiments.shared.figures import drawn
 from thermohw.study import Results, Sheet
 
 _PUBLISHED = {"pearson": 0.694, "spearman": 0.882}
@@ -49,33 +50,11 @@ def conclude(p: dict[str, Any], rows: Results, sheet: Sheet) -> None:
     """Everything the study shows."""
     uniform = [row for row in rows if row["data"] == "uniform" and row["process"] == "ve"]
     best = min(uniform, key=lambda row: row["nll.ode"]) if uniform else None
-    sheet.figure(
-        "bound",
-        draw.bound_figure(rows),
-        "Likelihood against the bound, two marks for each network. Left: as published. Right: "
-        "both less the entropy of the data. The theorem keeps filled marks above the dashed line "
-        "NLL = B; open ones may lie on either side.",
-    )
+    drawn(sheet, "bound", draw.bound_figure, rows)
     if best is not None:
-        sheet.figure(
-            "rates",
-            draw.rates_figure(best),
-            f"The uniform VE network of lowest nll.ode (σ = {best['sigma']:g}). Left: its rates in "
-            "generation; crosses: −2 × intrinsic. Right: their ratio, −2 c_t, tells how well the "
-            "network is calibrated; dots: the true score at the same images.",
-        )
-    sheet.figure(
-        "gap",
-        draw.gap_figure(rows),
-        "Does a small gap mean a good network? Distance of nll.ode from the data's entropy against "
-        "nll.ode − B, as one reading of the published correlation has it, and against the true "
-        "score error.",
-    )
-    sheet.figure(
-        "terms",
-        draw.terms_figure(rows),
-        "What nll.ode − B (red) is the sum of; means over repetitions.",
-    )
+        drawn(sheet, "rates", draw.rates_figure, best, sigma=best["sigma"])
+    drawn(sheet, "gap", draw.gap_figure, rows)
+    drawn(sheet, "terms", draw.terms_figure, rows)
     _network_table(rows, sheet)
     _correlations(p, rows, sheet)
     _checks(rows, sheet)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from thermohw.circuit import load_device
 from thermohw.experiments.clock_speed.compute import KT
-from thermohw.experiments.shared.figures import bars, ticks_at
+from thermohw.experiments.shared.figures import bars, drawn, ticks_at
 from thermohw.program.clock import injected_power
 from thermohw.study import Results, Sheet
 from thermohw.study.figures import COLOURS, PALETTE, panels, shades
@@ -43,21 +43,8 @@ def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
     else:
         sheet.check(name, "not-applicable", f"{detail}: too few, or too heavy a tail")
     _generator(p, theorem, power, sheet)
-    sheet.figure(
-        "time",
-        _time_figure(results, factors),
-        "Left: a quartic unit relaxes from x = 0; right: the covariance of four coupled units "
-        "approaches the inverse of a matrix, error relative to it. Both in physical time, one line "
-        "a lambda; each is the first one moved to the left by ln lambda. Dotted: rest, and the "
-        "error that as many paths leave.",
-    )
-    sheet.figure(
-        "cost",
-        _cost_figure(results, factors, power),
-        "Left: heat of the tipping program at the effective temperature, in k T at 300 K, against "
-        "what the injected noise alone puts into the resistor meanwhile. Right: entropy "
-        "of the same heat. Dashed: the mean of all dots, times lambda on the left.",
-    )
+    drawn(sheet, "time", _time_figure, results, factors)
+    drawn(sheet, "cost", _cost_figure, results, factors, power)
     first, last = (theorem.where(factor=f)[0] for f in (factors[0], factors[-1]))
     gain, ratio = factors[-1] / factors[0], last["heat"] / first["heat"]
     shares = [row["heat.stderr"] / row["heat"] for row in (first, last)]
@@ -154,6 +141,10 @@ def _generator(
 
 
 def _time_figure(results: Results, factors: list[float]) -> Figure:
+    """Left: a quartic unit relaxes from x = 0; right: the covariance of four coupled units
+    approaches the inverse of a matrix, error relative to it. Both in physical time, one line a
+    lambda; each is the first one moved to the left by ln lambda. Dotted: rest, and the error that
+    as many paths leave."""
     figure, (left, right) = panels(2, height=270)
     colours = shades(len(factors))
     rows = results.where(kind="relaxation", factor=1.0)
@@ -179,6 +170,9 @@ def _time_figure(results: Results, factors: list[float]) -> Figure:
 
 
 def _cost_figure(results: Results, factors: list[float], power: dict[float, float]) -> Figure:
+    """Left: heat of the tipping program at the effective temperature, in k T at 300 K, against what
+    the injected noise alone puts into the resistor meanwhile. Right: entropy of the same heat.
+    Dashed: the mean of all dots, times lambda on the left."""
     figure, (left, right) = panels(2, height=270)
     program, x = results.where(kind="program").sorted("factor"), np.array(factors)
     heat, nats = program.column("heat") / KT, program.column("entropy")

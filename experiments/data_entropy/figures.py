@@ -35,7 +35,9 @@ def _legend(figure: Figure, marks: Iterable[tuple[str, str, str]], *, faces: boo
 
 
 def bias(rows: Sequence[dict[str, Any]], families: Sequence[str]) -> Figure:
-    """Error against dimension, a panel for each family; filled raw, open calibrated."""
+    """Error of the estimates of S0 against dimension, nats per coordinate: raw networks, filled,
+    and the same rescaled by their calibration, open. Zero is the known entropy; bars are standard
+    errors over held-out points. The vertical scales differ."""
     figure, axes = panels(len(families), width=300, height=260)
     for panel, family in zip(flat(axes), families, strict=True):
         own = [row for row in rows if row["family"] == family]
@@ -60,7 +62,9 @@ def bias(rows: Sequence[dict[str, Any]], families: Sequence[str]) -> Figure:
 
 
 def expected(rows: Sequence[dict[str, Any]], families: Sequence[str]) -> Figure:
-    """E3's error against what the score's error implies, and against what a user can see."""
+    """The error of E3. Left: against K1 + half of int g^2 E|s - s*|^2, which it equals. Right:
+    against the distance of E1 from E3, all that is to be seen when S0 is unknown. Points above the
+    line are estimates that agree better with each other than with S0."""
     figure, axes = panels(2, width=340, height=300)
     for panel, label in zip(axes, ("from the score's error", "|E1 − E3|"), strict=True):
         values = []
@@ -89,7 +93,9 @@ def expected(rows: Sequence[dict[str, Any]], families: Sequence[str]) -> Figure:
 
 
 def digits_spread(rows: Sequence[dict[str, Any]]) -> Figure:
-    """The three estimates about their mean, one mark for each training."""
+    """Digits: the three estimates of an unknown S0 about their mean, nats per pixel, raw and
+    calibrated. Agreement after calibration says that the score is consistent with itself, not that
+    it is right."""
     figure, panel = panels(1, width=420, height=230)
     for row, kind in enumerate(("calibrated", "raw")):
         for i, name in enumerate(_NAMES):

@@ -11,6 +11,7 @@ import numpy as np
 from thermohw.experiments.data_entropy import figures as draw
 from thermohw.experiments.data_entropy.compute import closed_biases
 from thermohw.experiments.shared.estimates import estimates, pair
+from thermohw.experiments.shared.figures import drawn
 from thermohw.study import Results, Sheet
 
 _ESTIMATES = ("E1", "E2", "E3")
@@ -32,20 +33,8 @@ def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
 def _networks(rows: Sequence[dict[str, Any]], families: Sequence[str], sheet: Sheet) -> None:
     """Everything about networks whose data have a known entropy."""
     _tabulate(rows, sheet)
-    sheet.figure(
-        "bias",
-        draw.bias(rows, families),
-        "Error of the estimates of S0 against dimension, nats per coordinate: raw networks, "
-        "filled, and the same rescaled by their calibration, open. Zero is the known entropy; "
-        "bars are standard errors over held-out points. The vertical scales differ.",
-    )
-    sheet.figure(
-        "expected",
-        draw.expected(rows, families),
-        "The error of E3. Left: against K1 + half of int g^2 E|s - s*|^2, which it equals. Right: "
-        "against the distance of E1 from E3, all that is to be seen when S0 is unknown. Points "
-        "above the line are estimates that agree better with each other than with S0.",
-    )
+    drawn(sheet, "bias", draw.bias, rows, families)
+    drawn(sheet, "expected", draw.expected, rows, families)
     sheet.law("the true score gives S0 back", estimates(rows, "truth"))
     stein = [found for kind in _KINDS for found in estimates(rows, f"{kind}.stein")]
     name = "estimate - S0 equals the bias computed from the score's error"
@@ -146,13 +135,7 @@ def _digits(rows: Sequence[dict[str, Any]], sheet: Sheet) -> None:
         middle = float(np.mean([row[f"{kind}.middle"] for row in rows]))
         sheet.number(f"digits.{kind}.spread", spreads[kind], note="largest less smallest estimate")
         sheet.number(f"digits.{kind}.middle", middle, note="mean of the three, model units")
-    sheet.figure(
-        "digits",
-        draw.digits_spread(rows),
-        "Digits: the three estimates of an unknown S0 about their mean, nats per pixel, raw and "
-        "calibrated. Agreement after calibration says that the score is consistent with itself, "
-        "not that it is right.",
-    )
+    drawn(sheet, "digits", draw.digits_spread, rows)
     sheet.finding(
         f"Digits: the estimates lie {spreads['raw']:.3g} nats per pixel apart raw and "
         f"{spreads['calibrated']:.3g} calibrated. The bias they share, half the score's "

@@ -23,6 +23,7 @@ from thermohw.experiments.entropy_regularised.changes import (
 )
 from thermohw.experiments.entropy_regularised.figures import NAMES
 from thermohw.experiments.shared.estimates import estimates, pair
+from thermohw.experiments.shared.figures import drawn
 from thermohw.experiments.shared.playing import first_law
 from thermohw.study import Results, Sheet
 
@@ -33,41 +34,12 @@ def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
     """Everything the study shows."""
     played = [data for data in p["data"] if "spread" in trainings(results, data)[0]]
     if played:
-        sheet.figure(
-            "trade",
-            draw.trade_figure(p, results, played),
-            "Evidence bound against heat, a mark for each lambda, means over seeds with 95 % "
-            "intervals of the change. Green: on the noised law, where the penalty acts; line: the "
-            "network of lambda = 0 shrunk. Red: what the circuit dissipates, on its own law.",
-        )
-    sheet.figure(
-        "shrinkage",
-        draw.shrinkage_figure(p, results),
-        "Do networks shrink as predicted? Left: calibration factor over that of lambda = 0, and "
-        "1 + lambda. Right: loss of evidence; lines: the network of lambda = 0 shrunk, whose loss "
-        "grows with the square of lambda once it is calibrated.",
-    )
-    sheet.figure(
-        "beyond",
-        draw.beyond_figure(p, results),
-        "What training with the penalty changes beyond shrinking: calibrated networks of each "
-        "lambda less those of lambda = 0, seed by seed, with 95 % intervals. Below zero the "
-        "penalty helps.",
-    )
+        drawn(sheet, "trade", draw.trade_figure, p, results, played)
+    drawn(sheet, "shrinkage", draw.shrinkage_figure, p, results)
+    drawn(sheet, "beyond", draw.beyond_figure, p, results)
     if played:
-        sheet.figure(
-            "heat",
-            draw.heat_figure(p, results, played),
-            "Heat over that of lambda = 0: on the noised law, and on the circuit under continuous "
-            "and clocked control. Lines: the network of lambda = 0, shrunk.",
-        )
-        sheet.figure(
-            "ticks",
-            draw.ticks_figure(p, results, played),
-            "Above: energy distance to fresh data less that of the finest grid, mean over seeds, "
-            "a shade for each lambda; broken line: the margin. Below: ticks from which on it is "
-            "kept; hollow: no grid was too coarse, an upper limit.",
-        )
+        drawn(sheet, "heat", draw.heat_figure, p, results, played)
+        drawn(sheet, "ticks", draw.ticks_figure, p, results, played)
     weights = [w for w in p["weights"] if w > 0.0]
     largest = max(weights)
     for data in p["data"]:

@@ -13,7 +13,7 @@ from thermohw.circuit.noises import added_covariance, mean_power
 from thermohw.estimate import Estimate
 from thermohw.experiments.johnson_bandwidth.driven_node import HORIZON, source_of
 from thermohw.experiments.shared.estimates import estimates, pair
-from thermohw.experiments.shared.figures import bars
+from thermohw.experiments.shared.figures import bars, drawn
 from thermohw.study import Results, Sheet
 from thermohw.study.figures import PALETTE, panels
 
@@ -71,20 +71,8 @@ def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
     )
     top = max(p["bandwidths"])
     _limits(driven, top, p, sheet)
-    sheet.figure(
-        "free",
-        _free_figure(p, free, driven),
-        "A node that only a generator shakes. Left: its variance, averaged over time. Right: the "
-        "power that a generator in series drives through the resistor; a bath would take none. "
-        "Lines: closed forms of a free node; marks: runs, on the right those of the mixture.",
-    )
-    sheet.figure(
-        "driven",
-        _driven_figure(p, driven),
-        "A mixture generated on that noise. Left: work of the controlled source; filled marks "
-        "follow the state, open ones are held for a hundredth of RC. Right: "
-        "distance of the samples from the mixture (W1, dotted: what perfect samples have).",
-    )
+    drawn(sheet, "free", _free_figure, p, free, driven)
+    drawn(sheet, "driven", _driven_figure, p, driven)
     _table(free, driven, sheet)
     one = closed_forms("one-pole", top)
     sheet.finding(
@@ -139,6 +127,9 @@ def _limits(driven: Results, top: float, p: dict[str, Any], sheet: Sheet) -> Non
 
 
 def _free_figure(p: dict[str, Any], free: Results, driven: Results) -> Figure:
+    """A node that only a generator shakes. Left: its variance, averaged over time. Right: the power
+    that a generator in series drives through the resistor; a bath would take none. Lines: closed
+    forms of a free node; marks: runs, on the right those of the mixture."""
     figure, (left, right) = panels(2, height=280)
     bands = np.geomspace(min(p["bandwidths"]), max(p["bandwidths"]), 40)
     for shape, role in _COLOUR.items():
@@ -160,6 +151,9 @@ def _free_figure(p: dict[str, Any], free: Results, driven: Results) -> Figure:
 
 
 def _driven_figure(p: dict[str, Any], rows: Results) -> Figure:
+    """A mixture generated on that noise. Left: work of the controlled source; filled marks follow
+    the state, open ones are held for a hundredth of RC. Right: distance of the samples from the
+    mixture (W1, dotted: what perfect samples have)."""
     figure, (left, right) = panels(2, height=280)
     for shape, role in _COLOUR.items():
         for hold in (0.0, p["hold"]):

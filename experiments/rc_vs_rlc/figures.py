@@ -19,15 +19,16 @@ _KINDS = [
     ("current", "continuous", "current,\nfollowing"),
     ("current", "clocked", "current,\nheld"),
 ]
-Drawn = tuple[str, "Figure", str]
 
 
 def _name(quality: float) -> str:
     return "RC" if quality == 0.0 else f"RLC, Q = {quality:g}"
 
 
-def distances(p: dict[str, Any], learned: Results) -> Drawn:
-    """Sample quality against the number of score evaluations."""
+def distances(p: dict[str, Any], learned: Results) -> Figure:
+    """Samples of both arrays against training images, at equal numbers of score evaluations,
+    sources in series and held. Bars: scatter that right samples would have (left), standard error
+    (right)."""
     figure, axes = panels(2, width=350, height=270)
     held = learned.where(wiring="emf", control="clocked")
     for q in (0.0, p["quality"]):
@@ -48,16 +49,12 @@ def distances(p: dict[str, Any], learned: Results) -> Drawn:
         ticks_at(panel, p["ticks"])
         panel.set(xlabel="score evaluations an image", ylabel=f"{word}, grey levels")
         panel.legend()
-    caption = (
-        "Samples of both arrays against training images, at equal numbers of score evaluations, "
-        "sources in series and held. Bars: scatter that right samples would have (left), standard "
-        "error (right)."
-    )
-    return "distances", figure, caption
+    return figure
 
 
-def gallery(p: dict[str, Any], learned: Results) -> Drawn:
-    """Pictures side by side."""
+def gallery(p: dict[str, Any], learned: Results) -> Figure:
+    """Digits of both arrays after {ticks} score evaluations, the first paths of each run, none left
+    out; every run has its own noise."""
     last = learned.where(wiring="emf", control="clocked", ticks=p["ticks"][-1])
     pair = [last.where(quality=q)[0] for q in (0.0, p["quality"])]
     shown = [(_name(row["quality"]), row["pictures"]) for row in pair]
@@ -73,15 +70,12 @@ def gallery(p: dict[str, Any], learned: Results) -> Drawn:
         panel.imshow(sheet, cmap="gray_r", vmin=0.0, vmax=17.0, interpolation="nearest")
         panel.set_axis_off()
         panel.set_title(name)
-    caption = (
-        f"Digits of both arrays after {p['ticks'][-1]} score evaluations, the first "
-        "paths of each run, none left out; every run has its own noise."
-    )
-    return "gallery", figure, caption
+    return figure
 
 
-def energies(p: dict[str, Any], learned: Results, known: Results) -> Drawn:
-    """Work by wiring and control, both arrays; the Gaussian beside its closed form."""
+def energies(p: dict[str, Any], learned: Results, known: Results) -> Figure:
+    """Work by wiring and control. On the left the score is exact and black lines are 2 dE - 2 dS, 2
+    dE - 4 dS and 2 dE; on the right networks."""
     figure, axes = panels(2, width=380, height=290)
     rows = [
         (known, p["fine"][-1], "Gaussian of the digits' moments, exact score"),
@@ -105,19 +99,16 @@ def energies(p: dict[str, Any], learned: Results, known: Results) -> Drawn:
         panel.set_title(title)
         panel.set_ylabel("work of the sources, kT an image")
         panel.legend()
-    caption = (
-        "Work by wiring and control. On the left the score is exact and black lines are "
-        "2 dE - 2 dS, 2 dE - 4 dS and 2 dE; on the right networks."
-    )
-    return "energies", figure, caption
+    return figure
 
 
 def _damped(rows: Results) -> Results:
     return Results(row for row in rows if row["quality"] > 0.0).sorted("quality")
 
 
-def qualities(p: dict[str, Any], nll: Results, runs: Results, values: list[float]) -> Drawn:
-    """Likelihood, samples, energy against the quality factor."""
+def qualities(p: dict[str, Any], nll: Results, runs: Results, values: list[float]) -> Figure:
+    """Quality factor: likelihood, samples and work (held, full lines; following, dashed) at equal
+    ranges of snr and {ticks} ticks."""
     figure, axes = panels(3, width=250, height=250)
     held = runs.where(data="digits", wiring="emf", ticks=p["ticks"][-1])
     found = nll.where(network=0, points=p["points_more"])
@@ -140,8 +131,4 @@ def qualities(p: dict[str, Any], nll: Results, runs: Results, values: list[float
     axes[2].axhline(free.where(quality=0.0)[0]["work"], color=rc, lw=1.1, ls="--")
     axes[2].set_ylim(0.0, None)
     axes[0].legend()
-    caption = (
-        "Quality factor: likelihood, samples and work (held, full lines; following, dashed) at "
-        f"equal ranges of snr and {p['ticks'][-1]} ticks."
-    )
-    return "qualities", figure, caption
+    return figure

@@ -10,6 +10,7 @@ import numpy as np
 from thermohw.estimate import Estimate
 from thermohw.experiments.rc_vs_rlc.compute import closed_work
 from thermohw.experiments.rc_vs_rlc.figures import distances, energies, gallery, qualities
+from thermohw.experiments.shared.figures import drawn
 from thermohw.study import Results, Sheet
 
 _NAMES = {"ode": "probability flow", "marginal": "marginal", "sde_elbo": "evidence bound"}
@@ -99,8 +100,8 @@ def _samples(p: dict[str, Any], learned: Results, sheet: Sheet) -> None:
         f"(RLC) and {first['nearest']:.1f} (RC) grey levels away, that of a held-out image "
         f"{first['nearest.real']:.1f}."
     )
-    sheet.figure(*distances(p, learned))
-    sheet.figure(*gallery(p, learned))
+    drawn(sheet, "distances", distances, p, learned)
+    drawn(sheet, "gallery", gallery, p, learned, ticks=p["ticks"][-1])
 
 
 def _energy(p: dict[str, Any], learned: Results, known: Results, sheet: Sheet) -> None:
@@ -158,7 +159,7 @@ def _energy(p: dict[str, Any], learned: Results, known: Results, sheet: Sheet) -
         "holding a source between ticks loses its correlation with the noise of the tick and adds "
         "2 (S_start - S_end); an injected current pays for stored energy alone."
     )
-    sheet.figure(*energies(p, learned, known))
+    drawn(sheet, "energies", energies, p, learned, known)
 
 
 def _quality(p: dict[str, Any], nll: Results, runs: Results, sheet: Sheet) -> None:
@@ -182,7 +183,7 @@ def _quality(p: dict[str, Any], nll: Results, runs: Results, sheet: Sheet) -> No
         table,
         f"Quality factor: equal range of snr, {p['ticks'][-1]} ticks, {p['points_more']} images.",
     )
-    sheet.figure(*qualities(p, nll, runs, values))
+    drawn(sheet, "qualities", qualities, p, nll, runs, values, ticks=p["ticks"][-1])
     spans = [row[1] for row in table[1:]]
     sheet.finding(
         f"This range of snr takes an RC array {table[0][1]:.2f} RC and an RLC array "

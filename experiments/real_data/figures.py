@@ -27,8 +27,10 @@ ROWS = [  # label, term, distance, role of its colour
 _QUANTITIES = [("gap", "gap"), ("score error", "error"), ("residual", "residual")]
 
 
-def estimates(results: Results, best: dict[str, Any]) -> tuple[str, Figure, str]:
-    """Every likelihood and estimate: on the data, and against S0 where S0 is known."""
+def estimates(results: Results, best: dict[str, Any]) -> Figure:
+    """Likelihoods, estimates of S0 and the bound for raw (blue) and calibrated (green) networks, a
+    dot per training with its standard error. Left, nothing says where S0 lies; right, on a law of
+    known S0 learned from as few rows, it does."""
     networks = results.where(kind="network")
     laws = [law for law in ("data", "surrogate") if len(networks.where(law=law))]
     figure, axes = panels(len(laws), height=330, sharey=True)
@@ -56,28 +58,23 @@ def estimates(results: Results, best: dict[str, Any]) -> tuple[str, Figure, str]
         else:
             panel.axvline(0.0, color=PALETTE["muted"], linewidth=0.8)
             panel.set(xlabel="a known law like it: nats above its S0")
-    caption = (
-        "Likelihoods, estimates of S0 and the bound for raw (blue) and calibrated (green) "
-        "networks, a dot per training with its standard error. Left, nothing says where "
-        "S0 lies; right, on a law of known S0 learned from as few rows, it does."
-    )
-    return "estimates", figure, caption
+    return figure
 
 
 def _bits(panel: Axes, best: dict[str, Any]) -> None:
     """A second scale on top: bits per dimension."""
     unit, shift = best["dim"] * math.log(2.0), math.log2(best["step"])
 
-    top = panel.secondary_xaxis(
-        "top", functions=(lambda nats: nats / unit - shift, lambda bits: (bits + shift) * unit)
-    )
+    there: Any = lambda nats: nats / unit - shift  # noqa: E731
+    back: Any = lambda bits: (bits + shift) * unit  # noqa: E731
+    top = panel.secondary_xaxis("top", functions=(there, back))
     top.set_xlabel("bits per dimension")
 
 
-def proxies(
-    proxy: dict[str, Any], judge: dict[str, Any], trainings: int
-) -> tuple[str, Figure, str]:
-    """What a proxy says beside what is true: gap, score error and residual."""
+def proxies(proxy: dict[str, Any], judge: dict[str, Any], trainings: int) -> Figure:
+    """A larger network in the place of the true score. On the data only the left can be seen. On a
+    known law the proxy misses most of the score error, which it shares, and with it the gap between
+    nll.marginal and the bound."""
     figure, (left, right) = panels(2, height=230, sharey=True)
     for panel, row, title in ((left, proxy, "the data"), (right, judge, "a known law like it")):
         for place, (_, name) in enumerate(_QUANTITIES):
@@ -102,16 +99,12 @@ def proxies(
     right.plot([], [], "o", color=PALETTE["generated"], label="by proxy")
     right.plot([], [], "D", color=PALETTE["heat"], label="true")
     right.legend(loc="lower right")
-    caption = (
-        "A larger network in the place of the true score. On the data only the left can be seen. "
-        "On a known law the proxy misses most of the score error, which it shares, and with it the "
-        "gap between nll.marginal and the bound."
-    )
-    return "proxy", figure, caption
+    return figure
 
 
-def factors(results: Results) -> tuple[str, Figure, str]:
-    """The calibration factors of every network."""
+def factors(results: Results) -> Figure:
+    """The factor that makes each network's score consistent with itself, from validation points
+    (band: one standard error). Below one the score is too long, and raw E1 too low."""
     rows = results.where(kind="network")
     laws = [law for law in ("data", "surrogate") if len(rows.where(law=law))]
     figure, axes = panels(len(laws), sharey=True)
@@ -126,8 +119,4 @@ def factors(results: Results) -> tuple[str, Figure, str]:
         panel.set(xlabel="log signal-to-noise ratio", title=title)
         tidy(panel)
     flat(axes)[0].set_ylabel("calibration factor c")
-    caption = (
-        "The factor that makes each network's score consistent with itself, from validation points "
-        "(band: one standard error). Below one the score is too long, and raw E1 too low."
-    )
-    return "calibration", figure, caption
+    return figure

@@ -10,6 +10,7 @@ import numpy as np
 from thermohw.estimate import Estimate
 from thermohw.experiments.real_data import figures as draw
 from thermohw.experiments.shared.estimates import mean_pair, pair
+from thermohw.experiments.shared.figures import drawn
 from thermohw.study import Results, Sheet
 from thermohw.study.results import Row
 
@@ -67,14 +68,14 @@ def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
     sheet.check(
         "the bound on the data", "not-applicable", f"B needs S0, and {best['raw.why.bound.lower']}"
     )
-    sheet.figure(*draw.estimates(results, best))
+    drawn(sheet, "estimates", draw.estimates, results, best)
     if mirror:
         mirrors = results.where(kind="network", law="surrogate")
         judge = results.where(kind="proxy", law="surrogate")[0]
         _surrogate(mirrors, sheet)
-        sheet.figure(*draw.proxies(proxy, judge, len(mirrors)))
+        drawn(sheet, "proxy", draw.proxies, proxy, judge, len(mirrors))
     _proxy(results.where(kind="proxy"), len(networks), sheet)
-    sheet.figure(*draw.factors(results))
+    drawn(sheet, "calibration", draw.factors, results)
 
 
 def _bits(value: float, row: Row) -> float:
@@ -88,8 +89,9 @@ def _terms(networks: Results, repeats: Results | None, proxy: Row, best: Row, sh
     """Which term can be computed, and how far each source of error moves it."""
     rows: list[list[Any]] = []
     for label, name, words in COMPUTABLE:
-        once = repeats is None or name.startswith("cal")
-        again = None if once else _spread(repeats.column(name))
+        again = None
+        if repeats is not None and not name.startswith("cal"):
+            again = _spread(repeats.column(name))
         value, across = pair(best, name), _spread(networks.column(name))
         rows.append([label, "yes", value, across, again, words])
         sheet.number(name, *value, note=f"{label}; over trainings {across:.3g}")
@@ -167,7 +169,7 @@ def _calibration(networks: Results, sheet: Sheet) -> None:
     )
     for kind, value in (("raw", raw), ("calibrated", found)):
         name = f"{kind}.bound.calibration_surplus.mean"
-        sheet.number(name, *value, note="E2 - E1 up to K1, mean of trainings")
+        sheet.number(name, value, note="E2 - E1 up to K1, mean of trainings")
     before, after = raw.text("+.2f"), found.text("+.2f")
     sheet.law(
         "calibrated estimates agree",
@@ -251,7 +253,7 @@ def _proxy(proxies: Results, trainings: int, sheet: Sheet) -> None:
     for row in proxies:
         residual = [pair(row, f"{n}.residual") for n in range(trainings)]
         left = Estimate(*(float(np.mean(column)) for column in zip(*residual, strict=True)))
-        sheet.number(f"proxy.{row['law']}.residual", *left, note="mean of trainings")
+        sheet.number(f"proxy.{row['law']}.residual", left, note="mean of trainings")
         sheet.law(
             f"the proxy's residual on the {row['law']}",
             left,
@@ -260,10 +262,9 @@ def _proxy(proxies: Results, trainings: int, sheet: Sheet) -> None:
         )
         if "0.true.error" not in row:
             continue
-        true = ("true.error", "true.proxy_error", "true.overlap", "true.bound_bias")
+        names = ("error", "true.error", "true.proxy_error", "true.overlap", "true.bound_bias")
         mean = {
-            name: float(np.mean([row[f"{n}.{name}"] for n in range(trainings)]))
-            for name in ("error", *true)
+            name: float(np.mean([row[f"{n}.{name}"] for n in range(trainings)])) for name in names
         }
         size = 2.0 * math.sqrt(mean["true.error"] * mean["true.proxy_error"])
         alike = mean["true.overlap"] / size

@@ -13,7 +13,8 @@ _TITLES = {"w1": "W1 error [V0]", "emf": "series work [kT]", "current": "current
 
 
 def dots(rows: list[dict[str, Any]]) -> Figure:
-    """Published and ours, row by row, one panel a quantity."""
+    """Published (rings) and here (dots, with the standard errors of the print and ours together),
+    row by row."""
     figure, axes = panels(3)
     width = figure.get_size_inches()[0]
     figure.set_size_inches(width, max(2.4, 0.22 * len(rows) + 0.8))
@@ -34,7 +35,8 @@ def dots(rows: list[dict[str, Any]]) -> Figure:
 
 
 def delays(rows: list[dict[str, Any]]) -> Figure:
-    """Distance and series work against the mean age of the control."""
+    """Holding, waiting and a slow amplifier do nearly the same: what counts is the mean age of the
+    control, half the hold plus the latency, or one over the pole."""
     figure, axes = panels(2)
     styles = {"hold": ("o", "generated"), "latency": ("s", "work"), "pole": ("^", "heat")}
     for axis, name in zip(flat(axes), ("w1", "emf"), strict=True):

@@ -11,6 +11,7 @@ from scipy.stats import chi2
 
 from thermohw.experiments.sensitivity.figures import delays, dots
 from thermohw.experiments.sensitivity.published import BY_NAME, PublishedRow, chosen
+from thermohw.experiments.shared.figures import drawn
 from thermohw.study import Results, Sheet
 
 _PRINTED = 20000  # paths of the published table
@@ -20,19 +21,9 @@ _PRINTED_W1 = 0.007  # standard error of its W1
 def conclude(p: Mapping[str, Any], results: Results, sheet: Sheet) -> None:
     """The table with z, two figures, and whether it is the published one."""
     rows = [_compare(row, results, p) for row in chosen(p)]
-    sheet.figure(
-        "table",
-        dots(rows),
-        "Published (rings) and here (dots, with the standard errors of the print and ours "
-        "together), row by row.",
-    )
+    drawn(sheet, "table", dots, rows)
     if len({r["row"].group for r in rows} & {"hold", "latency", "pole"}) == 3:
-        sheet.figure(
-            "delay",
-            delays(rows),
-            "Holding, waiting and a slow amplifier do nearly the same: what counts is the mean age "
-            "of the control, half the hold plus the latency, or one over the pole.",
-        )
+        drawn(sheet, "delay", delays, rows)
     quantities = ("w1", "emf", "current")
     z = np.array([[r["z"][q] for q in quantities] for r in rows])
     columns = ["row", "W1", "here", "z", "series", "here", "z", "shunt", "here", "z"]

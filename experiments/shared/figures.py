@@ -43,9 +43,7 @@ def ticks_at(axes: Axes, x: Any = None, y: Any = None) -> None:
             place(values, [f"{value:g}" for value in values])
 
 
-def drawn(
-    sheet: Sheet, name: str, make: Callable[..., Figure], *data: Any, **words: Any
-) -> None:
+def drawn(sheet: Sheet, name: str, make: Callable[..., Figure], *data: Any, **words: Any) -> None:
     """A figure whose caption is the docstring of what draws it from `data`, words put in."""
     caption = " ".join((make.__doc__ or "").split())
     sheet.figure(name, make(*data), caption.format(**words) if words else caption)

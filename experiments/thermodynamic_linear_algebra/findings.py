@@ -61,8 +61,7 @@ def _errors_against_time(p: dict[str, Any], results: Results, sheet: Sheet) -> N
     for kind, label in _KINDS.items():
         square, law = Estimate(*pair(last, kind)), last[f"{kind}.law"]
         note = f"squared error of the {label} over the closed form, longest time"
-        shares = (v / law for v in square)
-        sheet.number(f"{kind}.constant", *shares, unit="1", published=1.0, note=note)
+        sheet.number(f"{kind}.constant", square * (1.0 / law), unit="1", published=1.0, note=note)
         name = f"the error of the {label} is the closed form's"
         sheet.law(name, square, law, detail="squared relative errors at the longest time")
         note = f"relative error of the {label} that the parts leave for ever"

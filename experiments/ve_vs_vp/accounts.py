@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from thermohw.experiments.shared.figures import drawn
 from thermohw.experiments.shared.seeds import interval, mean_and_error
 from thermohw.experiments.ve_vs_vp import figures as draw
 from thermohw.experiments.ve_vs_vp.figures import NAMES
@@ -63,12 +64,7 @@ def coordinates(p: dict[str, Any], exact: Results, learned: Results, sheet: Shee
         f"score error differ by {max(same):.1e} nats, beside what the time rules leave; nll.ode "
         f"by {change:.1e}",
     )
-    sheet.figure(
-        "rates",
-        draw.rates_figure(p, exact),
-        "Plug-in rates of the exact score per unit of ln signal/noise. VE and VP are one process "
-        "seen in two coordinates: divided by the decay m they fall on one curve, at -2 : 1.",
-    )
+    drawn(sheet, "rates", draw.rates_figure, p, exact)
 
 
 def accounts(p: dict[str, Any], exact: Results, learned: Results, sheet: Sheet) -> None:
@@ -105,12 +101,7 @@ def accounts(p: dict[str, Any], exact: Results, learned: Results, sheet: Sheet) 
         f"({NAMES[row['data']]}, {row['process'].upper()}: -Se = {-row['exchange']:.4g} nats, heat "
         f"of the emf wiring {row['emf.heat']:.4g} kT); for exact ones by {max(twins):.0e}."
     )
-    sheet.figure(
-        "accounts",
-        draw.accounts_figure(p, learned),
-        "One network, two accounts: plug-in (solid) and physical in the emf wiring (dashed). They "
-        "differ where the network is not calibrated.",
-    )
+    drawn(sheet, "accounts", draw.accounts_figure, p, learned)
 
 
 def tightness(p: dict[str, Any], learned: Results, sheet: Sheet) -> None:
@@ -162,12 +153,7 @@ def tightness(p: dict[str, Any], learned: Results, sheet: Sheet) -> None:
         "digits", ["process", "nll.ode", "U", "U, calibrated"], lines, "Digits, nats (grey levels)"
     )
     _tightness_finding(p, learned, sheet)
-    sheet.figure(
-        "tightness",
-        draw.tightness_figure(p["data"], learned),
-        "Gap of the bound, nll.marginal - B, of every network (open: calibrated), same size and "
-        "training under VE and VP.",
-    )
+    drawn(sheet, "tightness", draw.tightness_figure, p["data"], learned)
 
 
 def _tightness_finding(p: dict[str, Any], learned: Results, sheet: Sheet) -> None:

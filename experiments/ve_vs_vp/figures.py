@@ -31,7 +31,9 @@ def _along_snr(axes: Axes, title: str) -> None:
 
 
 def ratio_figure(p: dict[str, Any], exact: Results, learned: Results) -> Figure:
-    """Exchange over intrinsic rate: exact scores, and one network calibrated or not."""
+    """Exchange over intrinsic rate. Exact scores: -2 throughout without drift and for whitened
+    data; elsewhere the heat of settling, phi, comes on top. A network is off by itself, and back
+    once calibrated (shown where Si is above a hundredth of its largest value)."""
     figure, (left, right) = panels(2, sharey=True)
     colours = [PALETTE["generated"], PALETTE["heat"], PALETTE["pumping"]]
     for data, colour in zip(p["data"], colours, strict=False):
@@ -56,7 +58,9 @@ def ratio_figure(p: dict[str, Any], exact: Results, learned: Results) -> Figure:
 
 
 def law_figure(p: dict[str, Any], learned: Results) -> Figure:
-    """Se + 2 Si - phi of one network each, with bands of two standard errors."""
+    """Se + 2 Si - phi of one network each, per unit of ln signal/noise; bands are two standard
+    errors. Without a drift the scale c_t repairs the law; with one the position moment E[x.s] = -d
+    must be repaired too."""
     figure, grid = panels(2, 2, sharex="col")
     for axes_row, data in zip(grid, (_moving(p), "digits"), strict=True):
         for axes, process in zip(axes_row, ("ve", "vp"), strict=True):
@@ -83,7 +87,8 @@ def law_figure(p: dict[str, Any], learned: Results) -> Figure:
 
 
 def rates_figure(p: dict[str, Any], exact: Results) -> Figure:
-    """Plug-in rates of the exact score in x, where VE and VP differ, and in x/m, where not."""
+    """Plug-in rates of the exact score per unit of ln signal/noise. VE and VP are one process seen
+    in two coordinates: divided by the decay m they fall on one curve, at -2 : 1."""
     data = _moving(p)
     figure, (left, right) = panels(2)
     for process, style in (("ve", "-"), ("vp", "--")):
@@ -100,7 +105,8 @@ def rates_figure(p: dict[str, Any], exact: Results) -> Figure:
 
 
 def accounts_figure(p: dict[str, Any], learned: Results) -> Figure:
-    """Plug-in and physical rates of one network."""
+    """One network, two accounts: plug-in (solid) and physical in the emf wiring (dashed). They
+    differ where the network is not calibrated."""
     data = _moving(p)
     figure, grid = panels(2)
     for axes, process in zip(grid, ("ve", "vp"), strict=True):
@@ -120,7 +126,8 @@ def accounts_figure(p: dict[str, Any], learned: Results) -> Figure:
 
 
 def tightness_figure(data: list[str], learned: Results) -> Figure:
-    """Gap of the bound of every network; open: calibrated."""
+    """Gap of the bound, nll.marginal - B, of every network (open: calibrated), same size and
+    training under VE and VP."""
     figure, axes = panels(1)
     for i, name in enumerate(data):
         for process, shift, colour in (("ve", -0.14, "generated"), ("vp", 0.14, "heat")):

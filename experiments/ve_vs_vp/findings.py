@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from thermohw.estimate import Estimate
+from thermohw.experiments.shared.figures import drawn
 from thermohw.experiments.shared.seeds import family
 from thermohw.experiments.ve_vs_vp.accounts import GRID_SUMS, accounts, coordinates, tightness
 from thermohw.experiments.ve_vs_vp.figures import LOOK, NAMES, law_figure, ratio_figure
@@ -67,13 +68,7 @@ def _ratios(p: dict[str, Any], exact: Results, learned: Results, sheet: Sheet) -
             "holds" if fine else "violated",
             f"whitened: |ratio + 2| <= {max(spread):.1e}; E x^2 not 1: up to {min(away):.3g} away",
         )
-    sheet.figure(
-        "ratio",
-        ratio_figure(p, exact, learned),
-        "Exchange over intrinsic rate. Exact scores: -2 throughout without drift and for whitened "
-        "data; elsewhere the heat of settling, phi, comes on top. A network is off by itself, and "
-        "back once calibrated (shown where Si is above a hundredth of its largest value).",
-    )
+    drawn(sheet, "ratio", ratio_figure, p, exact, learned)
 
 
 def _law(p: dict[str, Any], learned: Results, sheet: Sheet) -> None:
@@ -133,13 +128,7 @@ def _law(p: dict[str, Any], learned: Results, sheet: Sheet) -> None:
         cause="E[x.s] differs from -d, and calibrating it too mends it" if mended else "",
     )
     _law_findings(learned, sheet)
-    sheet.figure(
-        "law-learned",
-        law_figure(p, learned),
-        "Se + 2 Si - phi of one network each, per unit of ln signal/noise; bands are two standard "
-        "errors. Without a drift the scale c_t repairs the law; with one the position moment "
-        "E[x.s] = -d must be repaired too.",
-    )
+    drawn(sheet, "law-learned", law_figure, p, learned)
 
 
 def _size_in_errors(value: float, error: float) -> float:

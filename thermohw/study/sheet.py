@@ -50,7 +50,7 @@ class Sheet:
     def number(
         self,
         name: str,
-        value: float | None,
+        value: float | Estimate | None,
         stderr: float | None = None,
         unit: str = "nats",
         published: float | str | None = None,
@@ -60,7 +60,7 @@ class Sheet:
 
         Args:
             name: dotted, such as "correlation.pearson".
-            value: the number; None or NaN where it is unknown.
+            value: the number, or it with its error; None or NaN where it is unknown.
             stderr: its standard error, where there is one.
             unit: "1" for pure numbers.
             published: what a paper says, where one does: a number, or text such as "0.69".
@@ -68,6 +68,8 @@ class Sheet:
         """
         _unique(name, self.numbers, "number")
         _require_texts(f"number {name}", unit, note)
+        if isinstance(value, Estimate):
+            value, stderr = value
         self.numbers[name] = {
             "value": _known(value),
             "stderr": _known(stderr),
