@@ -5,35 +5,17 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import torch
+from torch import Tensor
 
 from thermohw import targets
-from thermohw.experiments.shared.accounts import on_the_law, terms
+from thermohw.experiments.shared.accounts import account, on_the_law
 from thermohw.experiments.shared.playing import book_heat, end_entropies, play
 from thermohw.experiments.shared.problems import driftless, three_in_the_plane
-from thermohw.likelihood import Likelihood, evaluate
-from thermohw.likelihood.progress import silent
 from thermohw.likelihood.wiring import energy_law
 from thermohw.score import Score
 from thermohw.score.calibrated import CalibratedScore, calibrated
 from thermohw.study import Tools
 from thermohw.target import Target
-
-TERMS = {  # names in a row -> names of the likelihood room
-    "nll_ode": "nll.ode",
-    "nll_marginal": "nll.marginal",
-    "elbo": "nll.sde_elbo",
-    "bound": "bound.lower",
-    "gap": "bound.gap",
-    "score_error": "bound.score_error",
-    "prior_mismatch": "bound.prior_mismatch",
-    "residual": "bound.residual",
-    "production": "entropy.sigma_forward",
-    "surplus": "bound.calibration_surplus",
-    "cross_prior": "entropy.cross_prior",
-    "entropy_data": "entropy.data",
-    "entropy_prior": "entropy.prior",
-}
 
 
 def make_target(data: str) -> Target:
@@ -48,13 +30,9 @@ def compute(cell: dict[str, Any], tools: Tools) -> dict[str, Any]:
     if cell["kind"] == "exact":
         score: Score = target.score(process).scaled(cell["factor"])
     else:
-        score = tools.score(
-            target,
-            process,
-            seed=cell["network_seed"],
-            steps=cell["steps"],
-            architecture={"head": cell["head"], "width": cell["width"], "depth": cell["depth"]},
-        )
+        shape = {name: cell[name] for name in ("head", "width", "depth")}
+        how = {"seed": cell["network_seed"], "steps": cell["steps"], "architecture": shape}
+        score = tools.score(target, process, **how)
     count = cell["points"] if target.analytic else None
     points = target.held_out(count, tools.generator("held out", shared=("data",)))
     row = model_account(score, target, points, tools)
@@ -68,18 +46,10 @@ def compute(cell: dict[str, Any], tools: Tools) -> dict[str, Any]:
     return row | device_account(score, target, cell)
 
 
-def model_account(
-    score: Score, target: Target, points: torch.Tensor, tools: Tools
-) -> dict[str, float]:
+def model_account(score: Score, target: Target, points: Tensor, tools: Tools) -> dict[str, float]:
     """Likelihoods, production and heat on p_t; nats, kT; with ".error" the standard errors."""
-    found: Likelihood = evaluate(
-        score,
-        target,
-        generator=tools.generator("noise", shared=("data",)),
-        points=points,
-        progress=silent,
-    )
-    row = terms(found, TERMS)
+    noise = tools.generator("noise", shared=("data",))
+    row, found = account(score, target, noise, points=points)
     law = energy_law(found)
     row["heat"], row["heat.error"] = law.heat
     if law.least is not None and law.slack is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from thermohw.experiments.shared.paired import known, paired
@@ -15,15 +16,9 @@ from thermohw.target import Target, gaussian_pixels, uniform_pixels
 def compute(cell: Cell, tools: Tools) -> dict[str, Any]:
     """Train one network and take its account, in nats a pixel."""
     target, process = images(cell), noising(cell)
-    network = tools.score(
-        target,
-        process,
-        seed=cell["repeat"],
-        steps=cell["steps"],
-        architecture={name: cell[name] for name in ("head", "trunk", "width")},
-        states=cell["states"],
-        learning_rate=cell["learning_rate"],
-    )
+    how = {name: cell[name] for name in ("steps", "states", "learning_rate")}
+    how["architecture"] = {name: cell[name] for name in ("head", "trunk", "width")}
+    network = tools.score(target, process, seed=cell["repeat"], **how)
     pixel = images(cell | {"side": 1})
     facts = known(pixel, target, pixel.score(process), prior=cell["prior"])
     # all networks of a repetition are asked about the same images
@@ -35,10 +30,7 @@ def compute(cell: Cell, tools: Tools) -> dict[str, Any]:
         facts,
         points=target.held_out(cell["points"], stream),
         streams=tools.generator,
-        prior=cell["prior"],
-        probes=cell["probes"],
-        moments=cell["moments"],
-        tolerance=cell["tolerance"],
+        **{name: cell[name] for name in ("prior", "probes", "moments", "tolerance")},
     )
     values: dict[str, Any] = {f"known.{k}": v / target.dim for k, v in vars(facts).items()}
     for name, term in found.terms.items():
@@ -53,16 +45,10 @@ def compute(cell: Cell, tools: Tools) -> dict[str, Any]:
 
 def images(cell: Mapping[str, Any]) -> Target:
     """The data: side x side independent pixels."""
-    if cell["data"] == "uniform":
-        return uniform_pixels(cell["side"])
-    return gaussian_pixels(cell["side"])
+    return (uniform_pixels if cell["data"] == "uniform" else gaussian_pixels)(cell["side"])
 
 
 def noising(cell: Mapping[str, Any]) -> Process:
     """The process, from the time on at which its noise has variance `noise_min`."""
-    level = -math.log(cell["noise_min"])
-    if cell["process"] == "ve":
-        start = VE(cell["sigma"]).time_at_log_snr(level)
-        return VE(cell["sigma"], t_min=start)
-    start = VP(0.1, cell["sigma"]).time_at_log_snr(level)
-    return VP(0.1, cell["sigma"], t_min=start)
+    blank = VE(cell["sigma"]) if cell["process"] == "ve" else VP(0.1, cell["sigma"])
+    return replace(blank, t_min=blank.time_at_log_snr(-math.log(cell["noise_min"])))

@@ -106,17 +106,8 @@ def configurations(rows: Results) -> dict[tuple[str, str, float], list[int]]:
 def correlate(
     rows: Results, reading: Reading, *, kind: str, resamples: int, seed: int
 ) -> Correlation:
-    """Pearson's or Spearman's coefficient of a reading.
-
-    Args:
-        rows: networks.
-        reading: what against what.
-        kind: "pearson" or "spearman".
-        resamples: of the bootstrap.
-        seed: of the bootstrap.
-
-    Returns:
-        NaN where fewer than three networks, or no spread, leave nothing to correlate.
+    """The "pearson" or "spearman" coefficient of a reading over networks, its bootstrap seeded; NaN
+    where fewer than three networks, or no spread, leave nothing to correlate.
     """
     x, y = quantity(rows, reading.nll), quantity(rows, reading.gap)
     repeat, generator = rows.column("repeat"), np.random.default_rng(seed)

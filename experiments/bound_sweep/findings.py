@@ -36,14 +36,8 @@ _NETWORKS = {
     "residual": "bound.residual",
     "solver": "error.solver",
 }
-_BELOW = {
-    "nll.ode − B": "bound.ode_margin",
-    "K1": "known.mismatch",
-    "score error": "bound.score_error",
-    "start": "known.offset",
-    "path": "bound.path",
-    "residual": "bound.residual",
-}
+_PARTS = {name: _NETWORKS[name] for name in ("K1", "score error", "start", "path", "residual")}
+_BELOW = {"nll.ode − B": "bound.ode_margin", **_PARTS}
 
 
 def conclude(p: dict[str, Any], rows: Results, sheet: Sheet) -> None:

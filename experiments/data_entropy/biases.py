@@ -51,15 +51,8 @@ def biases(
     tuned: CalibratedScore | None = None,
     times: int = 55,
 ) -> dict[str, Value]:
-    """Biases of the estimates of a score, and of the same score calibrated.
-
-    Args:
-        score: of an isotropic process.
-        target: the data; its true score where the law is known, held-out points where it is not.
-        points: held-out data, shape (n, dim), model units.
-        generator: of the noise.
-        tuned: the score calibrated.
-        times: of the time integrals.
+    """Biases of the estimates of a score of an isotropic process, and of the same score calibrated,
+    over held-out points of shape (n, dim), model units, and so many times.
 
     Returns:
         name -> (value, standard error over points), nats. For "raw" and, with `tuned`,

@@ -65,22 +65,16 @@ def compute(cell: Cell, tools: Tools) -> dict[str, Any]:
         target, process = _target(cell["family"], cell["dim"]), VP(beta_min=0.1, beta_max=20.0)
         options = _training(cell["family"], target)
         trained = tools.score(target, process, seed=cell["seed"], steps=cell["steps"], **options)
-        score, count = (
-            SinglePrecision(trained),
-            min(65_536, max(512, cell["calibration"] // target.dim)),
-        )
-        tuned = calibrated(
-            score,
-            target,
-            generator=tools.generator("calibration"),
-            points=None if cell["family"] == "digits" else count,
-            pairs=None if cell["family"] == "digits" else 1,
-        )
+        score, sizes = SinglePrecision(trained), {}
+        if cell["family"] != "digits":
+            count = min(65_536, max(512, cell["calibration"] // target.dim))
+            sizes = {"points": count, "pairs": 1}
+        drawn = tools.generator("calibration")
+        tuned = calibrated(score, target, generator=drawn, **sizes)
     held_out = target.held_out(cell["points"], tools.generator("points"))
     found: dict[str, Any] = {"size": target.dim}
-    terms = biases(
-        score, target, held_out, tools.generator("noise"), tuned=tuned, times=cell["times"]
-    )
+    noise = tools.generator("noise")
+    terms = biases(score, target, held_out, noise, tuned=tuned, times=cell["times"])
     for name, (value, stderr) in terms.items():
         found |= {name: value / target.dim, f"{name}.stderr": stderr / target.dim}
     if tuned is not None and target.dim <= 3:

@@ -64,53 +64,52 @@ def change(values: np.ndarray, comparisons: int = 1) -> Change:
     return Change(mean, reach(values), reach(values, max(1, comparisons)))
 
 
-def trainings(results: Results, data: str, kind: str = "trained") -> Results:
-    """Rows of one kind for one set of data."""
-    return Results(row for row in results if row["data"] == data and row["kind"] == kind)
+class Trainings(Results):
+    """Rows of one set of data and one kind; values of one weight in order of the seeds."""
 
+    @classmethod
+    def of(cls, results: Results, data: str, kind: str = "trained") -> Trainings:
+        """Those among all results."""
+        return cls(row for row in results if row["data"] == data and row["kind"] == kind)
 
-def column(rows: Results, weight: float, name: str) -> np.ndarray:
-    """A value of all seeds at one weight, in order of the seeds."""
-    return np.array([float(row[name]) for row in rows.where(weight=weight).sorted("repeat")])
+    def at(self, weight: float, name: str) -> np.ndarray:
+        """A value of all seeds, shape (seeds,); of values along the ticks that of the finest."""
+        rows = self.where(weight=weight).sorted("repeat")
+        return np.array([float(np.ravel(row[name])[-1]) for row in rows])
 
+    def paired(self, weight: float, name: str, comparisons: int = 1) -> Change:
+        """A value less that of weight zero, seed by seed."""
+        return change(self.at(weight, name) - self.at(0.0, name), comparisons)
 
-def finest(rows: Results, weight: float, name: str) -> np.ndarray:
-    """The same of values along the ticks: those of the finest grid."""
-    return np.array([float(row[name][-1]) for row in rows.where(weight=weight).sorted("repeat")])
+    def shrunk(self, weight: float) -> dict[str, np.ndarray]:
+        """ "elbo" (nats) and "heat" (kT) on the noised law, shape (seeds,), that the networks of
+        weight zero have once divided by 1 + weight.
+        """
+        c, norm = 1.0 / (1.0 + weight), self.at(0.0, "norm")
+        trace = 0.5 * self.at(0.0, "surplus") - norm
+        elbo = self.at(0.0, "elbo") + (c**2 - 1.0) * norm + 2.0 * (c - 1.0) * trace
+        return {"elbo": elbo, "heat": 4.0 * c**2 * norm + 2.0 * c * trace}
 
+    def factor(self, weight: float) -> np.ndarray:
+        """-T/N of the networks of one weight, shape (seeds,)."""
+        return 1.0 - 0.5 * self.at(weight, "surplus") / self.at(weight, "norm")
 
-def paired(rows: Results, weight: float, name: str, comparisons: int = 1) -> Change:
-    """A value less that of weight zero, seed by seed."""
-    return change(column(rows, weight, name) - column(rows, 0.0, name), comparisons)
+    def margin(self, p: dict[str, Any]) -> float:
+        """That of the energy distance, model units: a share of the mean distance of the data."""
+        name = "margin" if self[0]["data"] == "mixture" else "digits_margin"
+        return p[name] * float(self[0]["spread"])
 
-
-def shrunk(rows: Results, weight: float) -> dict[str, np.ndarray]:
-    """ "elbo" (nats) and "heat" (kT) on the noised law, shape (seeds,), that the networks of weight
-    zero have once divided by 1 + weight.
-    """
-    c, norm = 1.0 / (1.0 + weight), column(rows, 0.0, "norm")
-    trace = 0.5 * column(rows, 0.0, "surplus") - norm
-    elbo = column(rows, 0.0, "elbo") + (c**2 - 1.0) * norm + 2.0 * (c - 1.0) * trace
-    return {"elbo": elbo, "heat": 4.0 * c**2 * norm + 2.0 * c * trace}
-
-
-def factor(rows: Results, weight: float) -> np.ndarray:
-    """-T/N of the networks of one weight, shape (seeds,)."""
-    return 1.0 - 0.5 * column(rows, weight, "surplus") / column(rows, weight, "norm")
+    def needed(self, p: dict[str, Any], weight: float, name: str = "raw") -> np.ndarray:
+        """Ticks that suffice, shape (seeds,)."""
+        rows = self.where(weight=weight).sorted("repeat")
+        return np.array([enough(r["ticks"], r[f"{name}.extra"], self.margin(p)) for r in rows])
 
 
 def enough(ticks: list[int], extra: np.ndarray, margin: float) -> float:
-    """From how many ticks on the extra distance stays within the margin.
+    """From how many ticks on the extra distance, shape (grids,), stays within the margin.
 
-    Interpolated on logarithmic axes between the last grid outside and the first inside.
-
-    Args:
-        ticks: of the grids, increasing.
-        extra: distance less that of the finest grid, shape (grids,).
-        margin: > 0.
-
-    Returns:
-        The first of `ticks` where all grids are within: the true number may be smaller.
+    Interpolated on logarithmic axes between the last grid outside and the first inside; the first
+    of `ticks` where all grids are within: the true number may be smaller.
     """
     outside = np.flatnonzero(np.asarray(extra) > margin)
     if not outside.size:
@@ -120,16 +119,3 @@ def enough(ticks: list[int], extra: np.ndarray, margin: float) -> float:
     above, below = float(extra[last]), max(float(extra[last + 1]), 0.1 * margin)
     share = math.log(above / margin) / math.log(above / below)
     return float(ticks[last] * (ticks[last + 1] / ticks[last]) ** share)
-
-
-def margin_of(p: dict[str, Any], rows: Results) -> float:
-    """The margin of the energy distance, model units: a share of the mean distance of the data."""
-    name = "margin" if rows[0]["data"] == "mixture" else "digits_margin"
-    return p[name] * float(rows[0]["spread"])
-
-
-def needed(p: dict[str, Any], rows: Results, weight: float, name: str = "raw") -> np.ndarray:
-    """Ticks that suffice, shape (seeds,)."""
-    margin = margin_of(p, rows)
-    chosen = rows.where(weight=weight).sorted("repeat")
-    return np.array([enough(row["ticks"], row[f"{name}.extra"], margin) for row in chosen])

@@ -8,31 +8,15 @@ import numpy as np
 import torch
 
 from thermohw.experiments.entropy_regularised.energy_distance import Fresh, energy_distance
-from thermohw.experiments.shared.accounts import on_the_law, terms
+from thermohw.experiments.shared.accounts import account, on_the_law
 from thermohw.experiments.shared.playing import book_heat, end_entropies, play
 from thermohw.experiments.shared.problems import driftless, three_in_the_plane
-from thermohw.likelihood import evaluate
-from thermohw.likelihood.progress import silent
 from thermohw.process import VE
 from thermohw.score import Score, calibrated
 from thermohw.study import Cell, Tools
 from thermohw.target import Target
 from thermohw.target.dataset import TEST, TRAIN, VALIDATION
 from thermohw.target.digits import digits
-
-TERMS = {  # name in a row -> name in the likelihood room
-    "elbo": "nll.sde_elbo",
-    "nll_ode": "nll.ode",
-    "nll_marginal": "nll.marginal",
-    "norm": "entropy.sigma_score",
-    "surplus": "bound.calibration_surplus",
-    "cross_prior": "entropy.cross_prior",
-    "prior_mismatch": "bound.prior_mismatch",
-    "entropy_data": "entropy.data",
-    "entropy_prior": "entropy.prior",
-    "score_error": "bound.score_error",
-    "residual": "bound.residual",
-}
 
 
 def make_target(data: str, few: int, seed: int) -> Target:
@@ -64,11 +48,9 @@ def compute(cell: Cell, tools: Tools) -> dict[str, Any]:
     row = model_account(score, target, points, tools)
     scores = {"raw": score}
     if cell["kind"] == "trained":
-        tuning = tools.generator("calibrated", shared=("data",))
-        scores["calibrated"] = calibrated(
-            score, target, generator=tuning, points=fit, pairs=cell["pairs"]
-        )
-        again = model_account(scores["calibrated"], target, points, tools)
+        how = {"generator": tools.generator("calibrated", shared=("data",)), "points": fit}
+        tuned = scores["calibrated"] = calibrated(score, target, pairs=cell["pairs"], **how)
+        again = model_account(tuned, target, points, tools)
         row |= {f"calibrated.{name}": value for name, value in again.items()}
     if cell["ticks"]:
         row |= heat_account(score, target, cell)
@@ -85,31 +67,22 @@ def make_score(cell: Cell, target: Target, process: VE, tools: Tools) -> Score:
     weight = cell["weight"]
     if cell["kind"] == "exact":
         return target.score(process).scaled(1.0 / (1.0 + weight))
-    bare = {"weight_decay": 0.0} if cell["data"] == "bare" else {}
+    how = {name: cell[name] for name in ("steps", "architecture")}
+    how |= {"weight_decay": 0.0} if cell["data"] == "bare" else {}
+    trained = cell["kind"] == "trained"
     score = tools.score(
-        target,
-        process,
-        seed=cell["repeat"],
-        steps=cell["steps"],
-        architecture=cell["architecture"],
-        entropy_weight=weight if cell["kind"] == "trained" else 0.0,
-        **bare,
+        target, process, seed=cell["repeat"], entropy_weight=weight if trained else 0.0, **how
     )
-    return score if cell["kind"] == "trained" else score.scaled(1.0 / (1.0 + weight))
+    return score if trained else score.scaled(1.0 / (1.0 + weight))
 
 
 def model_account(
     score: Score, target: Target, points: torch.Tensor | None, tools: Tools
 ) -> dict[str, Any]:
     """Likelihoods and heat on the noised law, nats and kT, standard errors in `.error`."""
-    found = evaluate(
-        score,
-        target,
-        generator=tools.generator("noise", shared=("data",)),
-        points=points,
-        progress=silent,
-    )
-    row: dict[str, Any] = {**terms(found, TERMS)}
+    noise = tools.generator("noise", shared=("data",))
+    row: dict[str, Any]
+    row, found = account(score, target, noise, points=points)
     process, profile = score.process, found.profile
     for control in ("continuous", "clocked"):
         row[f"heat.{control}"] = on_the_law(found, score, control=control)["heat"]
@@ -145,12 +118,9 @@ def sampling(score: Score, target: Target, cell: Cell, fresh: Fresh) -> dict[str
         ledger, x = _play(score, target, cell, "clocked", ticks)
         heats.append([v / ledger.energy for v in ledger.rows["heat.total"]])
         apart.append(energy_distance(x, fresh))
-    row = dict(zip(("clocked", "clocked.error"), np.array(heats).T, strict=True))
-    best = apart[-1]
-    extra = np.array([found.minus(best) for found in apart])
-    return row | {
-        "distance": np.array([found.value for found in apart]),
-        "distance.error": np.array([found.stderr for found in apart]),
-        "extra": extra[:, 0],
-        "extra.error": extra[:, 1],
-    }
+    both = [(found.value, found.stderr) for found in apart]
+    extra = [found.minus(apart[-1]) for found in apart]
+    made: dict[str, np.ndarray] = {}
+    for name, pairs in (("clocked", heats), ("distance", both), ("extra", extra)):
+        made[name], made[f"{name}.error"] = np.array(pairs).T
+    return made

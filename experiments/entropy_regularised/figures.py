@@ -12,17 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from thermohw.experiments.entropy_regularised.changes import (
-    change,
-    column,
-    factor,
-    finest,
-    margin_of,
-    needed,
-    paired,
-    shrunk,
-    trainings,
-)
+from thermohw.experiments.entropy_regularised.changes import Trainings, change
 from thermohw.experiments.shared.figures import ticks_at
 from thermohw.study import Results
 from thermohw.study.figures import PALETTE, flat, panels, shades, tidy
@@ -68,16 +58,16 @@ def shrinkage_figure(p: dict[str, Any], results: Results) -> Figure:
     place = dict(zip(p["weights"], positions(p), strict=True))
     left.plot(positions(p), 1.0 + np.array(p["weights"]), color=SHRUNK, lw=1.2, label="1 + λ")
     for n, data in enumerate(p["data"]):
-        rows, shift = trainings(results, data), 0.08 * (n - 0.5 * (len(p["data"]) - 1))
+        rows, shift = Trainings.of(results, data), 0.08 * (n - 0.5 * (len(p["data"]) - 1))
         look = {"color": colour[n], "label": NAMES[data]}
-        ratios = [factor(rows, w) / factor(rows, 0.0) for w in p["weights"]]
+        ratios = [rows.factor(w) / rows.factor(0.0) for w in p["weights"]]
         marks(left, p, ratios, shift=shift, **look)
-        loss = [paired(rows, w, "elbo") for w in weights]
+        loss = [rows.paired(w, "elbo") for w in weights]
         x = np.array([place[w] for w in weights]) + shift
         half = np.nan_to_num([f.half for f in loss])
         right.errorbar(x, [f.mean for f in loss], half, fmt="o", **look)
-        zero = column(rows, 0.0, "elbo")
-        base = [float((shrunk(rows, w)["elbo"] - zero).mean()) for w in weights]
+        zero = rows.at(0.0, "elbo")
+        base = [float((rows.shrunk(w)["elbo"] - zero).mean()) for w in weights]
         right.plot(x - shift, base, color=colour[n], lw=1.0)
     right.set_yscale("symlog", linthresh=0.01, linscale=0.6)
     right.axhline(0.0, color=PALETTE["line"], lw=0.8, zorder=0)
@@ -97,13 +87,13 @@ def beyond_figure(p: dict[str, Any], results: Results) -> Figure:
     figure, axes = panels(wide, (count + 1) // 2, width=400, height=220)
     plots = flat(axes)
     for ax, data in zip(plots, p["data"], strict=False):
-        rows = trainings(results, data)
+        rows = Trainings.of(results, data)
         ax.axhline(0.0, color=PALETTE["line"], lw=0.8, zorder=0)
         for shift, name, colour, label in (
             (-0.08, "calibrated.elbo", TRAINED, "evidence bound U"),
             (0.08, "calibrated.nll_ode", TUNED, "flow NLL"),
         ):
-            gains = [column(rows, w, name) - column(rows, 0.0, name) for w in p["weights"]]
+            gains = [rows.at(w, name) - rows.at(0.0, name) for w in p["weights"]]
             marks(ax, p, gains, shift=shift, color=colour, label=label)
         ax.set(title=NAMES[data], ylabel="change (nats)")
         lambda_axis(ax, p)
@@ -119,9 +109,9 @@ def trade_figure(p: dict[str, Any], results: Results, played: Sequence[str]) -> 
     shrunk. Red: what the circuit dissipates, on its own law."""
     figure, axes = panels(len(played), width=420, height=290)
     for ax, data in zip(flat(axes), played, strict=True):
-        rows = trainings(results, data)
-        zero = column(rows, 0.0, "elbo")
-        fine = [shrunk(rows, w) for w in np.linspace(0.0, max(p["weights"]), 101)]
+        rows = Trainings.of(results, data)
+        zero = rows.at(0.0, "elbo")
+        fine = [rows.shrunk(w) for w in np.linspace(0.0, max(p["weights"]), 101)]
         heats, rises = (
             [f[k].mean() - m for f in fine] for k, m in (("heat", 0), ("elbo", zero.mean()))
         )
@@ -130,9 +120,9 @@ def trade_figure(p: dict[str, Any], results: Results, played: Sequence[str]) -> 
             ("heat.continuous", TRAINED, "o", "trained with λ, on the noised law"),
             ("device.fine", PLAYED, "s", "trained with λ, on the circuit"),
         ):
-            start = column(rows, 0.0, name)
+            start = rows.at(0.0, name)
             found = [
-                (change(column(rows, w, name) - start), change(column(rows, w, "elbo") - zero))
+                (change(rows.at(w, name) - start), change(rows.at(w, "elbo") - zero))
                 for w in p["weights"]
             ]
             x, y = (np.array([f[i].mean for f in found]) for i in (0, 1))
@@ -169,17 +159,17 @@ def heat_figure(p: dict[str, Any], results: Results, played: Sequence[str]) -> F
     clocked control. Lines: the network of lambda = 0, shrunk."""
     figure, axes = panels(len(played), width=420)
     for ax, data in zip(flat(axes), played, strict=True):
-        rows, base = trainings(results, data), trainings(results, data, "shrunk")
+        rows, base = Trainings.of(results, data), Trainings.of(results, data, "shrunk")
         ax.axhline(1.0, color=PALETTE["line"], lw=0.8, zorder=0)
-        for shift, colour, label, take in (
-            (-0.1, TRAINED, "noised law", lambda r, w: column(r, w, "heat.continuous")),
-            (0.0, PLAYED, "circuit, continuous", lambda r, w: column(r, w, "device.fine")),
-            (0.1, TUNED, "circuit, clocked", lambda r, w: finest(r, w, "raw.clocked")),
+        for shift, colour, label, name in (
+            (-0.1, TRAINED, "noised law", "heat.continuous"),
+            (0.0, PLAYED, "circuit, continuous", "device.fine"),
+            (0.1, TUNED, "circuit, clocked", "raw.clocked"),
         ):
-            zero = take(rows, 0.0)
-            ratios = [take(rows, w) / zero for w in p["weights"]]
+            zero = rows.at(0.0, name)
+            ratios = [rows.at(w, name) / zero for w in p["weights"]]
             marks(ax, p, ratios, shift=shift, color=colour, label=label)
-            line = [1.0, *(float((take(base, w) / zero).mean()) for w in p["weights"] if w)]
+            line = [1.0, *(float((base.at(w, name) / zero).mean()) for w in p["weights"] if w)]
             ax.plot(positions(p), line, color=colour, lw=1.0)
         ax.set(title=NAMES[data], ylabel="heat / that of λ = 0")
         lambda_axis(ax, p)
@@ -196,8 +186,8 @@ def ticks_figure(p: dict[str, Any], results: Results, played: Sequence[str]) -> 
     grid = flat(axes)
     above, below = grid[: len(played)], grid[len(played) :]
     for top, low, data in zip(above, below, played, strict=True):
-        rows = trainings(results, data)
-        ticks, margin = rows[0]["ticks"], margin_of(p, rows)
+        rows = Trainings.of(results, data)
+        ticks, margin = rows[0]["ticks"], rows.margin(p)
         for weight, colour in zip(p["weights"], shades(len(p["weights"])), strict=True):
             chosen = [r for r in rows if r["weight"] == weight]
             extra = np.mean([r["raw.extra"] for r in chosen], axis=0)
@@ -209,11 +199,11 @@ def ticks_figure(p: dict[str, Any], results: Results, played: Sequence[str]) -> 
         top.set(title=NAMES[data], xlabel="ticks", ylabel="extra distance (model units)")
         for shift, source, name, colour, label in (
             (-0.1, rows, "raw", TRAINED, "trained with λ"),
-            (0.0, trainings(results, data, "shrunk"), "raw", SHRUNK, "λ = 0, shrunk"),
+            (0.0, Trainings.of(results, data, "shrunk"), "raw", SHRUNK, "λ = 0, shrunk"),
             (0.1, rows, "calibrated", TUNED, "trained, calibrated"),
         ):
             weights = [w for w in p["weights"] if w in source.distinct("weight")]
-            found = [change(np.log(needed(p, source, w, name))) for w in weights]
+            found = [change(np.log(source.needed(p, w, name))) for w in weights]
             x = np.array([positions(p)[p["weights"].index(w)] for w in weights]) + shift
             mean = np.exp([f.mean for f in found])
             half = np.nan_to_num([f.half for f in found])

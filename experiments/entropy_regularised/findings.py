@@ -9,18 +9,7 @@ import numpy as np
 
 from thermohw.estimate import Estimate
 from thermohw.experiments.entropy_regularised import figures as draw
-from thermohw.experiments.entropy_regularised.changes import (
-    Change,
-    change,
-    column,
-    factor,
-    finest,
-    margin_of,
-    needed,
-    paired,
-    shrunk,
-    trainings,
-)
+from thermohw.experiments.entropy_regularised.changes import Change, Trainings, change
 from thermohw.experiments.entropy_regularised.figures import NAMES
 from thermohw.experiments.shared.estimates import estimates, pair
 from thermohw.experiments.shared.figures import drawn
@@ -32,7 +21,7 @@ _FEWEST = 3  # seeds for a verdict: an interval from two rests on a single diffe
 
 def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
     """Everything the study shows."""
-    played = [data for data in p["data"] if "spread" in trainings(results, data)[0]]
+    played = [data for data in p["data"] if "spread" in Trainings.of(results, data)[0]]
     if played:
         drawn(sheet, "trade", draw.trade_figure, p, results, played)
     drawn(sheet, "shrinkage", draw.shrinkage_figure, p, results)
@@ -43,14 +32,14 @@ def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
     weights = [w for w in p["weights"] if w > 0.0]
     largest = max(weights)
     for data in p["data"]:
-        rows = trainings(results, data)
+        rows = Trainings.of(results, data)
         _tables(p, results, rows, data, sheet)
         _shrinks(rows, largest, data, sheet)
     for data in played:
         _heat(results, data, largest, sheet)
         _steps(p, results, data, largest, sheet)
     for data in p["data"]:
-        _beyond(trainings(results, data), weights, data, sheet)
+        _beyond(Trainings.of(results, data), weights, data, sheet)
     _checks(results, sheet)
 
 
@@ -58,23 +47,23 @@ def _pair(found: Change) -> tuple[float, float]:
     return found.mean, found.half
 
 
-def _tables(p: dict[str, Any], results: Results, rows: Results, data: str, sheet: Sheet) -> None:
-    base = trainings(results, data, "shrunk")
+def _tables(p: dict[str, Any], results: Results, rows: Trainings, data: str, sheet: Sheet) -> None:
+    base = Trainings.of(results, data, "shrunk")
     made, again = [], []
     for w in p["weights"]:
-        calibration = change(factor(rows, w) / factor(rows, 0.0))
-        would = shrunk(rows, w)
-        loss = change(would["elbo"] - column(rows, 0.0, "elbo")).mean
-        line: list[Any] = [w, _pair(calibration), _pair(paired(rows, w, "elbo")), loss]
-        line += [_pair(paired(rows, w, name)) for name in ("nll_ode", "nll_marginal")]
-        line += [_pair(change(column(rows, w, "heat.continuous"))), change(would["heat"]).mean]
+        calibration = change(rows.factor(w) / rows.factor(0.0))
+        would = rows.shrunk(w)
+        loss = change(would["elbo"] - rows.at(0.0, "elbo")).mean
+        line: list[Any] = [w, _pair(calibration), _pair(rows.paired(w, "elbo")), loss]
+        line += [_pair(rows.paired(w, name)) for name in ("nll_ode", "nll_marginal")]
+        line += [_pair(change(rows.at(w, "heat.continuous"))), change(would["heat"]).mean]
         if "spread" in rows[0]:
-            line.append(_pair(change(column(rows, w, "device.fine"))))
-            line.append(change(column(base, w, "device.fine")).mean if w else None)
-            line.append(float(np.exp(np.log(needed(p, rows, w)).mean())))
+            line.append(_pair(change(rows.at(w, "device.fine"))))
+            line.append(change(base.at(w, "device.fine")).mean if w else None)
+            line.append(float(np.exp(np.log(rows.needed(p, w)).mean())))
         made.append(line)
         names = ("elbo", "nll_ode", "nll_marginal", "heat.continuous")
-        again.append([w, *(_pair(paired(rows, w, f"calibrated.{name}")) for name in names)])
+        again.append([w, *(_pair(rows.paired(w, f"calibrated.{name}")) for name in names)])
     head = ["λ", "calibration / λ = 0", "U", "U, shrunk", "flow NLL", "marginal NLL"]
     head += ["heat on p_t", "heat on p_t, shrunk"]
     if "spread" in rows[0]:
@@ -96,12 +85,12 @@ def _tables(p: dict[str, Any], results: Results, rows: Results, data: str, sheet
     )
 
 
-def _shrinks(rows: Results, weight: float, data: str, sheet: Sheet) -> None:
+def _shrinks(rows: Trainings, weight: float, data: str, sheet: Sheet) -> None:
     """Whether the calibration factor and the evidence follow the formula."""
-    ratio = change(factor(rows, weight) / factor(rows, 0.0))
-    loss, would = paired(rows, weight, "elbo"), shrunk(rows, weight)
-    beyond = change(column(rows, weight, "elbo") - would["elbo"])
-    predicted = float((would["elbo"] - column(rows, 0.0, "elbo")).mean())
+    ratio = change(rows.factor(weight) / rows.factor(0.0))
+    loss, would = rows.paired(weight, "elbo"), rows.shrunk(weight)
+    beyond = change(rows.at(weight, "elbo") - would["elbo"])
+    predicted = float((would["elbo"] - rows.at(0.0, "elbo")).mean())
     note = f"lambda = {weight:g}"
     sheet.number(
         f"{data}.factor", ratio.mean, ratio.half / 2.0, "1", note=f"1 + lambda = {1 + weight:g}"
@@ -124,11 +113,11 @@ def _shrinks(rows: Results, weight: float, data: str, sheet: Sheet) -> None:
     )
 
 
-def _beyond(rows: Results, weights: list[float], data: str, sheet: Sheet) -> None:
+def _beyond(rows: Trainings, weights: list[float], data: str, sheet: Sheet) -> None:
     """Whether calibrated networks gain by the penalty."""
     said, seeds = [], len(rows.distinct("repeat"))
     for name, what in (("elbo", "evidence bound"), ("nll_ode", "flow NLL")):
-        found = {w: paired(rows, w, f"calibrated.{name}", len(weights)) for w in weights}
+        found = {w: rows.paired(w, f"calibrated.{name}", len(weights)) for w in weights}
         worst, best = (
             pick(weights, key=lambda w, found=found: found[w].mean) for pick in (max, min)
         )
@@ -197,13 +186,13 @@ def _checks(results: Results, sheet: Sheet) -> None:
 
 def _heat(results: Results, data: str, weight: float, sheet: Sheet) -> None:
     """What becomes of the heat: on the noised law, and on the circuit."""
-    rows = trainings(results, data)
+    rows = Trainings.of(results, data)
     model, circuit = (
-        change(column(rows, weight, k) / column(rows, 0.0, k) - 1.0)
+        change(rows.at(weight, k) / rows.at(0.0, k) - 1.0)
         for k in ("heat.continuous", "device.fine")
     )
-    base = trainings(results, data, "shrunk")
-    shrinking = change(column(base, weight, "device.fine") / column(rows, 0.0, "device.fine") - 1.0)
+    base = Trainings.of(results, data, "shrunk")
+    shrinking = change(base.at(weight, "device.fine") / rows.at(0.0, "device.fine") - 1.0)
     for name, found in (("model", model), ("circuit", circuit)):
         sheet.number(f"{data}.heat_{name}", found.mean, found.half / 2.0, unit="1")
     way = {1: "rises", 0: "does not change measurably", -1: "falls"}[circuit.sign]
@@ -225,13 +214,13 @@ def _heat(results: Results, data: str, weight: float, sheet: Sheet) -> None:
 
 def _steps(p: dict[str, Any], results: Results, data: str, weight: float, sheet: Sheet) -> None:
     """Ticks needed, and how good the samples of the finest grid are."""
-    rows, base = trainings(results, data), trainings(results, data, "shrunk")
+    rows, base = Trainings.of(results, data), Trainings.of(results, data, "shrunk")
     sources = {
-        "at λ = 0": needed(p, rows, 0.0),
-        f"at λ = {weight:g}": needed(p, rows, weight),
-        "merely shrunk": needed(p, base, weight),
-        "calibrated at λ = 0": needed(p, rows, 0.0, "calibrated"),
-        f"calibrated at λ = {weight:g}": needed(p, rows, weight, "calibrated"),
+        "at λ = 0": rows.needed(p, 0.0),
+        f"at λ = {weight:g}": rows.needed(p, weight),
+        "merely shrunk": base.needed(p, weight),
+        "calibrated at λ = 0": rows.needed(p, 0.0, "calibrated"),
+        f"calibrated at λ = {weight:g}": rows.needed(p, weight, "calibrated"),
     }
     lowest = rows[0]["ticks"][0]
     said = []
@@ -242,11 +231,11 @@ def _steps(p: dict[str, Any], results: Results, data: str, weight: float, sheet:
         sheet.number(key, mean, unit="1", note="geometric mean over seeds")
     moved = np.log(sources[f"at λ = {weight:g}"] / sources["at λ = 0"])
     tuned = sources[f"calibrated at λ = {weight:g}"] / sources["calibrated at λ = 0"]
-    far = change(finest(rows, weight, "raw.distance") - finest(rows, 0.0, "raw.distance"))
+    far = change(rows.at(weight, "raw.distance") - rows.at(0.0, "raw.distance"))
     sheet.finding(
         f"{NAMES[data].capitalize()}: λ = {weight:g} multiplies the ticks that sampling needs by "
         f"{_times(moved)}, calibrated by {_times(np.log(tuned))} ({', '.join(said)}; margin "
-        f"{margin_of(p, rows):.2g} of energy distance); on the finest grid its samples are {far} "
+        f"{rows.margin(p):.2g} of energy distance); on the finest grid its samples are {far} "
         "farther from the data."
     )
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from thermohw.circuit import load_device
 from thermohw.circuit.noises import added_covariance, mean_power
 from thermohw.estimate import Estimate
-from thermohw.experiments.johnson_bandwidth.driven_node import HORIZON, source_of
+from thermohw.experiments.johnson_bandwidth.compute import HORIZON, source_of
 from thermohw.experiments.shared.estimates import estimates, pair
 from thermohw.experiments.shared.figures import bars, drawn
 from thermohw.study import Results, Sheet

@@ -28,8 +28,7 @@ def circuit(quality: float) -> tuple[LinearDevice, Process]:
     # R = 1 Mohm, C = 1 pF: L = R^2 C/Q^2
     device = load_device("rlc64", {"l0.inductance": f"{1.0 / quality**2!r} H"})
     seen = Observed(langevin(device, 60.0))
-    ends = (seen.time_at_log_snr(RC.log_snr(t)) for t in (RC.t_min, RC.duration))
-    first, last = ends
+    first, last = (seen.time_at_log_snr(RC.log_snr(t)) for t in (RC.t_min, RC.duration))
     return device, langevin(device, last, t_min=first)
 
 
@@ -41,18 +40,14 @@ def make_target(data: str) -> Target:
     return targets.gaussian(digits.mean, covariance=digits.covariance)
 
 
-def make_score(cell: dict[str, Any], target: Target, process: Process, tools: Tools) -> Score:
-    """Exact for the Gaussian, else a network trained on the digits."""
-    if cell["data"] == "gaussian":
-        return target.score(process)
-    return tools.score(target, process, seed=cell["network"], steps=cell["steps"])
-
-
 def compute(cell: dict[str, Any], tools: Tools) -> dict[str, Any]:
     """Likelihood of a network, or one run."""
     device, process = circuit(cell["quality"])
     target = make_target(cell["data"])
-    score = make_score(cell, target, process, tools)
+    if cell["data"] == "gaussian":
+        score: Score = target.score(process)
+    else:
+        score = tools.score(target, process, seed=cell["network"], steps=cell["steps"])
     if cell["task"] == "likelihood":
         return likelihood(cell, target, score, tools)
     return play(cell, device, target, score, tools)
@@ -64,18 +59,13 @@ def likelihood(cell: dict[str, Any], target: Target, score: Score, tools: Tools)
     points = target.held_out(cell["points"], drawn)
     if isinstance(score.process, Langevin):
         points = score.process.lay(points, 0.0, drawn)
-    found = evaluate(
-        score,
-        target,
-        generator=tools.generator("noise", shared=("points",)),
-        points=points,
-        tolerance=cell["tolerance"],
-        progress=silent,
-    )
-    head = "nll.data" if isinstance(score.process, Langevin) else "nll"
-    row: dict[str, Any] = {"duration": score.process.duration}
-    if not isinstance(score.process, Langevin):
-        row["duration"] = score.process.diffusion_time(score.process.duration)
+    how = {"points": points, "tolerance": cell["tolerance"], "progress": silent}
+    noise = tools.generator("noise", shared=("points",))
+    found = evaluate(score, target, generator=noise, **how)
+    process = score.process
+    head, span = ("nll.data", process.duration) if isinstance(process, Langevin) else (
+        "nll", process.diffusion_time(process.duration))  # fmt: skip
+    row: dict[str, Any] = {"duration": span}
     for name in ("ode", "marginal", "sde_elbo"):
         term = found[f"{head}.{name}"]
         row[name], row[f"{name}.error"] = term.value, term.stderr
@@ -89,31 +79,17 @@ def play(
 ) -> dict[str, Any]:
     """Samples and energy of one run; kT, data units."""
     process, exact = score.process, score.exact
-    protocol = Protocol(
-        device,
-        process,
-        score,
-        wiring=cell["wiring"],
-        control=cell["control"],
-        ticks=cell["ticks"],
-        grid="log-snr",
-        allow_ringing=True,  # what too few ticks cost is part of the question
-    )
-    run = simulate(
-        protocol,
-        paths=cell["paths"],
-        seed=cell["noise"],
-        start="marginal" if exact else "prior",
-        target=target,
-        progress=False,
-    )
+    kind = {name: cell[name] for name in ("wiring", "control", "ticks")}
+    # ringing: what too few ticks cost is part of the question
+    protocol = Protocol(device, process, score, grid="log-snr", allow_ringing=True, **kind)
+    start, size = "marginal" if exact else "prior", {"paths": cell["paths"], "seed": cell["noise"]}
+    run = simulate(protocol, start=start, target=target, progress=False, **size)
     energy = run.ledger.energy
     row: dict[str, Any] = {}
-    for name, key in ((f"work.{cell['wiring']}", "work"), ("heat.total", "heat")):
-        value, error = run.ledger.rows[name]
-        row[key], row[f"{key}.error"] = value / energy, error / energy
-    value, error = run.ledger.rows["energy.change"]
-    row["energy"], row["energy.error"] = value / energy, error / energy
+    for key, name in (
+        ("work", f"work.{cell['wiring']}"), ("heat", "heat.total"), ("energy", "energy.change")
+    ):  # fmt: skip
+        row[key], row[f"{key}.error"] = (v / energy for v in run.ledger.rows[name])
     if exact:
         assert isinstance(score, ExactScore)
         return row | closed_form(score, process)

@@ -41,9 +41,6 @@ _PROXY_SEED = 1000
 _MOST = 256  # dimensions of a surrogate
 
 
-# ---------------------------------------------------------------------------------------- cells
-
-
 def cells(p: dict[str, Any]) -> list[Cell]:
     """A network of each seed on the data and on the surrogate, repeated noise, then the proxies."""
     side = p["side"] if p["dataset"] == "mnist" else 0
@@ -70,8 +67,6 @@ def cells(p: dict[str, Any]) -> list[Cell]:
     ]
     return [*networks, *repeats, *proxies]
 
-
-# --------------------------------------------------------------------------------------- conclude
 
 STUDY = Study(
     title="What remains of the bound on real data",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from thermohw.experiments.real_data.proxy import against
@@ -58,41 +59,26 @@ def network(cell: Cell, tools: Tools, target: Target) -> Score:
     )
 
 
-# -------------------------------------------------------------------------------------- compute
-
-
 def compute(cell: Cell, tools: Tools) -> dict[str, Any]:
     """Every term of one network; or what a proxy makes of all networks of its law."""
     target = make_target(cell)
     score = network(cell, tools, target)
     points = _points(cell, tools, target)
     if cell["kind"] == "repeat":  # its own noise and probes on the same points
-        made = evaluate(
-            score,
-            target,
-            points=points,
-            generator=tools.generator("noise"),
-            probes=cell["probes"],
-            progress=silent,
-        )
-        return _flat("raw", made)
-    own = calibrated(
-        score,
-        target,
-        generator=tools.generator("calibration", shared=("law",)),
-        points=min(cell["calibration"], target.counts["validation"]),  # type: ignore[attr-defined]
-        pairs=_PAIRS,
-        times=33 if cell["calibration"] > 100 else 9,
-    )
-    values: dict[str, Any] = {
-        "scale": target.scale,
-        "dim": target.dim,
-        "step": float(getattr(target, "step", 0.0)),
-        "name": target.name,
-        "clock": own.log_snr,
-        "factor": own.factors,
-        "factor_stderr": own.stderrs,
-    }
+        noise = tools.generator("noise")
+        return _flat("raw", _evaluated(score, target, points, noise, probes=cell["probes"]))
+    drawn, wanted = tools.generator("calibration", shared=("law",)), cell["calibration"]
+    count = min(wanted, target.counts["validation"])  # type: ignore[attr-defined]
+    sizes = {"points": count, "pairs": _PAIRS, "times": 33 if wanted > 100 else 9}
+    own = calibrated(score, target, generator=drawn, **sizes)
+    values: dict[str, Any] = {name: getattr(target, name) for name in ("scale", "dim", "name")}
+    values["step"] = float(getattr(target, "step", 0.0))
+    values |= {"clock": own.log_snr, "factor": own.factors, "factor_stderr": own.stderrs}
+
+    def evaluated(which: Score) -> Likelihood:  # with the noise that all networks of a law share
+        noise = tools.generator("noise", shared=("law",))
+        return _evaluated(which, target, points, noise)
+
     many = points if cell["law"] == "data" else _points(cell, tools, target, times=8)
     if cell["kind"] == "proxy":
         small = cell["small"] | {"t_min": cell["t_min"]}
@@ -101,18 +87,15 @@ def compute(cell: Cell, tools: Tools) -> dict[str, Any]:
             model = network(small | {"train": seed}, tools, target)
             for name, (value, stderr) in against(model, own, target, many, noise).items():
                 values |= {f"{seed}.{name}": value, f"{seed}.{name}.stderr": stderr}
-        made = _evaluated(own, target, points, tools)
-        return values | _flat("calibrated", made)
+        return values | _flat("calibrated", evaluated(own))
     history = getattr(score, "record", {}).get("validation", [])
     values["validation"] = min((row[2] for row in history), default=math.nan)
-    raw = _evaluated(score, target, points, tools)
-    made = _evaluated(own, target, points, tools)
+    raw, made = evaluated(score), evaluated(own)
     if isinstance(target, Surrogate):
         values |= _known(score, own, target, many, tools)
         for kind, terms in (("raw", raw), ("calibrated", made)):
-            excess = (
-                terms.points["nll.ode"] - target.log_volume + target.law.log_prob(points.numpy())
-            )
+            surprise = target.log_volume - target.law.log_prob(points.numpy())
+            excess = terms.points["nll.ode"] - surprise
             values[f"known.{kind}.ode"] = float(excess.mean())
             values[f"known.{kind}.ode.stderr"] = float(excess.std()) / math.sqrt(len(excess))
     return values | _flat("raw", raw) | _flat("calibrated", made)
@@ -138,10 +121,10 @@ def _points(cell: Cell, tools: Tools, target: Target, times: int = 1) -> Tensor:
     return target.held_out(n, tools.generator("points", shared=("law",)))
 
 
-def _evaluated(score: Score, target: Target, points: Tensor, tools: Tools) -> Likelihood:
-    """Every term, with the noise that all networks of a law share."""
-    noise = tools.generator("noise", shared=("law",))
-    return evaluate(score, target, points=points, generator=noise, progress=silent)
+def _evaluated(
+    score: Score, target: Target, points: Tensor, noise: torch.Generator, **options: Any
+) -> Likelihood:
+    return evaluate(score, target, points=points, generator=noise, progress=silent, **options)
 
 
 def _flat(prefix: str, made: Likelihood) -> dict[str, Any]:

@@ -44,15 +44,8 @@ def against(
 ) -> dict[str, tuple[float, float]]:
     """A model held against a proxy of the true score, and both against the truth where it is known.
 
-    Every noise is used with both signs, and all terms share it, so that differences keep the small
-    errors they deserve.
-
-    Args:
-        model: a score of an isotropic process.
-        proxy: what stands for the true score, of the same process.
-        target: the data, or a law whose score is known.
-        points: held-out points, shape (n, dim), model units.
-        generator: of the noise.
+    Over held-out points, shape (n, dim), model units, and an isotropic process. Every noise is used
+    with both signs, and all terms share it, so that differences keep the small errors they deserve.
 
     Returns:
         name -> (value, standard error over points), nats: bound (data units), gap, error,

@@ -23,12 +23,8 @@ _ROUNDS = 40
 
 
 def fit_law(rows: np.ndarray, components: int, seed: int = 0) -> MixtureLaw:
-    """A Gaussian mixture with full covariances by expectation maximisation.
-
-    Args:
-        rows: shape (n, d), float64.
-        components: number of Gaussians.
-        seed: of the first means, rows that are drawn.
+    """A Gaussian mixture with full covariances by expectation maximisation of rows of shape (n, d),
+    the first means being rows that are drawn.
     """
     n, dim = rows.shape
     means = rows[np.random.Generator(np.random.PCG64(seed)).choice(n, components, replace=False)]
@@ -55,13 +51,7 @@ def fit_law(rows: np.ndarray, components: int, seed: int = 0) -> MixtureLaw:
 
 
 class Surrogate(GaussianMixture):
-    """A mixture fitted to a data set, with as many training and validation rows as it has.
-
-    Args:
-        data: the data set.
-        components: number of Gaussians.
-        seed: of the fit and of the rows.
-    """
+    """A mixture fitted to a data set, with as many training and validation rows as it has."""
 
     analytic = False  # what a network sees of it is finite
 

@@ -14,13 +14,7 @@ from thermohw.likelihood import Timeline
 def noised_both_ways(
     timeline: Timeline, points: Tensor, generator: torch.Generator, times: int
 ) -> Iterator[tuple[float, float, list[tuple[Tensor, Tensor]]]]:
-    """Held-out points noised along a rule of the timeline.
-
-    Args:
-        timeline: of the process.
-        points: shape (n, dim), model units.
-        generator: of the noise.
-        times: of the rule.
+    """Held-out points, shape (n, dim), model units, noised along a rule of so many times.
 
     Yields:
         Model time; weight of one sign in diffusion time; (x, s_cond) for z and for -z.

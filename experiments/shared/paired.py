@@ -29,6 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -114,14 +115,7 @@ class Paired:
 
 
 def known(pixel: Target, target: Target, score: ExactScore, *, prior: str) -> KnownLaw:
-    """Entropies of independent, equal pixels.
-
-    Args:
-        pixel: one of them, a law on a line.
-        target: all of them.
-        score: the true score of `pixel`.
-        prior: "schedule" or "matched".
-    """
+    """Entropies of independent, equal pixels from one of them, a law on a line, and its score."""
     process, count = score.process, target.dim
     assert pixel.dim == 1 and pixel.entropy is not None
     law = process.prior(prior, pixel.mean, pixel.covariance)
@@ -131,14 +125,8 @@ def known(pixel: Target, target: Target, score: ExactScore, *, prior: str) -> Kn
     start, end = (score.entropy(t).value for t in (process.t_min, process.duration))
     x, weight = clean_pixel(pixel, process.transition(process.t_min)[1] ** 0.5)
     surprise = -float(weight @ score.log_prob(x, process.t_min))
-    numbers = (
-        pixel.entropy - pixel.log_volume,
-        start,
-        end,
-        law.entropy,
-        cross - end,
-        surprise - start,
-    )
+    clean = pixel.entropy - pixel.log_volume
+    numbers = (clean, start, end, law.entropy, cross - end, surprise - start)
     return KnownLaw(*(count * number for number in numbers))
 
 
@@ -173,19 +161,8 @@ def paired(
     moments: int,
     tolerance: float,
 ) -> Paired:
-    """The account of a score.
-
-    Args:
-        score: the network.
-        true: the true score of the same process.
-        target: the data.
-        facts: from `known`.
-        points: held-out images, shape (images, dim), model units.
-        streams: name -> generator; the same name gives the same numbers again.
-        prior: "schedule" or "matched".
-        probes: Hutchinson probes per image of the network's divergence; 0 for exact ones.
-        moments: quadrature times of the marginal integrals, one of the nested rule's counts.
-        tolerance: of the flow solver, nats relative to 1 + |int trace|.
+    """The account of a network beside the true score of its process, at held-out images of shape
+    (images, dim), model units; a stream's name gives the same numbers again.
     """
     score = score if score.exact else SinglePrecision(score)
     process = score.process
@@ -194,63 +171,49 @@ def paired(
     trace = Hutchinson(probes, streams("probes")) if probes else ExactTrace()
 
     def swept(which: Score, how: ExactTrace | Hutchinson):  # noqa: ANN202
-        return sweep(
-            which,
-            SampleEnsemble(process, points, streams("noise")),
-            timeline,
-            truth=true,
-            trace=how,
-            reference=reference,
-            moments=moments,
-            progress=silent,
-        )
+        cloud = SampleEnsemble(process, points, streams("noise"))
+        rules: Any = {"truth": true, "reference": reference, "moments": moments}
+        return sweep(which, cloud, timeline, trace=how, progress=silent, **rules)
 
     law = process.prior(prior, target.mean, target.covariance)
     cross = SampleEnsemble(process, points, streams("noise")).cross_entropy(law)
     own, exact = swept(score, trace), swept(true, ExactTrace())
-    flow = flow_nll(
-        score,
-        points,
-        law,
-        timeline=timeline,
-        trace=trace,
-        reference=reference,
-        tolerance=tolerance,
-        progress=silent,
-    )
+    rules: Any = {"timeline": timeline, "trace": trace, "reference": reference}
+    flow = flow_nll(score, points, law, tolerance=tolerance, progress=silent, **rules)
     t, n = own.trace - exact.trace, own.norm - exact.norm
     assert own.error is not None
     half_error = 0.5 * own.error
     a = flow.nll + true.log_prob(points, process.t_min)
-    s, k1 = Estimate(facts.start, 0.0), Estimate(facts.mismatch, 0.0)
-    offset, minus = Estimate(facts.offset, 0.0), Estimate(-facts.mismatch, 0.0)
-    change = Estimate(facts.end - facts.start, 0.0)
-    reference_end = Estimate(0.5 * (facts.prior - facts.end), 0.0)
-    volume = timeline.log_volume(target.dim)
-    fine, coarse = float(t.mean()), own.coarse[1] - exact.coarse[1]
+    volume, grown = timeline.log_volume(target.dim), facts.end - facts.start
+    coarse = float(t.mean()) - (own.coarse[1] - exact.coarse[1])
+    probed = float(flow.divergence_stderr.square().mean().sqrt()) / len(points) ** 0.5
+
+    def mean(values: Tensor | float, *known: float) -> Estimate:
+        more = (Estimate(number, 0.0) for number in known)
+        return estimate(values, *more) if isinstance(values, Tensor) else Estimate(values, 0.0)
+
+    s, k1, offset = facts.start, facts.mismatch, facts.offset
     terms = {
-        "nll.ode": estimate(a, s, offset),
-        "nll.marginal": estimate(t, s, k1),
-        "nll.sde_elbo": estimate(n + 2.0 * t, s, k1),
-        "bound.lower": estimate(-0.5 * n, s),
-        "bound.lower_reference": estimate(-0.5 * n, s, reference_end),
-        "bound.gap": estimate(t + 0.5 * n, k1),
-        "bound.ode_margin": estimate(a + 0.5 * n, offset),
-        "bound.score_error": estimate(half_error),
-        "bound.residual": estimate(t + 0.5 * n - half_error),
-        "bound.path": estimate(a - t, minus),
-        "bound.terminal_mismatch": estimate(flow.prior_term - cross),
-        "bound.trajectory_drift": estimate(flow.trace - own.trace),
-        "entropy.sigma_forward": estimate(n, change),
-        "excess.ode": estimate(a, Estimate(facts.start + facts.offset - facts.clean, 0.0)),
-        "excess.marginal": estimate(t, k1),
-        "excess.elbo": estimate(n + 2.0 * t),
-        "error.solver": Estimate(float(flow.solver_error.mean()), 0.0),
-        "error.divergence": Estimate(
-            float(flow.divergence_stderr.square().mean().sqrt()) / len(points) ** 0.5, 0.0
-        ),
-        "error.quadrature": Estimate(abs(fine - coarse), 0.0),
-        "true.norm": estimate(exact.norm, Estimate(volume - change.value, 0.0)),
-        "true.trace": estimate(exact.trace, Estimate(change.value - volume, 0.0)),
+        "nll.ode": mean(a, s, offset),
+        "nll.marginal": mean(t, s, k1),
+        "nll.sde_elbo": mean(n + 2.0 * t, s, k1),
+        "bound.lower": mean(-0.5 * n, s),
+        "bound.lower_reference": mean(-0.5 * n, s, 0.5 * (facts.prior - facts.end)),
+        "bound.gap": mean(t + 0.5 * n, k1),
+        "bound.ode_margin": mean(a + 0.5 * n, offset),
+        "bound.score_error": mean(half_error),
+        "bound.residual": mean(t + 0.5 * n - half_error),
+        "bound.path": mean(a - t, -k1),
+        "bound.terminal_mismatch": mean(flow.prior_term - cross),
+        "bound.trajectory_drift": mean(flow.trace - own.trace),
+        "entropy.sigma_forward": mean(n, grown),
+        "excess.ode": mean(a, s + offset - facts.clean),
+        "excess.marginal": mean(t, k1),
+        "excess.elbo": mean(n + 2.0 * t),
+        "error.solver": mean(float(flow.solver_error.mean())),
+        "error.divergence": mean(probed),
+        "error.quadrature": mean(abs(coarse)),
+        "true.norm": mean(exact.norm, volume - grown),
+        "true.trace": mean(exact.trace, grown - volume),
     }
     return Paired(terms, own.profile, exact.profile["ratio"])

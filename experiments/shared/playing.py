@@ -63,21 +63,10 @@ def first_law(
 
     A path's residual is a random walk: 16 u sqrt(2n) of the energy exchanged are six standard
     deviations and more (`thermohw.audit.energy`; u = 2^-24). The mean over paths has 1/sqrt(paths)
-    of that, and the heat is a part of what is exchanged.
-
-    Args:
-        name: of the check.
-        rows: what `book_heat` left, with the cells' `paths`.
-        heat: name of the heat.
-        ticks: name of n in a cell.
-        sheet: where the check goes.
+    of that, and the heat is a part of what is exchanged. Rows are what `book_heat` left under the
+    heat's name, with the cell's `paths` and, under `ticks`, its n.
     """
     worst = max(row["first_law"] / abs(row[heat]) for row in rows)
     allowed = min(16.0 * 2.0**-24 * math.sqrt(2.0 * row[ticks] / row["paths"]) for row in rows)
-    sheet.law(
-        name,
-        worst,
-        within=allowed,
-        detail=f"mean |E - W + Q| at most {worst:.1e} of the heat on {len(rows)} circuits; "
-        "states are in single precision",
-    )
+    said = f"mean |E - W + Q| over the heat on {len(rows)} circuits in single precision"
+    sheet.law(name, worst, within=allowed, detail=said)

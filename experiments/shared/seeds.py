@@ -26,14 +26,8 @@ def mean_and_error(values: np.ndarray) -> tuple[float, float]:
 
 
 def reach(values: np.ndarray, comparisons: int = 1) -> float:
-    """Half width of the 95 % interval of the mean over seeds.
-
-    Args:
-        values: shape (seeds,).
-        comparisons: among which the 5 % are shared.
-
-    Returns:
-        The half width; infinite for a single seed.
+    """Half width of the 95 % interval of the mean of values (seeds,), the 5 % shared among the
+    comparisons; infinite for a single seed.
     """
     n = len(values)
     if n < 2:
@@ -48,10 +42,8 @@ def interval(values: np.ndarray) -> tuple[float, float, float]:
 
 
 def family(zs: Sequence[float]) -> float:
-    """The z of one number that is as unlikely as the largest of these.
-
-    Args:
-        zs: large is bad. Where both sides count, their sizes: the result is a size then.
+    """The z of one number that is as unlikely as the largest of these; where both sides count, of
+    their sizes.
     """
     largest = float(np.max(zs))
     if not math.isfinite(largest):

@@ -42,11 +42,9 @@ def cells(p: Mapping[str, Any]) -> list[Cell]:
         *({"kind": "error", "case": case, **common} for case in CASES),
         {"kind": "error", "case": "matrix", **common},
         {"kind": "intervals", "points": p["points"]},
-        *(
-            {"kind": "bank", "bank": b, "matrices": p["matrices"], "seed": p["seed"]}
-            for b in p["banks"]
-        ),
-    ]
+        *({"kind": "bank", "bank": b, "matrices": p["matrices"], "seed": p["seed"]}
+          for b in p["banks"]),
+    ]  # fmt: skip
 
 
 STUDY = Study(

@@ -64,10 +64,8 @@ def _chains(cell: Cell, rng: np.random.Generator, generator: torch.Generator) ->
     case, board = cell["case"], nominal()
     parts = _PARTS.get(case, (case,))
     if case == "matrix":
-        board, parts = (
-            board._replace(capacitance=target_matrix(rng, len(board.resistance))),
-            _PARTS["all"],
-        )
+        parts, matrix = _PARTS["all"], target_matrix(rng, len(board.resistance))
+        board = board._replace(capacitance=matrix)
     goal = np.linalg.inv(board.capacitance)
     n, counts, norm = len(goal), _counts(cell["samples"]), float(np.sum(goal**2))
     corner = 2.0 * math.pi * cell["bandwidth"] if "bandwidth" in parts else None
@@ -80,9 +78,8 @@ def _chains(cell: Cell, rng: np.random.Generator, generator: torch.Generator) ->
         a, noise = dynamics(made, bandwidth=corner, johnson=case in ("ideal", "johnson"))
         p = solve_continuous_lyapunov(a, noise)
         phi, q = linear_transition(a, noise, cell["interval"])
-        steps.append(phi.T)
-        kicks.append(_root(q).T)
-        starts.append(_root(p).T)
+        for kept, matrix in ((steps, phi), (kicks, _root(q)), (starts, _root(p))):
+            kept.append(matrix.T)
         off = p[:n, :n] + (lsb**2 / 12.0 * np.eye(n) if coarse else 0.0) - goal
         biases.append(float(np.sum(off**2)))
         sums = variance_sums(a, p, n, cell["interval"])
@@ -96,18 +93,16 @@ def _chains(cell: Cell, rng: np.random.Generator, generator: torch.Generator) ->
     for count in counts:
         while done < count:
             length = min(int(count) - done, 2000)
-            normals = torch.randn(
-                size[0], length, size[2], generator=generator, dtype=torch.float64
-            )
+            shape = (size[0], length, size[2])
+            normals = torch.randn(shape, generator=generator, dtype=torch.float64)
             pushed, path = normals @ kick, []
             for t in range(length):
                 state = torch.baddbmm(pushed[:, t : t + 1], state, phi)
                 path.append(state[:, 0, :n])
             v = torch.stack(path, 1)
             if coarse:
-                v = lsb * torch.round(v / lsb).clamp(
-                    -(2 ** (cell["bits"] - 1)), 2 ** (cell["bits"] - 1) - 1
-                )
+                half = 2 ** (cell["bits"] - 1)
+                v = lsb * torch.round(v / lsb).clamp(-half, half - 1)
             total += v.transpose(1, 2) @ v
             done += length
         gap = total / done - torch.as_tensor(goal)

@@ -32,12 +32,8 @@ PARTS: dict[str, tuple[tuple[str, ...], dict[str, Any], bool]] = {
 
 
 def system(n: int, seed: int, condition: float) -> tuple[NDArray[Any], NDArray[Any]]:
-    """A random symmetric matrix with eigenvalues spread evenly in logarithm, and a unit vector.
-
-    Args:
-        n: dimension.
-        seed: of its eigenvectors and of b.
-        condition: largest over smallest eigenvalue; the largest is 1.
+    """A random symmetric n x n matrix, eigenvalues from 1 to 1/condition even in logarithm,
+    and a unit vector.
     """
     rng = np.random.default_rng((seed, n))
     basis = np.linalg.qr(rng.normal(size=(n, n)))[0]

@@ -35,9 +35,9 @@ ACCOUNTS = {
 def coordinates(p: dict[str, Any], exact: Results, learned: Results, sheet: Sheet) -> None:
     """x/m_t: likelihood and score error stay, entropies shift by d ln m."""
     off = [
-        abs(step - r["log_volume"] - r["score_change"])
+        abs(step - r["log_volume"] - r["norm"])
         for r in exact
-        for step in (r["change"], r["entropy_prior"] - r["entropy_data"])
+        for step in (r["production"], r["entropy_prior"] - r["entropy_data"])
     ]
     sheet.law(
         "without drift in x/m_t: entropies shift by d ln m_t",
@@ -46,12 +46,12 @@ def coordinates(p: dict[str, Any], exact: Results, learned: Results, sheet: Shee
         detail=f"exact scores: int (g^2/2) E|s|^2 = S1 - S0 - d ln(m_T/m_0) in {len(exact)} runs, "
         "entropies by quadrature",
     )
-    moved = [r for r in learned if "undrifted.change" in r]
+    moved = [r for r in learned if "undrifted.production" in r]
     # One clean point more: x and x/m_t differ at t_min by 1 - m, and the flow's solver has its own.
     same, shares = [math.nan] * (not moved), [math.nan] * (not moved)
     for row in moved:
         rules = row["quadrature"] + row["undrifted.quadrature"]
-        names = ("score_change", "score_error")
+        names = ("norm", "score_error")
         same.append(max(abs(row[k] - row[f"undrifted.{k}"]) for k in names))
         # the rules' error is known of the trace; that of squares of a rough score is larger
         shares.append(same[-1] / (10.0 * (rules + abs(row["log_decay"])) + 1e-6))

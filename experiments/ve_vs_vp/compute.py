@@ -101,29 +101,22 @@ def _profile(rows: list[tuple[float, Rates]], fisher: list[float]) -> dict[str, 
 def _learned(cell: dict[str, Any], tools: Tools) -> dict[str, Any]:
     target = make_target(cell["data"])
     process = make_process(cell["process"], cell["sigma"], first_snr(target))
-    score = tools.score(
-        target,
-        process,
-        seed=cell["seed"],
-        steps=cell["steps"],
-        architecture={"head": cell["head"], "width": cell["width"]},
-    )
+    shape = {name: cell[name] for name in ("head", "width")}
+    how = {"seed": cell["seed"], "steps": cell["steps"], "architecture": shape}
+    score = tools.score(target, process, **how)
     # VE and VP meet the same points. Of the digits one random half of the test images calibrates
     # and the other one judges: validation images are by the writers of the training set.
     same = tools.generator("points", shared=("data", "seed"))
     held_out = target.held_out(cell["points"] if target.analytic else None, same)
     order = torch.randperm(len(held_out), generator=same)
-    half = held_out[order[: len(order) // 2]]
-    rest = held_out[order[len(order) // 2 :]]
-    fit = Instant(
-        process, target, Mirrored(process, half, tools.generator("fit")), repeats=2 * cell["pairs"]
-    )
+    half, rest = held_out[order[: len(order) // 2]], held_out[order[len(order) // 2 :]]
+    twice, truth = {"repeats": 2 * cell["pairs"]}, None
+    fit = Instant(process, target, Mirrored(process, half, tools.generator("fit")), **twice)
     if target.analytic:
         truth = target.score(process)
         test = Instant(process, target, GridEnsemble(process, truth, target))
     else:
-        truth, seen = None, Mirrored(process, rest, tools.generator("test"))
-        test = Instant(process, target, seen, repeats=2 * cell["pairs"])
+        test = Instant(process, target, Mirrored(process, rest, tools.generator("test")), **twice)
     clock = _clock(process, cell["times"])
     accounts = {name: Account() for name in ("raw", "scale", "both")}
     rows, fisher, factors, errors = [], [], [], []
@@ -153,14 +146,10 @@ def _learned(cell: dict[str, Any], tools: Tools) -> dict[str, Any]:
     scores: dict[str, Score] = {"": score, "calibrated.": tuned}
     if process.kind == "vp" and target.analytic:
         scores["undrifted."] = Undrifted(score, target)
+    moments = cell["moments"] if target.analytic else 27
     for prefix, made in scores.items():
-        terms = likelihood(
-            made,
-            target,
-            tools.generator("likelihood"),
-            points=points,
-            moments=cell["moments"] if target.analytic else 27,
-        )
+        noise = tools.generator("likelihood")
+        terms = likelihood(made, target, noise, points=points, moments=moments)
         row |= {f"{prefix}{name}": value for name, value in terms.items()}
     row["log_decay"] = math.log(float(process.transition(process.t_min)[0]))
     row["log_volume"] = test.timeline.log_volume(target.dim)

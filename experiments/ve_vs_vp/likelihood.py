@@ -8,31 +8,12 @@ import torch
 from scipy.optimize import brentq
 from torch import Tensor
 
-from thermohw.experiments.shared.accounts import on_the_law, terms
-from thermohw.likelihood import evaluate
-from thermohw.likelihood.progress import silent
+from thermohw.experiments.shared.accounts import account, on_the_law
 from thermohw.likelihood.wiring import integrate_rates
 from thermohw.process import VE
 from thermohw.score import Field, Score
 from thermohw.target import Target
 
-TERMS = {  # names in a row -> names of the likelihood room
-    "nll_ode": "nll.ode",
-    "nll_marginal": "nll.marginal",
-    "elbo": "nll.sde_elbo",
-    "bound": "bound.lower",
-    "gap": "bound.gap",
-    "score_error": "bound.score_error",
-    "prior_mismatch": "bound.prior_mismatch",
-    "margin": "bound.ode_margin",
-    "terminal": "bound.terminal_mismatch",
-    "trajectory": "bound.trajectory_drift",
-    "change": "entropy.sigma_forward",
-    "score_change": "entropy.sigma_score",
-    "entropy_data": "entropy.data",
-    "entropy_prior": "entropy.prior",
-    "quadrature": "error.quadrature",
-}
 WIRINGS = {"emf": "continuous", "current": "continuous", "clocked": "clocked"}
 
 
@@ -85,16 +66,7 @@ def likelihood(
 
     Nats in data units, kT on p_t at the default volts per unit; unknown ones are left out.
     """
-    made = evaluate(
-        score,
-        target,
-        generator=generator,
-        prior="matched",
-        points=points,
-        moments=moments,
-        progress=silent,
-    )
-    row = terms(made, TERMS)
+    row, made = account(score, target, generator, prior="matched", points=points, moments=moments)
     for name, control in WIRINGS.items():
         wiring = "emf" if name == "clocked" else name
         totals = on_the_law(made, score, wiring=wiring, control=control)

@@ -11,10 +11,9 @@ import pytest
 import torch
 
 from thermohw.experiments.entropy_regularised import compute, findings
-from thermohw.experiments.entropy_regularised.changes import change, enough, factor, shrunk
+from thermohw.experiments.entropy_regularised.changes import Trainings, change, enough
 from thermohw.experiments.entropy_regularised.energy_distance import Fresh, energy_distance
 from thermohw.process import VE
-from thermohw.study import Results
 from thermohw.study.run import run_study
 from thermohw.study.sheet import Sheet
 from thermohw.study.tools import Tools
@@ -151,12 +150,12 @@ def test_shrinking_is_algebra(tmp_path: Path) -> None:
         score = target.score(PROCESS).scaled(0.9).scaled(1.0 / (1.0 + weight))
         account = compute.model_account(score, target, None, tools(tmp_path))
         rows.append({"weight": weight, "repeat": 0} | account)
-    would = shrunk(Results(rows), 0.3)
+    would = Trainings(rows).shrunk(0.3)
     for name, key in (("elbo", "elbo"), ("heat", "heat.continuous")):
         # sums of a few thousand doubles on the same grid
         assert would[name][0] == pytest.approx(rows[1][key], abs=1e-9), name
     for weight in (0.0, 0.3):
-        assert factor(Results(rows), weight)[0] == pytest.approx((1.0 + weight) / 0.9, abs=1e-9)
+        assert Trainings(rows).factor(weight)[0] == pytest.approx((1.0 + weight) / 0.9, abs=1e-9)
 
 
 def test_enough_ticks_of_a_power_law() -> None:
@@ -194,7 +193,7 @@ def test_both_outcomes_are_phrased(step: float, said: str) -> None:
     ]
     for row in rows:
         row["calibrated.nll_ode"] = row["calibrated.elbo"]
-    findings._beyond(Results(rows), [0.1], "few", sheet)
+    findings._beyond(Trainings(rows), [0.1], "few", sheet)
     assert said in sheet.findings[0]
 
 

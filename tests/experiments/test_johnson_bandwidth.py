@@ -8,7 +8,7 @@ import torch
 from scipy.integrate import quad
 
 from thermohw.experiments.johnson_bandwidth import STUDY
-from thermohw.experiments.johnson_bandwidth.driven_node import HORIZON, play
+from thermohw.experiments.johnson_bandwidth.compute import HORIZON, play
 from thermohw.experiments.johnson_bandwidth.findings import closed_forms
 from thermohw.target import gaussian, gaussian_mixture
 
