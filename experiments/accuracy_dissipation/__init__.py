@@ -33,7 +33,7 @@ from __future__ import annotations
 from typing import Any
 
 from thermohw.experiments.accuracy_dissipation import compute, findings
-from thermohw.study import Study
+from thermohw.study import Cell, Parameters, Study
 
 
 def shapes(
@@ -46,9 +46,9 @@ def shapes(
     return made
 
 
-def cells(p: dict[str, Any]) -> list[dict[str, Any]]:
+def cells(p: Parameters) -> list[Cell]:
     """The exact score times several factors, and networks."""
-    made: list[dict[str, Any]] = []
+    made: list[Cell] = []
     common = {"sigma": p["sigma"], "points": p["points"], "noise": p["seed"]}
     run = {"mixture": (p["paths"], p["ticks"]), "digits": (p["digits_paths"], p["digits_ticks"])}
     for data in ("mixture", "digits"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from torch import Tensor
 
@@ -14,7 +13,7 @@ from thermohw.experiments.shared.problems import driftless, three_in_the_plane
 from thermohw.likelihood.wiring import energy_law
 from thermohw.score import Score
 from thermohw.score.calibrated import CalibratedScore, calibrated
-from thermohw.study import Tools
+from thermohw.study import Cell, Row, Tools
 from thermohw.target import Target
 
 
@@ -23,7 +22,7 @@ def make_target(data: str) -> Target:
     return targets.digits() if data == "digits" else three_in_the_plane()
 
 
-def compute(cell: dict[str, Any], tools: Tools) -> dict[str, Any]:
+def compute(cell: Cell, tools: Tools) -> Row:
     """Accuracy, production and heat of one score."""
     target = make_target(cell["data"])
     process = driftless(target, cell["sigma"])
@@ -66,7 +65,7 @@ def model_account(score: Score, target: Target, points: Tensor, tools: Tools) ->
     return row
 
 
-def device_account(score: Score, target: Target, cell: dict[str, Any]) -> dict[str, float]:
+def device_account(score: Score, target: Target, cell: Cell) -> dict[str, float]:
     """Heat on the circuit, kT, continuous and clocked, at n and 2n ticks."""
     row: dict[str, float] = {}
     much = {"paths": cell["paths"], "seed": cell["noise"]}

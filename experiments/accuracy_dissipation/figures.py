@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from thermohw.experiments.shared.figures import bars
-from thermohw.study import Results
+from thermohw.study import Parameters, Results
 from thermohw.study.figures import PALETTE, panels, shades, tidy
 
 MARKS = {"width": "s", "depth": "^", "steps": "o"}
@@ -17,7 +17,7 @@ _PRODUCTION = "production, plug-in, on p_t (nats)"
 _HEAT = "heat on the circuit, continuous (kT)"
 
 
-def _scatter(axes: Axes, p: dict[str, Any], mine: Results, x: str, y: str, shift: float) -> None:
+def _scatter(axes: Axes, p: Parameters, mine: Results, x: str, y: str, shift: float) -> None:
     """Networks: shape by what differs from the base, colour by training time."""
     times = sorted(mine.distinct("steps"))
     colours = dict(zip(times, shades(len(times)), strict=True))
@@ -35,16 +35,9 @@ def _scatter(axes: Axes, p: dict[str, Any], mine: Results, x: str, y: str, shift
 
 
 def _diamonds(
-    axes: Axes,
-    rows: Results,
-    x: str,
-    y: str,
-    shift: float,
-    *,
-    form: str = "D-",
-    offset: tuple[int, int] = (-4, -9),
-    label: str | None = "exact score times c",
-) -> None:
+    axes: Axes, rows: Results, x: str, y: str, shift: float, *, form: str = "D-",
+    offset: tuple[int, int] = (-4, -9), label: str | None = "exact score times c",
+) -> None:  # fmt: skip
     """The exact score times c, with c so many points beside the mark."""
     xs, ys = rows.column(x), rows.column(y) - shift
     axes.plot(xs, ys, form, color=PALETTE["heat"], ms=3.6, lw=0.8, label=label)
@@ -55,7 +48,7 @@ def _diamonds(
         )  # fmt: skip
 
 
-def trade_figure(p: dict[str, Any], exact: Results, networks: Results) -> Figure:
+def trade_figure(p: Parameters, exact: Results, networks: Results) -> Figure:
     """Three Gaussians in the plane. Left: the law, nll.marginal >= (S0 + S1 - Sigma)/2. Right: what
     a designer sees, heat on the circuit against nll.ode. Squares differ in width, triangles in
     depth, circles in training; diamonds are the exact score times c."""
@@ -88,7 +81,7 @@ def trade_figure(p: dict[str, Any], exact: Results, networks: Results) -> Figure
     return figure
 
 
-def digits_figure(p: dict[str, Any], networks: Results) -> Figure:
+def digits_figure(p: Parameters, networks: Results) -> Figure:
     """Handwritten digits: accuracy against production on the noised data (left) and against heat on
     64 RC nodes (right)."""
     mine = networks.where(data="digits")

@@ -17,11 +17,10 @@ from scipy.stats import spearmanr
 
 from thermohw.estimate import Estimate
 from thermohw.experiments.accuracy_dissipation import figures as draw
-from thermohw.experiments.shared.estimates import estimates, pair
+from thermohw.experiments.shared.estimates import estimates, interval, mean_and_error, pair
 from thermohw.experiments.shared.figures import drawn
 from thermohw.experiments.shared.playing import first_law
-from thermohw.experiments.shared.seeds import interval, mean_and_error
-from thermohw.study import Results, Sheet
+from thermohw.study import Parameters, Results, Sheet
 
 COSTS = {  # column -> what it is
     "production": "production, plug-in, p_t",
@@ -31,7 +30,7 @@ COSTS = {  # column -> what it is
 }
 
 
-def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
+def conclude(p: Parameters, results: Results, sheet: Sheet) -> None:
     """Everything the study shows."""
     exact, networks = results.where(kind="exact"), results.where(kind="network")
     _trend(networks, sheet)
@@ -112,13 +111,9 @@ def _counterexample(exact: Results, sheet: Sheet) -> None:
     worse = [r for r in over if r["elbo"] > one["elbo"] and r["heat"] > one["heat"]]
     row = min(over, key=lambda row: row["factor"])
     names = {
-        "production": "production",
-        "heat": "heat on p_t",
-        "continuous.fine": "circuit, continuous",
-        "clocked.fine": "circuit, clocked",
-        "nll_ode": "nll.ode",
-        "elbo": "U",
-    }
+        "production": "production", "heat": "heat on p_t", "continuous.fine": "circuit, continuous",
+        "clocked.fine": "circuit, clocked", "nll_ode": "nll.ode", "elbo": "U",
+    }  # fmt: skip
     extra = {key: row[key] - one[key] for key in names}
     sheet.check(
         "more dissipation does not mean more accuracy",
@@ -209,11 +204,9 @@ def _circuit(exact: Results, networks: Results, sheet: Sheet) -> None:
     sheet.number("heat.exact.J", one["continuous.fine"] * one["kT"], unit="J", note="the same")
     found = Estimate(one["continuous.fine"], math.hypot(one["continuous.fine.error"], halving))
     sheet.law(
-        "exact score on the circuit: Q = 2 kT (S1 - S0)",
-        found,
-        growth,
+        "exact score on the circuit: Q = 2 kT (S1 - S0)", found, growth,
         detail=f"{found.text('.4g')} kT, tick halving {halving:+.2g}, law {growth:.4g}",
-    )
+    )  # fmt: skip
     rows = [*exact, *networks.where(data="mixture")]
     # Q/kT >= S(start) - S(end), and the cross-entropy with the exact law is at least S(end)
     spare = [

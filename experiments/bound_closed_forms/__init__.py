@@ -28,10 +28,10 @@ import numpy as np
 
 from thermohw.errors import InputError
 from thermohw.experiments.bound_closed_forms import compute, findings
-from thermohw.study import Cell, Study
+from thermohw.study import Cell, Parameters, Study
 
 
-def cells(p: Mapping[str, Any]) -> list[Cell]:
+def cells(p: Parameters) -> list[Cell]:
     """One cell for every point of every figure."""
     growth = {"growth": p["growth"]}
     if len(p["factors"]) != 2:

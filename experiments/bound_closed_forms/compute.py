@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,23 +12,15 @@ from thermohw.likelihood import evaluate
 from thermohw.likelihood.progress import silent
 from thermohw.process import VE, VP, Process
 from thermohw.score import Field, Score
-from thermohw.study import Cell, Tools
+from thermohw.study import Cell, Row, Tools
 from thermohw.target import Target, gaussian, gaussian_mixture, uniform_pixels
 
 _TERMS = {
-    "ode": "nll.ode",
-    "marginal": "nll.marginal",
-    "elbo": "nll.sde_elbo",
-    "bound": "bound.lower",
-    "score_error": "bound.score_error",
-    "sigma": "entropy.sigma_forward",
-    "s0": "entropy.data",
-    "s1": "entropy.prior",
-    "k1": "bound.prior_mismatch",
-    "residual": "bound.residual",
-    "terminal": "bound.terminal_mismatch",
-    "drift": "bound.trajectory_drift",
-}
+    "ode": "nll.ode", "marginal": "nll.marginal", "elbo": "nll.sde_elbo", "bound": "bound.lower",
+    "score_error": "bound.score_error", "sigma": "entropy.sigma_forward", "s0": "entropy.data",
+    "s1": "entropy.prior", "k1": "bound.prior_mismatch", "residual": "bound.residual",
+    "terminal": "bound.terminal_mismatch", "drift": "bound.trajectory_drift",
+}  # fmt: skip
 _NARROW = (gaussian_mixture([-1.0, 1.0], 0.2), math.sqrt(1.04))  # and its standard deviation
 
 
@@ -59,7 +50,7 @@ class _Turned(Score):
         return _TurnedField(self.base.at(t), self.turn)
 
 
-def compute(cell: Cell, tools: Tools) -> dict[str, Any]:
+def compute(cell: Cell, tools: Tools) -> Row:
     """The account of one score, or one pixel's entropies."""
     generator = tools.generator()
     kind = cell["kind"]

@@ -11,16 +11,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from thermohw.experiments.shared.figures import drawn
-from thermohw.study import Results, Sheet
+from thermohw.study import Parameters, Results, Sheet
 from thermohw.study.figures import PALETTE, panels, tidy
 
 # Four curves that must stay apart in print and for the colour-blind: role, width, dashes.
 _STYLE = {
-    "nll.ode": ("work", 2.0, "-"),
-    "B": ("heat", 2.0, "-"),
-    "nll.marginal": ("generated", 1.6, "-"),
+    "nll.ode": ("work", 2.0, "-"), "B": ("heat", 2.0, "-"), "nll.marginal": ("generated", 1.6, "-"),
     "U": ("data", 1.4, (0, (4, 2))),
-}
+}  # fmt: skip
 _SHORT = {"nll.ode": "ode", "B": "bound", "nll.marginal": "marginal", "U": "elbo"}
 _EDGE = 1.8063945711372502  # entropy of a box's two soft edges over the noise's deviation
 _CLEAN = 0.9550706796158949  # and the clean box's surprise, -2 int_0^inf ln Phi
@@ -33,11 +31,9 @@ def scaled(c: np.ndarray, growth: float) -> dict[str, np.ndarray]:
     log_r = math.log(growth)
     a = (1.0 - c) * log_r
     return {
-        "nll.ode": 0.5 * (a + np.exp(-a) - 1.0),
-        "B": 0.25 * (1.0 - c**2) * log_r,
-        "nll.marginal": 0.5 * a,
-        "U": 0.5 * (1.0 - c) ** 2 * log_r,
-    }
+        "nll.ode": 0.5 * (a + np.exp(-a) - 1.0), "B": 0.25 * (1.0 - c**2) * log_r,
+        "nll.marginal": 0.5 * a, "U": 0.5 * (1.0 - c) ** 2 * log_r,
+    }  # fmt: skip
 
 
 def rotation(w: np.ndarray, growth: float) -> dict[str, np.ndarray]:
@@ -46,7 +42,7 @@ def rotation(w: np.ndarray, growth: float) -> dict[str, np.ndarray]:
     return {"nll.ode": a + np.exp(-a) - 1.0, "B": 0.5 * a, "nll.marginal": a, "U": a}
 
 
-def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
+def conclude(p: Parameters, results: Results, sheet: Sheet) -> None:
     """Everything the study shows."""
     exact = _measure(p, results)
     off = np.concatenate([values - lines for _, values, lines in exact])
@@ -70,7 +66,7 @@ def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
     _tables(results, sheet)
 
 
-def _measure(p: dict[str, Any], results: Results) -> list[tuple[str, np.ndarray, np.ndarray]]:
+def _measure(p: Parameters, results: Results) -> list[tuple[str, np.ndarray, np.ndarray]]:
     """(name, the package's excess over S0, its closed form) of every curve."""
     found = []
     for kind, key, form in (("scaled", "factor", scaled), ("rotation", "turn", rotation)):
@@ -104,7 +100,7 @@ def _name(axes: Axes, x: float, y: float, text: str, name: str, **more: Any) -> 
     axes.text(x, y, text, color=PALETTE[_STYLE[name][0]], **more)
 
 
-def _scaled_figure(p: dict[str, Any], results: Results) -> Figure:
+def _scaled_figure(p: Parameters, results: Results) -> Figure:
     """A score that is right but for a factor c, on a Gaussian. Left: the flow's likelihood lies
     below the bound wherever the score is too small. Right: near c = 1 the bound is a straight line
     and the likelihood a parabola. Lines: closed forms; dots: the package."""
@@ -135,7 +131,7 @@ def _scaled_figure(p: dict[str, Any], results: Results) -> Figure:
     return figure
 
 
-def _exceptions_figure(p: dict[str, Any], results: Results) -> Figure:
+def _exceptions_figure(p: Parameters, results: Results) -> Figure:
     """Two ways below the bound that have nothing to do with the score's size. Left: a calibrated
     score with a rotating error. Right: the true score of a uniform pixel, started at noise of
     deviation ε and asked for clean pixels."""

@@ -31,10 +31,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from thermohw.experiments.bound_sweep import compute, findings
-from thermohw.study import Cell, Study
+from thermohw.study import Cell, Parameters, Study
 
 
-def cells(p: Mapping[str, Any]) -> list[Cell]:
+def cells(p: Parameters) -> list[Cell]:
     """A network each."""
     same = ("side", "noise_min", "prior", "head", "trunk", "width", "steps", "states")
     more = ("learning_rate", "points", "probes", "moments", "tolerance")

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from thermohw.experiments.shared.paired import known, paired
 from thermohw.process import VE, VP, Process
-from thermohw.study import Cell, Tools
+from thermohw.study import Cell, Row, Tools
 from thermohw.target import Target, gaussian_pixels, uniform_pixels
 
 
-def compute(cell: Cell, tools: Tools) -> dict[str, Any]:
+def compute(cell: Cell, tools: Tools) -> Row:
     """Train one network and take its account, in nats a pixel."""
     target, process = images(cell), noising(cell)
     how = {name: cell[name] for name in ("steps", "states", "learning_rate")}
@@ -24,15 +22,11 @@ def compute(cell: Cell, tools: Tools) -> dict[str, Any]:
     # all networks of a repetition are asked about the same images
     stream = tools.generator("images", shared=["data", "side", "repeat"])
     found = paired(
-        network,
-        target.score(process),
-        target,
-        facts,
-        points=target.held_out(cell["points"], stream),
-        streams=tools.generator,
+        network, target.score(process), target, facts,
+        points=target.held_out(cell["points"], stream), streams=tools.generator,
         **{name: cell[name] for name in ("prior", "probes", "moments", "tolerance")},
-    )
-    values: dict[str, Any] = {f"known.{k}": v / target.dim for k, v in vars(facts).items()}
+    )  # fmt: skip
+    values: Row = {f"known.{k}": v / target.dim for k, v in vars(facts).items()}
     for name, term in found.terms.items():
         values[name] = term.value / target.dim
         values[f"{name}.stderr"] = term.stderr / target.dim
@@ -43,12 +37,12 @@ def compute(cell: Cell, tools: Tools) -> dict[str, Any]:
     return values
 
 
-def images(cell: Mapping[str, Any]) -> Target:
+def images(cell: Cell) -> Target:
     """The data: side x side independent pixels."""
     return (uniform_pixels if cell["data"] == "uniform" else gaussian_pixels)(cell["side"])
 
 
-def noising(cell: Mapping[str, Any]) -> Process:
+def noising(cell: Cell) -> Process:
     """The process, from the time on at which its noise has variance `noise_min`."""
     blank = VE(cell["sigma"]) if cell["process"] == "ve" else VP(0.1, cell["sigma"])
     return replace(blank, t_min=blank.time_at_log_snr(-math.log(cell["noise_min"])))

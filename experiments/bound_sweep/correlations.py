@@ -16,26 +16,19 @@ chosen width alone; subtracting S0 removes that.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy.stats import rankdata
 
-from thermohw.study import Results
+from thermohw.study import Results, Row
 
 _CLEAR = 2.0  # standard errors
 _COLUMNS = {
-    "nll.ode": "nll.ode",
-    "nll.marginal": "nll.marginal",
-    "nll.ode - S0": "excess.ode",
-    "nll.marginal - S0": "excess.marginal",
-    "B": "bound.lower",
-    "nll.ode - B": "bound.ode_margin",
-    "nll.marginal - B": "bound.gap",
-    "score error": "bound.score_error",
-}
+    "nll.ode": "nll.ode", "nll.marginal": "nll.marginal", "nll.ode - S0": "excess.ode",
+    "nll.marginal - S0": "excess.marginal", "B": "bound.lower", "nll.ode - B": "bound.ode_margin",
+    "nll.marginal - B": "bound.gap", "score error": "bound.score_error",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -139,6 +132,6 @@ def z_scores(rows: Results, name: str) -> np.ndarray:
     return value / np.maximum(stderr, rounding)
 
 
-def is_below(row: Mapping[str, Any]) -> bool:
+def is_below(row: Row) -> bool:
     """nll.ode lies below B by more than two standard errors."""
     return row["bound.ode_margin"] < -_CLEAR * row["bound.ode_margin.stderr"]

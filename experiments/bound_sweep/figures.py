@@ -9,22 +9,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from thermohw.experiments.bound_sweep.correlations import quantity
-from thermohw.study import Results
+from thermohw.study import Results, Row
 from thermohw.study.figures import PALETTE, flat, name_lines, panels, shades, tidy
 
 _MARKS = {
-    ("gaussian", "ve"): ("o", "Gaussian, VE"),
-    ("gaussian", "vp"): ("s", "Gaussian, VP"),
-    ("uniform", "ve"): ("^", "uniform, VE"),
-    ("uniform", "vp"): ("D", "uniform, VP"),
-}
+    ("gaussian", "ve"): ("o", "Gaussian, VE"), ("gaussian", "vp"): ("s", "Gaussian, VP"),
+    ("uniform", "ve"): ("^", "uniform, VE"), ("uniform", "vp"): ("D", "uniform, VP"),
+}  # fmt: skip
 _TERMS = (
-    ("K1", "known.mismatch", "data"),
-    ("score error", "bound.score_error", "pumping"),
-    ("start", "known.offset", "generated"),
-    ("path", "bound.path", "work"),
+    ("K1", "known.mismatch", "data"), ("score error", "bound.score_error", "pumping"),
+    ("start", "known.offset", "generated"), ("path", "bound.path", "work"),
     ("nll.ode − B", "bound.ode_margin", "heat"),
-)
+)  # fmt: skip
 _EARLY = 0.02  # the rates of a box diverge like 1/sqrt(t); left out so that the rest can be seen
 
 
@@ -102,7 +98,7 @@ def _key(axes: Axes, rows: Results, *, fill: bool) -> None:
     axes.figure.legend(handles=handles, loc="outside right center", labelcolor=grey)
 
 
-def rates_figure(best: dict[str, Any]) -> Figure:
+def rates_figure(best: Row) -> Figure:
     """The uniform VE network of lowest nll.ode (σ = {sigma:g}). Left: its rates in generation;
     crosses: −2 × intrinsic. Right: their ratio, −2 c_t, tells how well the network is calibrated;
     dots: the true score at the same images."""

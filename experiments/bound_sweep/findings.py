@@ -7,40 +7,25 @@ from typing import Any
 import numpy as np
 
 from thermohw.estimate import VIOLATED, judge, largest_of
+from thermohw.experiments.bound_sweep import correlations as of
 from thermohw.experiments.bound_sweep import figures as draw
-from thermohw.experiments.bound_sweep.correlations import (
-    READINGS,
-    configurations,
-    correlate,
-    is_below,
-    quantity,
-    z_scores,
-)
 from thermohw.experiments.shared.estimates import pair
 from thermohw.experiments.shared.figures import drawn
-from thermohw.study import Results, Sheet
+from thermohw.study import Parameters, Results, Row, Sheet
 
 _PUBLISHED = {"pearson": 0.694, "spearman": 0.882}
-_FEW = 3  # configurations that a correlation needs
+_FEW = 3  # of.configurations that a correlation needs
 _NETWORKS = {
-    "S(0)": "known.clean",
-    "S(t_min)": "known.start",
-    "B": "bound.lower",
-    "nll.marginal": "nll.marginal",
-    "nll.ode": "nll.ode",
-    "U": "nll.sde_elbo",
-    "K1": "known.mismatch",
-    "score error": "bound.score_error",
-    "start": "known.offset",
-    "path": "bound.path",
-    "residual": "bound.residual",
-    "solver": "error.solver",
-}
+    "S(0)": "known.clean", "S(t_min)": "known.start", "B": "bound.lower",
+    "nll.marginal": "nll.marginal", "nll.ode": "nll.ode", "U": "nll.sde_elbo",
+    "K1": "known.mismatch", "score error": "bound.score_error", "start": "known.offset",
+    "path": "bound.path", "residual": "bound.residual", "solver": "error.solver",
+}  # fmt: skip
 _PARTS = {name: _NETWORKS[name] for name in ("K1", "score error", "start", "path", "residual")}
 _BELOW = {"nll.ode − B": "bound.ode_margin", **_PARTS}
 
 
-def conclude(p: dict[str, Any], rows: Results, sheet: Sheet) -> None:
+def conclude(p: Parameters, rows: Results, sheet: Sheet) -> None:
     """Everything the study shows."""
     uniform = [row for row in rows if row["data"] == "uniform" and row["process"] == "ve"]
     best = min(uniform, key=lambda row: row["nll.ode"]) if uniform else None
@@ -60,7 +45,7 @@ def conclude(p: dict[str, Any], rows: Results, sheet: Sheet) -> None:
 
 def _network_table(rows: Results, sheet: Sheet) -> None:
     table = []
-    for data, process, sigma in configurations(rows):
+    for data, process, sigma in of.configurations(rows):
         chosen = rows.where(data=data, process=process, sigma=sigma)
         means = [_mean(chosen, column) for column in _NETWORKS.values()]
         table.append([data, process.upper(), sigma, *means])
@@ -81,27 +66,25 @@ def _mean(rows: Results, column: str) -> tuple[float, float] | float:
     return value, float(np.sqrt(np.square(stderr).sum()) / len(stderr))
 
 
-def _correlations(p: dict[str, Any], rows: Results, sheet: Sheet) -> None:
+def _correlations(p: Parameters, rows: Results, sheet: Sheet) -> None:
     scopes = {"all": rows} | {data: rows.where(data=data) for data in rows.distinct("data")}
     table, more = [], ["95 %", "single repetitions"]
     for scope, chosen in scopes.items():
-        if len(configurations(chosen)) < _FEW:
+        if len(of.configurations(chosen)) < _FEW:
             continue
-        for reading in READINGS:
+        for reading in of.READINGS:
             line: list[Any] = [scope, reading.nll, reading.gap]
             for kind, published in _PUBLISHED.items():
                 how = {"kind": kind, "resamples": p["resamples"], "seed": p["seed"]}
-                found = correlate(chosen, reading, **how)
+                found = of.correlate(chosen, reading, **how)
                 (low, high), alone = found.interval, found.alone
                 line += [f"{found.value:.3f}", f"{low:.3f} to {high:.3f}", alone]
                 if scope == "all":
                     sheet.number(
-                        f"correlation.{reading.name}.{kind}",
-                        found.value,
-                        unit="1",
+                        f"correlation.{reading.name}.{kind}", found.value, unit="1",
                         published=None if reading.gap == "score error" else published,
                         note=f"95 %: {low:.3f} to {high:.3f}; single repetitions: {alone}",
-                    )
+                    )  # fmt: skip
             table.append([*line, len(chosen)])
     sheet.table(
         "correlations",
@@ -119,16 +102,16 @@ def _checks(rows: Results, sheet: Sheet) -> None:
         ("S0 <= nll.ode", "excess.ode"),
         ("S0 + K1 <= U, that is K1 <= gap", "excess.elbo"),
     ):
-        sheet.law(name, z_scores(rows, column), relation=">=")
-    residual = z_scores(rows, "bound.residual")
+        sheet.law(name, of.z_scores(rows, column), relation=">=")
+    residual = of.z_scores(rows, "bound.residual")
     sheet.law("nll.marginal = B + K1 + score error", residual)
-    controls = np.concatenate([z_scores(rows, f"true.{name}") for name in ("norm", "trace")])
+    controls = np.concatenate([of.z_scores(rows, f"true.{name}") for name in ("norm", "trace")])
     sheet.law("sampled integrals of the true score", controls)
     margin, *parts = (rows.column(column) for column in _BELOW.values())
     adds_up = float(np.abs(np.sum(parts, axis=0) - margin).max())
     largest = largest_of(float(np.abs(residual).max()), len(residual))
     fine = adds_up < 1e-9 and judge(largest) != VIOLATED
-    below = Results(row for row in rows if is_below(row))
+    below = Results(row for row in rows if of.is_below(row))
     sheet.check(
         "B <= nll.ode",
         "violated" if not fine else "explained" if below else "holds",
@@ -149,7 +132,7 @@ def _checks(rows: Results, sheet: Sheet) -> None:
     )
 
 
-def _rates(best: dict[str, Any], sheet: Sheet) -> None:
+def _rates(best: Row, sheet: Sheet) -> None:
     weight, intrinsic = best["profile.weight"], best["profile.intrinsic"]
     total, calibration = float(weight @ intrinsic), best["profile.calibration"]
     ratio = float(weight @ best["profile.exchange"]) / total
@@ -185,9 +168,9 @@ def _shares(rows: Results, sheet: Sheet) -> None:
 
 
 def _findings(rows: Results, sheet: Sheet) -> None:
-    count, below = len(rows), sum(is_below(row) for row in rows)
+    count, below = len(rows), sum(of.is_below(row) for row in rows)
     least = float(rows.column("bound.gap").min())
-    lowest = largest_of(float(z_scores(rows, "bound.gap").min()), count)
+    lowest = largest_of(float(of.z_scores(rows, "bound.gap").min()), count)
     sheet.finding(
         f"B exceeds nll.marginal in none of {count} networks (smallest gap {least:.4f} nats a "
         f"pixel) and nll.ode in {below}."
@@ -204,17 +187,17 @@ def _findings(rows: Results, sheet: Sheet) -> None:
         + ", ".join(f"{100 * share:.0f} % ({name})" for name, share in shares.items())
         + ": not the network's doing."
     )
-    margin, error = quantity(rows, "nll.ode - B"), quantity(rows, "score error")
+    margin, error = of.quantity(rows, "nll.ode - B"), of.quantity(rows, "score error")
     sheet.finding(
         f"nll.ode − B lies between {margin.min():.4f} and {margin.max():.4f} nats a pixel, the "
         f"true score error between {error.min():.4f} and {error.max():.4f}."
     )
     names = ("ode_raw", "ode_excess", "mixed_excess", "ode_error")
-    readings = {reading.name: reading for reading in READINGS}
+    readings = {reading.name: reading for reading in of.READINGS}
     said = []
     for name in names if len(rows) > _FEW else ():
         reading = readings[name]
-        found = correlate(rows, reading, kind="pearson", resamples=0, seed=0)
+        found = of.correlate(rows, reading, kind="pearson", resamples=0, seed=0)
         said.append(
             f"{reading.nll} with {reading.gap} {found.value:.2f} (repetitions {found.alone})"
         )

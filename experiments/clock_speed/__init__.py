@@ -22,10 +22,10 @@ from typing import Any
 
 from thermohw.errors import InputError
 from thermohw.experiments.clock_speed import compute, findings
-from thermohw.study import Cell, Study
+from thermohw.study import Cell, Parameters, Study
 
 
-def cells(p: Mapping[str, Any]) -> list[Cell]:
+def cells(p: Parameters) -> list[Cell]:
     """One for every circuit and every lambda."""
     if 1.0 not in p["factors"] or min(p["factors"]) < 1.0:
         raise InputError("expected factors from 1 on, 1 among them", where="factors")

@@ -11,7 +11,7 @@ from thermohw.circuit import build_device, load_device
 from thermohw.datasheet import read_datasheet
 from thermohw.program import Program, drive, jarzynski
 from thermohw.program.clock import clocked, clocked_program
-from thermohw.study import Cell, Tools
+from thermohw.study import Cell, Row, Tools
 
 MATRIX = np.array(
     [[4.0, 1.0, 0.5, 0.0], [1.0, 3.0, -1.0, 0.5], [0.5, -1.0, 2.5, 0.8], [0.0, 0.5, 0.8, 2.0]]
@@ -50,7 +50,7 @@ def tipping(duration: str) -> Program:
     )
 
 
-def compute(cell: Cell, tools: Tools) -> dict[str, Any]:
+def compute(cell: Cell, tools: Tools) -> Row:
     """One run: moments in time, books of the program."""
     factor, paths = float(cell["factor"]), cell["paths"]
     seed = int(torch.randint(2**62, (1,), generator=tools.generator()))
@@ -90,7 +90,7 @@ def compute(cell: Cell, tools: Tools) -> dict[str, Any]:
     }
 
 
-def _program(run: Any) -> dict[str, Any]:
+def _program(run: Any) -> Row:
     theorem = jarzynski(run)
     x, heat, work = run.end[:, 0], run.heat[:, 0], run.work.sum(1)
     return {

@@ -12,12 +12,11 @@ from thermohw.circuit import load_device
 from thermohw.experiments.clock_speed.compute import KT
 from thermohw.experiments.shared.figures import bars, drawn, ticks_at
 from thermohw.program.clock import injected_power
-from thermohw.study import Results, Sheet
+from thermohw.study import Parameters, Results, Row, Sheet
 from thermohw.study.figures import COLOURS, PALETTE, panels, shades
-from thermohw.study.results import Row
 
 
-def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
+def conclude(p: Parameters, results: Results, sheet: Sheet) -> None:
     """Two figures, two tables, four checks."""
     device = load_device("quartic-langevin")
     # The generator's band is as many relaxation rates wide at every lambda; power in watt.
@@ -120,9 +119,7 @@ def _books(results: Results, factors: list[float], sheet: Sheet) -> np.ndarray:
     return np.concatenate(off)
 
 
-def _generator(
-    p: dict[str, Any], program: Results, power: dict[float, float], sheet: Sheet
-) -> None:
+def _generator(p: Parameters, program: Results, power: dict[float, float], sheet: Sheet) -> None:
     """What the noise above the bath's costs, apart from the heat."""
     rows = []
     for row in program.sorted("factor"):

@@ -23,10 +23,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from thermohw.experiments.cmos_bit import compute, findings
-from thermohw.study import Cell, Study
+from thermohw.study import Cell, Parameters, Study
 
 
-def cells(p: Mapping[str, Any]) -> list[Cell]:
+def cells(p: Parameters) -> list[Cell]:
     """Every bias exactly; low ones, where errors are frequent, by paths too; every x."""
     size, seed = {"capacitance": p["capacitance"]}, {"seed": p["seed"], "paths": p["paths"]}
     return [

@@ -12,7 +12,7 @@ from thermohw.datasheet import read_datasheet
 from thermohw.estimate import Estimate
 from thermohw.experiments.cmos_bit.gaussian_limit import gaussian_passage
 from thermohw.jumps import master_equation, simulate_jumps
-from thermohw.study import Cell, Tools
+from thermohw.study import Cell, Row, Tools
 from thermohw.units import K_B
 
 _JUNCTION = """
@@ -46,7 +46,7 @@ def bit(bias: float, capacitance: str) -> JumpDevice:
     return device
 
 
-def compute(cell: Cell, tools: Tools) -> dict[str, Any]:
+def compute(cell: Cell, tools: Tools) -> Row:
     """One bias, or one junction."""
     if cell["kind"] == "theorem":
         return _theorem(cell)
@@ -65,13 +65,9 @@ def compute(cell: Cell, tools: Tools) -> dict[str, Any]:
         times = law.passage_times(weights, level)
         still = (rest.current * _across(device, rest.voltages)).sum()
         return {
-            "time": times[law.index(start)],
-            "heat": law.heat_rates.sum(),
-            "power": law.power.sum(),
-            "still": still,
-            "relaxation": rest.time_constants.max(),
-            "electrons": start[0],
-        }
+            "time": times[law.index(start)], "heat": law.heat_rates.sum(), "power": law.power.sum(),
+            "still": still, "relaxation": rest.time_constants.max(), "electrons": start[0],
+        }  # fmt: skip
     if cell["kind"] == "gaussian":
         spread = np.sqrt(np.diag(np.linalg.inv(device.hessian)))
         time = gaussian_passage(
@@ -108,11 +104,11 @@ def _across(device: JumpDevice, voltages: np.ndarray) -> np.ndarray:
     return fixed - device.jumps @ voltages
 
 
-def _theorem(cell: Cell) -> dict[str, Any]:
+def _theorem(cell: Cell) -> Row:
     """<exp(-Sigma)> of a junction held at x kT/q, by jumps and by a Gaussian."""
     x = float(cell["x"])
     volts = x * K_B * 300.0 / ELEMENTARY_CHARGE
-    found: dict[str, Any] = {}
+    found: Row = {}
     for name, noise in (("jumps", ""), ("gaussian", 'noise = "gaussian"\napproximate = true')):
         sheet = read_datasheet(_JUNCTION.format(volts=volts, noise=noise), name)
         device: Any = build_device(sheet)

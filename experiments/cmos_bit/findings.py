@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from thermohw.experiments.shared.figures import bars
-from thermohw.study import Results, Sheet
+from thermohw.study import Parameters, Results, Sheet
 from thermohw.study.figures import COLOURS, panels
 from thermohw.units import K_B, engineering
 
@@ -19,7 +18,7 @@ _DOTS: dict[str, Any] = {"error": "_error", "fmt": "o", "color": _JUMPS}
 _SQUARES: dict[str, Any] = {"error": "_error", "fmt": "s", "mfc": "none", "color": _GAUSS}
 
 
-def conclude(p: Mapping[str, Any], results: Results, sheet: Sheet) -> None:
+def conclude(p: Parameters, results: Results, sheet: Sheet) -> None:
     """Four figures, one table, six checks."""
     exact, gauss = results.where(kind="exact"), results.where(kind="gaussian")
     bias, time = exact.column("bias"), exact.column("time")
@@ -105,7 +104,7 @@ def _law(results: Results, sheet: Sheet) -> None:
     )
 
 
-def _times(results: Results, sheet: Sheet, p: Mapping[str, Any]) -> None:
+def _times(results: Results, sheet: Sheet, p: Parameters) -> None:
     exact, gauss = results.where(kind="exact"), results.where(kind="gaussian")
     jumps, langevin = results.where(kind="jumps"), results.where(kind="langevin")
     figure, (left, right) = panels(2)

@@ -31,10 +31,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from thermohw.experiments.data_entropy import compute, findings
-from thermohw.study import Cell, Study
+from thermohw.study import Cell, Parameters, Study
 
 
-def cells(p: Mapping[str, Any]) -> list[Cell]:
+def cells(p: Parameters) -> list[Cell]:
     """A cell for every family, dimension and training; the fewer dimensions the more points."""
 
     def points(dim: int) -> dict[str, int]:

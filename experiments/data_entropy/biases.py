@@ -29,28 +29,25 @@ All values are nats, model units; the prior is the Gaussian of p_T's moments.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
 
-from thermohw.experiments.shared.mirrored import noised_both_ways
+from thermohw.experiments.shared.problems import Noised, noised_both_ways
 from thermohw.likelihood import SampleEnsemble, Timeline
 from thermohw.score import CalibratedScore, ExactScore, Score
 from thermohw.target import GaussianMixture, Target, gaussian
 
 Value = tuple[float, float]
+Sums = dict[str, Tensor]
 
 
 @torch.no_grad()
 def biases(
-    score: Score,
-    target: Target,
-    points: Tensor,
-    generator: torch.Generator,
-    *,
-    tuned: CalibratedScore | None = None,
-    times: int = 55,
-) -> dict[str, Value]:
+    score: Score, target: Target, points: Tensor, generator: torch.Generator, *,
+    tuned: CalibratedScore | None = None, times: int = 55,
+) -> dict[str, Value]:  # fmt: skip
     """Biases of the estimates of a score of an isotropic process, and of the same score calibrated,
     over held-out points of shape (n, dim), model units, and so many times.
 
@@ -63,24 +60,20 @@ def biases(
     partner = target if known else gaussian(target.mean, covariance=target.covariance)
     smooth = isinstance(target, GaussianMixture)
     timeline = Timeline.of(process, target.narrowest if smooth else 0.0)
-    sums = _integrals(score, partner.score(process), points, generator, timeline, tuned, times)
-    if known:
-        return _from_truth(sums, target.score(process), target, points, generator, timeline)
-    return _from_gaussian(sums, target, points, timeline, times, score)
+    noised = noised_both_ways(timeline, points, generator, times)
+    sums = _integrals(score, tuned, partner.score(process), noised)
+    if not known:
+        return _from_gaussian(sums, target, points, timeline, times)
+    end = SampleEnsemble(process, points, generator).draw(process.duration).x
+    return _from_truth(sums, target.score(process), target, end, timeline)
 
 
 def _integrals(
-    score: Score,
-    partner: ExactScore,
-    points: Tensor,
-    generator: torch.Generator,
-    timeline: Timeline,
-    tuned: CalibratedScore | None,
-    times: int,
-) -> dict[str, Tensor]:
+    score: Score, tuned: CalibratedScore | None, partner: ExactScore, noised: Iterable[Noised]
+) -> Sums:
     """n, c and e of each kind, and the partner's own N, per point."""
-    sums: dict[str, Tensor] = {}
-    for t, step, pair in noised_both_ways(timeline, points, generator, times):
+    sums: Sums = {}
+    for t, step, pair in noised:
         field, other = score.at(t), partner.at(t)
         kinds = {"raw": 1.0} | ({"calibrated": tuned.factor(t)} if tuned else {})
         for x, conditional in pair:
@@ -98,16 +91,10 @@ def _integrals(
 
 
 def _from_truth(
-    sums: dict[str, Tensor],
-    truth: ExactScore,
-    target: Target,
-    points: Tensor,
-    generator: torch.Generator,
-    timeline: Timeline,
+    sums: Sums, truth: ExactScore, target: Target, end: Tensor, timeline: Timeline
 ) -> dict[str, Value]:
     process = truth.process
     law = process.prior("matched", target.mean, target.covariance)
-    end = SampleEnsemble(process, points, generator).draw(process.duration).x
     mismatch = truth.log_prob(end, process.duration) - law.log_prob(end)
     entropies = [truth.entropy(t) for t in (process.t_min, process.duration)]
     change = entropies[1].value - entropies[0].value - timeline.log_volume(target.dim)
@@ -119,26 +106,19 @@ def _from_truth(
     for kind in _kinds(sums):
         n, c, e = (sums[f"{kind}.{name}"] for name in "nce")
         found |= {
-            f"{kind}.E1": _mean(-n),
-            f"{kind}.E2": _mean(n - 2.0 * c + 2.0 * mismatch),
+            f"{kind}.E1": _mean(-n), f"{kind}.E2": _mean(n - 2.0 * c + 2.0 * mismatch),
             f"{kind}.E3": _mean(n - 2.0 * c + mismatch),
             f"{kind}.E1.expected": _mean(e + 2.0 * (c - n)),
             f"{kind}.E2.expected": _mean(e + 2.0 * mismatch),
-            f"{kind}.E3.expected": _mean(e + mismatch),
-            f"{kind}.stein": _mean(n - 2.0 * c - e),
-        }
+            f"{kind}.E3.expected": _mean(e + mismatch), f"{kind}.stein": _mean(n - 2.0 * c - e),
+        }  # fmt: skip
     return found
 
 
 def _from_gaussian(
-    sums: dict[str, Tensor],
-    target: Target,
-    points: Tensor,
-    timeline: Timeline,
-    times: int,
-    score: Score,
+    sums: Sums, target: Target, points: Tensor, timeline: Timeline, times: int
 ) -> dict[str, Value]:
-    process, mean = score.process, torch.as_tensor(target.mean)
+    process, mean = timeline.process, torch.as_tensor(target.mean)
     values, vectors = torch.linalg.eigh(torch.as_tensor(target.covariance))
     turned = ((points - mean) @ vectors).square()
     norm, cross = torch.zeros(len(points), dtype=torch.float64), 0.0
@@ -161,7 +141,7 @@ def _from_gaussian(
     return found
 
 
-def _kinds(sums: dict[str, Tensor]) -> list[str]:
+def _kinds(sums: Sums) -> list[str]:
     return [name.removesuffix(".n") for name in sums if name.endswith(".n")]
 
 

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
+from thermohw import targets
 from thermohw.books.entropy import nearest_neighbour_entropy
 from thermohw.experiments.data_entropy.biases import biases
 from thermohw.experiments.shared.paired import SinglePrecision
 from thermohw.process import VE, VP
 from thermohw.score import calibrated
-from thermohw.study import Cell, Tools
-from thermohw.target import (
-    Target,
-    digits,
-    gaussian,
-    gaussian_mixture,
-    gaussian_pixels,
-    uniform_pixels,
-)
+from thermohw.study import Cell, Row, Tools
+from thermohw.target import Target
 
 _GROWTH = 4.0  # r of the scaled Gaussian
 _MODES, _WIDTH = 8, 0.3
@@ -29,20 +22,22 @@ _MODES, _WIDTH = 8, 0.3
 def _target(family: str, dim: int) -> Target:
     """The data of a family; pixels come in squares, the next larger one."""
     if family == "uniform":
-        return uniform_pixels(math.ceil(math.sqrt(dim)), centred=True)
+        return targets.uniform_pixels(math.ceil(math.sqrt(dim)), centred=True)
     if family == "digits":
-        return digits()
+        return targets.digits()
     random = np.random.default_rng(dim)
     if family == "mixture":
         means = random.choice([-1.0, 1.0], (_MODES, dim)) + 0.1 * random.normal(size=(_MODES, dim))
-        return gaussian_mixture(means, _WIDTH)
+        return targets.gaussian_mixture(means, _WIDTH)
     if dim > 64:
-        return gaussian_pixels(math.ceil(math.sqrt(dim)), centred=True)
+        return targets.gaussian_pixels(math.ceil(math.sqrt(dim)), centred=True)
     turn = np.linalg.qr(random.normal(size=(dim, dim)))[0]
-    return gaussian(np.zeros(dim), covariance=(turn * np.geomspace(0.05, 1.0, dim)) @ turn.T)
+    return targets.gaussian(
+        np.zeros(dim), covariance=(turn * np.geomspace(0.05, 1.0, dim)) @ turn.T
+    )
 
 
-def _training(family: str, target: Target) -> dict[str, Any]:
+def _training(family: str, target: Target) -> Row:
     """Network and rate for a family: pictures a U-Net, and the mixture its Gaussian."""
     if family in ("mixture", "digits"):
         return {}
@@ -53,13 +48,13 @@ def _training(family: str, target: Target) -> dict[str, Any]:
     return {"architecture": network, "states": 4, "learning_rate": 1e-2}
 
 
-def compute(cell: Cell, tools: Tools) -> dict[str, Any]:
+def compute(cell: Cell, tools: Tools) -> Row:
     """Biases of the estimates of one score, raw and calibrated, nats per coordinate."""
     tuned = None
     if cell["family"] == "scaled":
         process = VE(sigma=10.0)
         start = process.transition(1.0)[1] / (_GROWTH - 1.0)
-        target: Target = gaussian(np.zeros(cell["dim"]), math.sqrt(start))
+        target: Target = targets.gaussian(np.zeros(cell["dim"]), math.sqrt(start))
         score = target.score(process).scaled(cell["factor"])
     else:
         target, process = _target(cell["family"], cell["dim"]), VP(beta_min=0.1, beta_max=20.0)
@@ -72,7 +67,7 @@ def compute(cell: Cell, tools: Tools) -> dict[str, Any]:
         drawn = tools.generator("calibration")
         tuned = calibrated(score, target, generator=drawn, **sizes)
     held_out = target.held_out(cell["points"], tools.generator("points"))
-    found: dict[str, Any] = {"size": target.dim}
+    found: Row = {"size": target.dim}
     noise = tools.generator("noise")
     terms = biases(score, target, held_out, noise, tuned=tuned, times=cell["times"])
     for name, (value, stderr) in terms.items():

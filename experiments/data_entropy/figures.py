@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from thermohw.experiments.shared.figures import ticks_at
+from thermohw.study import Row
 from thermohw.study.figures import COLOURS, PALETTE, flat, panels, tidy
 
 _NAMES = {"E1": "E1 plug-in", "E2": "E2 inversion", "E3": "E3 evidence bound"}
@@ -34,7 +35,7 @@ def _legend(figure: Figure, marks: Iterable[tuple[str, str, str]], *, faces: boo
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), frameon=False)
 
 
-def bias(rows: Sequence[dict[str, Any]], families: Sequence[str]) -> Figure:
+def bias(rows: Sequence[Row], families: Sequence[str]) -> Figure:
     """Error of the estimates of S0 against dimension, nats per coordinate: raw networks, filled,
     and the same rescaled by their calibration, open. Zero is the known entropy; bars are standard
     errors over held-out points. The vertical scales differ."""
@@ -61,7 +62,7 @@ def bias(rows: Sequence[dict[str, Any]], families: Sequence[str]) -> Figure:
     return figure
 
 
-def expected(rows: Sequence[dict[str, Any]], families: Sequence[str]) -> Figure:
+def expected(rows: Sequence[Row], families: Sequence[str]) -> Figure:
     """The error of E3. Left: against K1 + half of int g^2 E|s - s*|^2, which it equals. Right:
     against the distance of E1 from E3, all that is to be seen when S0 is unknown. Points above the
     line are estimates that agree better with each other than with S0."""
@@ -92,7 +93,7 @@ def expected(rows: Sequence[dict[str, Any]], families: Sequence[str]) -> Figure:
     return figure
 
 
-def digits_spread(rows: Sequence[dict[str, Any]]) -> Figure:
+def digits_spread(rows: Sequence[Row]) -> Figure:
     """Digits: the three estimates of an unknown S0 about their mean, nats per pixel, raw and
     calibrated. Agreement after calibration says that the score is consistent with itself, not that
     it is right."""

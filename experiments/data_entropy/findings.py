@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
-from typing import Any
 
 import numpy as np
 
@@ -12,14 +11,13 @@ from thermohw.experiments.data_entropy import figures as draw
 from thermohw.experiments.data_entropy.compute import closed_biases
 from thermohw.experiments.shared.estimates import estimates, pair
 from thermohw.experiments.shared.figures import drawn
-from thermohw.study import Results, Sheet
+from thermohw.study import Parameters, Results, Row, Sheet
 
 _ESTIMATES = ("E1", "E2", "E3")
 _KINDS = ("raw", "calibrated")
-Row = Mapping[str, Any]
 
 
-def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
+def conclude(p: Parameters, results: Results, sheet: Sheet) -> None:
     """Biases against dimension, raw against calibrated, measured against expected."""
     _check_closed(closed_biases(p["factor"]), p["factor"], results.where(family="scaled"), sheet)
     learned = [row for row in results if row["family"] in p["families"]]
@@ -30,7 +28,7 @@ def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
         _digits(rows, sheet)
 
 
-def _networks(rows: Sequence[dict[str, Any]], families: Sequence[str], sheet: Sheet) -> None:
+def _networks(rows: Sequence[Row], families: Sequence[str], sheet: Sheet) -> None:
     """Everything about networks whose data have a known entropy."""
     _tabulate(rows, sheet)
     drawn(sheet, "bias", draw.bias, rows, families)
@@ -126,7 +124,7 @@ def _agree(rows: Sequence[Row], sheet: Sheet) -> None:
     )
 
 
-def _digits(rows: Sequence[dict[str, Any]], sheet: Sheet) -> None:
+def _digits(rows: Sequence[Row], sheet: Sheet) -> None:
     """How far apart the estimates of an unknown entropy lie."""
     spreads = {}
     for kind in _KINDS:

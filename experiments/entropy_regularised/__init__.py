@@ -51,10 +51,10 @@ from __future__ import annotations
 from typing import Any
 
 from thermohw.experiments.entropy_regularised import compute, findings
-from thermohw.study import Cell, Study
+from thermohw.study import Cell, Parameters, Study
 
 
-def cells(p: dict[str, Any]) -> list[Cell]:
+def cells(p: Parameters) -> list[Cell]:
     """Networks of every weight, those of weight zero shrunk, and shrunk exact scores."""
     made: list[Cell] = []
     for data in p["data"]:

@@ -16,12 +16,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from thermohw.experiments.shared.seeds import reach
-from thermohw.study import Results
+from thermohw.experiments.shared.estimates import reach
+from thermohw.study import Parameters, Results
 
 
 @dataclass(frozen=True)
@@ -94,12 +93,12 @@ class Trainings(Results):
         """-T/N of the networks of one weight, shape (seeds,)."""
         return 1.0 - 0.5 * self.at(weight, "surplus") / self.at(weight, "norm")
 
-    def margin(self, p: dict[str, Any]) -> float:
+    def margin(self, p: Parameters) -> float:
         """That of the energy distance, model units: a share of the mean distance of the data."""
         name = "margin" if self[0]["data"] == "mixture" else "digits_margin"
         return p[name] * float(self[0]["spread"])
 
-    def needed(self, p: dict[str, Any], weight: float, name: str = "raw") -> np.ndarray:
+    def needed(self, p: Parameters, weight: float, name: str = "raw") -> np.ndarray:
         """Ticks that suffice, shape (seeds,)."""
         rows = self.where(weight=weight).sorted("repeat")
         return np.array([enough(r["ticks"], r[f"{name}.extra"], self.margin(p)) for r in rows])

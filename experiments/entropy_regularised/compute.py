@@ -13,7 +13,7 @@ from thermohw.experiments.shared.playing import book_heat, end_entropies, play
 from thermohw.experiments.shared.problems import driftless, three_in_the_plane
 from thermohw.process import VE
 from thermohw.score import Score, calibrated
-from thermohw.study import Cell, Tools
+from thermohw.study import Cell, Row, Tools
 from thermohw.target import Target
 from thermohw.target.dataset import TEST, TRAIN, VALIDATION
 from thermohw.target.digits import digits
@@ -33,7 +33,7 @@ def make_target(data: str, few: int, seed: int) -> Target:
     return digits(arrays={"rows": whole.rows[np.append(order[:few], test)], "split": split})
 
 
-def compute(cell: Cell, tools: Tools) -> dict[str, Any]:
+def compute(cell: Cell, tools: Tools) -> Row:
     """One score: its likelihoods, calibrated too, its heat and its samples."""
     target = make_target(cell["data"], cell["few"], cell["repeat"])
     process = driftless(target, cell["sigma"])
@@ -76,12 +76,10 @@ def make_score(cell: Cell, target: Target, process: VE, tools: Tools) -> Score:
     return score if trained else score.scaled(1.0 / (1.0 + weight))
 
 
-def model_account(
-    score: Score, target: Target, points: torch.Tensor | None, tools: Tools
-) -> dict[str, Any]:
+def model_account(score: Score, target: Target, points: torch.Tensor | None, tools: Tools) -> Row:
     """Likelihoods and heat on the noised law, nats and kT, standard errors in `.error`."""
     noise = tools.generator("noise", shared=("data",))
-    row: dict[str, Any]
+    row: Row
     row, found = account(score, target, noise, points=points)
     process, profile = score.process, found.profile
     for control in ("continuous", "clocked"):

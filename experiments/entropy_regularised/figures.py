@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from thermohw.experiments.entropy_regularised.changes import Trainings, change
 from thermohw.experiments.shared.figures import ticks_at
-from thermohw.study import Results
+from thermohw.study import Parameters, Results
 from thermohw.study.figures import PALETTE, flat, panels, shades, tidy
 
 TRAINED, PLAYED, SHRUNK, TUNED = (PALETTE[role] for role in ("generated", "heat", "muted", "work"))
@@ -27,12 +27,12 @@ def colours(data: list[str]) -> list[str]:
     return [PALETTE[_ROLES[name]] for name in data]
 
 
-def positions(p: dict[str, Any]) -> np.ndarray:
+def positions(p: Parameters) -> np.ndarray:
     """Where each lambda stands."""
     return np.arange(len(p["weights"]), dtype=float)
 
 
-def lambda_axis(axes: Axes, p: dict[str, Any]) -> None:
+def lambda_axis(axes: Axes, p: Parameters) -> None:
     """A horizontal axis of lambda."""
     axes.set_xticks(positions(p), [f"{w:g}" for w in p["weights"]])
     axes.set_xlabel("λ")
@@ -40,7 +40,7 @@ def lambda_axis(axes: Axes, p: dict[str, Any]) -> None:
 
 
 def marks(
-    axes: Axes, p: dict[str, Any], values: list[np.ndarray], *, shift: float = 0.0, **look: Any
+    axes: Axes, p: Parameters, values: list[np.ndarray], *, shift: float = 0.0, **look: Any
 ) -> None:
     """Means over seeds and 95 % intervals along lambda; values of shape (seeds,) at each."""
     found = [change(of_seeds) for of_seeds in values]
@@ -48,7 +48,7 @@ def marks(
     axes.errorbar(positions(p) + shift, mean, np.nan_to_num(half), fmt="o", **look)
 
 
-def shrinkage_figure(p: dict[str, Any], results: Results) -> Figure:
+def shrinkage_figure(p: Parameters, results: Results) -> Figure:
     """Do networks shrink as predicted? Left: calibration factor over that of lambda = 0, and 1 +
     lambda. Right: loss of evidence; lines: the network of lambda = 0 shrunk, whose loss grows with
     the square of lambda once it is calibrated."""
@@ -79,7 +79,7 @@ def shrinkage_figure(p: dict[str, Any], results: Results) -> Figure:
     return figure
 
 
-def beyond_figure(p: dict[str, Any], results: Results) -> Figure:
+def beyond_figure(p: Parameters, results: Results) -> Figure:
     """What training with the penalty changes beyond shrinking: calibrated networks of each lambda
     less those of lambda = 0, seed by seed, with 95 % intervals. Below zero the penalty helps."""
     count = len(p["data"])
@@ -103,7 +103,7 @@ def beyond_figure(p: dict[str, Any], results: Results) -> Figure:
     return figure
 
 
-def trade_figure(p: dict[str, Any], results: Results, played: Sequence[str]) -> Figure:
+def trade_figure(p: Parameters, results: Results, played: Sequence[str]) -> Figure:
     """Evidence bound against heat, a mark for each lambda, means over seeds with 95 % intervals of
     the change. Green: on the noised law, where the penalty acts; line: the network of lambda = 0
     shrunk. Red: what the circuit dissipates, on its own law."""
@@ -154,7 +154,7 @@ def _name_marks(
             last = up
 
 
-def heat_figure(p: dict[str, Any], results: Results, played: Sequence[str]) -> Figure:
+def heat_figure(p: Parameters, results: Results, played: Sequence[str]) -> Figure:
     """Heat over that of lambda = 0: on the noised law, and on the circuit under continuous and
     clocked control. Lines: the network of lambda = 0, shrunk."""
     figure, axes = panels(len(played), width=420)
@@ -178,7 +178,7 @@ def heat_figure(p: dict[str, Any], results: Results, played: Sequence[str]) -> F
     return figure
 
 
-def ticks_figure(p: dict[str, Any], results: Results, played: Sequence[str]) -> Figure:
+def ticks_figure(p: Parameters, results: Results, played: Sequence[str]) -> Figure:
     """Above: energy distance to fresh data less that of the finest grid, mean over seeds, a shade
     for each lambda; broken line: the margin. Below: ticks from which on it is kept; hollow: no grid
     was too coarse, an upper limit."""

@@ -14,12 +14,12 @@ from thermohw.experiments.entropy_regularised.figures import NAMES
 from thermohw.experiments.shared.estimates import estimates, pair
 from thermohw.experiments.shared.figures import drawn
 from thermohw.experiments.shared.playing import first_law
-from thermohw.study import Results, Sheet
+from thermohw.study import Parameters, Results, Sheet
 
 _FEWEST = 3  # seeds for a verdict: an interval from two rests on a single difference
 
 
-def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
+def conclude(p: Parameters, results: Results, sheet: Sheet) -> None:
     """Everything the study shows."""
     played = [data for data in p["data"] if "spread" in Trainings.of(results, data)[0]]
     if played:
@@ -47,7 +47,7 @@ def _pair(found: Change) -> tuple[float, float]:
     return found.mean, found.half
 
 
-def _tables(p: dict[str, Any], results: Results, rows: Trainings, data: str, sheet: Sheet) -> None:
+def _tables(p: Parameters, results: Results, rows: Trainings, data: str, sheet: Sheet) -> None:
     base = Trainings.of(results, data, "shrunk")
     made, again = [], []
     for w in p["weights"]:
@@ -78,11 +78,9 @@ def _tables(p: dict[str, Any], results: Results, rows: Trainings, data: str, she
         "over 1 + lambda.",
     )
     sheet.table(
-        f"calibrated.{data}",
-        ["λ", "U", "flow NLL", "marginal NLL", "heat on p_t"],
-        again,
+        f"calibrated.{data}", ["λ", "U", "flow NLL", "marginal NLL", "heat on p_t"], again,
         f"{NAMES[data]}, calibrated: everything less lambda = 0 (nats, kT), seed by seed.",
-    )
+    )  # fmt: skip
 
 
 def _shrinks(rows: Trainings, weight: float, data: str, sheet: Sheet) -> None:
@@ -174,11 +172,9 @@ def _checks(results: Results, sheet: Sheet) -> None:
     second = [row for row in results if "second_law" in row]
     if second:
         sheet.law(
-            "second law",
-            estimates(second, "second_law", ".error"),
-            relation=">=",
+            "second law", estimates(second, "second_law", ".error"), relation=">=",
             detail="heat/kT + cross-entropy of the samples - S(start) of continuous runs",
-        )
+        )  # fmt: skip
     played = [row for row in results if "first_law" in row]
     if played:
         first_law("first law", played, "device.fine", "continuous", sheet)
@@ -212,7 +208,7 @@ def _heat(results: Results, data: str, weight: float, sheet: Sheet) -> None:
     )
 
 
-def _steps(p: dict[str, Any], results: Results, data: str, weight: float, sheet: Sheet) -> None:
+def _steps(p: Parameters, results: Results, data: str, weight: float, sheet: Sheet) -> None:
     """Ticks needed, and how good the samples of the finest grid are."""
     rows, base = Trainings.of(results, data), Trainings.of(results, data, "shrunk")
     sources = {

@@ -22,12 +22,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from thermohw.experiments.johnson_bandwidth import compute, findings
-from thermohw.study import Cell, Study
+from thermohw.study import Cell, Parameters, Study
 
 SHAPES = ("one-pole", "staircase", "interpolated")
 
 
-def cells(p: Mapping[str, Any]) -> list[Cell]:
+def cells(p: Parameters) -> list[Cell]:
     """A free node, and a driven one with either kind of source, for every shape and bandwidth."""
     bands = [{"shape": s, "bandwidth": b} for s in SHAPES for b in p["bandwidths"]]
     free = [

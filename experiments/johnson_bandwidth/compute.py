@@ -17,7 +17,6 @@ before it is driven for five.
 from __future__ import annotations
 
 from math import ceil, exp, pi
-from typing import Any
 
 import numpy as np
 import torch
@@ -31,7 +30,7 @@ from thermohw.integrate.free import free_run
 from thermohw.integrate.waveforms import Waveforms
 from thermohw.process import OU
 from thermohw.score import ExactScore
-from thermohw.study import Cell, Tools
+from thermohw.study import Cell, Row, Tools
 from thermohw.target import Target
 from thermohw.units import K_B
 
@@ -40,7 +39,7 @@ _FOLLOW = 0.004  # R C; the narrow mode answers at 22/RC, so the midpoint errs b
 _COLD = "1 uK"
 
 
-def compute(cell: Cell, tools: Tools) -> dict[str, Any]:
+def compute(cell: Cell, tools: Tools) -> Row:
     """Variance and power of a free node, or works and samples of a driven one."""
     if cell["kind"] == "free":
         return _free(cell)
@@ -49,7 +48,7 @@ def compute(cell: Cell, tools: Tools) -> dict[str, Any]:
     return play(two_humps(), cell["shape"], cell["bandwidth"], generator=noise, **how)
 
 
-def _free(cell: Cell) -> dict[str, Any]:
+def _free(cell: Cell) -> Row:
     """rc1 with a cold resistor and a current of the density that its noise would have at 300 K."""
     sheet = load_datasheet("rc1")
     ohms = sheet.resistors[0].resistance.value

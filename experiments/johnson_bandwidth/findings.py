@@ -14,7 +14,7 @@ from thermohw.estimate import Estimate
 from thermohw.experiments.johnson_bandwidth.compute import HORIZON, source_of
 from thermohw.experiments.shared.estimates import estimates, pair
 from thermohw.experiments.shared.figures import bars, drawn
-from thermohw.study import Results, Sheet
+from thermohw.study import Parameters, Results, Sheet
 from thermohw.study.figures import PALETTE, panels
 
 _COLOUR = {"one-pole": "heat", "staircase": "work", "interpolated": "generated"}
@@ -38,7 +38,7 @@ def closed_forms(shape: str, bandwidth: float) -> dict[str, float]:
     }
 
 
-def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
+def conclude(p: Parameters, results: Results, sheet: Sheet) -> None:
     """Everything the study shows."""
     free, driven = results.where(kind="free"), results.where(kind="driven")
     known = [closed_forms(row["shape"], row["bandwidth"]) for row in free]
@@ -92,7 +92,7 @@ def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
     )
 
 
-def _limits(driven: Results, top: float, p: dict[str, Any], sheet: Sheet) -> None:
+def _limits(driven: Results, top: float, p: Parameters, sheet: Sheet) -> None:
     """Works at the widest and the narrowest noise against the two values for white noise."""
     low = min(p["bandwidths"])
     for shape in _COLOUR:
@@ -119,14 +119,12 @@ def _limits(driven: Results, top: float, p: dict[str, Any], sheet: Sheet) -> Non
     slack = 0.15 * FOLLOWS * 10.0 / (6.283 * top)
     sheet.law(
         "a source that follows works as with white noise",
-        [Estimate(abs(row["work"] - FOLLOWS), row["work.stderr"]) for row in follows],
-        slack,
-        relation="<=",
-        detail=f"{FOLLOWS} kT at B = {top:g}/RC (bandwidth explains {slack:.2g} kT)",
-    )
+        [Estimate(abs(row["work"] - FOLLOWS), row["work.stderr"]) for row in follows], slack,
+        relation="<=", detail=f"{FOLLOWS} kT at B = {top:g}/RC (bandwidth explains {slack:.2g} kT)",
+    )  # fmt: skip
 
 
-def _free_figure(p: dict[str, Any], free: Results, driven: Results) -> Figure:
+def _free_figure(p: Parameters, free: Results, driven: Results) -> Figure:
     """A node that only a generator shakes. Left: its variance, averaged over time. Right: the power
     that a generator in series drives through the resistor; a bath would take none. Lines: closed
     forms of a free node; marks: runs, on the right those of the mixture."""
@@ -150,7 +148,7 @@ def _free_figure(p: dict[str, Any], free: Results, driven: Results) -> Figure:
     return figure
 
 
-def _driven_figure(p: dict[str, Any], rows: Results) -> Figure:
+def _driven_figure(p: Parameters, rows: Results) -> Figure:
     """A mixture generated on that noise. Left: work of the controlled source; filled marks follow
     the state, open ones are held for a hundredth of RC. Right: distance of the samples from the
     mixture (W1, dotted: what perfect samples have)."""

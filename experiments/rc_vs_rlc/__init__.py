@@ -33,19 +33,16 @@ from __future__ import annotations
 from typing import Any
 
 from thermohw.experiments.rc_vs_rlc import compute, findings
-from thermohw.study import Study
+from thermohw.study import Cell, Parameters, Row, Study
 
 KINDS = (
-    ("emf", "clocked"),
-    ("emf", "continuous"),
-    ("current", "clocked"),
-    ("current", "continuous"),
-)
+    ("emf", "clocked"), ("emf", "continuous"), ("current", "clocked"), ("current", "continuous"),
+)  # fmt: skip
 
 
-def cells(p: dict[str, Any]) -> list[dict[str, Any]]:
+def cells(p: Parameters) -> list[Cell]:
     """Likelihoods; runs of the digits; runs of their Gaussian."""
-    made: list[dict[str, Any]] = []
+    made: list[Cell] = []
     pair = (0.0, p["quality"])
     digits = {"data": "digits", "steps": p["steps"]}
     asked = {"task": "likelihood", "tolerance": p["tolerance"], **digits}
@@ -58,7 +55,7 @@ def cells(p: dict[str, Any]) -> list[dict[str, Any]]:
         if p["points_more"] != p["points"] or q not in pair
     ]
 
-    def run(q: float, kind: tuple[str, str], ticks: int, **more: Any) -> dict[str, Any]:
+    def run(q: float, kind: tuple[str, str], ticks: int, **more: Any) -> Row:
         wiring, control = kind
         return {"task": "run", "quality": q, "wiring": wiring, "control": control, "ticks": ticks,
                 "paths": p["paths"], "noise": p["seed"], **more}  # fmt: skip

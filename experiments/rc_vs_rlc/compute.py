@@ -14,7 +14,7 @@ from thermohw.likelihood import evaluate
 from thermohw.likelihood.progress import silent
 from thermohw.process import VP, Langevin, Observed, Process
 from thermohw.score import ExactScore, Score
-from thermohw.study import Tools
+from thermohw.study import Cell, Row, Tools
 from thermohw.study.definition import Cell
 from thermohw.target import Target
 
@@ -40,7 +40,7 @@ def make_target(data: str) -> Target:
     return targets.gaussian(digits.mean, covariance=digits.covariance)
 
 
-def compute(cell: dict[str, Any], tools: Tools) -> dict[str, Any]:
+def compute(cell: Cell, tools: Tools) -> Row:
     """Likelihood of a network, or one run."""
     device, process = circuit(cell["quality"])
     target = make_target(cell["data"])
@@ -53,7 +53,7 @@ def compute(cell: dict[str, Any], tools: Tools) -> dict[str, Any]:
     return play(cell, device, target, score, tools)
 
 
-def likelihood(cell: dict[str, Any], target: Target, score: Score, tools: Tools) -> dict[str, Any]:
+def likelihood(cell: Cell, target: Target, score: Score, tools: Tools) -> Row:
     """NLL of the data, nats in data units; the same held-out images for every circuit."""
     drawn = tools.generator("held out", shared=("points",))
     points = target.held_out(cell["points"], drawn)
@@ -65,7 +65,7 @@ def likelihood(cell: dict[str, Any], target: Target, score: Score, tools: Tools)
     process = score.process
     head, span = ("nll.data", process.duration) if isinstance(process, Langevin) else (
         "nll", process.diffusion_time(process.duration))  # fmt: skip
-    row: dict[str, Any] = {"duration": span}
+    row: Row = {"duration": span}
     for name in ("ode", "marginal", "sde_elbo"):
         term = found[f"{head}.{name}"]
         row[name], row[f"{name}.error"] = term.value, term.stderr
@@ -74,9 +74,7 @@ def likelihood(cell: dict[str, Any], target: Target, score: Score, tools: Tools)
     return row
 
 
-def play(
-    cell: dict[str, Any], device: LinearDevice, target: Target, score: Score, tools: Tools
-) -> dict[str, Any]:
+def play(cell: Cell, device: LinearDevice, target: Target, score: Score, tools: Tools) -> Row:
     """Samples and energy of one run; kT, data units."""
     process, exact = score.process, score.exact
     kind = {name: cell[name] for name in ("wiring", "control", "ticks")}
@@ -85,7 +83,7 @@ def play(
     start, size = "marginal" if exact else "prior", {"paths": cell["paths"], "seed": cell["noise"]}
     run = simulate(protocol, start=start, target=target, progress=False, **size)
     energy = run.ledger.energy
-    row: dict[str, Any] = {}
+    row: Row = {}
     for key, name in (
         ("work", f"work.{cell['wiring']}"), ("heat", "heat.total"), ("energy", "energy.change")
     ):  # fmt: skip

@@ -9,23 +9,21 @@ from matplotlib.figure import Figure
 
 from thermohw.experiments.rc_vs_rlc.compute import closed_work
 from thermohw.experiments.shared.figures import bars, ticks_at
-from thermohw.study import Results
+from thermohw.study import Parameters, Results
 from thermohw.study.figures import PALETTE, panels, tidy
 
 _COLOURS = {False: PALETTE["generated"], True: PALETTE["heat"]}
 _KINDS = [
-    ("emf", "continuous", "in series,\nfollowing"),
-    ("emf", "clocked", "in series,\nheld"),
-    ("current", "continuous", "current,\nfollowing"),
-    ("current", "clocked", "current,\nheld"),
-]
+    ("emf", "continuous", "in series,\nfollowing"), ("emf", "clocked", "in series,\nheld"),
+    ("current", "continuous", "current,\nfollowing"), ("current", "clocked", "current,\nheld"),
+]  # fmt: skip
 
 
 def _name(quality: float) -> str:
     return "RC" if quality == 0.0 else f"RLC, Q = {quality:g}"
 
 
-def distances(p: dict[str, Any], learned: Results) -> Figure:
+def distances(p: Parameters, learned: Results) -> Figure:
     """Samples of both arrays against training images, at equal numbers of score evaluations,
     sources in series and held. Bars: scatter that right samples would have (left), standard error
     (right)."""
@@ -52,7 +50,7 @@ def distances(p: dict[str, Any], learned: Results) -> Figure:
     return figure
 
 
-def gallery(p: dict[str, Any], learned: Results) -> Figure:
+def gallery(p: Parameters, learned: Results) -> Figure:
     """Digits of both arrays after {ticks} score evaluations, the first paths of each run, none left
     out; every run has its own noise."""
     last = learned.where(wiring="emf", control="clocked", ticks=p["ticks"][-1])
@@ -73,7 +71,7 @@ def gallery(p: dict[str, Any], learned: Results) -> Figure:
     return figure
 
 
-def energies(p: dict[str, Any], learned: Results, known: Results) -> Figure:
+def energies(p: Parameters, learned: Results, known: Results) -> Figure:
     """Work by wiring and control. On the left the score is exact and black lines are 2 dE - 2 dS, 2
     dE - 4 dS and 2 dE; on the right networks."""
     figure, axes = panels(2, width=380, height=290)
@@ -106,7 +104,7 @@ def _damped(rows: Results) -> Results:
     return Results(row for row in rows if row["quality"] > 0.0).sorted("quality")
 
 
-def qualities(p: dict[str, Any], nll: Results, runs: Results, values: list[float]) -> Figure:
+def qualities(p: Parameters, nll: Results, runs: Results, values: list[float]) -> Figure:
     """Quality factor: likelihood, samples and work (held, full lines; following, dashed) at equal
     ranges of snr and {ticks} ticks."""
     figure, axes = panels(3, width=250, height=250)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
@@ -11,14 +10,14 @@ from thermohw.estimate import Estimate
 from thermohw.experiments.rc_vs_rlc.compute import closed_work
 from thermohw.experiments.rc_vs_rlc.figures import distances, energies, gallery, qualities
 from thermohw.experiments.shared.figures import drawn
-from thermohw.study import Results, Sheet
+from thermohw.study import Parameters, Results, Sheet
 
 _NAMES = {"ode": "probability flow", "marginal": "marginal", "sde_elbo": "evidence bound"}
 _WIRINGS = {"emf": "source in series", "current": "injected current"}
 _CONTROLS = {"continuous": "following", "clocked": "held"}
 
 
-def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
+def conclude(p: Parameters, results: Results, sheet: Sheet) -> None:
     """Likelihood, samples, energy, quality factor."""
     runs = results.where(task="run")
     learned, known = runs.where(data="digits"), runs.where(data="gaussian")
@@ -32,7 +31,7 @@ def _label(quality: float) -> str:
     return "RC" if quality == 0.0 else f"RLC, Q {quality:g}"
 
 
-def _likelihood(p: dict[str, Any], rows: Results, sheet: Sheet) -> None:
+def _likelihood(p: Parameters, rows: Results, sheet: Sheet) -> None:
     pair = (0.0, p["quality"])
     table = []
     for row in rows.where(points=p["points"]):
@@ -71,7 +70,7 @@ def _likelihood(p: dict[str, Any], rows: Results, sheet: Sheet) -> None:
     )
 
 
-def _samples(p: dict[str, Any], learned: Results, sheet: Sheet) -> None:
+def _samples(p: Parameters, learned: Results, sheet: Sheet) -> None:
     rows = []
     for row in learned:
         if row["quality"] in (0.0, p["quality"]):
@@ -104,7 +103,7 @@ def _samples(p: dict[str, Any], learned: Results, sheet: Sheet) -> None:
     drawn(sheet, "gallery", gallery, p, learned, ticks=p["ticks"][-1])
 
 
-def _energy(p: dict[str, Any], learned: Results, known: Results, sheet: Sheet) -> None:
+def _energy(p: Parameters, learned: Results, known: Results, sheet: Sheet) -> None:
     rows, beyond = [], []
     fine = p["fine"]
     for coarse in known.where(ticks=fine[0]):
@@ -141,11 +140,9 @@ def _energy(p: dict[str, Any], learned: Results, known: Results, sheet: Sheet) -
     )
     if len(fine) > 1:
         sheet.law(
-            "closed_forms",
-            beyond,
-            relation="<=",
+            "closed_forms", beyond, relation="<=",
             detail="deviations beyond the last change by halving",
-        )
+        )  # fmt: skip
     pairs = []
     for wiring, control in (("emf", "continuous"), ("emf", "clocked"), ("current", "continuous")):
         kind = {"wiring": wiring, "control": control, "ticks": p["ticks"][-1]}
@@ -162,7 +159,7 @@ def _energy(p: dict[str, Any], learned: Results, known: Results, sheet: Sheet) -
     drawn(sheet, "energies", energies, p, learned, known)
 
 
-def _quality(p: dict[str, Any], nll: Results, runs: Results, sheet: Sheet) -> None:
+def _quality(p: Parameters, nll: Results, runs: Results, sheet: Sheet) -> None:
     values = sorted({r["quality"] for r in runs} - {0.0})
     if len(values) < 2:
         return

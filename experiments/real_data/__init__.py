@@ -34,14 +34,14 @@ from typing import Any
 from thermohw.errors import InputError
 from thermohw.experiments.real_data import compute, findings
 from thermohw.experiments.real_data.compute import make_data
-from thermohw.study import Cell, Study
+from thermohw.study import Cell, Parameters, Study
 
 _SETTINGS = ("dataset", "path", "side", "limit", "t_min", "points", "calibration")
 _PROXY_SEED = 1000
 _MOST = 256  # dimensions of a surrogate
 
 
-def cells(p: dict[str, Any]) -> list[Cell]:
+def cells(p: Parameters) -> list[Cell]:
     """A network of each seed on the data and on the surrogate, repeated noise, then the proxies."""
     side = p["side"] if p["dataset"] == "mnist" else 0
     common = {key: p[key] for key in _SETTINGS} | {"side": side}

@@ -15,7 +15,7 @@ from thermohw.likelihood.progress import silent
 from thermohw.process import VP
 from thermohw.score import Score
 from thermohw.score.calibrated import calibrated
-from thermohw.study import Cell, Tools
+from thermohw.study import Cell, Row, Tools
 from thermohw.target import DataSet, Target, cifar10, digits, mnist
 
 _PAIRS = 14  # noises per validation point and time: 2100 draws at a time for 150 points
@@ -51,15 +51,12 @@ def network(cell: Cell, tools: Tools, target: Target) -> Score:
     """The trained network of a cell."""
     shape = {"width": cell["width"], "trunk": cell["trunk"]}
     return tools.score(
-        target,
-        VP(0.1, 20.0, t_min=cell["t_min"]),
-        seed=cell["train"],
-        steps=cell["steps"],
+        target, VP(0.1, 20.0, t_min=cell["t_min"]), seed=cell["train"], steps=cell["steps"],
         architecture={key: value for key, value in shape.items() if value} or None,
-    )
+    )  # fmt: skip
 
 
-def compute(cell: Cell, tools: Tools) -> dict[str, Any]:
+def compute(cell: Cell, tools: Tools) -> Row:
     """Every term of one network; or what a proxy makes of all networks of its law."""
     target = make_target(cell)
     score = network(cell, tools, target)
@@ -71,7 +68,7 @@ def compute(cell: Cell, tools: Tools) -> dict[str, Any]:
     count = min(wanted, target.counts["validation"])  # type: ignore[attr-defined]
     sizes = {"points": count, "pairs": _PAIRS, "times": 33 if wanted > 100 else 9}
     own = calibrated(score, target, generator=drawn, **sizes)
-    values: dict[str, Any] = {name: getattr(target, name) for name in ("scale", "dim", "name")}
+    values: Row = {name: getattr(target, name) for name in ("scale", "dim", "name")}
     values["step"] = float(getattr(target, "step", 0.0))
     values |= {"clock": own.log_snr, "factor": own.factors, "factor_stderr": own.stderrs}
 
@@ -127,9 +124,9 @@ def _evaluated(
     return evaluate(score, target, points=points, generator=noise, progress=silent, **options)
 
 
-def _flat(prefix: str, made: Likelihood) -> dict[str, Any]:
+def _flat(prefix: str, made: Likelihood) -> Row:
     """Known terms with their errors; and, in words, why the others are not known."""
-    values: dict[str, Any] = {}
+    values: Row = {}
     for name, term in made.terms.items():
         if term is None:
             values[f"{prefix}.why.{name}"] = made.notes[name]

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from thermohw.study import Results
+from thermohw.study import Results, Row
 from thermohw.study.figures import PALETTE, flat, panels, tidy
 
 _SHORT = {  # label -> (term of `evaluate`, distance from a known S0)
@@ -27,7 +27,7 @@ ROWS = [  # label, term, distance, role of its colour
 _QUANTITIES = [("gap", "gap"), ("score error", "error"), ("residual", "residual")]
 
 
-def estimates(results: Results, best: dict[str, Any]) -> Figure:
+def estimates(results: Results, best: Row) -> Figure:
     """Likelihoods, estimates of S0 and the bound for raw (blue) and calibrated (green) networks, a
     dot per training with its standard error. Left, nothing says where S0 lies; right, on a law of
     known S0 learned from as few rows, it does."""
@@ -61,7 +61,7 @@ def estimates(results: Results, best: dict[str, Any]) -> Figure:
     return figure
 
 
-def _bits(panel: Axes, best: dict[str, Any]) -> None:
+def _bits(panel: Axes, best: Row) -> None:
     """A second scale on top: bits per dimension."""
     unit, shift = best["dim"] * math.log(2.0), math.log2(best["step"])
 
@@ -71,7 +71,7 @@ def _bits(panel: Axes, best: dict[str, Any]) -> None:
     top.set_xlabel("bits per dimension")
 
 
-def proxies(proxy: dict[str, Any], judge: dict[str, Any], trainings: int) -> Figure:
+def proxies(proxy: Row, judge: Row, trainings: int) -> Figure:
     """A larger network in the place of the true score. On the data only the left can be seen. On a
     known law the proxy misses most of the score error, which it shares, and with it the gap between
     nll.marginal and the bound."""

@@ -11,8 +11,7 @@ from thermohw.estimate import Estimate
 from thermohw.experiments.real_data import figures as draw
 from thermohw.experiments.shared.estimates import mean_pair, pair
 from thermohw.experiments.shared.figures import drawn
-from thermohw.study import Results, Sheet
-from thermohw.study.results import Row
+from thermohw.study import Parameters, Results, Row, Sheet
 
 _S1 = "S1 is replaced by the Gaussian's of equal covariance"
 COMPUTABLE = [  # row, stored name, what it needs or says
@@ -44,17 +43,13 @@ UNKNOWN = [
 ]
 PROXIED = [("B by proxy", "bound"), ("gap by proxy", "gap"), ("score error by proxy", "error")]
 _IDENTITY = (
-    "entropy.cross_prior",
-    "entropy.prior",
-    "entropy.estimate_plugin",
-    "entropy.estimate_inversion",
-    "nll.sde_elbo",
-    "nll.marginal",
-)
+    "entropy.cross_prior", "entropy.prior", "entropy.estimate_plugin", "entropy.estimate_inversion",
+    "nll.sde_elbo", "nll.marginal",
+)  # fmt: skip
 _FEWEST = 100  # points to judge a law by
 
 
-def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
+def conclude(p: Parameters, results: Results, sheet: Sheet) -> None:
     """Everything the study shows."""
     networks = results.where(kind="network", law="data")
     best = networks[int(np.nanargmin(networks.column("validation")))]
@@ -172,11 +167,9 @@ def _calibration(networks: Results, sheet: Sheet) -> None:
         sheet.number(name, value, note="E2 - E1 up to K1, mean of trainings")
     before, after = raw.text("+.2f"), found.text("+.2f")
     sheet.law(
-        "calibrated estimates agree",
-        found,
-        detail=f"E2 - E1 was {before}, is {after} nats",
+        "calibrated estimates agree", found, detail=f"E2 - E1 was {before}, is {after} nats",
         cause="c_t of the validation points is not that of these",
-    )
+    )  # fmt: skip
     sheet.finding(
         "The three estimates of S0 are one: E2 - E3 is K1, E2 - E1 is twice U - nll.marginal, "
         f"{before} nats raw and {after} calibrated on validation data; "
@@ -255,11 +248,9 @@ def _proxy(proxies: Results, trainings: int, sheet: Sheet) -> None:
         left = Estimate(*(float(np.mean(column)) for column in zip(*residual, strict=True)))
         sheet.number(f"proxy.{row['law']}.residual", left, note="mean of trainings")
         sheet.law(
-            f"the proxy's residual on the {row['law']}",
-            left,
-            detail=f"{left.text('+.3f')} nats",
+            f"the proxy's residual on the {row['law']}", left, detail=f"{left.text('+.3f')} nats",
             cause="the proxy is not the true score, and this is by how much",
-        )
+        )  # fmt: skip
         if "0.true.error" not in row:
             continue
         names = ("error", "true.error", "true.proxy_error", "true.overlap", "true.bound_bias")

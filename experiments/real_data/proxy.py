@@ -30,7 +30,7 @@ import math
 import torch
 from torch import Tensor
 
-from thermohw.experiments.shared.mirrored import noised_both_ways
+from thermohw.experiments.shared.problems import noised_both_ways
 from thermohw.likelihood import Timeline
 from thermohw.score import Score
 from thermohw.target import GaussianMixture, Target
@@ -78,22 +78,17 @@ def against(
     marginal = cross - volume - sums["sc"]
     error = 0.5 * sums["dd"]
     terms = {
-        "bound": bound + target.log_volume,
-        "gap": marginal - bound,
-        "error": error,
-        "residual": marginal - bound - mismatch - error,
-        "residual_direct": sums["sp"] - sums["sc"],
+        "bound": bound + target.log_volume, "gap": marginal - bound, "error": error,
+        "residual": marginal - bound - mismatch - error, "residual_direct": sums["sp"] - sums["sc"],
         "sigma_difference": sums["ss"] - sums["pp"],
-    }
+    }  # fmt: skip
     if truth is not None:
         terms |= {
-            "true.bound_bias": 0.5 * (sums["tt"] - sums["pp"]),
-            "true.error": 0.5 * sums["st"],
-            "true.proxy_error": 0.5 * sums["pt"],
-            "true.overlap": sums["mix"],
+            "true.bound_bias": 0.5 * (sums["tt"] - sums["pp"]), "true.error": 0.5 * sums["st"],
+            "true.proxy_error": 0.5 * sums["pt"], "true.overlap": sums["mix"],
             "true.plugin": sums["tt"] - sums["ss"],
             "true.marginal": 0.5 * (sums["tt"] - sums["ss"] + sums["st"]),
             "true.proxy_marginal": 0.5 * (sums["tt"] - sums["pp"] + sums["pt"]),
-        }
+        }  # fmt: skip
     root = math.sqrt(len(points))
     return {name: (float(v.mean()), float(v.std()) / root) for name, v in terms.items()}

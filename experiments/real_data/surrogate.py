@@ -11,12 +11,11 @@ as much. Held-out points are fresh, and the exact score says what the network go
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor
 
+from thermohw.study import Row
 from thermohw.target import DataSet, GaussianMixture, MixtureLaw
 
 _ROUNDS = 40
@@ -93,6 +92,6 @@ class Surrogate(GaussianMixture):
         """What a network learns from."""
         return {part: rows.numpy() for part, rows in self._rows.items()}
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Row:
         """How it was made."""
         return dict(self._table)

@@ -22,10 +22,10 @@ from typing import Any
 
 from thermohw.experiments.sensitivity import compute, findings
 from thermohw.experiments.sensitivity.published import chosen
-from thermohw.study import Cell, Study
+from thermohw.study import Cell, Parameters, Study
 
 
-def cells(p: Mapping[str, Any]) -> list[Cell]:
+def cells(p: Parameters) -> list[Cell]:
     """One cell a row, wiring and repeat; one a row of the numpy route."""
     rows = chosen(p)
     base = {"paths": p["paths"], "seed": p["seed"]}

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from thermohw.experiments.sensitivity.plain_numpy import simulate_row
 from thermohw.experiments.sensitivity.published import BY_NAME, ROWS, protocol
 from thermohw.experiments.shared.problems import two_humps
-from thermohw.study import Cell, Tools
+from thermohw.study import Cell, Row, Tools
 from thermohw.tolerance import measure
 from thermohw.tolerance.measure import line_quality
 
 
-def compute(cell: Cell, tools: Tools) -> dict[str, Any]:
+def compute(cell: Cell, tools: Tools) -> Row:
     """Distance and work of one ensemble, with per-path spreads."""
     row, paths = BY_NAME[cell["row"]], cell["paths"]
     if cell["route"] == "numpy":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import hypot, sqrt
 from typing import Any
 
@@ -12,7 +11,7 @@ from scipy.stats import chi2
 
 from thermohw.experiments.sensitivity.published import BY_NAME, PublishedRow, chosen
 from thermohw.experiments.shared.figures import drawn
-from thermohw.study import Results, Sheet
+from thermohw.study import Parameters, Results, Row, Sheet
 from thermohw.study.figures import PALETTE, flat, panels, tidy
 
 _PRINTED = 20000  # paths of the published table
@@ -20,7 +19,7 @@ _PRINTED_W1 = 0.007  # standard error of its W1
 _TITLES = {"w1": "W1 error [V0]", "emf": "series work [kT]", "current": "current work [kT]"}
 
 
-def conclude(p: Mapping[str, Any], results: Results, sheet: Sheet) -> None:
+def conclude(p: Parameters, results: Results, sheet: Sheet) -> None:
     """The table with z, two figures, and whether it is the published one."""
     rows = [_compare(row, results, p) for row in chosen(p)]
     drawn(sheet, "table", dots, rows)
@@ -56,7 +55,7 @@ def conclude(p: Mapping[str, Any], results: Results, sheet: Sheet) -> None:
     _findings(rows, sheet, z.size, float(np.abs(z).max()))
 
 
-def _compare(row: PublishedRow, results: Results, p: Mapping[str, Any]) -> dict[str, Any]:
+def _compare(row: PublishedRow, results: Results, p: Parameters) -> Row:
     """Our means with errors, and z against the print, of one row."""
     ours: dict[str, Any] = {"row": row, "z": {}}
     mine = [r for r in results if r["row"] == row.name and r["route"] != "numpy"]
@@ -78,7 +77,7 @@ def _compare(row: PublishedRow, results: Results, p: Mapping[str, Any]) -> dict[
     return ours
 
 
-def _numpy_route(p: Mapping[str, Any], results: Results, sheet: Sheet) -> None:
+def _numpy_route(p: Parameters, results: Results, sheet: Sheet) -> None:
     """Ours against plain numpy, where it ran."""
     found = [r for r in results if r["route"] == "numpy"]
     if not found:
@@ -101,7 +100,7 @@ def _numpy_route(p: Mapping[str, Any], results: Results, sheet: Sheet) -> None:
     sheet.law("thermohw and plain numpy agree", list(gaps.values()), detail=said)
 
 
-def _findings(rows: list[dict[str, Any]], sheet: Sheet, count: int, worst: float) -> None:
+def _findings(rows: list[Row], sheet: Sheet, count: int, worst: float) -> None:
     by_name = {r["row"].name: r for r in rows}
     sheet.finding(
         f"All {count} published numbers lie within {worst:.1f} standard errors of ours."
@@ -124,7 +123,7 @@ def _findings(rows: list[dict[str, Any]], sheet: Sheet, count: int, worst: float
         )
 
 
-def dots(rows: list[dict[str, Any]]) -> Figure:
+def dots(rows: list[Row]) -> Figure:
     """Published (rings) and here (dots, with the standard errors of the print and ours together),
     row by row."""
     figure, axes = panels(3)
@@ -146,7 +145,7 @@ def dots(rows: list[dict[str, Any]]) -> Figure:
     return figure
 
 
-def delays(rows: list[dict[str, Any]]) -> Figure:
+def delays(rows: list[Row]) -> Figure:
     """Holding, waiting and a slow amplifier do nearly the same: what counts is the mean age of the
     control, half the hold plus the latency, or one over the pole."""
     figure, axes = panels(2)

@@ -11,7 +11,6 @@ page leaves it open, was found by an independent simulation (`plain_numpy`):
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import pi
 from typing import Any
@@ -21,6 +20,7 @@ from thermohw.control import Protocol
 from thermohw.errors import InputError
 from thermohw.experiments.shared.problems import two_humps
 from thermohw.process import OU
+from thermohw.study import Parameters
 
 DURATION = 5.0
 """Length of the run, in RC."""
@@ -107,11 +107,9 @@ def protocol(row: PublishedRow, wiring: str, device: LinearDevice | None = None)
     scale, process = device.scale, OU(duration=DURATION)
     source = scale.voltage if wiring == "emf" else scale.current
     units = {
-        "latency": scale.time,
-        "sense_offset": scale.voltage,
-        "amplifier_swing": source,
+        "latency": scale.time, "sense_offset": scale.voltage, "amplifier_swing": source,
         "amplifier_pole": 1.0 / (2.0 * pi * scale.time),
-    }
+    }  # fmt: skip
     keys = {name: value * units.get(name, 1) for name, value in row.keys.items()}
     if "adc_bits" in keys:
         keys["adc_range"] = (-4.0 * scale.voltage, 4.0 * scale.voltage)
@@ -123,7 +121,7 @@ def protocol(row: PublishedRow, wiring: str, device: LinearDevice | None = None)
     )  # fmt: skip
 
 
-def chosen(p: Mapping[str, Any]) -> list[PublishedRow]:
+def chosen(p: Parameters) -> list[PublishedRow]:
     """The rows that the parameters name, all of them where they name none."""
     unknown = sorted(set(p["rows"]) - set(BY_NAME))
     if unknown:

@@ -13,15 +13,9 @@ from thermohw.study import Results, Sheet
 
 
 def bars(
-    axes: Axes,
-    rows: Results,
-    x: str | np.ndarray,
-    y: str,
-    *,
-    error: str = ".stderr",
-    unit: float = 1.0,
-    **look: Any,
-) -> None:
+    axes: Axes, rows: Results, x: str | np.ndarray, y: str, *, error: str = ".stderr",
+    unit: float = 1.0, **look: Any,
+) -> None:  # fmt: skip
     """A column in some unit with its standard errors, which `error` behind its name calls."""
     across = rows.column(x) if isinstance(x, str) else x
     axes.errorbar(across, rows.column(y) / unit, rows.column(f"{y}{error}") / unit, **look)

@@ -149,18 +149,10 @@ def clean_pixel(pixel: Target, fine: float) -> tuple[Tensor, Tensor]:
 
 
 def paired(
-    score: Score,
-    true: ExactScore,
-    target: Target,
-    facts: KnownLaw,
-    *,
-    points: Tensor,
-    streams: Callable[[str], torch.Generator],
-    prior: str,
-    probes: int,
-    moments: int,
+    score: Score, true: ExactScore, target: Target, facts: KnownLaw, *, points: Tensor,
+    streams: Callable[[str], torch.Generator], prior: str, probes: int, moments: int,
     tolerance: float,
-) -> Paired:
+) -> Paired:  # fmt: skip
     """The account of a network beside the true score of its process, at held-out images of shape
     (images, dim), model units; a stream's name gives the same numbers again.
     """
@@ -194,26 +186,17 @@ def paired(
 
     s, k1, offset = facts.start, facts.mismatch, facts.offset
     terms = {
-        "nll.ode": mean(a, s, offset),
-        "nll.marginal": mean(t, s, k1),
-        "nll.sde_elbo": mean(n + 2.0 * t, s, k1),
-        "bound.lower": mean(-0.5 * n, s),
+        "nll.ode": mean(a, s, offset), "nll.marginal": mean(t, s, k1),
+        "nll.sde_elbo": mean(n + 2.0 * t, s, k1), "bound.lower": mean(-0.5 * n, s),
         "bound.lower_reference": mean(-0.5 * n, s, 0.5 * (facts.prior - facts.end)),
-        "bound.gap": mean(t + 0.5 * n, k1),
-        "bound.ode_margin": mean(a + 0.5 * n, offset),
-        "bound.score_error": mean(half_error),
-        "bound.residual": mean(t + 0.5 * n - half_error),
-        "bound.path": mean(a - t, -k1),
-        "bound.terminal_mismatch": mean(flow.prior_term - cross),
+        "bound.gap": mean(t + 0.5 * n, k1), "bound.ode_margin": mean(a + 0.5 * n, offset),
+        "bound.score_error": mean(half_error), "bound.residual": mean(t + 0.5 * n - half_error),
+        "bound.path": mean(a - t, -k1), "bound.terminal_mismatch": mean(flow.prior_term - cross),
         "bound.trajectory_drift": mean(flow.trace - own.trace),
-        "entropy.sigma_forward": mean(n, grown),
-        "excess.ode": mean(a, s + offset - facts.clean),
-        "excess.marginal": mean(t, k1),
-        "excess.elbo": mean(n + 2.0 * t),
-        "error.solver": mean(float(flow.solver_error.mean())),
-        "error.divergence": mean(probed),
-        "error.quadrature": mean(abs(coarse)),
-        "true.norm": mean(exact.norm, volume - grown),
+        "entropy.sigma_forward": mean(n, grown), "excess.ode": mean(a, s + offset - facts.clean),
+        "excess.marginal": mean(t, k1), "excess.elbo": mean(n + 2.0 * t),
+        "error.solver": mean(float(flow.solver_error.mean())), "error.divergence": mean(probed),
+        "error.quadrature": mean(abs(coarse)), "true.norm": mean(exact.norm, volume - grown),
         "true.trace": mean(exact.trace, grown - volume),
-    }
+    }  # fmt: skip
     return Paired(terms, own.profile, exact.profile["ratio"])

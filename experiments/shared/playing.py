@@ -5,8 +5,7 @@ noisy resistor, started in the prior: what follows is the circuit's own law, not
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 
@@ -14,20 +13,14 @@ from thermohw import Protocol, load_device, simulate
 from thermohw.pipeline.summary import LedgerSummary
 from thermohw.process import Process
 from thermohw.score import Score
-from thermohw.study import Sheet
+from thermohw.study import Row, Sheet
 from thermohw.target import Target
 
 
 def play(
-    score: Score,
-    target: Target,
-    *,
-    control: str,
-    ticks: int,
-    paths: int,
-    seed: int,
+    score: Score, target: Target, *, control: str, ticks: int, paths: int, seed: int,
     allow_ringing: bool = False,
-) -> tuple[LedgerSummary, torch.Tensor]:
+) -> tuple[LedgerSummary, torch.Tensor]:  # fmt: skip
     """The ledger of a run in equal steps of log SNR, and its end states in model units."""
     shape = {} if target.dim == 64 else {"array.shape": [1, target.dim]}
     protocol = Protocol(
@@ -38,7 +31,7 @@ def play(
     return run.ledger, torch.as_tensor(run.channels["voltage.end"]).double() / protocol.v0
 
 
-def book_heat(row: dict[str, Any], name: str, ledger: LedgerSummary) -> None:
+def book_heat(row: Row, name: str, ledger: LedgerSummary) -> None:
     """Heat and its error in kT under a name, and the largest mean residual of the first law."""
     heat, error = (v / ledger.energy for v in ledger.rows["heat.total"])
     row[name], row[f"{name}.error"], row["kT"] = heat, error, ledger.energy
@@ -56,9 +49,7 @@ def end_entropies(target: Target, process: Process, x: torch.Tensor) -> dict[str
     }
 
 
-def first_law(
-    name: str, rows: Sequence[Mapping[str, Any]], heat: str, ticks: str, sheet: Sheet
-) -> None:
+def first_law(name: str, rows: Sequence[Row], heat: str, ticks: str, sheet: Sheet) -> None:
     """Mean residuals of runs at n and 2n ticks in single precision, against their rounding.
 
     A path's residual is a random walk: 16 u sqrt(2n) of the energy exchanged are six standard

@@ -29,12 +29,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from thermohw.experiments.spu_gaussian import compute, findings
-from thermohw.study import Cell, Study
+from thermohw.study import Cell, Parameters, Study
 
 CASES = ("ideal", "johnson", "tolerance", "stray", "bandwidth", "converter", "bank", "all")
 
 
-def cells(p: Mapping[str, Any]) -> list[Cell]:
+def cells(p: Parameters) -> list[Cell]:
     """One chain for every imperfection, one for a matrix, and the closed forms."""
     keys = ("samples", "interval", "boards", "stray", "bandwidth", "bits", "span", "bank", "seed")
     common = {key: p[key] for key in keys}

@@ -10,13 +10,13 @@ Units 1 kohm, 1 nF, kT = 1.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from thermohw.circuit import load_device
+from thermohw.study import Cell
 
 
 class BoardValues(NamedTuple):
@@ -73,7 +73,7 @@ def target_matrix(rng: np.random.Generator, size: int) -> NDArray[Any]:
 
 
 def imperfect(
-    board: BoardValues, cell: Mapping[str, Any], parts: tuple[str, ...], rng: np.random.Generator
+    board: BoardValues, cell: Cell, parts: tuple[str, ...], rng: np.random.Generator
 ) -> BoardValues:
     """A board with the parts that were really fitted."""
     own, between = _split(banked(board.capacitance, cell["bank"]) if "bank" in parts

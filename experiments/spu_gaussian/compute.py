@@ -11,15 +11,9 @@ from numpy.typing import NDArray
 from scipy.linalg import expm, solve_continuous_lyapunov
 
 from thermohw.circuit import load_device
-from thermohw.experiments.spu_gaussian.board import (
-    banked,
-    dynamics,
-    imperfect,
-    nominal,
-    target_matrix,
-)
+from thermohw.experiments.spu_gaussian import board as boards
 from thermohw.process.linear import linear_transition
-from thermohw.study import Cell, Tools
+from thermohw.study import Cell, Row, Tools
 
 _PARTS = {
     "johnson": ("tolerance",),
@@ -27,7 +21,7 @@ _PARTS = {
 }
 
 
-def compute(cell: Cell, tools: Tools) -> dict[str, Any]:
+def compute(cell: Cell, tools: Tools) -> Row:
     """One chain, or one closed form."""
     if cell["kind"] == "intervals":
         return _intervals(cell)
@@ -59,12 +53,12 @@ def _counts(samples: int) -> NDArray[Any]:
     return np.unique(np.round(np.geomspace(100, samples, 13)).astype(int))
 
 
-def _chains(cell: Cell, rng: np.random.Generator, generator: torch.Generator) -> dict[str, Any]:
+def _chains(cell: Cell, rng: np.random.Generator, generator: torch.Generator) -> Row:
     """Error of the covariance after N samples: of chains, and in closed form; relative."""
-    case, board = cell["case"], nominal()
+    case, board = cell["case"], boards.nominal()
     parts = _PARTS.get(case, (case,))
     if case == "matrix":
-        parts, matrix = _PARTS["all"], target_matrix(rng, len(board.resistance))
+        parts, matrix = _PARTS["all"], boards.target_matrix(rng, len(board.resistance))
         board = board._replace(capacitance=matrix)
     goal = np.linalg.inv(board.capacitance)
     n, counts, norm = len(goal), _counts(cell["samples"]), float(np.sum(goal**2))
@@ -74,8 +68,8 @@ def _chains(cell: Cell, rng: np.random.Generator, generator: torch.Generator) ->
     steps, kicks, starts, squares, biases = [], [], [], [], []
     beyond, far = np.geomspace(counts[0], 1e7, 41), []
     for _ in range(cell["boards"]):
-        made = imperfect(board, cell, parts, rng)
-        a, noise = dynamics(made, bandwidth=corner, johnson=case in ("ideal", "johnson"))
+        made = boards.imperfect(board, cell, parts, rng)
+        a, noise = boards.dynamics(made, bandwidth=corner, johnson=case in ("ideal", "johnson"))
         p = solve_continuous_lyapunov(a, noise)
         phi, q = linear_transition(a, noise, cell["interval"])
         for kept, matrix in ((steps, phi), (kicks, _root(q)), (starts, _root(p))):
@@ -111,19 +105,16 @@ def _chains(cell: Cell, rng: np.random.Generator, generator: torch.Generator) ->
     closed = (np.stack(squares, 1) + np.array(biases)) / norm
     roots = math.sqrt(square.shape[1])
     return {
-        "count": counts.astype(float),
-        "square": square.mean(1),
-        "square_stderr": square.std(1, ddof=1) / roots,
-        "closed": closed.mean(1),
-        "far_count": beyond,
-        "far": (np.mean(far, 0) + np.mean(biases)) / norm,
+        "count": counts.astype(float), "square": square.mean(1),
+        "square_stderr": square.std(1, ddof=1) / roots, "closed": closed.mean(1),
+        "far_count": beyond, "far": (np.mean(far, 0) + np.mean(biases)) / norm,
         "miss": (square / closed).mean(1) - 1.0,
         "miss_stderr": (square / closed).std(1, ddof=1) / roots,
         "floor": math.sqrt(np.mean(biases) / norm),
         "constant": math.sqrt(counts[-1] * float(np.mean(squares, 0)[-1]) / norm),
         "independent": math.sqrt(float(np.trace(goal) ** 2 + norm) / norm),
         "against_package": _against_package() if case == "ideal" else None,
-    }
+    }  # fmt: skip
 
 
 def _root(covariance: NDArray[Any]) -> NDArray[Any]:
@@ -134,15 +125,15 @@ def _root(covariance: NDArray[Any]) -> NDArray[Any]:
 def _against_package() -> float:
     """Largest difference of the drift and covariance written here from those of the device."""
     device = load_device("spu8")
-    a, noise = dynamics(nominal(), johnson=True)
+    a, noise = boards.dynamics(boards.nominal(), johnson=True)
     drift = np.abs(a - device.effort_drift).max() / np.abs(a).max()
     p = solve_continuous_lyapunov(a, noise) - device.effort_covariance
     return float(max(drift, np.abs(p[:8, :8]).max()))
 
 
-def _intervals(cell: Cell) -> dict[str, Any]:
+def _intervals(cell: Cell) -> Row:
     """Samples that stand for one independent sample, by the time between them (closed form)."""
-    a, noise = dynamics(nominal(), johnson=True)
+    a, noise = boards.dynamics(boards.nominal(), johnson=True)
     p = solve_continuous_lyapunov(a, noise)
     intervals = np.geomspace(0.02, 12.0, cell["points"])
     sums = [variance_sums(a, p, 8, float(h)) for h in intervals]
@@ -150,12 +141,12 @@ def _intervals(cell: Cell) -> dict[str, Any]:
     return {"interval": intervals, "cost": cost}
 
 
-def _bank_floor(cell: Cell, rng: np.random.Generator) -> dict[str, Any]:
+def _bank_floor(cell: Cell, rng: np.random.Generator) -> Row:
     """Relative error of C^-1 of random matrices whose capacitors come from a bank."""
     errors = []
     for _ in range(cell["matrices"]):
-        matrix = target_matrix(rng, 8)
+        matrix = boards.target_matrix(rng, 8)
         goal = np.linalg.inv(matrix)
-        found = np.linalg.inv(banked(matrix, cell["bank"]))
+        found = np.linalg.inv(boards.banked(matrix, cell["bank"]))
         errors.append(np.linalg.norm(found - goal) / np.linalg.norm(goal))
     return {"floor": np.array(errors)}

@@ -9,23 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thermohw.experiments.shared.figures import rms_bars
-from thermohw.study import Results, Sheet
+from thermohw.study import Parameters, Results, Row, Sheet
 from thermohw.study.figures import PALETTE, panels
 
 _TITLES = {
-    "ideal": "ideal parts",
-    "johnson": "tolerance, Johnson noise",
-    "tolerance": "tolerance 1 %",
-    "stray": "stray capacitance",
-    "bandwidth": "noise of one pole",
-    "converter": "coarse converter",
-    "bank": "capacitor bank",
-    "all": "all of them",
-    "matrix": "inverse of a matrix",
-}
+    "ideal": "ideal parts", "johnson": "tolerance, Johnson noise", "tolerance": "tolerance 1 %",
+    "stray": "stray capacitance", "bandwidth": "noise of one pole", "converter": "coarse converter",
+    "bank": "capacitor bank", "all": "all of them", "matrix": "inverse of a matrix",
+}  # fmt: skip
 
 
-def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
+def conclude(p: Parameters, results: Results, sheet: Sheet) -> None:
     """Curves, floors, the price of correlated samples, the resolution of a bank."""
     rows = {row["case"]: row for row in results.where(kind="error")}
     _curves(rows, sheet)
@@ -45,7 +39,7 @@ def _points(axes: Any, row: Any, colour: str, label: str) -> None:
     rms_bars(axes, row["count"], row["square"], row["square_stderr"], color=colour, label=label)
 
 
-def _curves(rows: dict[str, Any], sheet: Sheet) -> None:
+def _curves(rows: dict[str, Row], sheet: Sheet) -> None:
     figure, axes = panels()
     _points(axes, rows["ideal"], PALETTE["generated"], "ideal parts")
     _points(axes, rows["bandwidth"], PALETTE["work"], "noise of one pole")
@@ -81,7 +75,7 @@ def _curves(rows: dict[str, Any], sheet: Sheet) -> None:
     )
 
 
-def _floors(p: dict[str, Any], rows: dict[str, Any], sheet: Sheet) -> None:
+def _floors(p: Parameters, rows: dict[str, Row], sheet: Sheet) -> None:
     cases = [case for case in _TITLES if case not in ("ideal", "matrix")]
     floors = np.array([rows[case]["floor"] for case in cases])
     order = np.argsort(floors)
@@ -136,7 +130,7 @@ def _floors(p: dict[str, Any], rows: dict[str, Any], sheet: Sheet) -> None:
     )
 
 
-def _intervals(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
+def _intervals(p: Parameters, results: Results, sheet: Sheet) -> None:
     row = results.where(kind="intervals")[0]
     interval, cost = np.asarray(row["interval"]), np.asarray(row["cost"])
     figure, (left, right) = panels(2)
@@ -167,7 +161,7 @@ def _intervals(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
     )
 
 
-def _bank(p: dict[str, Any], rows: dict[str, Any], results: Results, sheet: Sheet) -> None:
+def _bank(p: Parameters, rows: dict[str, Row], results: Results, sheet: Sheet) -> None:
     bits = np.array(sorted(results.where(kind="bank").distinct("bank")))
     spread: list[NDArray[Any]] = [
         np.quantile(results.where(kind="bank", bank=int(b))[0]["floor"], [0.1, 0.5, 0.9])
@@ -202,7 +196,7 @@ def _bank(p: dict[str, Any], rows: dict[str, Any], results: Results, sheet: Shee
     )
 
 
-def _checks(rows: dict[str, Any], sheet: Sheet) -> None:
+def _checks(rows: dict[str, Row], sheet: Sheet) -> None:
     zs = {case: float(row["miss"][-1] / row["miss_stderr"][-1]) for case, row in rows.items()}
     sheet.law(
         "closed form",

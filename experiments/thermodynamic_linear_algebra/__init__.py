@@ -27,10 +27,10 @@ from typing import Any
 from thermohw.errors import InputError
 from thermohw.experiments.thermodynamic_linear_algebra import compute, findings
 from thermohw.experiments.thermodynamic_linear_algebra.compute import PARTS
-from thermohw.study import Cell, Study
+from thermohw.study import Cell, Parameters, Study
 
 
-def cells(p: Mapping[str, Any]) -> list[Cell]:
+def cells(p: Parameters) -> list[Cell]:
     """One cell per board and duration, imperfection and system, dimension, energy."""
     if p["dimension"] < 2 or min(p["dimensions"]) < 2:
         raise InputError("expected at least two unknowns", where="dimension")

@@ -13,21 +13,19 @@ from thermohw.circuit import MappedSystem, SolverDevice, active_law, load_device
 from thermohw.circuit.solver import IMPERFECTIONS
 from thermohw.estimate import Estimate
 from thermohw.solver import covariance_error, invert, mean_error, solve
-from thermohw.study import Cell, Tools
+from thermohw.study import Cell, Row, Tools
 
 _LINEAR = ("slew", "swing")  # far away here; without them every law is exact
 PARTS: dict[str, tuple[tuple[str, ...], dict[str, Any], bool]] = {
-    "gain 100 000": (("gain",), {}, False),
-    "gain 1000": (("gain",), {"amp.gain": 1e3}, False),
+    "gain 100 000": (("gain",), {}, False), "gain 1000": (("gain",), {"amp.gain": 1e3}, False),
     "amplifiers of 100 MHz": (("bandwidth",), {}, False),
     "amplifiers of 10 MHz": (("bandwidth",), {"amp.gbw": "10 MHz"}, False),
-    "offset 0.5 mV": (("offset",), {}, False),
-    "16-bit resistors": (("resistors",), {}, False),
+    "offset 0.5 mV": (("offset",), {}, False), "16-bit resistors": (("resistors",), {}, False),
     "8-bit resistors": (("resistors",), {"solver.resistor_bits": 8}, False),
     "parts of 0.1 % and 1 %": (("resistors",), {}, True),
     "noise of the resistors": (("johnson",), {}, False),
     "all of the board": (tuple(n for n in IMPERFECTIONS if n not in _LINEAR), {}, True),
-}
+}  # fmt: skip
 """Name -> imperfections that stay on, entries of the datasheet replaced, whether parts spread."""
 
 
@@ -47,7 +45,7 @@ def _board(n: int = 8, changes: Mapping[str, Any] | None = None) -> SolverDevice
     return device
 
 
-def compute(cell: Cell, tools: Tools) -> dict[str, Any]:
+def compute(cell: Cell, tools: Tools) -> Row:
     """Errors of one cell beside their closed forms."""
     seed = int(torch.randint(2**31, (1,), generator=tools.generator("noise")).item())
     a, b = system(cell["n"], cell.get("system", 0), cell["condition"])
@@ -62,7 +60,7 @@ def _squares(estimates: NDArray[Any], exact: NDArray[Any]) -> Estimate:
     return Estimate.from_paths((difference**2).sum(1) / float((exact**2).sum()))
 
 
-def _time(cell: Cell, a: NDArray[Any], b: NDArray[Any], seed: int) -> dict[str, Any]:
+def _time(cell: Cell, a: NDArray[Any], b: NDArray[Any], seed: int) -> Row:
     """Squared errors of single runs, their closed forms and floors."""
     ideal: Any = True if cell["board"] == "ideal" else _LINEAR
     spread = None if cell["board"] == "ideal" else 1
@@ -95,7 +93,7 @@ def _floors(program: MappedSystem) -> tuple[NDArray[Any], NDArray[Any]]:
     return x, covariance / program.temperature
 
 
-def _parts(cell: Cell, a: NDArray[Any], b: NDArray[Any], seed: int) -> dict[str, Any]:
+def _parts(cell: Cell, a: NDArray[Any], b: NDArray[Any], seed: int) -> Row:
     """Floors of one system with one imperfection."""
     kept, changes, spread = PARTS[cell["part"]]
     ideal = [name for name in IMPERFECTIONS if name not in kept]
@@ -109,7 +107,7 @@ def _parts(cell: Cell, a: NDArray[Any], b: NDArray[Any], seed: int) -> dict[str,
     }
 
 
-def _dimension(cell: Cell, a: NDArray[Any], b: NDArray[Any], seed: int) -> dict[str, Any]:
+def _dimension(cell: Cell, a: NDArray[Any], b: NDArray[Any], seed: int) -> Row:
     """An inverse of some size: the error in a fixed time, and the time of a fixed error."""
     n, micro = cell["n"], 400.0
     found = invert(_board(n), a, duration=micro * 1e-6, every="0.5 us", paths=cell["paths"],
@@ -125,7 +123,7 @@ def _dimension(cell: Cell, a: NDArray[Any], b: NDArray[Any], seed: int) -> dict[
     }  # fmt: skip
 
 
-def _energy(cell: Cell, a: NDArray[Any], b: NDArray[Any], seed: int) -> dict[str, Any]:
+def _energy(cell: Cell, a: NDArray[Any], b: NDArray[Any], seed: int) -> Row:
     """A solution of some voltage with the resistors' own noise alone: error and heat."""
     ideal = [name for name in IMPERFECTIONS if name != "johnson"]
     x = np.linalg.solve(a, b)
@@ -149,7 +147,7 @@ def _energy(cell: Cell, a: NDArray[Any], b: NDArray[Any], seed: int) -> dict[str
     }  # fmt: skip
 
 
-def _slew(cell: Cell, a: NDArray[Any], b: NDArray[Any], seed: int) -> dict[str, Any]:
+def _slew(cell: Cell, a: NDArray[Any], b: NDArray[Any], seed: int) -> Row:
     """The same short run with and without limits of slew and swing: what they matter here."""
     options: dict[str, Any] = {"duration": "10 us", "settling": "20 us", "paths": 8, "seed": seed,
                                "noise": True, "step": "20 ns"}  # fmt: skip

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from thermohw.estimate import Estimate
 from thermohw.experiments.shared.estimates import pair
 from thermohw.experiments.shared.figures import rms_bars, ticks_at
 from thermohw.experiments.thermodynamic_linear_algebra.compute import PARTS
-from thermohw.study import Results, Sheet
+from thermohw.study import Parameters, Results, Sheet
 from thermohw.study.figures import COLOURS, panels, shades
 from thermohw.units import K_B
 
 _KINDS = {"solve": "solution", "invert": "inverse"}
 
 
-def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
+def conclude(p: Parameters, results: Results, sheet: Sheet) -> None:
     """Figures, numbers and checks."""
     _errors_against_time(p, results, sheet)
     _imperfections(p, results, sheet, list(PARTS))
@@ -25,7 +23,7 @@ def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
     _energies(p, results, sheet)
 
 
-def _errors_against_time(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
+def _errors_against_time(p: Parameters, results: Results, sheet: Sheet) -> None:
     """Relative rms error of one run against averaging time."""
     figure, axes = panels(2, sharey=True)
     for axis, (kind, label) in zip(axes, _KINDS.items(), strict=True):
@@ -83,7 +81,7 @@ def _errors_against_time(p: dict[str, Any], results: Results, sheet: Sheet) -> N
     )
 
 
-def _imperfections(p: dict[str, Any], results: Results, sheet: Sheet, parts: list[str]) -> None:
+def _imperfections(p: Parameters, results: Results, sheet: Sheet, parts: list[str]) -> None:
     """What every part leaves for ever, over random systems."""
     figure, axis = panels(width=560, height=320)
     places = np.arange(len(parts))[::-1]
@@ -137,7 +135,7 @@ def _imperfections(p: dict[str, Any], results: Results, sheet: Sheet, parts: lis
     )
 
 
-def _dimensions(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
+def _dimensions(p: Parameters, results: Results, sheet: Sheet) -> None:
     """Time for an inverse to 5 percent against its size."""
     rows = results.where(kind="dimension")
     n, needed, settling = (rows.column(key) for key in ("n", "needed", "settling"))
@@ -179,7 +177,7 @@ def _dimensions(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
     )
 
 
-def _energies(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
+def _energies(p: Parameters, results: Results, sheet: Sheet) -> None:
     """Error against the heat of the resistors, with their own noise alone."""
     rows = results.where(kind="energy")
     heat, square = rows.column("heat") / (300.0 * K_B), rows.column("solve")

@@ -34,13 +34,13 @@ from typing import Any
 
 from thermohw.experiments.ve_vs_vp import compute, findings
 from thermohw.experiments.ve_vs_vp.compute import DATA
-from thermohw.study import Study
+from thermohw.study import Cell, Parameters, Study
 
 
-def cells(p: dict[str, Any]) -> list[dict[str, Any]]:
+def cells(p: Parameters) -> list[Cell]:
     """Exact scores on three clocks, and networks on two."""
     rules = {"sigma": p["sigma"], "times": p["exact_times"], "moments": p["moments"]}
-    made: list[dict[str, Any]] = [
+    made: list[Cell] = [
         {"score": "exact", "data": data, "process": process, **rules}
         for data in p["data"]
         for process in ("ve", "vp", "ou")

@@ -9,30 +9,24 @@ in pairs, by the mean of ln(gap VP/gap VE) over seeds.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
+from thermohw.experiments.shared.estimates import interval, mean_and_error
 from thermohw.experiments.shared.figures import drawn
-from thermohw.experiments.shared.seeds import interval, mean_and_error
 from thermohw.experiments.ve_vs_vp import figures as draw
 from thermohw.experiments.ve_vs_vp.figures import NAMES
-from thermohw.study import Results, Sheet
+from thermohw.study import Parameters, Results, Sheet
 
 GRID_SUMS = 1e-9  # quadratures are exact to 1e-12 of rates below a thousand
 _NETWORK_SUMS = 1e-6  # of a network, which is asked in single precision
 ACCOUNTS = {
-    "intrinsic": "Si",
-    "exchange": "Se",
-    "emf.heat": "Q emf",
-    "emf.production": "production",
-    "clocked.heat": "Q clocked",
-    "current.heat": "Q current",
-    "current.pumping": "pumping",
-}
+    "intrinsic": "Si", "exchange": "Se", "emf.heat": "Q emf", "emf.production": "production",
+    "clocked.heat": "Q clocked", "current.heat": "Q current", "current.pumping": "pumping",
+}  # fmt: skip
 
 
-def coordinates(p: dict[str, Any], exact: Results, learned: Results, sheet: Sheet) -> None:
+def coordinates(p: Parameters, exact: Results, learned: Results, sheet: Sheet) -> None:
     """x/m_t: likelihood and score error stay, entropies shift by d ln m."""
     off = [
         abs(step - r["log_volume"] - r["norm"])
@@ -67,7 +61,7 @@ def coordinates(p: dict[str, Any], exact: Results, learned: Results, sheet: Shee
     drawn(sheet, "rates", draw.rates_figure, p, exact)
 
 
-def accounts(p: dict[str, Any], exact: Results, learned: Results, sheet: Sheet) -> None:
+def accounts(p: Parameters, exact: Results, learned: Results, sheet: Sheet) -> None:
     """Plug-in and physical integrals, equal for exact scores and how far apart for networks."""
     rows = []
     for data in [*p["data"], "digits"]:
@@ -104,7 +98,7 @@ def accounts(p: dict[str, Any], exact: Results, learned: Results, sheet: Sheet) 
     drawn(sheet, "accounts", draw.accounts_figure, p, learned)
 
 
-def tightness(p: dict[str, Any], learned: Results, sheet: Sheet) -> None:
+def tightness(p: Parameters, learned: Results, sheet: Sheet) -> None:
     """Tables, checks, findings and figure of the bound."""
     rows = []
     for data in p["data"]:
@@ -156,7 +150,7 @@ def tightness(p: dict[str, Any], learned: Results, sheet: Sheet) -> None:
     drawn(sheet, "tightness", draw.tightness_figure, p["data"], learned)
 
 
-def _tightness_finding(p: dict[str, Any], learned: Results, sheet: Sheet) -> None:
+def _tightness_finding(p: Parameters, learned: Results, sheet: Sheet) -> None:
     pieces = []
     for data in p["data"]:
         pair = [learned.where(data=data, process=k).column("gap") for k in ("ve", "vp")]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +15,7 @@ from thermohw.likelihood import GridEnsemble
 from thermohw.process import OU, VE, VP, Process
 from thermohw.score import Score
 from thermohw.score.calibrated import calibrated
-from thermohw.study import Tools
+from thermohw.study import Cell, Row, Tools
 from thermohw.target import Target
 
 DATA = {"whitened": 1.0, "1.04": 1.04, "4": 4.0}  # name -> E x^2
@@ -42,7 +41,7 @@ def make_process(kind: str, sigma: float, first_snr: float) -> Process:
     return build(build(0.0).time_at_log_snr(first_snr))
 
 
-def compute(cell: dict[str, Any], tools: Tools) -> dict[str, Any]:
+def compute(cell: Cell, tools: Tools) -> Row:
     """Rates along the noise and terms of the bound, of an exact or of a trained score."""
     return _exact(cell, tools) if cell["score"] == "exact" else _learned(cell, tools)
 
@@ -56,7 +55,7 @@ def _along(process: Process, clock: np.ndarray) -> list[tuple[float, float]]:
     return made
 
 
-def _exact(cell: dict[str, Any], tools: Tools) -> dict[str, Any]:
+def _exact(cell: Cell, tools: Tools) -> Row:
     target = make_target(cell["data"])
     process = make_process(cell["process"], cell["sigma"], first_snr(target))
     score = target.score(process)
@@ -68,7 +67,7 @@ def _exact(cell: dict[str, Any], tools: Tools) -> dict[str, Any]:
         account.add(rates, pace * float(clock[1] - clock[0]))
         rows.append((pace, rates))
     fisher = [float(np.mean(rates.norm)) for _, rates in rows]
-    row: dict[str, Any] = {"log_snr": clock, **_profile(rows, fisher), **account.columns("raw")}
+    row: Row = {"log_snr": clock, **_profile(rows, fisher), **account.columns("raw")}
     if process.kind == "vp":
         at = [instant.rates(score, t)[0] for t in TIMES]
         row["at"] = np.array([float(r.exchange[0] / r.intrinsic[0]) for r in at])
@@ -98,7 +97,7 @@ def _profile(rows: list[tuple[float, Rates]], fisher: list[float]) -> dict[str, 
     return {"pace": paces} | {f"rate.{name}": np.array(v) for name, v in made.items()}
 
 
-def _learned(cell: dict[str, Any], tools: Tools) -> dict[str, Any]:
+def _learned(cell: Cell, tools: Tools) -> Row:
     target = make_target(cell["data"])
     process = make_process(cell["process"], cell["sigma"], first_snr(target))
     shape = {name: cell[name] for name in ("head", "width")}
@@ -135,7 +134,7 @@ def _learned(cell: dict[str, Any], tools: Tools) -> dict[str, Any]:
         if truth is not None:
             fisher.append(float(np.mean(test.rates(truth, t)[0].norm)))
             errors.append(float(forms["error"].mean()) * pace)
-    row: dict[str, Any] = {"log_snr": clock, "factor": np.array(factors)}
+    row: Row = {"log_snr": clock, "factor": np.array(factors)}
     row |= _profile(rows, fisher)
     if errors:
         row["rate.error"] = np.array(errors)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from thermohw.study import Results
+from thermohw.study import Parameters, Results
 from thermohw.study.figures import PALETTE, panels, tidy
 
 NAMES = {"whitened": "E x² = 1", "1.04": "E x² = 1.04", "4": "E x² = 4", "digits": "digits"}
@@ -19,7 +17,7 @@ LOOK = {  # variant -> (colour, label)
 }
 
 
-def _moving(p: dict[str, Any]) -> str:
+def _moving(p: Parameters) -> str:
     """Data that are not whitened, so that the drift shows: the literature's if they are there."""
     return "1.04" if "1.04" in p["data"] else p["data"][-1]
 
@@ -30,7 +28,7 @@ def _along_snr(axes: Axes, title: str) -> None:
     tidy(axes)
 
 
-def ratio_figure(p: dict[str, Any], exact: Results, learned: Results) -> Figure:
+def ratio_figure(p: Parameters, exact: Results, learned: Results) -> Figure:
     """Exchange over intrinsic rate. Exact scores: -2 throughout without drift and for whitened
     data; elsewhere the heat of settling, phi, comes on top. A network is off by itself, and back
     once calibrated (shown where Si is above a hundredth of its largest value)."""
@@ -57,7 +55,7 @@ def ratio_figure(p: dict[str, Any], exact: Results, learned: Results) -> Figure:
     return figure
 
 
-def law_figure(p: dict[str, Any], learned: Results) -> Figure:
+def law_figure(p: Parameters, learned: Results) -> Figure:
     """Se + 2 Si - phi of one network each, per unit of ln signal/noise; bands are two standard
     errors. Without a drift the scale c_t repairs the law; with one the position moment E[x.s] = -d
     must be repaired too."""
@@ -86,7 +84,7 @@ def law_figure(p: dict[str, Any], learned: Results) -> Figure:
     return figure
 
 
-def rates_figure(p: dict[str, Any], exact: Results) -> Figure:
+def rates_figure(p: Parameters, exact: Results) -> Figure:
     """Plug-in rates of the exact score per unit of ln signal/noise. VE and VP are one process seen
     in two coordinates: divided by the decay m they fall on one curve, at -2 : 1."""
     data = _moving(p)
@@ -104,7 +102,7 @@ def rates_figure(p: dict[str, Any], exact: Results) -> Figure:
     return figure
 
 
-def accounts_figure(p: dict[str, Any], learned: Results) -> Figure:
+def accounts_figure(p: Parameters, learned: Results) -> Figure:
     """One network, two accounts: plug-in (solid) and physical in the emf wiring (dashed). They
     differ where the network is not calibrated."""
     data = _moving(p)

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from thermohw.estimate import Estimate
+from thermohw.experiments.shared.estimates import family
 from thermohw.experiments.shared.figures import drawn
-from thermohw.experiments.shared.seeds import family
 from thermohw.experiments.ve_vs_vp.accounts import GRID_SUMS, accounts, coordinates, tightness
 from thermohw.experiments.ve_vs_vp.figures import LOOK, NAMES, law_figure, ratio_figure
-from thermohw.study import Results, Sheet
+from thermohw.study import Parameters, Results, Row, Sheet
 from thermohw.study.sheet import Status
 
 PUBLISHED = {  # Se/Si of the exact score of +-1 with variance 0.04 at t = 0.1, 0.2, 0.4 of VP
@@ -27,7 +27,7 @@ PUBLISHED = {  # Se/Si of the exact score of +-1 with variance 0.04 at t = 0.1, 
 PRINTED = 0.51e-6  # published to six digits
 
 
-def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
+def conclude(p: Parameters, results: Results, sheet: Sheet) -> None:
     """Everything the study shows."""
     exact = results.where(score="exact")
     learned = results.where(score="learned")
@@ -38,7 +38,7 @@ def conclude(p: dict[str, Any], results: Results, sheet: Sheet) -> None:
     tightness(p, learned, sheet)
 
 
-def _ratios(p: dict[str, Any], exact: Results, learned: Results, sheet: Sheet) -> None:
+def _ratios(p: Parameters, exact: Results, learned: Results, sheet: Sheet) -> None:
     """Se/Si against the literature's digits, the law itself, and where its -2 survives a drift."""
     rows, gaps = [], [0.0]
     for data in p["data"]:
@@ -71,7 +71,7 @@ def _ratios(p: dict[str, Any], exact: Results, learned: Results, sheet: Sheet) -
     drawn(sheet, "ratio", ratio_figure, p, exact, learned)
 
 
-def _law(p: dict[str, Any], learned: Results, sheet: Sheet) -> None:
+def _law(p: Parameters, learned: Results, sheet: Sheet) -> None:
     """Numbers, table, checks, findings and figure of the law."""
     zs: dict[tuple[str, str], list[float]] = {}
     scatter: dict[tuple[str, str], list[float]] = {}
@@ -136,7 +136,7 @@ def _size_in_errors(value: float, error: float) -> float:
     return abs(Estimate(value, error).z())
 
 
-def _size(row: dict[str, Any], name: str) -> float:
+def _size(row: Row, name: str) -> float:
     """int |residual| dsigma."""
     step = abs(float(row["log_snr"][1] - row["log_snr"][0]))
     return float(np.sum(np.abs(row[f"{name}.residual"]) * row["pace"]) * step)

@@ -55,13 +55,9 @@ class _UndriftedField(Field):
 
 
 def likelihood(
-    score: Score,
-    target: Target,
-    generator: torch.Generator,
-    *,
-    points: Tensor | None = None,
+    score: Score, target: Target, generator: torch.Generator, *, points: Tensor | None = None,
     moments: int,
-) -> dict[str, float]:
+) -> dict[str, float]:  # fmt: skip
     """Terms of the bound with standard errors, and both accounts integrated over generation.
 
     Nats in data units, kT on p_t at the default volts per unit; unknown ones are left out.

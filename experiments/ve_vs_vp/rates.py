@@ -27,6 +27,7 @@ from thermohw.likelihood.moments import moment_values
 from thermohw.likelihood.reference import Reference
 from thermohw.process import Process
 from thermohw.score import Score
+from thermohw.study import Row
 from thermohw.target import Target
 
 FAINT = 1e-6  # Si over E|s|^2 below which a ratio is not given
@@ -53,12 +54,9 @@ class Rates:
         """Those of a s + b x."""
         return Rates(
             a * a * self.norm + 2.0 * a * b * self.position + b * b * self.square,
-            a * self.trace + b * self.dim,
-            a * self.position + b * self.square,
-            self.square,
-            self.drift,
-            self.dim,
-        )
+            a * self.trace + b * self.dim, a * self.position + b * self.square, self.square,
+            self.drift, self.dim,
+        )  # fmt: skip
 
     @property
     def intrinsic(self) -> Any:
@@ -126,13 +124,9 @@ class Instant:
     """
 
     def __init__(
-        self,
-        process: Process,
-        target: Target,
-        ensemble: GridEnsemble | Mirrored,
-        *,
+        self, process: Process, target: Target, ensemble: GridEnsemble | Mirrored, *,
         repeats: int = 1,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.timeline = Timeline.of(process, target.narrowest if target.analytic else 0.0)
         self.reference = Reference(self.timeline, target.covariance, target.mean)
         self.ensemble, self.repeats = ensemble, repeats
@@ -199,12 +193,9 @@ class Account:
         self.fitted: Any = 0.0
 
     def add(
-        self,
-        rates: Rates,
-        weight: float,
-        pair: tuple[float, float] = (1.0, 0.0),
+        self, rates: Rates, weight: float, pair: tuple[float, float] = (1.0, 0.0),
         influence: np.ndarray | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         """One time, of weight int dsigma; `influence` of the points that (a, b) was fitted to."""
         mended = rates.mended(*pair)
         fitted = np.zeros(2) if influence is None else slopes(rates, *pair) @ influence
@@ -216,7 +207,7 @@ class Account:
         ratio = float(np.mean(mended.exchange)) / intrinsic if known else math.nan
         self.rows.append((*_mean(mended.residual, fitted), ratio))
 
-    def columns(self, name: str) -> dict[str, Any]:
+    def columns(self, name: str) -> Row:
         """Arrays over the times, and the integral."""
         names = ("residual", "residual_error", "ratio", "total", "total_error")
         values = (*np.array(self.rows).T, *_mean(self.test, self.fitted))

@@ -30,10 +30,12 @@ if TYPE_CHECKING:
     from thermohw.study.sheet import Sheet
     from thermohw.study.tools import Tools
 
-__all__ = ["Cell", "Study", "merge", "parse_settings"]
+__all__ = ["Cell", "Parameters", "Study", "merge", "parse_settings"]
 
 Cell = dict[str, Any]
 """One independent piece of work: text keys, JSON values."""
+Parameters = dict[str, Any]
+"""Those of a study, by name: numbers, texts, lists."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,9 +56,9 @@ class Study:
     title: str
     question: str
     parameters: Mapping[str, Any]
-    cells: Callable[[dict[str, Any]], Sequence[Cell]]
+    cells: Callable[[Parameters], Sequence[Cell]]
     compute: Callable[[Cell, Tools], Mapping[str, Any]]
-    conclude: Callable[[dict[str, Any], Results, Sheet], None]
+    conclude: Callable[[Parameters, Results, Sheet], None]
     quick: Mapping[str, Any] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
 
@@ -121,7 +123,7 @@ def _json_ready(cell: Cell) -> Cell:
     return copy
 
 
-def parse_settings(study: Study, texts: Sequence[str]) -> dict[str, Any]:
+def parse_settings(study: Study, texts: Sequence[str]) -> Parameters:
     """Read "key=value" texts by the types of the defaults.
 
     Args:
@@ -131,7 +133,7 @@ def parse_settings(study: Study, texts: Sequence[str]) -> dict[str, Any]:
     Raises:
         InputError: no such key, or a value of another type.
     """
-    given: dict[str, Any] = {}
+    given: Parameters = {}
     for text in texts:
         key, equals, value = text.partition("=")
         key = key.strip()
@@ -141,7 +143,7 @@ def parse_settings(study: Study, texts: Sequence[str]) -> dict[str, Any]:
     return given
 
 
-def merge(study: Study, given: Mapping[str, Any], *, quick: bool) -> dict[str, Any]:
+def merge(study: Study, given: Mapping[str, Any], *, quick: bool) -> Parameters:
     """The parameters of a run: defaults, then --quick, then what was given.
 
     Raises:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from thermohw.experiments.shared.seeds import family, interval, mean_and_error, reach
+from thermohw.experiments.shared.estimates import family, interval, mean_and_error, reach
 
 
 def test_a_mean_and_its_interval() -> None:
