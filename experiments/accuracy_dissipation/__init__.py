@@ -28,10 +28,6 @@ networks meet the same noise. Second law: Q/kT >= S(start) - S(end), and -E ln p
 for the Gaussians, is at least S(end).
 """
 
-from __future__ import annotations
-
-from typing import Any
-
 from thermohw.experiments.accuracy_dissipation import compute, findings
 from thermohw.study import Cell, Parameters, Study
 

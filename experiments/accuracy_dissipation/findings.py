@@ -163,12 +163,10 @@ def _trend(networks: Results, sheet: Sheet) -> None:
                     continue
                 (half_words if half else words).append(f"{entries[-1]} with {label}")
                 sheet.number(
-                    f"rank.{data}.{cost}.{'half' if half else 'all'}",
-                    mean,
-                    unit="1",
+                    f"rank.{data}.{cost}.{'half' if half else 'all'}", mean, unit="1",
                     note=f"Spearman of nll.ode with {label}, {len(ranks)} seeds, 95 % "
                     f"{low:.2f} to {high:.2f}",
-                )
+                )  # fmt: skip
             rows.append(entries)
         sheet.finding(
             f"Trend, not law: rank correlation of nll.ode over the networks on {data} is "
@@ -177,12 +175,10 @@ def _trend(networks: Results, sheet: Sheet) -> None:
             + (f" Among the better half: {'; '.join(half_words)}." if half_words else "")
         )
     sheet.table(
-        "trend",
-        ["data", "cost", "nll.ode, all", "nll.ode, better half", "U, all"],
-        rows,
+        "trend", ["data", "cost", "nll.ode, all", "nll.ode, better half", "U, all"], rows,
         "Spearman rank correlation of accuracy with cost over networks, mean over seeds and its "
         "95 % interval; -1: every better network costs more",
-    )
+    )  # fmt: skip
 
 
 def _span(mean: float, low: float, high: float) -> str:
@@ -210,13 +206,11 @@ def _circuit(exact: Results, networks: Results, sheet: Sheet) -> None:
     rows = [*exact, *networks.where(data="mixture")]
     # Q/kT >= S(start) - S(end), and the cross-entropy with the exact law is at least S(end)
     spare = [
-        Estimate(heat.value - r["start_entropy"] + surprisal.value, (heat + surprisal).stderr)
-        for r, heat, surprisal in zip(
-            rows,
-            estimates(rows, "continuous.fine", ".error"),
-            estimates(rows, "surprisal", ".error"),
-            strict=True,
+        Estimate(
+            r["continuous.fine"] - r["start_entropy"] + r["surprisal"],
+            math.hypot(r["continuous.fine.error"], r["surprisal.error"]),
         )
+        for r in rows
     ]
     sheet.law(
         "second law on the circuit", spare, relation=">=", detail="Q/kT - S(start) - E ln p(x_end)"

@@ -19,11 +19,6 @@ sampled: scores are the true one s* made wrong on purpose, expectations are sums
 Everything is nats per sample in model units, the prior matched to p_T unless said otherwise.
 """
 
-from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 
 from thermohw.errors import InputError
@@ -40,20 +35,13 @@ def cells(p: Parameters) -> list[Cell]:
     return [
         *({"kind": "scaled", "factor": round(float(c), 6), **growth} for c in factors),
         *({"kind": "rotation", "turn": w, **growth} for w in p["turns"]),
-        *(
-            {"kind": "mixture", "process": kind, "score": score}
-            for kind in ("ve", "vp")
-            for score in ("exact", "0.95", "1.05", "linear")
-        ),
-        *(
-            {"kind": "pixel", "process": kind, "sigma": sigma, "centred": centred}
-            for kind in ("ve", "vp")
-            for sigma in p["sigmas"]
-            for centred in (False, True)
-        ),
+        *({"kind": "mixture", "process": kind, "score": score}
+          for kind in ("ve", "vp") for score in ("exact", "0.95", "1.05", "linear")),
+        *({"kind": "pixel", "process": kind, "sigma": sigma, "centred": centred}
+          for kind in ("ve", "vp") for sigma in p["sigmas"] for centred in (False, True)),
         *({"kind": "truncation", "deviation": e} for e in p["deviations"]),
         *({"kind": "solver", "steps": n} for n in p["euler"]),
-    ]
+    ]  # fmt: skip
 
 
 STUDY = Study(

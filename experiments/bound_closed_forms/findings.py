@@ -165,34 +165,26 @@ def _exceptions_figure(p: Parameters, results: Results) -> Figure:
 
 def _tables(results: Results, sheet: Sheet) -> None:
     names = ("sigma", "marginal", "ode", "bound", "elbo", "score_error", "terminal", "drift")
-    sheet.table(
-        "mixture",
-        ["process", "score", *names],
-        [
-            [row["process"], row["score"], *(round(row[name], 6) for name in names)]
-            for row in results.where(kind="mixture")
-        ],
-        caption="½N(−1, 0.04) + ½N(1, 0.04), VE(10) and VP(0.1, 20), matched prior; nats.",
-    )
+    lines = [
+        [row["process"], row["score"], *(round(row[name], 6) for name in names)]
+        for row in results.where(kind="mixture")
+    ]
+    said = "½N(−1, 0.04) + ½N(1, 0.04), VE(10) and VP(0.1, 20), matched prior; nats."
+    sheet.table("mixture", ["process", "score", *names], lines, said)
     terms = ("s1", "schedule.entropy", "schedule.k1", "unit.entropy", "unit.k1")
-    sheet.table(
-        "pixel",
-        ["process", "sigma", "centred", "S1", "S_pi", "K1", "S_pi of N(0,1)", "K1 of N(0,1)"],
-        [
-            [row["process"], row["sigma"], "yes" if row["centred"] else "no"]
-            + [round(row[name], 6) for name in terms]
-            for row in results.where(kind="pixel")
-        ],
-        caption="A uniform pixel on [0, 1] (centred: [−½, ½]) at t = 1, nats a pixel.",
-    )
+    heads = ["process", "sigma", "centred", "S1", "S_pi", "K1", "S_pi of N(0,1)", "K1 of N(0,1)"]
+    lines = [
+        [row["process"], row["sigma"], "yes" if row["centred"] else "no"]
+        + [round(row[name], 6) for name in terms]
+        for row in results.where(kind="pixel")
+    ]
+    said = "A uniform pixel on [0, 1] (centred: [−½, ½]) at t = 1, nats a pixel."
+    sheet.table("pixel", heads, lines, said)
     exact = results.where(kind="mixture", process="ve", score="exact")[0]["s0"]
     rows = results.where(kind="solver")
-    sheet.table(
-        "solver",
-        ["Euler steps", "nll.ode", "error"],
-        [[row["steps"], round(row["ode"], 6), round(row["ode"] - exact, 6)] for row in rows],
-        caption="The mixture under VE(25), true score, explicit Euler in model time; nats.",
-    )
+    lines = [[row["steps"], round(row["ode"], 6), round(row["ode"] - exact, 6)] for row in rows]
+    said = "The mixture under VE(25), true score, explicit Euler in model time; nats."
+    sheet.table("solver", ["Euler steps", "nll.ode", "error"], lines, said)
     for row in rows:
         sheet.number(f"solver.euler_{row['steps']}", row["ode"] - exact, note="error of nll.ode")
     for row in results.where(kind="pixel", process="vp", centred=True):

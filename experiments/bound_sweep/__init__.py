@@ -25,11 +25,6 @@ same mean 1/2 and variance 1/12, so that every network is told the same two numb
 All numbers are nats a pixel, pixels on [0, 1]; add ln 256 for grey levels.
 """
 
-from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import Any
-
 from thermohw.experiments.bound_sweep import compute, findings
 from thermohw.study import Cell, Parameters, Study
 

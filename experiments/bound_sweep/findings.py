@@ -50,12 +50,10 @@ def _network_table(rows: Results, sheet: Sheet) -> None:
         means = [_mean(chosen, column) for column in _NETWORKS.values()]
         table.append([data, process.upper(), sigma, *means])
     sheet.table(
-        "networks",
-        ["data", "process", "sigma", *_NETWORKS],
-        table,
+        "networks", ["data", "process", "sigma", *_NETWORKS], table,
         caption="Means over repetitions with standard errors from the held-out images, nats a "
         "pixel, pixels on [0, 1].",
-    )
+    )  # fmt: skip
 
 
 def _mean(rows: Results, column: str) -> tuple[float, float] | float:
@@ -124,12 +122,10 @@ def _checks(rows: Results, sheet: Sheet) -> None:
         terms = [pair(row, c) if f"{c}.stderr" in row else row[c] for c in _BELOW.values()]
         table.append([row["data"], row["process"].upper(), row["sigma"], row["repeat"], *terms])
     sheet.table(
-        "below",
-        ["data", "process", "sigma", "repeat", *_BELOW],
-        table,
+        "below", ["data", "process", "sigma", "repeat", *_BELOW], table,
         caption="Networks whose nll.ode lies below B by more than two standard errors, and what "
         "the difference is made of; nats a pixel.",
-    )
+    )  # fmt: skip
 
 
 def _rates(best: Row, sheet: Sheet) -> None:

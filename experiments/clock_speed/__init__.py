@@ -15,11 +15,6 @@ The heat here is heat at the effective temperature. What a noise generator of fi
 into the resistor is worked out beside it; the power the generator itself draws is not included.
 """
 
-from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import Any
-
 from thermohw.errors import InputError
 from thermohw.experiments.clock_speed import compute, findings
 from thermohw.study import Cell, Parameters, Study

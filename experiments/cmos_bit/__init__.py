@@ -17,11 +17,6 @@ shot noise is (x/2) coth(x/2) times larger than a Gaussian that obeys the fluctu
 (Wyatt and Coram 1999; Delvenne and Van Brandt, arXiv:2404.00422).
 """
 
-from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import Any
-
 from thermohw.experiments.cmos_bit import compute, findings
 from thermohw.study import Cell, Parameters, Study
 

@@ -63,7 +63,8 @@ def compute(cell: Cell, tools: Tools) -> Row:
     if cell["kind"] == "exact":
         law = master_equation(device)
         times = law.passage_times(weights, level)
-        still = (rest.current * _across(device, rest.voltages)).sum()
+        fixed = device.drawn @ device.supply_voltages * device.voltage_unit
+        still = (rest.current * (fixed - device.jumps @ rest.voltages)).sum()
         return {
             "time": times[law.index(start)], "heat": law.heat_rates.sum(), "power": law.power.sum(),
             "still": still, "relaxation": rest.time_constants.max(), "electrons": start[0],
@@ -97,11 +98,6 @@ def compute(cell: Cell, tools: Tools) -> Row:
 
 def _volts_per_charge(device: JumpDevice) -> float:
     return float(device.hessian[0, 0] * device.voltage_unit)
-
-
-def _across(device: JumpDevice, voltages: np.ndarray) -> np.ndarray:
-    fixed = device.drawn @ device.supply_voltages * device.voltage_unit
-    return fixed - device.jumps @ voltages
 
 
 def _theorem(cell: Cell) -> Row:

@@ -25,11 +25,6 @@ from distances to neighbours, which needs no score. Nats per coordinate of the m
 prior is matched to p_T. Above 64 dimensions networks train the shorter, so that a step costs alike.
 """
 
-from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import Any
-
 from thermohw.experiments.data_entropy import compute, findings
 from thermohw.study import Cell, Parameters, Study
 
@@ -45,18 +40,11 @@ def cells(p: Parameters) -> list[Cell]:
 
     return [
         *({"family": "scaled", "dim": d, "factor": p["factor"], **points(d)} for d in p["dims"]),
-        *(
-            {"family": family, "dim": d, "seed": seed, **steps(d), **points(d)}
-            for family in p["families"]
-            for d in p["dims"]
-            for seed in range(p["seeds"])
-        ),
-        *(
-            {"family": "digits", "dim": 64, "seed": seed, **steps(64), **points(64)}
-            | {"points": p["images"]}
-            for seed in range(p["digits"])
-        ),
-    ]
+        *({"family": family, "dim": d, "seed": seed, **steps(d), **points(d)}
+          for family in p["families"] for d in p["dims"] for seed in range(p["seeds"])),
+        *({"family": "digits", "dim": 64, "seed": seed, **steps(64), **points(64)}
+          | {"points": p["images"]} for seed in range(p["digits"])),
+    ]  # fmt: skip
 
 
 STUDY = Study(

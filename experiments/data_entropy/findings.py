@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from itertools import product
 
 import numpy as np
@@ -19,7 +19,14 @@ _KINDS = ("raw", "calibrated")
 
 def conclude(p: Parameters, results: Results, sheet: Sheet) -> None:
     """Biases against dimension, raw against calibrated, measured against expected."""
-    _check_closed(closed_biases(p["factor"]), p["factor"], results.where(family="scaled"), sheet)
+    scores = [
+        (row[f"raw.{name}"] - value) / max(row[f"raw.{name}.stderr"], 1e-9)
+        for row in results.where(family="scaled")
+        for name, value in closed_biases(p["factor"]).items()
+    ]
+    if scores:
+        name = "biases of a scaled Gaussian score follow the closed forms"
+        sheet.law(name, scores, detail=f"c = {p['factor']:g}")
     learned = [row for row in results if row["family"] in p["families"]]
     if learned:
         _networks(learned, p["families"], sheet)
@@ -40,20 +47,6 @@ def _networks(rows: Sequence[Row], families: Sequence[str], sheet: Sheet) -> Non
     _say(rows, sheet)
 
 
-def _check_closed(
-    closed: Mapping[str, float], factor: float, rows: Iterable[Row], sheet: Sheet
-) -> None:
-    """A scaled exact score against its closed forms."""
-    scores = [
-        (row[f"raw.{name}"] - value) / max(row[f"raw.{name}.stderr"], 1e-9)
-        for row in rows
-        for name, value in closed.items()
-    ]
-    if scores:
-        name = "biases of a scaled Gaussian score follow the closed forms"
-        sheet.law(name, scores, detail=f"c = {factor:g}")
-
-
 def _tabulate(rows: Sequence[Row], sheet: Sheet) -> None:
     columns = ["data", "dimensions", "score", "E1 - S0", "E2 - S0", "E3 - S0", "K1", "true score"]
     body = []
@@ -62,12 +55,10 @@ def _tabulate(rows: Sequence[Row], sheet: Sheet) -> None:
             names = (*(f"{kind}.{name}" for name in _ESTIMATES), "k1", "truth")
             body.append([row["family"], row["size"], kind, *(pair(row, name) for name in names)])
     sheet.table(
-        "networks",
-        columns,
-        body,
+        "networks", columns, body,
         "Errors of the estimates, nats per coordinate; last, E1 of the true score at as many "
         "points, unpaired: its standard error is what sampling alone adds to any of them.",
-    )
+    )  # fmt: skip
     for row in rows:
         if "knn" in row:
             note = f"{row['size']} dimensions, 20000 samples, per coordinate"

@@ -46,8 +46,6 @@ quality is the energy distance to fresh data, unbiased (`energy_distance`); enou
 from which on it stays within a margin of the finest grid's.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from thermohw.experiments.entropy_regularised import compute, findings

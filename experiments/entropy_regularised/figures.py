@@ -22,11 +22,6 @@ NAMES = {"mixture": "mixture", "digits": "digits", "few": "few digits", "bare": 
 _ROLES = {"mixture": "generated", "digits": "heat", "few": "work", "bare": "pumping"}
 
 
-def colours(data: list[str]) -> list[str]:
-    """A colour for each set of data, always the same."""
-    return [PALETTE[_ROLES[name]] for name in data]
-
-
 def positions(p: Parameters) -> np.ndarray:
     """Where each lambda stands."""
     return np.arange(len(p["weights"]), dtype=float)
@@ -53,7 +48,7 @@ def shrinkage_figure(p: Parameters, results: Results) -> Figure:
     lambda. Right: loss of evidence; lines: the network of lambda = 0 shrunk, whose loss grows with
     the square of lambda once it is calibrated."""
     figure, (left, right) = panels(2, width=420)
-    colour = colours(p["data"])
+    colour = [PALETTE[_ROLES[name]] for name in p["data"]]
     weights = [w for w in p["weights"] if w > 0.0]
     place = dict(zip(p["weights"], positions(p), strict=True))
     left.plot(positions(p), 1.0 + np.array(p["weights"]), color=SHRUNK, lw=1.2, label="1 + λ")

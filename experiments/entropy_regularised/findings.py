@@ -70,13 +70,11 @@ def _tables(p: Parameters, results: Results, rows: Trainings, data: str, sheet: 
         head += ["heat, circuit", "heat, circuit, shrunk", "ticks needed"]
     seeds = len(rows.distinct("repeat"))
     sheet.table(
-        f"trained.{data}",
-        head,
-        made,
+        f"trained.{data}", head, made,
         f"{NAMES[data]}, as trained, {seeds} seeds: likelihoods less those of lambda = 0 (nats), "
         "heat (kT per sample), half widths of 95 % intervals; shrunk: the network of lambda = 0 "
         "over 1 + lambda.",
-    )
+    )  # fmt: skip
     sheet.table(
         f"calibrated.{data}", ["λ", "U", "flow NLL", "marginal NLL", "heat on p_t"], again,
         f"{NAMES[data]}, calibrated: everything less lambda = 0 (nats, kT), seed by seed.",
@@ -193,14 +191,8 @@ def _heat(results: Results, data: str, weight: float, sheet: Sheet) -> None:
         sheet.number(f"{data}.heat_{name}", found.mean, found.half / 2.0, unit="1")
     way = {1: "rises", 0: "does not change measurably", -1: "falls"}[circuit.sign]
     way = way if circuit.known else "changes, in one seed"
-    why = (
-        ""
-        if circuit.sign <= 0
-        else (
-            ": the weaker pull leaves the circuit's own law wider than the noised one, and a wider "
-            "law is driven harder"
-        )
-    )
+    why = ": the weaker pull leaves the circuit's own law wider than the noised one, and a wider "
+    why = f"{why}law is driven harder" if circuit.sign > 0 else ""
     sheet.finding(
         f"{NAMES[data].capitalize()}, λ = {weight:g}: on the noised law the heat changes by "
         f"{_percent(model)}, on the circuit that plays it, it "

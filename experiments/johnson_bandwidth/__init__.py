@@ -16,11 +16,6 @@ noise the source works 2.6975 kT if it follows and 3.4810 kT if it is held: a he
 what the noise does during a tick. Noise slower than a tick does nothing during a tick.
 """
 
-from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import Any
-
 from thermohw.experiments.johnson_bandwidth import compute, findings
 from thermohw.study import Cell, Parameters, Study
 

@@ -63,12 +63,10 @@ def conclude(p: Parameters, results: Results, sheet: Sheet) -> None:
     exchanged = sum(np.abs(driven.column(name)) for name in ("work", "injected", "heat"))
     rounding = 8.0 * 2.0**-53 * np.sqrt(driven.column("pieces")) * exchanged
     sheet.law(
-        "first law",
-        driven.column("residual") / rounding,
-        within=1.0,
+        "first law", driven.column("residual") / rounding, within=1.0,
         detail=f"largest residual of a path {driven.column('residual').max():.1e} kT, over what "
         "rounding explains; both works and the heat are booked apart",
-    )
+    )  # fmt: skip
     top = max(p["bandwidths"])
     _limits(driven, top, p, sheet)
     drawn(sheet, "free", _free_figure, p, free, driven)

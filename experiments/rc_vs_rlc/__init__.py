@@ -28,8 +28,6 @@ far they hold for a learned score.
 Reference: T. Dockhorn, A. Vahdat and K. Kreis, ICLR 2022, https://arxiv.org/abs/2112.07068
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from thermohw.experiments.rc_vs_rlc import compute, findings

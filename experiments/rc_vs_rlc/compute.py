@@ -15,7 +15,6 @@ from thermohw.likelihood.progress import silent
 from thermohw.process import VP, Langevin, Observed, Process
 from thermohw.score import ExactScore, Score
 from thermohw.study import Cell, Row, Tools
-from thermohw.study.definition import Cell
 from thermohw.target import Target
 
 RC = VP(0.1, 20.0, t_min=4e-4)  # 0.028 grey level of noise left

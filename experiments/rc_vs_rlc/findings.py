@@ -55,13 +55,10 @@ def _likelihood(p: Parameters, rows: Results, sheet: Sheet) -> None:
     bounds = second.column("sde_elbo") - first.column("sde_elbo")
     sheet.number("elbo.rlc_less_rc", float(np.mean(bounds)), None)
     sheet.law(
-        "likelihoods_comparable",
-        Estimate(abs(mean), error),
-        1.0,
-        relation="<=",
+        "likelihoods_comparable", Estimate(abs(mean), error), 1.0, relation="<=",
         detail=f"NLL of RLC less that of RC {mean:+.3f} +- {error:.3f} nats an image; comparable: "
         "within one nat of 64 pixels",
-    )
+    )  # fmt: skip
     level = first[0]["ode"]
     sheet.finding(
         f"The same held-out digits have an NLL of {level:.1f} nats an image on the RC array; on "

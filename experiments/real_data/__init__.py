@@ -27,10 +27,6 @@ found where the truth is known: a Gaussian mixture fitted to the data (`surrogat
 networks of the same sizes learn as few samples, and of which they know as little.
 """
 
-from __future__ import annotations
-
-from typing import Any
-
 from thermohw.errors import InputError
 from thermohw.experiments.real_data import compute, findings
 from thermohw.experiments.real_data.compute import make_data

@@ -101,14 +101,12 @@ def _terms(networks: Results, repeats: Results | None, proxy: Row, best: Row, sh
     ]
     columns = ["term", "computable", "value", "over trainings", "over noise and probes", "remark"]
     sheet.table(
-        "terms",
-        columns,
-        rows,
+        "terms", columns, rows,
         f"{best['name']}: nats per sample in data units, with the standard error over held-out "
         "points, for the training with the best validation bound; beside it the standard "
         "deviation over trainings (same points, same noise), and over fresh noise and Hutchinson "
         "probes (same network, same points).",
-    )
+    )  # fmt: skip
 
 
 def _best(networks: Results, best: Row, sheet: Sheet) -> None:
@@ -191,12 +189,10 @@ def _surrogate(known: Results, sheet: Sheet) -> None:
         rows.append([label, off[name], _spread(known.column(name))])
         sheet.number(name, *off[name], note=f"{label} minus S0, mean of trainings")
     sheet.table(
-        "surrogate",
-        ["estimate", "minus S0", "over trainings"],
-        rows,
+        "surrogate", ["estimate", "minus S0", "over trainings"], rows,
         f"{known[0]['name']}, S0 = {s0[0]:.2f} +- {s0[1]:.2f} nats, as many training rows: mean of "
         "the trainings less S0, up to K1, with the standard error over held-out points.",
-    )
+    )  # fmt: skip
     sheet.number("surrogate.s0", *s0, note="known law fitted to the data")
     u, e1, ode, bound = (
         Estimate(*off[f"known.raw.{n}"]) for n in ("elbo", "plugin", "ode", "bound")
@@ -237,12 +233,10 @@ def _proxy(proxies: Results, trainings: int, sheet: Sheet) -> None:
             rows.append([row["law"], n, bound, true[0], gap, true[1], error, true[2], residual])
     columns = ["law", "training", "B by proxy", "B true", "gap by proxy", "gap true"]
     sheet.table(
-        "proxy",
-        [*columns, "error by proxy", "error true", "residual"],
-        rows,
+        "proxy", [*columns, "error by proxy", "error true", "residual"], rows,
         "A larger network, trained longer and calibrated, in the place of the true score; nats. "
         "The residual is what it leaves of the gap, and is zero for the true score.",
-    )
+    )  # fmt: skip
     for row in proxies:
         residual = [pair(row, f"{n}.residual") for n in range(trainings)]
         left = Estimate(*(float(np.mean(column)) for column in zip(*residual, strict=True)))

@@ -15,11 +15,6 @@ here; two or three printed digits add their rounding. A plain numpy simulation o
 beside both, so that a row that differs can be told apart from a wrong one.
 """
 
-from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import Any
-
 from thermohw.experiments.sensitivity import compute, findings
 from thermohw.experiments.sensitivity.published import chosen
 from thermohw.study import Cell, Parameters, Study
@@ -29,14 +24,10 @@ def cells(p: Parameters) -> list[Cell]:
     """One cell a row, wiring and repeat; one a row of the numpy route."""
     rows = chosen(p)
     base = {"paths": p["paths"], "seed": p["seed"]}
-    return [
-        {"row": row.name, "route": route, "repeat": repeat, **base}
-        for row in rows
-        for repeat in range(p["repeats"])
-        for route in ("emf", "current")
-    ] + [
-        {"row": row.name, "route": "numpy", "repeat": 0, **base} for row in rows if p["numpy"]
-    ]  # fmt: skip
+    made = [{"row": row.name, "route": route, "repeat": repeat, **base} for row in rows
+            for repeat in range(p["repeats"]) for route in ("emf", "current")]  # fmt: skip
+    named = [row.name for row in rows if p["numpy"]]
+    return made + [{"row": name, "route": "numpy", "repeat": 0, **base} for name in named]
 
 
 STUDY = Study(

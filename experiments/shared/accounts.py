@@ -15,25 +15,15 @@ from thermohw.score import Score
 from thermohw.target import Target
 
 TERMS = {  # name in a row -> name in the likelihood room
-    "nll_ode": "nll.ode",
-    "nll_marginal": "nll.marginal",
-    "elbo": "nll.sde_elbo",
-    "bound": "bound.lower",
-    "gap": "bound.gap",
-    "margin": "bound.ode_margin",
-    "score_error": "bound.score_error",
-    "prior_mismatch": "bound.prior_mismatch",
-    "residual": "bound.residual",
-    "surplus": "bound.calibration_surplus",
-    "terminal": "bound.terminal_mismatch",
-    "trajectory": "bound.trajectory_drift",
-    "production": "entropy.sigma_forward",
-    "norm": "entropy.sigma_score",
-    "cross_prior": "entropy.cross_prior",
-    "entropy_data": "entropy.data",
-    "entropy_prior": "entropy.prior",
-    "quadrature": "error.quadrature",
-}
+    "nll_ode": "nll.ode", "nll_marginal": "nll.marginal", "elbo": "nll.sde_elbo",
+    "bound": "bound.lower", "gap": "bound.gap", "margin": "bound.ode_margin",
+    "score_error": "bound.score_error", "prior_mismatch": "bound.prior_mismatch",
+    "residual": "bound.residual", "surplus": "bound.calibration_surplus",
+    "terminal": "bound.terminal_mismatch", "trajectory": "bound.trajectory_drift",
+    "production": "entropy.sigma_forward", "norm": "entropy.sigma_score",
+    "cross_prior": "entropy.cross_prior", "entropy_data": "entropy.data",
+    "entropy_prior": "entropy.prior", "quadrature": "error.quadrature",
+}  # fmt: skip
 
 
 def account(

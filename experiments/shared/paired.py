@@ -35,15 +35,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from thermohw.likelihood import (
-    Estimate,
-    ExactTrace,
-    Hutchinson,
-    SampleEnsemble,
-    Timeline,
-    flow_nll,
-    sweep,
-)
+from thermohw.estimate import Estimate
+from thermohw.likelihood import ExactTrace, Hutchinson, SampleEnsemble, Timeline, flow_nll, sweep
 from thermohw.likelihood.estimate import estimate
 from thermohw.likelihood.progress import silent
 from thermohw.likelihood.reference import Reference

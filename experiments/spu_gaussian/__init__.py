@@ -23,11 +23,6 @@ Values come from the datasheet `spu8`, whose numbers are placeholders: the paper
 Units 1 kohm, 1 nF, kT = 1; a run is one exact linear chain, so nothing depends on a time step.
 """
 
-from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import Any
-
 from thermohw.experiments.spu_gaussian import compute, findings
 from thermohw.study import Cell, Parameters, Study
 

@@ -49,10 +49,6 @@ def mean_square(f: NDArray[Any], samples: NDArray[Any]) -> NDArray[Any]:
     return np.array(rows)
 
 
-def _counts(samples: int) -> NDArray[Any]:
-    return np.unique(np.round(np.geomspace(100, samples, 13)).astype(int))
-
-
 def _chains(cell: Cell, rng: np.random.Generator, generator: torch.Generator) -> Row:
     """Error of the covariance after N samples: of chains, and in closed form; relative."""
     case, board = cell["case"], boards.nominal()
@@ -61,7 +57,8 @@ def _chains(cell: Cell, rng: np.random.Generator, generator: torch.Generator) ->
         parts, matrix = _PARTS["all"], boards.target_matrix(rng, len(board.resistance))
         board = board._replace(capacitance=matrix)
     goal = np.linalg.inv(board.capacitance)
-    n, counts, norm = len(goal), _counts(cell["samples"]), float(np.sum(goal**2))
+    n, norm = len(goal), float(np.sum(goal**2))
+    counts = np.unique(np.round(np.geomspace(100, cell["samples"], 13)).astype(int))
     corner = 2.0 * math.pi * cell["bandwidth"] if "bandwidth" in parts else None
     lsb = 2.0 * cell["span"] * math.sqrt(goal.max()) / 2 ** cell["bits"]
     coarse = "converter" in parts

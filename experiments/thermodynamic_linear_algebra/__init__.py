@@ -19,11 +19,6 @@ Times are in seconds on the board, energies in joules, errors relative (Euclidea
 norms).
 """
 
-from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import Any
-
 from thermohw.errors import InputError
 from thermohw.experiments.thermodynamic_linear_algebra import compute, findings
 from thermohw.experiments.thermodynamic_linear_algebra.compute import PARTS

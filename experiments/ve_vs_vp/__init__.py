@@ -28,10 +28,6 @@ In one dimension every expectation over p_t is a quadrature; on digits it is an 
 held-out images, each noised afresh, with standard errors over images.
 """
 
-from __future__ import annotations
-
-from typing import Any
-
 from thermohw.experiments.ve_vs_vp import compute, findings
 from thermohw.experiments.ve_vs_vp.compute import DATA
 from thermohw.study import Cell, Parameters, Study

@@ -34,12 +34,10 @@ def coordinates(p: Parameters, exact: Results, learned: Results, sheet: Sheet) -
         for step in (r["production"], r["entropy_prior"] - r["entropy_data"])
     ]
     sheet.law(
-        "without drift in x/m_t: entropies shift by d ln m_t",
-        off,
-        within=GRID_SUMS,
+        "without drift in x/m_t: entropies shift by d ln m_t", off, within=GRID_SUMS,
         detail=f"exact scores: int (g^2/2) E|s|^2 = S1 - S0 - d ln(m_T/m_0) in {len(exact)} runs, "
         "entropies by quadrature",
-    )
+    )  # fmt: skip
     moved = [r for r in learned if "undrifted.production" in r]
     # One clean point more: x and x/m_t differ at t_min by 1 - m, and the flow's solver has its own.
     same, shares = [math.nan] * (not moved), [math.nan] * (not moved)
@@ -51,13 +49,11 @@ def coordinates(p: Parameters, exact: Results, learned: Results, sheet: Sheet) -
         shares.append(same[-1] / (10.0 * (rules + abs(row["log_decay"])) + 1e-6))
     change = max((abs(r["nll_ode"] - r["undrifted.nll_ode"]) for r in moved), default=math.nan)
     sheet.law(
-        "the same network without its drift",
-        max(shares),
-        within=1.0,
+        "the same network without its drift", max(shares), within=1.0,
         detail=f"{len(moved)} VP networks played as VE of equal log SNR: int (g^2/2) E|s|^2 and "
         f"score error differ by {max(same):.1e} nats, beside what the time rules leave; nll.ode "
         f"by {change:.1e}",
-    )
+    )  # fmt: skip
     drawn(sheet, "rates", draw.rates_figure, p, exact)
 
 
@@ -73,13 +69,11 @@ def accounts(p: Parameters, exact: Results, learned: Results, sheet: Sheet) -> N
                 means = [float(np.mean([row.get(k, math.nan) for row in mine])) for k in ACCOUNTS]
                 rows.append([NAMES[data], process.upper(), kind, *means])
     sheet.table(
-        "accounts",
-        ["data", "process", "score", *ACCOUNTS.values()],
-        rows,
+        "accounts", ["data", "process", "score", *ACCOUNTS.values()], rows,
         "Integrated over generation on p_t: plug-in (model) Si and Se in nats; physical by wiring, "
         "heat in kT, production (emf) and pumping (current) in nats. Production needs the true "
         "score",
-    )
+    )  # fmt: skip
     twins = [abs(r["emf.heat"] + r["exchange"]) for r in exact]
     doubles = [
         abs(r["emf.heat"] - 2.0 * (r["entropy_prior"] - r["entropy_data"]))
@@ -110,12 +104,10 @@ def tightness(p: Parameters, learned: Results, sheet: Sheet) -> None:
             rows.append([NAMES[data], process.upper(), *map(mean_and_error, columns)])
     heads = ["nll.ode - S0", "nll.marginal - S0", "B - S0", "gap", "gap, calibrated"]
     sheet.table(
-        "tightness",
-        ["data", "process", *heads],
-        rows,
+        "tightness", ["data", "process", *heads], rows,
         "Nats; mean and standard error over networks of the same size and training. gap = "
         "nll.marginal - B",
-    )
+    )  # fmt: skip
     known = [r for r in learned if r["data"] != "digits"]
     gaps = [r["gap"] for r in known]
     said = f"{len(known)} networks, nats"
