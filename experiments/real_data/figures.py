@@ -65,9 +65,8 @@ def _bits(panel: Axes, best: Row) -> None:
     """A second scale on top: bits per dimension."""
     unit, shift = best["dim"] * math.log(2.0), math.log2(best["step"])
 
-    there: Any = lambda nats: nats / unit - shift  # noqa: E731
-    back: Any = lambda bits: (bits + shift) * unit  # noqa: E731
-    top = panel.secondary_xaxis("top", functions=(there, back))
+    scales: Any = (lambda nats: nats / unit - shift, lambda bits: (bits + shift) * unit)
+    top = panel.secondary_xaxis("top", functions=scales)
     top.set_xlabel("bits per dimension")
 
 

@@ -40,7 +40,7 @@ def coordinates(p: Parameters, exact: Results, learned: Results, sheet: Sheet) -
     )  # fmt: skip
     moved = [r for r in learned if "undrifted.production" in r]
     # One clean point more: x and x/m_t differ at t_min by 1 - m, and the flow's solver has its own.
-    same, shares = [math.nan] * (not moved), [math.nan] * (not moved)
+    same, shares = [], []
     for row in moved:
         rules = row["quadrature"] + row["undrifted.quadrature"]
         names = ("norm", "score_error")
@@ -48,10 +48,11 @@ def coordinates(p: Parameters, exact: Results, learned: Results, sheet: Sheet) -
         # the rules' error is known of the trace; that of squares of a rough score is larger
         shares.append(same[-1] / (10.0 * (rules + abs(row["log_decay"])) + 1e-6))
     change = max((abs(r["nll_ode"] - r["undrifted.nll_ode"]) for r in moved), default=math.nan)
+    gap = max(same, default=math.nan)
     sheet.law(
-        "the same network without its drift", max(shares), within=1.0,
+        "the same network without its drift", max(shares, default=math.nan), within=1.0,
         detail=f"{len(moved)} VP networks played as VE of equal log SNR: int (g^2/2) E|s|^2 and "
-        f"score error differ by {max(same):.1e} nats, beside what the time rules leave; nll.ode "
+        f"score error differ by {gap:.1e} nats, beside what the time rules leave; nll.ode "
         f"by {change:.1e}",
     )  # fmt: skip
     drawn(sheet, "rates", draw.rates_figure, p, exact)
