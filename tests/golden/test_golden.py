@@ -12,8 +12,11 @@ import pytest
 from thermohw.audit import audit
 from thermohw.report import report
 
-FOLDER = Path(__file__).parent.parent / "data" / "golden_0.1.0"
-VERDICTS = json.loads((FOLDER / "verdicts.json").read_text())
+DATA = Path(__file__).parent.parent / "data"
+VERDICTS, VERDICTS_2 = (
+    json.loads((DATA / f"golden_{release}" / "verdicts.json").read_text())
+    for release in ("0.1.0", "0.2.0")
+)
 # checks that 0.1.0 did not have; its files lack the sums
 NEW = {"noise_temperature", "noise_correlation", "gain", "filter"}
 LIKELIHOOD = ("bound_marginal", "bound_ode", "nll_above_entropy")
@@ -36,10 +39,10 @@ def golden(tmp_path_factory):
     """Name -> the unpacked file."""
     folder = tmp_path_factory.mktemp("golden")
 
-    def unpack(name):
-        path = folder / f"{name}.h5"
+    def unpack(name, release="0.1.0"):
+        path, packed = folder / f"{release}-{name}.h5", DATA / f"golden_{release}" / f"{name}.h5.gz"
         if not path.exists():
-            path.write_bytes(gzip.decompress((FOLDER / f"{name}.h5.gz").read_bytes()))
+            path.write_bytes(gzip.decompress(packed.read_bytes()))
         return path
 
     return unpack
@@ -63,3 +66,17 @@ def test_verdicts_of_0_1_0(golden, name):
 def test_report_of_0_1_0(golden, name, tmp_path):
     page = report(golden(name), tmp_path / "page.html")
     assert "Second law" in Path(page).read_text()
+
+
+@pytest.mark.parametrize("name", sorted(VERDICTS_2))
+def test_verdicts_of_0_2_0(golden, name):
+    """Runs of every kind: the same verdicts, the same checks."""
+    found = {check.name: check.status for check in audit(golden(name, "0.2.0")).checks}
+    assert found == VERDICTS_2[name]
+    assert "violated" not in found.values()
+
+
+@pytest.mark.parametrize("name", ["program", "quartic", "free", "jumps", "evolve", "invert"])
+def test_report_of_0_2_0(golden, name, tmp_path):
+    page = report(golden(name, "0.2.0"), tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "First law" in page and "heat into" in page
