@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from thermohw.audit.evidence import Evidence
 from thermohw.audit.likelihood import (
     bound_marginal,
     bound_ode,
     likelihood_quantities,
     nll_above_entropy,
 )
+from thermohw.audit.recorded import Recorded
 from thermohw.estimate import EXPLAINED, HOLDS, VIOLATED
 from thermohw.pipeline.terms import likelihood_tree
 from thermohw.process import VP
@@ -41,10 +41,10 @@ def tree() -> dict[str, Any]:
     return likelihood_tree(setting, test=64, seed=2, progress=False)  # type: ignore[arg-type]
 
 
-def evidence(tree: dict[str, Any]) -> Evidence:
+def recorded(tree: dict[str, Any]) -> Recorded:
     """What the checks of likelihoods look at, without a run."""
     unused: Any = None
-    return Evidence(
+    return Recorded(
         path=Path("none"),
         parameters={"likelihood": tree},
         provenance={},
@@ -70,24 +70,24 @@ def test_below_the_bound_is_explained(tree: dict[str, Any]) -> None:
     assert margin < -0.05
     shares = ("terminal_mismatch", "trajectory_drift", "prior_mismatch", "score_error")
     total = sum(value[f"bound.{name}"] for name in shares)
-    check = bound_ode(evidence(tree))
+    check = bound_ode(recorded(tree))
     assert check.status == EXPLAINED and "not the probability flow" in check.detail
     # within what quadrature and the flow's solver allow, which are far below the margin itself
     allowed = 4.0 * (value["error.quadrature"] + value["error.solver"]) + 1e-8
     assert abs(total - margin) < allowed < 0.05 * abs(margin)
-    assert bound_marginal(evidence(tree)).status == HOLDS
+    assert bound_marginal(recorded(tree)).status == HOLDS
     assert all(f"{value[f'bound.{name}']:.4g}" in check.detail for name in shares)
 
 
 def test_terms_that_do_not_add_up_explain_nothing(tree: dict[str, Any]) -> None:
     for name in ("bound.trajectory_drift", "bound.score_error", "nll.ode"):
-        assert bound_ode(evidence(changed(tree, name, 0.02))).status == VIOLATED
-    assert bound_marginal(evidence(changed(tree, "bound.score_error", 0.02))).status == VIOLATED
+        assert bound_ode(recorded(changed(tree, name, 0.02))).status == VIOLATED
+    assert bound_marginal(recorded(changed(tree, "bound.score_error", 0.02))).status == VIOLATED
 
 
 def test_what_an_audit_lists(tree: dict[str, Any]) -> None:
     """Split of the error and calibration surplus; the settings tell the cost."""
-    table = likelihood_quantities(evidence(tree))
+    table = likelihood_quantities(recorded(tree))
     whole = table["bound.score_error"].value
     assert table["bound.score_error_gradient"].value == pytest.approx(whole, rel=1e-12)
     assert table["bound.score_error_solenoidal"].value == 0.0
@@ -99,9 +99,9 @@ def test_what_an_audit_lists(tree: dict[str, Any]) -> None:
 
 
 def test_a_flow_that_missed_its_tolerance_is_not_held(tree: dict[str, Any]) -> None:
-    settled = nll_above_entropy(evidence(tree))
+    settled = nll_above_entropy(recorded(tree))
     settings = json.loads(tree["settings"])
     assert settings["converged"] and settled.status == HOLDS
     unsettled = tree | {"settings": json.dumps(settings | {"converged": False})}
-    found = nll_above_entropy(evidence(unsettled))
+    found = nll_above_entropy(recorded(unsettled))
     assert found.status == EXPLAINED and "missed its tolerance" in found.detail

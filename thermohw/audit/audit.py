@@ -13,7 +13,6 @@ from thermohw.audit.correlation import noise_correlation
 from thermohw.audit.cost import cost_quantities
 from thermohw.audit.energy import energy_quantities, first_law
 from thermohw.audit.entropy import system_change
-from thermohw.audit.evidence import Evidence
 from thermohw.audit.filtering import reading_filter
 from thermohw.audit.fluctuation import fluctuation
 from thermohw.audit.gain import gain
@@ -29,6 +28,7 @@ from thermohw.audit.limits import protocol_limits, protocol_quantities
 from thermohw.audit.paths import distinct_paths, finite_values
 from thermohw.audit.recompute import recomputed
 from thermohw.audit.record import Audit
+from thermohw.audit.recorded import Recorded
 from thermohw.audit.residuals import noise_temperature
 from thermohw.audit.samples import compare, sample_law, sample_quantities
 from thermohw.audit.second_law import entropy_quantities, second_law, second_law_slack
@@ -86,72 +86,72 @@ def audit(path: str | Path | Any, *, recompute: bool = False) -> Audit:
         return _audit(gather(path), recompute)
 
 
-def _audit(evidence: Evidence, recompute: bool) -> Audit:
-    sound = finite_values(evidence)
+def _audit(recorded: Recorded, recompute: bool) -> Audit:
+    sound = finite_values(recorded)
     if sound.status == VIOLATED:
-        return _unsound(evidence, sound)
-    change, samples = system_change(evidence), compare(evidence)
-    slack = second_law_slack(evidence, change)
+        return _unsound(recorded, sound)
+    change, samples = system_change(recorded), compare(recorded)
+    slack = second_law_slack(recorded, change)
     makers: dict[str, Callable[[], Check]] = {
         "finite_values": lambda: sound,
-        "distinct_paths": lambda: distinct_paths(evidence),
-        "first_law": lambda: first_law(evidence),
-        "bath_heat": lambda: bath_heat(evidence),
-        "noise_temperature": lambda: noise_temperature(evidence),
-        "noise_correlation": lambda: noise_correlation(evidence),
-        "gain": lambda: gain(evidence),
-        "filter": lambda: reading_filter(evidence),
-        "start_law": lambda: start_states(evidence),
-        "second_law": lambda: second_law(evidence, change, slack),
-        "fluctuation_even": lambda: fluctuation(evidence, "even"),
-        "fluctuation_odd": lambda: fluctuation(evidence, "odd"),
-        "bound_marginal": lambda: bound_marginal(evidence),
-        "bound_ode": lambda: bound_ode(evidence),
-        "nll_above_entropy": lambda: nll_above_entropy(evidence),
-        "information": lambda: information(evidence, change),
-        "information_identity": lambda: information_identity(evidence),
-        "sample_law": lambda: sample_law(evidence, samples),
-        "protocol_limits": lambda: protocol_limits(evidence),
+        "distinct_paths": lambda: distinct_paths(recorded),
+        "first_law": lambda: first_law(recorded),
+        "bath_heat": lambda: bath_heat(recorded),
+        "noise_temperature": lambda: noise_temperature(recorded),
+        "noise_correlation": lambda: noise_correlation(recorded),
+        "gain": lambda: gain(recorded),
+        "filter": lambda: reading_filter(recorded),
+        "start_law": lambda: start_states(recorded),
+        "second_law": lambda: second_law(recorded, change, slack),
+        "fluctuation_even": lambda: fluctuation(recorded, "even"),
+        "fluctuation_odd": lambda: fluctuation(recorded, "odd"),
+        "bound_marginal": lambda: bound_marginal(recorded),
+        "bound_ode": lambda: bound_ode(recorded),
+        "nll_above_entropy": lambda: nll_above_entropy(recorded),
+        "information": lambda: information(recorded, change),
+        "information_identity": lambda: information_identity(recorded),
+        "sample_law": lambda: sample_law(recorded, samples),
+        "protocol_limits": lambda: protocol_limits(recorded),
     }
     assert tuple(makers) == NAMES
-    few = evidence.paths < FEWEST
-    reason = f"{evidence.paths} paths: a verdict on a mean needs {FEWEST}"
+    few = recorded.paths < FEWEST
+    reason = f"{recorded.paths} paths: a verdict on a mean needs {FEWEST}"
     checks = [
         not_applicable(name, reason) if few and name not in _BY_PATH else make()
         for name, make in makers.items()
     ]
     if recompute:
-        checks.append(recomputed(evidence))
+        checks.append(recomputed(recorded))
     quantities = {
-        **energy_quantities(evidence),
-        **entropy_quantities(evidence, change, slack),
-        **information_quantities(evidence),
-        **likelihood_quantities(evidence),
-        **cost_quantities(evidence),
+        **energy_quantities(recorded),
+        **entropy_quantities(recorded, change, slack),
+        **information_quantities(recorded),
+        **likelihood_quantities(recorded),
+        **cost_quantities(recorded),
         **sample_quantities(samples),
-        **protocol_quantities(evidence),
-        **twin_quantities(evidence),
+        **protocol_quantities(recorded),
+        **twin_quantities(recorded),
     }
-    return Audit(tuple(checks), quantities, _provenance(evidence))
+    return Audit(tuple(checks), quantities, _provenance(recorded))
 
 
-def _unsound(evidence: Evidence, found: Check) -> Audit:
+def _unsound(recorded: Recorded, found: Check) -> Audit:
     """The audit of a file with numbers that are none: no mean and no comparison of it says
     anything; the first law, path by path, says where they are.
     """
     with np.errstate(all="ignore"):
-        given = {"finite_values": found, "first_law": first_law(evidence)}
+        given = {"finite_values": found, "first_law": first_law(recorded)}
     reason = "stored numbers are not finite, see finite_values"
     checks = tuple(given.get(name) or not_applicable(name, reason) for name in NAMES)
-    return Audit(checks, {}, _provenance(evidence))
+    return Audit(checks, {}, _provenance(recorded))
 
 
-def _provenance(evidence: Evidence) -> dict[str, Any]:
+def _provenance(recorded: Recorded) -> dict[str, Any]:
     """What ran, in words, and what made the file."""
-    setting, plan = evidence.setting, evidence.plan
+    setting, plan = recorded.setting, recorded.plan
     protocol, process = setting.protocol, setting.process
     return {
-        "file": str(evidence.path),
+        "file": str(recorded.path),
         "device": setting.device.name,
         "target": setting.target.name if setting.target is not None else "no target",
         "process": process.kind,
@@ -162,13 +162,13 @@ def _provenance(evidence: Evidence) -> dict[str, Any]:
         "stepper": plan.stepper,
         "grid": plan.schedule.grid,
         "ticks": plan.schedule.ticks,
-        "paths": evidence.paths,
-        "seed": evidence.simulate["seed"],
-        "dtype": evidence.simulate["dtype"],
-        "start": evidence.simulate["start"],
-        "prior": evidence.simulate["prior"],
-        "temperature": evidence.temperature,
-        "spec_sha256": evidence.spec_hash,
-        "datasheet_sha256": evidence.parameters["datasheet"]["content_hash"],
-        "provenance": dict(evidence.provenance),
+        "paths": recorded.paths,
+        "seed": recorded.simulate["seed"],
+        "dtype": recorded.simulate["dtype"],
+        "start": recorded.simulate["start"],
+        "prior": recorded.simulate["prior"],
+        "temperature": recorded.temperature,
+        "spec_sha256": recorded.spec_hash,
+        "datasheet_sha256": recorded.parameters["datasheet"]["content_hash"],
+        "provenance": dict(recorded.provenance),
     }

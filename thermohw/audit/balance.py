@@ -15,7 +15,7 @@ from math import sqrt
 
 import numpy as np
 
-from thermohw.audit.evidence import Evidence
+from thermohw.audit.recorded import Recorded
 from thermohw.audit.verdict import Check, not_applicable
 from thermohw.books.balance import watched_ticks
 from thermohw.estimate import Estimate, judge, largest_of
@@ -23,13 +23,13 @@ from thermohw.estimate import Estimate, judge, largest_of
 __all__ = ["bath_heat"]
 
 
-def bath_heat(evidence: Evidence) -> Check:
+def bath_heat(recorded: Recorded) -> Check:
     """Mean heat of each bath, ledger against conditional mean."""
     name = "bath_heat"
-    if evidence.balance is None:
-        return not_applicable(name, _why_not(evidence))
-    scales, heats, gaps = _rows(evidence)
-    names = [f"bath {bath}" for bath in evidence.baths] + ["sum of Q_k/T_k"]
+    if recorded.balance is None:
+        return not_applicable(name, _why_not(recorded))
+    scales, heats, gaps = _rows(recorded)
+    names = [f"bath {bath}" for bath in recorded.baths] + ["sum of Q_k/T_k"]
     count = len(gaps)
     z = np.array([0.0 if gap.value == gap.stderr == 0.0 else gap.z() for gap in gaps])
     worst = int(np.argmax(np.where(np.isnan(z), np.inf, np.abs(z))))
@@ -40,9 +40,9 @@ def bath_heat(evidence: Evidence) -> Check:
         f"{names[worst]} deviates most of {count}: heat {heat:.5f} kT, its conditional mean tick "
         f"by tick {heat - gap.value:.5f} +- {gap.stderr:.5f}, z = {z[worst]:+.2f} ({single:+.2f} "
         f"as one of {count}); rms {sqrt(float(np.mean(z**2))):.2f}"
-        f"{_moved(evidence.baths, heats, powers)}"
+        f"{_moved(recorded.baths, heats, powers)}"
     )
-    plan = evidence.plan
+    plan = recorded.plan
     watched = len(watched_ticks(plan.protocol.board, plan.schedule.ticks))
     if watched < plan.schedule.ticks:
         detail += f"; in {watched} of {plan.schedule.ticks} ticks"
@@ -57,16 +57,16 @@ def bath_heat(evidence: Evidence) -> Check:
     )
 
 
-def _rows(evidence: Evidence) -> tuple[np.ndarray, np.ndarray, list[Estimate]]:
+def _rows(recorded: Recorded) -> tuple[np.ndarray, np.ndarray, list[Estimate]]:
     """Unit, mean heat and heat less its conditional mean of every bath and, where temperatures
     differ, of sum_k Q_k/T_k.
 
     The means are those of the stored ledger; only errors come from the sums kept during the run.
     """
-    assert evidence.balance is not None
-    n, sums = evidence.paths, np.asarray(evidence.balance, dtype=np.float64)
-    temperatures = evidence.setting.device.temperatures
-    heats = np.array([evidence.moments[f"heat.{bath}"].value for bath in evidence.baths])
+    assert recorded.balance is not None
+    n, sums = recorded.paths, np.asarray(recorded.balance, dtype=np.float64)
+    temperatures = recorded.setting.device.temperatures
+    heats = np.array([recorded.moments[f"heat.{bath}"].value for bath in recorded.baths])
     scales = temperatures
     if len(sums) > len(heats) and np.ptp(temperatures) > 0.0:
         heats = np.append(heats, (heats / temperatures).sum())
@@ -93,12 +93,12 @@ def _moved(baths: tuple[str, ...], heats: np.ndarray, powers: np.ndarray) -> str
     return f"; {100.0 * share:.2g} % of the heat of {baths[large]} in any other bath would be seen"
 
 
-def _why_not(evidence: Evidence) -> str:
-    if not evidence.clocked:
+def _why_not(recorded: Recorded) -> str:
+    if not recorded.clocked:
         return (
             "a continuously controlled source works inside the step: the mean of a step's heat "
             "given its start is known up to O(h) only, and one run does not measure that error"
         )
-    if not evidence.plan.chain.lag.is_ideal:
+    if not recorded.plan.chain.lag.is_ideal:
         return "sources with a memory do not rest between decisions"
     return "the run recorded no conditional means"

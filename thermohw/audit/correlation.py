@@ -38,24 +38,24 @@ from thermohw.estimate import called_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from thermohw.audit.evidence import Evidence
+    from thermohw.audit.recorded import Recorded
 
 __all__ = ["correlation_deviations", "noise_correlation"]
 
 _LEANS = 1e-9  # below, a skewness is round-off
 
 
-def noise_correlation(evidence: Evidence) -> Check:
+def noise_correlation(recorded: Recorded) -> Check:
     """Products of the residuals of different coordinates against the baths of the file."""
     name = "noise_correlation"
-    reason = unrecorded(evidence)
-    if not reason and evidence.setting.device.dim == 1:
+    reason = unrecorded(recorded)
+    if not reason and recorded.setting.device.dim == 1:
         reason = "a single coordinate"
-    if not reason and "products" not in evidence.residuals:
+    if not reason and "products" not in recorded.residuals:
         reason = "the run recorded no products of residuals"
     if reason:
         return not_applicable(name, reason)
-    found = correlation_deviations(evidence)
+    found = correlation_deviations(recorded)
     if not found:
         return not_applicable(name, "rounding hides the noise of all coordinates but one")
     families = len({one.family for one in found})
@@ -64,24 +64,24 @@ def noise_correlation(evidence: Evidence) -> Check:
         for one in found[1:]
         if one.count == 1
     )
-    also += f" (on {len(watched_ticks(evidence.plan.schedule.ticks))} ticks)"
+    also += f" (on {len(watched_ticks(recorded.plan.schedule.ticks))} ticks)"
     return judged(name, found, also)
 
 
-def correlation_deviations(evidence: Evidence) -> list[Deviation]:
+def correlation_deviations(recorded: Recorded) -> list[Deviation]:
     """Excess correlations: the worst pair first."""
-    groups, names = coordinate_groups(evidence.setting.device), evidence.setting.device.coordinates
-    steps, weights = _steps(evidence, groups)
-    device, paths, total = evidence.setting.device, evidence.paths, steps.sum(0)
-    products, first = evidence.residuals["products"], [int(group[0]) for group in groups]
+    groups, names = coordinate_groups(recorded.setting.device), recorded.setting.device.coordinates
+    steps, weights = _steps(recorded, groups)
+    device, paths, total = recorded.setting.device, recorded.paths, steps.sum(0)
+    products, first = recorded.residuals["products"], [int(group[0]) for group in groups]
     if products.shape != total.shape:
         raise InputError(
             "products of residuals are not of as many coordinates as the device has: the file was "
             "changed after the run; use the original",
-            where=str(evidence.path),
+            where=str(recorded.path),
         )
     unit, sizes = device.effort_scale[first], np.array([len(group) for group in groups])
-    slip = rounding_power(evidence) * sizes * weights / np.diag(total)
+    slip = rounding_power(recorded) * sizes * weights / np.diag(total)
     seen = np.flatnonzero(slip <= HIDDEN)
     if len(seen) < 2:
         return []
@@ -183,15 +183,15 @@ def _deviation(
 
 
 def _steps(
-    evidence: Evidence, groups: list[NDArray[np.int64]]
+    recorded: Recorded, groups: list[NDArray[np.int64]]
 ) -> tuple[NDArray[np.float64], float]:
     """(Sigma/h between groups for every watched step, shape (steps, groups, groups), sum of 1/(T
     h)), thermal units.
     """
-    plan, kernels = evidence.plan, Kernels(evidence.plan)
+    plan, kernels = recorded.plan, Kernels(recorded.plan)
     watched = set(watched_ticks(plan.schedule.ticks).tolist())
     pieces = [piece for piece in plan.timeline if piece.tick in watched]
-    member = np.zeros((evidence.setting.device.dim, len(groups)))
+    member = np.zeros((recorded.setting.device.dim, len(groups)))
     for g, group in enumerate(groups):
         member[group, g] = 1.0
     member, tables = member[kernels.order], {}

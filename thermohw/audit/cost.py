@@ -17,8 +17,8 @@ from __future__ import annotations
 
 from math import isfinite
 
-from thermohw.audit.evidence import Evidence
 from thermohw.audit.information import learned
+from thermohw.audit.recorded import Recorded
 from thermohw.audit.verdict import Quantity
 from thermohw.score import Score
 from thermohw.score.network import NetworkScore
@@ -26,18 +26,18 @@ from thermohw.score.network import NetworkScore
 __all__ = ["cost_quantities", "multiply_accumulates"]
 
 
-def cost_quantities(evidence: Evidence) -> dict[str, Quantity]:
+def cost_quantities(recorded: Recorded) -> dict[str, Quantity]:
     """cost.adc, cost.dac, cost.score, cost.erasure and cost.total, each also as cost.X.J."""
-    sheet = evidence.setting.device.datasheet
+    sheet = recorded.setting.device.datasheet
     prices = {} if sheet is None else sheet.cost.values()
     parts = {
-        "adc": _conversions(evidence, prices.get("adc"), "readings"),
-        "dac": _conversions(evidence, prices.get("dac"), "sources"),
-        "score": _score(evidence, prices.get("mac")),
-        "erasure": _erasure(evidence),
+        "adc": _conversions(recorded, prices.get("adc"), "readings"),
+        "dac": _conversions(recorded, prices.get("dac"), "sources"),
+        "score": _score(recorded, prices.get("mac")),
+        "erasure": _erasure(recorded),
     }
     table = {f"cost.{name}": part for name, part in parts.items()}
-    endless = evidence.clocked and parts["erasure"].value is None
+    endless = recorded.clocked and parts["erasure"].value is None
     summed = {name: part for name, part in parts.items() if name != "erasure" or not endless}
     unknown = [name for name, part in summed.items() if part.value is None]
     if unknown:
@@ -50,28 +50,28 @@ def cost_quantities(evidence: Evidence) -> dict[str, Quantity]:
     return {f"{name}{unit}": part for name, part in table.items() for unit in ("", ".J")}
 
 
-def _conversions(evidence: Evidence, price: float | None, what: str) -> Quantity:
-    if not evidence.clocked:
+def _conversions(recorded: Recorded, price: float | None, what: str) -> Quantity:
+    if not recorded.clocked:
         return Quantity(
             None,
             None,
             "J",
             "an analog controller converts nothing and has no price in the datasheet",
         )
-    device = evidence.setting.device
-    count = evidence.plan.schedule.ticks * (device.dim if what == "readings" else len(device.nodes))
+    device = recorded.setting.device
+    count = recorded.plan.schedule.ticks * (device.dim if what == "readings" else len(device.nodes))
     if price is None:
         return Quantity(None, None, "J", f"unpriced: {count} {what}")
     return Quantity(count * price, 0.0, "J", f"{count} {what}")
 
 
-def _score(evidence: Evidence, price: float | None) -> Quantity:
-    if not evidence.clocked:
+def _score(recorded: Recorded, price: float | None) -> Quantity:
+    if not recorded.clocked:
         return Quantity(None, None, "J", "an analog score has no price in the datasheet")
-    macs = multiply_accumulates(evidence.setting.score)
+    macs = multiply_accumulates(recorded.setting.score)
     if macs is None:
         return Quantity(None, None, "J", "an exact formula has no counted arithmetic")
-    count = macs * evidence.plan.schedule.ticks
+    count = macs * recorded.plan.schedule.ticks
     if price is None:
         return Quantity(None, None, "J", f"unpriced: {count} multiply-accumulates")
     return Quantity(
@@ -100,15 +100,15 @@ def multiply_accumulates(score: Score) -> int | None:
     return score.head.trunk.multiply_accumulates
 
 
-def _erasure(evidence: Evidence) -> Quantity:
+def _erasure(recorded: Recorded) -> Quantity:
     """Landauer's least cost of forgetting what was read."""
-    if not evidence.clocked:
+    if not recorded.clocked:
         return Quantity(
             None, None, "J", "continuous control takes no readings that would have to be erased"
         )
-    told = learned(evidence)
+    told = learned(recorded)
     if not isfinite(told.most):
         return Quantity(None, None, "J", "exact readings would fill an infinite memory")
     bound, source = ("at least", "acquired") if told.exact else ("at most", f"({told.source})")
     note = f"{bound} k T for each of {told.most:.4g} nats {source}"
-    return Quantity(evidence.kt * told.most, 0.0, "J", note)
+    return Quantity(recorded.kt * told.most, 0.0, "J", note)

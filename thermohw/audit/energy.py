@@ -12,7 +12,7 @@ walk of standard deviation sqrt(16 N/3) u; six of them are 14, taken as
     |residual| <= 16 sqrt(N) u (exchanged energy + thermal energy of the nodes),
 
 in float64 at least 1e-10 of it (ticks from 1/1000 to 15000 of a loop's own time leave 2e-13). A
-tick longer than its loop's own time (`Evidence.step` above 1) pushes a path further inside than it
+tick longer than its loop's own time (`Recorded.step` above 1) pushes a path further inside than it
 ends up moving, and the energy in flight is that many times larger, squared.
 
 In float32 a wrong scale of one account hides below that on a long run, but not in all paths
@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from math import sqrt
 
-from thermohw.audit.evidence import Evidence
+from thermohw.audit.recorded import Recorded
 from thermohw.audit.verdict import Check, Quantity
 from thermohw.control.realisation import injected_work
 from thermohw.estimate import FEWEST, HOLDS, VIOLATED, Estimate
@@ -39,17 +39,17 @@ _DOUBLE = 2.0**-53
 _STATE = 1e-9  # stored energies against those of the stored voltages
 
 
-def first_law(evidence: Evidence) -> Check:
+def first_law(recorded: Recorded) -> Check:
     """Energy is conserved on every path."""
-    single = evidence.simulate["dtype"] == "float32"
-    pieces = len(evidence.plan.timeline)
-    flight = max(1.0, evidence.step) ** 2  # energy within a tick longer than its loop's time
+    single = recorded.simulate["dtype"] == "float32"
+    pieces = len(recorded.plan.timeline)
+    flight = max(1.0, recorded.step) ** 2  # energy within a tick longer than its loop's time
     rounded = 16.0 * sqrt(pieces) * flight
     allowed = rounded * _UNIT if single else max(rounded * _DOUBLE, _EXACT)
-    value = evidence.accounts.residual
-    fine = value <= allowed and evidence.accounts.mismatch <= _STATE
+    value = recorded.accounts.residual
+    fine = value <= allowed and recorded.accounts.mismatch <= _STATE
     detail = (
-        f"energy change = work - heat on each of {evidence.paths} paths: "
+        f"energy change = work - heat on each of {recorded.paths} paths: "
         f"largest residual {value:.2g} of the energy exchanged, "
     )
     detail += (
@@ -57,21 +57,21 @@ def first_law(evidence: Evidence) -> Check:
         if single
         else f"allowed {allowed:.2g} over {pieces} ticks"
     )
-    if single and evidence.paths >= FEWEST:
-        name, slope, limit = _steepest(evidence, flight)
+    if single and recorded.paths >= FEWEST:
+        name, slope, limit = _steepest(recorded, flight)
         fine = fine and abs(slope.value) <= limit
         detail += f"; the residual follows {name} with slope {slope.value:.1g}"
         detail += f" (rounding explains {limit:.1g})"
-    if not evidence.accounts.mismatch <= _STATE:
-        mismatch = evidence.accounts.mismatch
+    if not recorded.accounts.mismatch <= _STATE:
+        mismatch = recorded.accounts.mismatch
         detail += f"; stored energies differ from those of the stored voltages by {mismatch:.2g}"
     status = HOLDS if fine else VIOLATED
     return Check("first_law", status, value, allowed, None, detail, "<=", allowed)
 
 
-def _steepest(evidence: Evidence, flight: float) -> tuple[str, Estimate, float]:
+def _steepest(recorded: Recorded, flight: float) -> tuple[str, Estimate, float]:
     """The account that the residual follows most, its slope, and the slope rounding explains."""
-    moments, rows = evidence.moments, []
+    moments, rows = recorded.moments, []
     for name in moments.mean:
         if name.startswith(("heat.", "work.")):
             slope, spread = moments.slope(name), sqrt(moments.variance(name))
@@ -81,27 +81,27 @@ def _steepest(evidence: Evidence, flight: float) -> tuple[str, Estimate, float]:
     return max(rows, key=lambda row: abs(row[1].value) - row[2])
 
 
-def energy_quantities(evidence: Evidence) -> dict[str, Quantity]:
+def energy_quantities(recorded: Recorded) -> dict[str, Quantity]:
     """Heat, work and energy change in joule and k T_ref, mean per sample; the residual; what
     starting cost. One kT for all, so that they add up whatever the baths' temperatures.
     """
-    device, moments = evidence.setting.device, evidence.moments
+    device, moments = recorded.setting.device, recorded.moments
     quantities: dict[str, Quantity] = {}
 
     def put(name: str, measured: Estimate, note: str = "") -> None:
-        joule = evidence.kt
+        joule = recorded.kt
         quantities[f"{name}.kT"] = Quantity(measured.value, measured.stderr, "kT", note)
         quantities[f"{name}.J"] = Quantity(measured.value * joule, measured.stderr * joule, "J")
 
     put("heat.total", moments["heat.total"])
-    for bath, relative in zip(evidence.baths, device.temperatures, strict=True):
-        ref, own_kelvin = evidence.temperature, relative * evidence.temperature
+    for bath, relative in zip(recorded.baths, device.temperatures, strict=True):
+        ref, own_kelvin = recorded.temperature, relative * recorded.temperature
         own = f"kT of {ref:g} K; the bath is at {own_kelvin:g} K"
         put(f"heat.{bath}", moments[f"heat.{bath}"], own if relative != 1.0 else "")
     for kind in ("emf", "current", "parameters"):
         name = f"work.{kind}"
         put(name, moments[name] if name in moments else Estimate(0.0, 0.0))
-    injected = injected_work(evidence.plan)
+    injected = injected_work(recorded.plan)
     if injected is not None:
         note = "heat.total is at the effective temperature; this reaches the bath at its own"
         heat = moments["heat.total"]
@@ -109,13 +109,13 @@ def energy_quantities(evidence: Evidence) -> dict[str, Quantity]:
         put("heat.calorimetric", Estimate(heat.value + injected, heat.stderr), note)
     put("energy.change", moments["energy.change"])
     quantities["first_law.residual"] = Quantity(
-        evidence.accounts.residual,
+        recorded.accounts.residual,
         0.0,
         "1",
         "largest of any path, relative to the energy it exchanged",
     )
     quantities["start.preparation.kT"] = Quantity(
-        float(evidence.parameters.get("start", {}).get("preparation", float("nan"))),
+        float(recorded.parameters.get("start", {}).get("preparation", float("nan"))),
         0.0,
         "kT",
         "least work to prepare the start law from the circuit's steady state; not included in heat",

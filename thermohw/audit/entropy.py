@@ -19,7 +19,7 @@ from math import hypot, inf, isfinite, log, pi, sqrt
 import numpy as np
 from scipy.special import digamma
 
-from thermohw.audit.evidence import Evidence
+from thermohw.audit.recorded import Recorded
 from thermohw.books import nearest_neighbour_entropy
 from thermohw.errors import InputError
 from thermohw.estimate import Estimate
@@ -47,12 +47,12 @@ class SystemChange:
     upper: bool = False
 
 
-def system_change(evidence: Evidence) -> SystemChange:
+def system_change(recorded: Recorded) -> SystemChange:
     """The best that is known of dS; see the module."""
-    start, lower = evidence.start_entropy, False
+    start, lower = recorded.start_entropy, False
     if start is None:
-        start, lower = _noise_entropy(evidence), True
-    final = _final(evidence)
+        start, lower = _noise_entropy(recorded), True
+    final = _final(recorded)
     if final is None:
         return SystemChange(None, 0.0, "too few samples for the entropy of the end states")
     if not isfinite(final[0]):
@@ -63,11 +63,11 @@ def system_change(evidence: Evidence) -> SystemChange:
     return SystemChange(value - start, stderr, method, upper or lower)
 
 
-def _noise_entropy(evidence: Evidence) -> float:
+def _noise_entropy(recorded: Recorded) -> float:
     """Entropy of the noise that the process has added by its end, a lower bound on that of any
     noised data.
     """
-    process, dim = evidence.setting.process, evidence.setting.device.dim
+    process, dim = recorded.setting.process, recorded.setting.device.dim
     noise = process.transition(process.duration)[1]
     return gaussian_entropy(
         np.asarray(noise) * np.eye(dim) if np.ndim(noise) == 0 else np.asarray(noise)
@@ -79,14 +79,14 @@ def gaussian_entropy(covariance: np.ndarray) -> float:
     return 0.5 * float(np.linalg.slogdet(2.0 * pi * np.e * covariance)[1])
 
 
-def _final(evidence: Evidence) -> tuple[float, float, str, bool] | None:
+def _final(recorded: Recorded) -> tuple[float, float, str, bool] | None:
     """S(final) in model units: value, standard error, method, whether it is an upper bound."""
-    moments, x, dim = evidence.moments, evidence.first, evidence.setting.device.dim
+    moments, x, dim = recorded.moments, recorded.first, recorded.setting.device.dim
     cross = None
     if "log_prob.end" in moments:
         mean = moments["log_prob.end"]
         cross = Estimate(-mean.value, mean.stderr)
-        known = known_entropy(evidence)
+        known = known_entropy(recorded)
         if known is not None:
             z = Estimate(cross.value, hypot(cross.stderr, known.stderr)).z(known.value)
             if abs(z) <= 3.0:
@@ -105,15 +105,15 @@ def _final(evidence: Evidence) -> tuple[float, float, str, bool] | None:
     return *_largest_entropy(x), method, True
 
 
-def known_entropy(evidence: Evidence) -> Estimate | None:
+def known_entropy(recorded: Recorded) -> Estimate | None:
     """S(t_min), where the samples ought to have the data's own law there."""
-    ought = evidence.exact and evidence.plan.nominal and evidence.simulate["start"] == "marginal"
-    return law_entropy(evidence) if ought else None
+    ought = recorded.exact and recorded.plan.nominal and recorded.simulate["start"] == "marginal"
+    return law_entropy(recorded) if ought else None
 
 
-def law_entropy(evidence: Evidence) -> Estimate | None:
+def law_entropy(recorded: Recorded) -> Estimate | None:
     """S(t_min) of the data's law, where it is known."""
-    truth = evidence.truth
+    truth = recorded.truth
     if truth is None:
         return None
     try:

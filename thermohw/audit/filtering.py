@@ -53,7 +53,7 @@ from thermohw.estimate import FEWEST, HOLDS, VIOLATED, Estimate, judge, largest_
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from thermohw.audit.evidence import Evidence
+    from thermohw.audit.recorded import Recorded
     from thermohw.control import Piece
 
 __all__ = ["reading_filter"]
@@ -74,23 +74,23 @@ class _Gap(NamedTuple):
     wrong: str
 
 
-def reading_filter(evidence: Evidence) -> Check:
+def reading_filter(recorded: Recorded) -> Check:
     """Kept estimates and predictions against the Kalman filter of the file's own circuit."""
     name = "filter"
-    if evidence.plan.reading_noise == 0.0:
+    if recorded.plan.reading_noise == 0.0:
         return not_applicable(name, "no noisy readings, so no filter")
-    circuit = _Circuit(evidence)
-    law = circuit.law(set(kept_ticks(evidence.plan.schedule.ticks).tolist()))
-    gaps = _told(evidence, circuit, law)
-    if evidence.filter:
-        gaps = _gaps(evidence, circuit, law) + gaps
+    circuit = _Circuit(recorded)
+    law = circuit.law(set(kept_ticks(recorded.plan.schedule.ticks).tolist()))
+    gaps = _told(recorded, circuit, law)
+    if recorded.filter:
+        gaps = _gaps(recorded, circuit, law) + gaps
     wrong = [gap for gap in gaps if not gap.distance <= gap.allowed]
-    surprise = _surprise(evidence, law)
+    surprise = _surprise(recorded, law)
     if wrong:
         worst = max(wrong, key=lambda gap: gap.distance / gap.allowed)
         detail = "; ".join(gap.wrong for gap in wrong)
         return Check(name, VIOLATED, worst.slope, 0.0, None, detail, power=worst.reach)
-    if not evidence.filter:
+    if not recorded.filter:
         return not_applicable(name, "the run kept no readings and predictions")
     least = max(gaps, key=lambda gap: gap.reach)
     detail = "; ".join(gap.right for gap in gaps)
@@ -112,12 +112,12 @@ class _Surprise(NamedTuple):
     text: str
 
 
-def _surprise(evidence: Evidence, law: _Recursion) -> _Surprise | str:
+def _surprise(recorded: Recorded, law: _Recursion) -> _Surprise | str:
     """The squares of reading less prediction against the recursion's; or why they are not held
     against it, in words.
     """
-    plan, n = evidence.plan, evidence.paths
-    table = evidence.filter.get("surprise")
+    plan, n = recorded.plan, recorded.paths
+    table = recorded.filter.get("surprise")
     if plan.adc is not None:
         return "behind a converter the noise of readings does not show"
     if not plan.chain.lag.is_ideal:
@@ -133,7 +133,7 @@ def _surprise(evidence: Evidence, law: _Recursion) -> _Surprise | str:
     *single, whole = rows
     found = [(whole, "all readings", 1)]
     if len(single) > 1:
-        names = evidence.setting.device.coordinates
+        names = recorded.setting.device.coordinates
         found += [
             (one, f"readings of {name}", len(single))
             for one, name in zip(single, names, strict=True)
@@ -159,13 +159,13 @@ def _excess(powers: NDArray[np.float64], n: int, mean: float) -> Estimate:
     return (Estimate.from_sums(n, first, n * square, n * cube) - mean) * (1.0 / mean)
 
 
-def _gaps(evidence: Evidence, circuit: _Circuit, law: _Recursion) -> list[_Gap]:
+def _gaps(recorded: Recorded, circuit: _Circuit, law: _Recursion) -> list[_Gap]:
     """Of estimates, and of predictions."""
-    plan, device = evidence.plan, evidence.plan.protocol.board
-    unit = {name: device.effort_scale for name in evidence.filter}
+    plan, device = recorded.plan, recorded.plan.protocol.board
+    unit = {name: device.effort_scale for name in recorded.filter}
     unit["source"] = source_scale(plan)
     kept = {
-        name: table / unit[name] for name, table in evidence.filter.items() if name != "surprise"
+        name: table / unit[name] for name, table in recorded.filter.items() if name != "surprise"
     }
     arrived = {piece.applies for piece in plan.timeline}
     ticks, before = kept_ticks(plan.schedule.ticks).tolist(), pieces_before(plan)
@@ -188,17 +188,17 @@ def _gaps(evidence: Evidence, circuit: _Circuit, law: _Recursion) -> list[_Gap]:
             predictions.append((predicted - rest - pushed, pushed, sizes))
     steps = max(map(len, before), default=1)
     return [
-        _gap("estimates", "the gain", updates, _allowed(evidence, 1)),
-        _gap("predictions", "the push of the sources", predictions, _allowed(evidence, steps)),
+        _gap("estimates", "the gain", updates, _allowed(recorded, 1)),
+        _gap("predictions", "the push of the sources", predictions, _allowed(recorded, steps)),
     ]
 
 
-def _allowed(evidence: Evidence, products: int) -> float:
+def _allowed(recorded: Recorded, products: int) -> float:
     """What rounding explains, relative to the sizes that so many matrix products add up."""
-    if evidence.simulate["dtype"] == "float64":
+    if recorded.simulate["dtype"] == "float64":
         return _ROUTES
     # n products, their sum, the rounded matrix, and the handful of vectors added.
-    return (evidence.setting.device.dim + 8) * max(products, 1) * _ROUNDOFF
+    return (recorded.setting.device.dim + 8) * max(products, 1) * _ROUNDOFF
 
 
 def _gap(what: str, part: str, rows: list[tuple[NDArray[np.float64], ...]], allowed: float) -> _Gap:
@@ -219,11 +219,11 @@ def _gap(what: str, part: str, rows: list[tuple[NDArray[np.float64], ...]], allo
     )
 
 
-def _told(evidence: Evidence, circuit: _Circuit, law: _Recursion) -> list[_Gap]:
+def _told(recorded: Recorded, circuit: _Circuit, law: _Recursion) -> list[_Gap]:
     """Of the information acquired, and of what the covariance changed by; empty where the file does
     not say, or where nobody believes it.
     """
-    facts, plan = evidence.information, evidence.plan
+    facts, plan = recorded.information, recorded.plan
     if plan.adc is not None:
         return []
     n, found = len(circuit.mean), []
@@ -276,9 +276,9 @@ class _Recursion(NamedTuple):
 class _Circuit:
     """The filter of the device in a file, from its own kernels."""
 
-    def __init__(self, evidence: Evidence) -> None:
-        self._plan, self._kernels = evidence.plan, Kernels(evidence.plan, prompt=True)
-        protocol, start = evidence.setting.protocol, evidence.start
+    def __init__(self, recorded: Recorded) -> None:
+        self._plan, self._kernels = recorded.plan, Kernels(recorded.plan, prompt=True)
+        protocol, start = recorded.setting.protocol, recorded.start
         self.mean = protocol.to_thermal(start.mean)
         self.covariance = protocol.covariance_to_thermal(start.covariance)
         self._entry = self._inlet()

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from thermohw.audit.evidence import Evidence, model_tensor
+from thermohw.audit.recorded import Recorded, model_tensor
 from thermohw.audit.verdict import Check, not_applicable
 from thermohw.estimate import NOT_APPLICABLE, VIOLATED, judge, worst
 
@@ -25,17 +25,17 @@ __all__ = ["fluctuation"]
 _THEOREM_DIM = 3
 
 
-def fluctuation(evidence: Evidence, parity: str) -> Check:
+def fluctuation(recorded: Recorded, parity: str) -> Check:
     """<e^-Sigma> = 1 for one parity of the control.
 
     Args:
-        evidence: the run.
+        recorded: the run.
         parity: "even" or "odd".
     """
     name, column = f"fluctuation_{parity}", f"sigma.{parity}"
-    if column not in evidence.accounts.exponentials:
-        return not_applicable(name, f"log path ratios were not recorded: {_why_not(evidence)}")
-    total, mean = evidence.accounts.exponentials[column], evidence.moments[column]
+    if column not in recorded.accounts.exponentials:
+        return not_applicable(name, f"log path ratios were not recorded: {_why_not(recorded)}")
+    total, mean = recorded.accounts.exponentials[column], recorded.moments[column]
     average = total.average
     below = judge(mean.z(0.0), relation=">=")
     weight = total.weight()
@@ -61,20 +61,20 @@ def fluctuation(evidence: Evidence, parity: str) -> Check:
     )
     if not total.even:
         detail += "; paths too rare to be seen may be missing, so that below 1 nothing is called"
-    wrong = _wrong_densities(evidence)
+    wrong = _wrong_densities(recorded)
     if wrong:
         status, detail = VIOLATED, f"{detail}; {wrong}"
     return Check(name, status, average.value, 1.0, average.stderr, detail, power=total.power)
 
 
-def _why_not(evidence: Evidence) -> str:
+def _why_not(recorded: Recorded) -> str:
     """Everything that the run lacked for a theorem."""
-    protocol, dim = evidence.setting.protocol, evidence.setting.device.dim
-    imperfections = evidence.describe_imperfections()
+    protocol, dim = recorded.setting.protocol, recorded.setting.device.dim
+    imperfections = recorded.describe_imperfections()
     reasons = []
-    if evidence.truth is None:
+    if recorded.truth is None:
         reasons.append("the density of the end states is not known")
-    if evidence.setting.kind == "network":
+    if recorded.setting.kind == "network":
         reasons.append("a learned score's own law has no closed density")
     if dim > _THEOREM_DIM:
         reasons.append(f"in {dim} dimensions no effective samples are left")
@@ -84,10 +84,10 @@ def _why_not(evidence: Evidence) -> str:
         )
     if protocol.control == "continuous" and protocol.stepper != "euler":
         reasons.append(
-            f"the kernel of the {evidence.plan.stepper} stepper is not Gaussian (that of "
+            f"the kernel of the {recorded.plan.stepper} stepper is not Gaussian (that of "
             "stepper = 'euler' or of clocked control is)"
         )
-    if evidence.simulate["dtype"] != "float64":
+    if recorded.simulate["dtype"] != "float64":
         reasons.append(
             "float32 normals end at 5.8 sigma, too early for exponential averages "
             "(run dtype = 'float64')"
@@ -95,14 +95,14 @@ def _why_not(evidence: Evidence) -> str:
     return "; ".join(reasons) or "the run was made without them"
 
 
-def _wrong_densities(evidence: Evidence) -> str:
+def _wrong_densities(recorded: Recorded) -> str:
     """Whether stored log densities are those of the stored voltages; "" if they are."""
-    laws = {"log_prob.start": evidence.start.log_prob}
-    if evidence.truth is not None:
-        truth = evidence.truth
+    laws = {"log_prob.start": recorded.start.log_prob}
+    if recorded.truth is not None:
+        truth = recorded.truth
         laws["log_prob.end"] = lambda x: truth.log_prob(x, truth.process.t_min)
-    states = {"log_prob.start": evidence.first_start, "log_prob.end": evidence.first}
-    for name, stored in evidence.log_prob.items():
+    states = {"log_prob.start": recorded.first_start, "log_prob.end": recorded.first}
+    for name, stored in recorded.log_prob.items():
         law = laws.get(name)
         if law is None or len(states[name]) < len(stored):
             continue

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
-from thermohw.audit.evidence import Evidence
+from thermohw.audit.recorded import Recorded
 from thermohw.audit.residuals import (
     HIDDEN,
     Deviation,
@@ -38,10 +38,10 @@ __all__ = ["gain"]
 _SAME = {"float32": 1e-4, "float64": 1e-9}  # two evaluations of one law, of the sizes it adds up
 
 
-def gain(evidence: Evidence) -> Check:
+def gain(recorded: Recorded) -> Check:
     """Recorded sources against the declared law, and what they do to the circuit."""
-    name, asked = "gain", _asked(evidence)
-    law = None if asked is None else _against_law(asked, evidence)
+    name, asked = "gain", _asked(recorded)
+    law = None if asked is None else _against_law(asked, recorded)
     if law is not None and not law.distance <= law.allowed:
         detail = (
             f"recorded sources are not what the declared law asks for at the recorded states: "
@@ -49,15 +49,15 @@ def gain(evidence: Evidence) -> Check:
             f"explains {law.allowed:.2g}"
         )
         return Check(name, VIOLATED, law.slope, 0.0, None, detail, power=law.reach)
-    reason = unrecorded(evidence)
+    reason = unrecorded(recorded)
     if reason:
         return not_applicable(name, reason)
-    noise, why = _score_noise(asked, evidence)
+    noise, why = _score_noise(asked, recorded)
     also = f"; {why}, so it is not asked again"
     if law is not None:
         also = f"; recorded sources are the declared law's to {law.distance:.1g} of their size "
         also += f"(at {law.ticks} ticks of {law.paths} paths)"
-    found = slopes(evidence)
+    found = slopes(recorded)
     if not found:
         return not_applicable(name, "no source pushes" + also)
     if noise:
@@ -98,16 +98,16 @@ class _Asked(NamedTuple):
     weights: list[torch.Tensor | float]  # response to the score, (n, sources), at every tick
 
 
-def _asked(evidence: Evidence) -> _Asked | None:
+def _asked(recorded: Recorded) -> _Asked | None:
     """The declared law at what it saw; None where that does not say what it decided."""
-    plan, kept = evidence.plan, evidence.residuals
+    plan, kept = recorded.plan, recorded.residuals
     chain = plan.chain
     noisy = plan.reading_noise > 0.0  # then readings, or what a filter made of them, are kept
-    unkept = noisy and plan.latency > 0.0 and not evidence.filter  # an older file
+    unkept = noisy and plan.latency > 0.0 and not recorded.filter  # an older file
     if not kept or unkept:
         return None
-    dtype = getattr(torch, evidence.simulate["dtype"])
-    states = torch.from_numpy(kept["states"] / evidence.setting.device.effort_scale).to(dtype)
+    dtype = getattr(torch, recorded.simulate["dtype"])
+    states = torch.from_numpy(kept["states"] / recorded.setting.device.effort_scale).to(dtype)
     sources = torch.from_numpy(kept["sources"] / source_scale(plan))
     arrived = {piece.applies for piece in plan.timeline}
     ticks = [(slot, int(tick)) for slot, tick in enumerate(
@@ -130,9 +130,9 @@ def _asked(evidence: Evidence) -> _Asked | None:
     return _Asked(torch.stack(gaps), torch.stack(laws), torch.stack(sizes), weights)
 
 
-def _against_law(asked: _Asked, evidence: Evidence) -> _Law | None:
+def _against_law(asked: _Asked, recorded: Recorded) -> _Law | None:
     """The recorded sources beside what was asked for; None where a score is noisy."""
-    chain, dtype = evidence.plan.chain, evidence.simulate["dtype"]
+    chain, dtype = recorded.plan.chain, recorded.simulate["dtype"]
     power, scale = float(asked.wanted.square().sum()), float(asked.size.square().sum())
     if chain.score.noise > 0.0 or power == 0.0 or scale == 0.0:
         return None
@@ -150,11 +150,11 @@ def _against_law(asked: _Asked, evidence: Evidence) -> _Law | None:
     )
 
 
-def _score_noise(asked: _Asked | None, evidence: Evidence) -> tuple[list[Deviation], str]:
+def _score_noise(asked: _Asked | None, recorded: Recorded) -> tuple[list[Deviation], str]:
     """Mean square, slope on the law and mean of what the sources differ from the law by, over what
     the score's own noise makes of them; empty, with the reason, where it cannot be said.
     """
-    chain = evidence.plan.chain
+    chain = recorded.plan.chain
     if asked is None:
         return [], "what the law saw is not kept"
     sigma, words = chain.score.noise, "the score has noise of its own"
@@ -166,7 +166,7 @@ def _score_noise(asked: _Asked | None, evidence: Evidence) -> tuple[list[Deviati
     passed = torch.diff(chain.amplifier(chain.score(ends)), dim=0)[0]  # of every source
     rows: list[list[torch.Tensor]] = [[], [], []]
     for k, weight in enumerate(asked.weights):
-        tick = asked.gap[k], asked.wanted[k], _SAME[evidence.simulate["dtype"]] * asked.size[k]
+        tick = asked.gap[k], asked.wanted[k], _SAME[recorded.simulate["dtype"]] * asked.size[k]
         if isinstance(weight, float):
             found = [x / (sigma * passed * weight).abs() for x in tick]
         else:

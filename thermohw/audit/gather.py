@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from thermohw.audit.accounts import Accounts
-from thermohw.audit.evidence import Evidence
+from thermohw.audit.recorded import Recorded
 from thermohw.errors import InputError
 from thermohw.intake import parse_json
 from thermohw.run.setting import rebuild
@@ -35,7 +35,7 @@ _SIMULATE: dict[str, Callable[[Any], bool]] = {
 }  # what may stand under parameters/simulate
 
 
-def gather(path: str | Path) -> Evidence:
+def gather(path: str | Path) -> Recorded:
     """Open a complete run and read its ledger once.
 
     Raises:
@@ -47,7 +47,7 @@ def gather(path: str | Path) -> Evidence:
         setting = rebuild(parameters, where=str(path))
         simulate = _simulate(parameters, run.paths, str(path))
         single = simulate["dtype"] == "float32"
-        evidence = Evidence(
+        recorded = Recorded(
             path=Path(path),
             parameters=parameters,
             provenance=run.provenance,
@@ -63,10 +63,10 @@ def gather(path: str | Path) -> Evidence:
             filter=_tables(run, "filter."),
             codes=_codes(run),
         )
-        _require(evidence)
-        evidence.accounts.hottest = float(evidence.plan.schedule.temperatures.max())
+        _require(recorded)
+        recorded.accounts.hottest = float(recorded.plan.schedule.temperatures.max())
         for name in run.result_names:
-            evidence.accounts.tally.count(f"results/{name}", np.atleast_1d(run.result(name)))
+            recorded.accounts.tally.count(f"results/{name}", np.atleast_1d(run.result(name)))
         size = max(1024, _CHUNK // max(len(setting.device.nodes), len(run.ledger_names)))
         # Whole path groups: reading a part of one would read all of it once more to check it.
         size = max(1, size // run.layout.group) * run.layout.group
@@ -74,10 +74,10 @@ def gather(path: str | Path) -> Evidence:
             part = slice(start, min(start + size, run.paths))
             chunk = {name: run.ledger(name, part) for name in run.ledger_names}
             with np.errstate(over="ignore", invalid="ignore"):  # `finite_values` will say
-                evidence.accounts.add(chunk)
+                recorded.accounts.add(chunk)
             if start == 0:
-                _keep(evidence, run, chunk)
-        return evidence
+                _keep(recorded, run, chunk)
+        return recorded
 
 
 def _simulate(parameters: Mapping[str, Any], paths: int, where: str) -> dict[str, Any]:
@@ -138,19 +138,19 @@ def _tables(run: RunReader, group: str) -> dict[str, np.ndarray]:
     return {name.removeprefix(group): run.result(name) for name in names}
 
 
-def _require(evidence: Evidence) -> None:
+def _require(recorded: Recorded) -> None:
     """Ledger, units and schedule must be those of the device and protocol in the file."""
-    protocol, where = evidence.setting.protocol, str(evidence.path)
-    heats = (f"heat.{bath}" for bath in evidence.baths)
+    protocol, where = recorded.setting.protocol, str(recorded.path)
+    heats = (f"heat.{bath}" for bath in recorded.baths)
     needed = {"energy.start", "energy.end", f"work.{protocol.wiring}", *heats}
-    missing = sorted(needed - set(evidence.channels))
+    missing = sorted(needed - set(recorded.channels))
     if missing:
         raise InputError(
             f"the ledger lacks {', '.join(missing)}: the device or wiring described in the file "
             "is not the one that ran",
             where=where,
         )
-    for name, (_, stderr) in _terms(evidence).items():
+    for name, (_, stderr) in _terms(recorded).items():
         if stderr < 0.0:
             problem = f"the standard error of {name} is {stderr:.3g}, below 0: {_CHANGED}"
             raise InputError(problem, where=where)
@@ -160,23 +160,23 @@ def _require(evidence: Evidence) -> None:
         "units/voltage": scale.voltage,
         "units/time": scale.time,
         "units/volts_per_unit": protocol.v0,
-        "schedule/duration": evidence.plan.seconds,
+        "schedule/duration": recorded.plan.seconds,
     }
     for name, value in rebuilt.items():
         group, _, key = name.partition("/")
-        found = evidence.parameters.get(group, {}).get(key)
+        found = recorded.parameters.get(group, {}).get(key)
         if found is not None and not isclose(float(found), value, rel_tol=1e-6):
             raise InputError(
                 f"{name} is {float(found):.9g}, but datasheet and protocol give {value:.9g}: "
                 f"{_CHANGED}",
                 where=where,
             )
-    _require_arrays(evidence)
+    _require_arrays(recorded)
 
 
-def _require_arrays(evidence: Evidence) -> None:
+def _require_arrays(recorded: Recorded) -> None:
     """Times, temperatures and resistances tick by tick must be those of the plan."""
-    plan, scale = evidence.plan, evidence.setting.protocol.device.scale
+    plan, scale = recorded.plan, recorded.setting.protocol.device.scale
     schedule = plan.schedule
     rebuilt = {
         "baths/energy": scale.energy * plan.protocol.board.temperatures,
@@ -187,42 +187,42 @@ def _require_arrays(evidence: Evidence) -> None:
     }
     for name, values in rebuilt.items():
         group, _, key = name.partition("/")
-        found = evidence.parameters.get(group, {}).get(key)
+        found = recorded.parameters.get(group, {}).get(key)
         if found is None:
             continue
         stored, values = np.asarray(found, dtype=np.float64), np.asarray(values, dtype=np.float64)
         near = 1e-6 * np.maximum(np.abs(values), 1e-3 * np.abs(values).max())
         if stored.shape != values.shape or not (np.abs(stored - values) <= near).all():
             problem = f"{name} is not what datasheet and protocol give: {_CHANGED}"
-            raise InputError(problem, where=str(evidence.path))
+            raise InputError(problem, where=str(recorded.path))
     for key, words in (("grid", schedule.grid), ("stepper", plan.stepper)):
-        found = evidence.parameters.get("schedule", {}).get(key, words)
+        found = recorded.parameters.get("schedule", {}).get(key, words)
         if found != words:
             problem = f"schedule/{key} is {found}, but the protocol gives {words}: {_CHANGED}"
-            raise InputError(problem, where=str(evidence.path))
+            raise InputError(problem, where=str(recorded.path))
 
 
-def _terms(evidence: Evidence) -> dict[str, tuple[float, float]]:
+def _terms(recorded: Recorded) -> dict[str, tuple[float, float]]:
     """Stored likelihood terms: value and standard error, whether finite or not."""
-    stored = evidence.parameters.get("likelihood", {}).get("terms", {})
+    stored = recorded.parameters.get("likelihood", {}).get("terms", {})
     return {name: (float(pair[0]), float(pair[1])) for name, pair in stored.items()}
 
 
-def _keep(evidence: Evidence, run: RunReader, chunk: dict[str, np.ndarray]) -> None:
+def _keep(recorded: Recorded, run: RunReader, chunk: dict[str, np.ndarray]) -> None:
     """Keep states of the first paths; paths are independent, so the first are as good as any."""
-    protocol = evidence.setting.protocol
+    protocol = recorded.setting.protocol
     rows = slice(0, _SAMPLES // max(len(protocol.device.nodes), 16))
     if protocol.device.fluxes and "inductor_current.end" in chunk:
         ends = [run.ledger(name, rows) for name in ("voltage.end", "inductor_current.end")]
         starts = [chunk[name][:_FIRST] for name in ("voltage.start", "inductor_current.start")]
-        evidence.first, evidence.first_start = (
+        recorded.first, recorded.first_start = (
             protocol.to_model(np.concatenate(parts, 1) / protocol.device.effort_scale)
             for parts in (ends, starts)
         )
     elif not protocol.device.fluxes:
         if "voltage.end" in run.ledger_names:
-            evidence.first = run.ledger("voltage.end", rows) / protocol.v0
+            recorded.first = run.ledger("voltage.end", rows) / protocol.v0
         if "voltage.start" in chunk:
-            evidence.first_start = chunk["voltage.start"][:_FIRST] / protocol.v0
+            recorded.first_start = chunk["voltage.start"][:_FIRST] / protocol.v0
     names = ("log_prob.start", "log_prob.end")
-    evidence.log_prob = {name: chunk[name][:_FIRST] for name in names if name in chunk}
+    recorded.log_prob = {name: chunk[name][:_FIRST] for name in names if name in chunk}

@@ -40,7 +40,7 @@ import numpy as np
 from scipy.linalg import expm
 
 from thermohw.audit.entropy import SystemChange
-from thermohw.audit.evidence import Evidence
+from thermohw.audit.recorded import Recorded
 from thermohw.audit.verdict import Check, Quantity, not_applicable
 from thermohw.books.information import converter_bounds
 from thermohw.estimate import NOT_APPLICABLE, Estimate, judge, worst
@@ -72,27 +72,27 @@ class Learned:
         return self.away is not None and self.source == ""
 
 
-def learned(evidence: Evidence) -> Learned:
+def learned(recorded: Recorded) -> Learned:
     """What the readings carry.
 
     A converter's bounds are worked out anew from plan and start law, whatever the file says of
     them; the entropy of its codes is what the run counted.
     """
-    plan, protocol = evidence.plan, evidence.setting.protocol
+    plan, protocol = recorded.plan, recorded.setting.protocol
     if plan.adc is not None:
-        start = evidence.start
+        start = recorded.start
         bounds = converter_bounds(
             plan,
             protocol.to_thermal(start.mean),
             protocol.covariance_to_thermal(start.covariance),
-            codes=evidence.codes,
+            codes=recorded.codes,
         )
         source = min(bounds, key=bounds.__getitem__)
         return Learned(bounds[source], None, source)
-    acquired = float(evidence.information.get("acquired", inf))
+    acquired = float(recorded.information.get("acquired", inf))
     if not isfinite(acquired):
         return Learned(inf, None, "readings without noise or converter")
-    start = evidence.start
+    start = recorded.start
     if start.gaussian:
         assert start.negentropy is not None
         return Learned(acquired, start.negentropy.value, "")
@@ -100,35 +100,35 @@ def learned(evidence: Evidence) -> Learned:
     return Learned(acquired, away, "sum I_k for a start that is not Gaussian")
 
 
-def information(evidence: Evidence, change: SystemChange) -> Check:
+def information(recorded: Recorded, change: SystemChange) -> Check:
     """Heat and entropy change against the information acquired."""
     name = "information"
-    if not evidence.clocked:
+    if not recorded.clocked:
         return not_applicable(
             name,
             "continuous control takes no readings whose information could be counted",
             relation=">=",
         )
-    told = learned(evidence)
+    told = learned(recorded)
     if not isfinite(told.most):
         return not_applicable(
             name, "readings without noise or converter carry infinite information", relation=">="
         )
     if change.value is None:
         return not_applicable(name, change.method, relation=">=")
-    value = evidence.moments["medium"] + Estimate(change.value, change.stderr)
+    value = recorded.moments["medium"] + Estimate(change.value, change.stderr)
     words = "in all" if told.exact else f"at most, {told.source}"
     detail = f"dS + sum Q/kT = {value.text()} >= -{told.most:.5g} nats ({words})"
     parts = [judge(value.z(-told.most), relation=">=")]
-    if "information.pathwise" in evidence.moments:
-        mean = evidence.moments["information.pathwise"]
+    if "information.pathwise" in recorded.moments:
+        mean = recorded.moments["information.pathwise"]
         z = mean.z(told.most)
         parts.append(judge(z))
         detail += (
             f"; mean of sum i_k = {mean.text('.4g')}, z = {z:+.2f} against sum I_k "
             f"(seen if {mean.power():.2g} off)"
         )
-    average, remark = _sagawa_ueda(evidence)
+    average, remark = _sagawa_ueda(recorded)
     power = value.power(">=")
     return Check(
         name, worst(*parts, average), value.value, -told.most, value.stderr,
@@ -136,15 +136,15 @@ def information(evidence: Evidence, change: SystemChange) -> Check:
     )  # fmt: skip
 
 
-def _sagawa_ueda(evidence: Evidence) -> tuple[str, str]:
+def _sagawa_ueda(recorded: Recorded) -> tuple[str, str]:
     """Status and remark of (c)."""
-    total = evidence.accounts.exponentials.get("sagawa_ueda")
+    total = recorded.accounts.exponentials.get("sagawa_ueda")
     if total is None:
         return (
             NOT_APPLICABLE,
             "Sagawa-Ueda average not taken: pathwise information or end densities not recorded",
         )
-    average, weight, kappa = total.average, total.weight(), _kappa(evidence)
+    average, weight, kappa = total.average, total.weight(), _kappa(recorded)
     if kappa is None:
         reason = f"of more than {_READINGS} readings ({weight})"
         return NOT_APPLICABLE, f"Sagawa-Ueda average not applicable: {reason}"
@@ -158,13 +158,13 @@ def _sagawa_ueda(evidence: Evidence) -> tuple[str, str]:
     )
 
 
-def _kappa(evidence: Evidence) -> float | None:
+def _kappa(recorded: Recorded) -> float | None:
     """lambda_max(C)/R of the run's readings had nobody controlled it; None for too many."""
-    plan, device = evidence.plan, evidence.plan.protocol.board
+    plan, device = recorded.plan, recorded.plan.protocol.board
     n, count = device.dim, sum(piece.reads for piece in plan.timeline)
     if n * count > _READINGS or count != len(plan.timeline):
         return None
-    covariance = evidence.setting.protocol.covariance_to_thermal(evidence.start.covariance)
+    covariance = recorded.setting.protocol.covariance_to_thermal(recorded.start.covariance)
     joint = np.zeros((count, n, count, n))
     for k, piece in enumerate(plan.timeline):
         joint[k, :, k, :] = covariance
@@ -178,25 +178,25 @@ def _kappa(evidence: Evidence) -> float | None:
     return float(largest) / plan.reading_noise**2
 
 
-def information_identity(evidence: Evidence) -> Check:
+def information_identity(recorded: Recorded) -> Check:
     """Heat against its conditional mean given the readings, a paired difference."""
     name = "information_identity"
-    if "identity" not in evidence.moments:
-        return not_applicable(name, f"{_why_not(evidence)}")
-    away = evidence.start.negentropy
+    if "identity" not in recorded.moments:
+        return not_applicable(name, f"{_why_not(recorded)}")
+    away = recorded.start.negentropy
     if away is None:
         return not_applicable(
             name, "the identity needs a Gaussian start, and how far this one is from it is unknown"
         )
-    bias = sqrt(2.0 * (away.value + 3.0 * away.stderr) * evidence.paths)
+    bias = sqrt(2.0 * (away.value + 3.0 * away.stderr) * recorded.paths)
     if bias > _BIAS:
         return not_applicable(
             name,
             f"the start law is {away.value:.2g} nats from Gaussian: control may correlate with the "
-            f"filter's errors, by up to {bias:.2g} standard errors of {evidence.paths} paths",
+            f"filter's errors, by up to {bias:.2g} standard errors of {recorded.paths} paths",
         )
-    gap = evidence.moments["identity"]
-    heat = evidence.moments["heat.total"]
+    gap = recorded.moments["identity"]
+    heat = recorded.moments["heat.total"]
     z = gap.z(0.0)
     detail = (
         f"Q/kT = {heat.value:.5f}, less its conditional mean given the readings, path by path: "
@@ -207,9 +207,9 @@ def information_identity(evidence: Evidence) -> Check:
     )
 
 
-def _why_not(evidence: Evidence) -> str:
-    protocol = evidence.setting.protocol
-    if not evidence.clocked:
+def _why_not(recorded: Recorded) -> str:
+    protocol = recorded.setting.protocol
+    if not recorded.clocked:
         return "continuous control takes no readings"
     if protocol.reading_noise is None:
         return "the identity needs readings with Gaussian noise"
@@ -219,7 +219,7 @@ def _why_not(evidence: Evidence) -> str:
         return "a converter's readings are not Gaussian"
     if protocol.latency is not None:
         return "with latency a tick's input is not that of its own reading"
-    chain = evidence.plan.chain
+    chain = recorded.plan.chain
     if not chain.sense.exact:
         return "readings with a gain or an offset are not those of the identity"
     if not chain.lag.is_ideal:
@@ -227,21 +227,21 @@ def _why_not(evidence: Evidence) -> str:
     return "the identity is one of uncoupled nodes"
 
 
-def information_quantities(evidence: Evidence) -> dict[str, Quantity]:
+def information_quantities(recorded: Recorded) -> dict[str, Quantity]:
     """information.acquired: nats per sample."""
-    return {"information.acquired": _acquired(evidence)}
+    return {"information.acquired": _acquired(recorded)}
 
 
-def _acquired(evidence: Evidence) -> Quantity:
-    if not evidence.clocked:
+def _acquired(recorded: Recorded) -> Quantity:
+    if not recorded.clocked:
         return Quantity(None, None, "nat", "continuous control takes no readings")
-    told = learned(evidence)
+    told = learned(recorded)
     if not isfinite(told.most):
         return Quantity(None, None, "nat", "infinite: readings without noise or converter")
     if told.exact:
         note = "transfer entropy of the Kalman recursion"
         return Quantity(told.most, told.away, "nat", note)
-    if evidence.plan.adc is not None:
+    if recorded.plan.adc is not None:
         note = f"an upper bound: readings pass a converter ({told.source})"
     elif told.away is None:
         note = "an upper bound: the start law's distance from Gaussian is not known"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from thermohw.audit.evidence import Evidence
+from thermohw.audit.recorded import Recorded
 from thermohw.audit.verdict import Check, Quantity, not_applicable
 from thermohw.books.peaks import NAMES, Peaks
 from thermohw.books.residuals import kept_ticks, source_scale
@@ -40,15 +40,15 @@ _GRANULAR = 30.0
 _ROUND = {"float32": 1e-5, "float64": 1e-9}
 
 
-def protocol_limits(evidence: Evidence) -> Check:
+def protocol_limits(recorded: Recorded) -> Check:
     """Measured peaks against the datasheet."""
     name = "protocol_limits"
-    if evidence.peaks is None:
+    if recorded.peaks is None:
         return not_applicable(name, "the run stored no peaks", relation="<=")
-    if (reason := _impossible(evidence, evidence.peaks)) is not None:
-        return Check(name, VIOLATED, evidence.peaks["voltage"], None, None, reason, "<=", 0.0)
-    rows = datasheet_limits(evidence.plan, evidence.peaks)
-    remark = _remarks(evidence)
+    if (reason := _impossible(recorded, recorded.peaks)) is not None:
+        return Check(name, VIOLATED, recorded.peaks["voltage"], None, None, reason, "<=", 0.0)
+    rows = datasheet_limits(recorded.plan, recorded.peaks)
+    remark = _remarks(recorded)
     granted = [row for row in rows if row.allowed is not None]
     if not granted:
         reached = ", ".join(f"{row.name} {engineering(row.needed, row.unit)}" for row in rows)
@@ -68,20 +68,20 @@ def protocol_limits(evidence: Evidence) -> Check:
     return Check(name, VIOLATED if broken else HOLDS, ratio, 1.0, None, detail, "<=", 0.0)
 
 
-def _impossible(evidence: Evidence, peaks: dict[str, float]) -> str | None:
+def _impossible(recorded: Recorded, peaks: dict[str, float]) -> str | None:
     """What is wrong with peaks that the file's own paths contradict; None where nothing."""
     for name, peak in peaks.items():
         if not peak >= 0.0:
             return f"the stored peak of the {name} is {peak:.3g}: a largest size is never negative"
-    scale = evidence.setting.device.scale
+    scale = recorded.setting.device.scale
     sizes = {
         "voltage": (scale.voltage, "V"),
-        "source": (scale.voltage, "V") if evidence.plan.drive.wiring == "emf" else
+        "source": (scale.voltage, "V") if recorded.plan.drive.wiring == "emf" else
                   (scale.current, "A"),
         "current": (scale.current, "A"),
         "rate": (scale.voltage / scale.time, "V/s"),
     }  # fmt: skip
-    for name, least in _reached(evidence).items():
+    for name, least in _reached(recorded).items():
         if not peaks[name] >= least:
             size, unit = sizes[name]
             found, known = (engineering(x * size, unit, 6) for x in (peaks[name], least))
@@ -90,17 +90,17 @@ def _impossible(evidence: Evidence, peaks: dict[str, float]) -> str | None:
     return None
 
 
-def _reached(evidence: Evidence) -> dict[str, float]:
+def _reached(recorded: Recorded) -> dict[str, float]:
     """What kept paths reached at least, thermal units, less what rounding may take of it.
 
     Start and end states are voltages, kept decisions are sources. A held tick whose state is kept
     at both ends - as the last one's is - also says what flowed in it, as `thermohw.books.peaks`
     counts it.
     """
-    protocol, scale = evidence.setting.protocol, evidence.setting.device.scale
-    slack = _ROUND[evidence.simulate["dtype"]]
+    protocol, scale = recorded.setting.protocol, recorded.setting.device.scale
+    slack = _ROUND[recorded.simulate["dtype"]]
     found: dict[str, float] = {name: 0.0 for name in NAMES}
-    for states in (evidence.first, evidence.first_start):
+    for states in (recorded.first, recorded.first_start):
         if not states.size or not np.isfinite(states).all():
             continue
         if protocol.device.fluxes:
@@ -108,7 +108,7 @@ def _reached(evidence: Evidence) -> dict[str, float]:
         else:
             states = states * (protocol.v0 / scale.voltage)
         found["voltage"] = max(found["voltage"], float(np.abs(states).max()) * (1.0 - slack))
-    kept, plan = evidence.residuals, evidence.plan
+    kept, plan = recorded.residuals, recorded.plan
     if "sources" not in kept or protocol.device.fluxes or not plan.timeline:
         return found
     sources = kept["sources"] / source_scale(plan)
@@ -120,12 +120,12 @@ def _reached(evidence: Evidence) -> dict[str, float]:
     found["source"] = float(np.abs(sources).max()) * pace * (1.0 - slack)
     prompt = plan.latency == 0.0 and plan.reading_noise == 0.0 and plan.chain.lag.is_ideal
     states = kept["states"] / plan.protocol.board.effort_scale
-    if not evidence.clocked or not prompt or not np.isfinite(states).all():
+    if not recorded.clocked or not prompt or not np.isfinite(states).all():
         return found
-    peaks, ends = Peaks(plan.protocol.board), _kept_ends(evidence, states)
+    peaks, ends = Peaks(plan.protocol.board), _kept_ends(recorded, states)
     for slot, tick in enumerate(kept_ticks(plan.schedule.ticks, len(states)).tolist()):
         if tick in ends:
-            marks = _flowing(evidence, peaks, tick, states[slot], ends[tick], sources[slot])
+            marks = _flowing(recorded, peaks, tick, states[slot], ends[tick], sources[slot])
             size = max(float(np.abs(x).max()) for x in (states[slot], ends[tick], sources[slot]))
             for name, mark in zip(NAMES[2:], marks[2:], strict=True):
                 # What is left of voltages that nearly cancel is known to the rounding of these.
@@ -134,25 +134,25 @@ def _reached(evidence: Evidence) -> dict[str, float]:
     return found
 
 
-def _kept_ends(evidence: Evidence, states: NDArray[np.float64]) -> dict[int, NDArray[np.float64]]:
+def _kept_ends(recorded: Recorded, states: NDArray[np.float64]) -> dict[int, NDArray[np.float64]]:
     """Efforts at the end of ticks whose start is kept, of the same paths, thermal units."""
-    ticks = evidence.plan.schedule.ticks
+    ticks = recorded.plan.schedule.ticks
     kept = kept_ticks(ticks, len(states)).tolist()
     ends = {tick: states[slot + 1] for slot, tick in enumerate(kept[:-1])
             if kept[slot + 1] == tick + 1}  # fmt: skip
-    last = evidence.first[: states.shape[1]]
+    last = recorded.first[: states.shape[1]]
     if len(last) == states.shape[1] and np.isfinite(last).all():
-        scale = evidence.setting.device.scale
-        ends[ticks - 1] = last * (evidence.setting.protocol.v0 / scale.voltage)
+        scale = recorded.setting.device.scale
+        ends[ticks - 1] = last * (recorded.setting.protocol.v0 / scale.voltage)
     return ends
 
 
 def _flowing(
-    evidence: Evidence, peaks: Peaks, tick: int, start: NDArray[np.float64],
+    recorded: Recorded, peaks: Peaks, tick: int, start: NDArray[np.float64],
     end: NDArray[np.float64], source: NDArray[np.float64],
 ) -> list[float]:  # fmt: skip
     """The marks of one held tick: voltage, source, current, rate."""
-    board, plan = evidence.plan.protocol.board, evidence.plan
+    board, plan = recorded.plan.protocol.board, recorded.plan
     control = Control(tick, torch.from_numpy(source))
     terminals = Terminals(board, plan.drive.wiring, dtype=torch.float64)
     emf, current = terminals.emf(control), terminals.current(control)
@@ -174,9 +174,9 @@ def _largest_response(board: LinearDevice) -> float:
     return float(max(flow, 2.0 * flow * into + ports, 1.0))
 
 
-def _remarks(evidence: Evidence) -> str:
+def _remarks(recorded: Recorded) -> str:
     """Clipping, and signals that no thermal circuit could carry."""
-    plan, peaks = evidence.plan, evidence.peaks
+    plan, peaks = recorded.plan, recorded.peaks
     remarks = rounded_notes(plan)
     for converter, peak, words in (
         (plan.adc, "voltage", "readings"),
@@ -191,12 +191,12 @@ def _remarks(evidence: Evidence) -> str:
     temperature = effective_temperature(plan)
     if plan.schedule.heating is not None:
         remarks.append(describe_realisation(plan))
-    elif temperature > 2.0 * evidence.temperature:
+    elif temperature > 2.0 * recorded.temperature:
         remarks.append(
             f"V0 asks for an effective temperature of {temperature:.4g} K against "
-            f"{evidence.temperature:g} K"
+            f"{recorded.temperature:g} K"
         )
-    electrons = _electrons(evidence)
+    electrons = _electrons(recorded)
     if electrons < _GRANULAR:
         remarks.append(
             f"V0 is {electrons:.3g} electrons: a diffusion is a poor picture below {_GRANULAR:g}"
@@ -204,33 +204,33 @@ def _remarks(evidence: Evidence) -> str:
     return "".join(f"; {remark}" for remark in remarks)
 
 
-def _electrons(evidence: Evidence) -> float:
-    return evidence.setting.device.scale.capacitance * evidence.setting.protocol.v0 / _CHARGE
+def _electrons(recorded: Recorded) -> float:
+    return recorded.setting.device.scale.capacitance * recorded.setting.protocol.v0 / _CHARGE
 
 
-def protocol_quantities(evidence: Evidence) -> dict[str, Quantity]:
+def protocol_quantities(recorded: Recorded) -> dict[str, Quantity]:
     """Duration, ticks, volts per unit and what they imply; peaks against their limits."""
-    plan = evidence.plan
+    plan = recorded.plan
     table = {
         "protocol.duration": Quantity(plan.seconds, 0.0, "s"),
         "protocol.ticks": Quantity(float(plan.schedule.ticks), 0.0, "1"),
-        "protocol.volts_per_unit": Quantity(evidence.setting.protocol.v0, 0.0, "V"),
+        "protocol.volts_per_unit": Quantity(recorded.setting.protocol.v0, 0.0, "V"),
         "protocol.effective_temperature": Quantity(
             effective_temperature(plan), 0.0, "K", "C V0^2/k"
         ),
-        "protocol.electrons_per_unit": Quantity(_electrons(evidence), 0.0, "1", "C V0/e"),
+        "protocol.electrons_per_unit": Quantity(_electrons(recorded), 0.0, "1", "C V0/e"),
     }
     source = "V" if plan.drive.wiring == "emf" else "A"
     for name, converter, unit in (("adc", plan.adc, "V"), ("dac", plan.dac, source)):
         if converter is not None:
-            scale = evidence.setting.device.scale
+            scale = recorded.setting.device.scale
             size = scale.voltage if unit == "V" else scale.current
             table[f"protocol.{name}_range.low"] = Quantity(converter.low * size, 0.0, unit)
             table[f"protocol.{name}_range.high"] = Quantity(converter.high * size, 0.0, unit)
     if plan.schedule.heating is not None:
         note = f"highest of the run; {describe_realisation(plan)}"
         table["protocol.noise_temperature"] = Quantity(hottest(plan), 0.0, "K", note)
-    if evidence.peaks is not None:
-        for row in datasheet_limits(plan, evidence.peaks):
+    if recorded.peaks is not None:
+        for row in datasheet_limits(plan, recorded.peaks):
             table[f"protocol.peak.{row.name}"] = Quantity(row.needed, 0.0, row.unit)
     return table

@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from thermohw.audit.evidence import Evidence
+    from thermohw.audit.recorded import Recorded
 
 __all__ = ["distinct_paths", "finite_values"]
 
 _NAMED = 3  # places that are named
 
 
-def finite_values(evidence: Evidence) -> Check:
+def finite_values(recorded: Recorded) -> Check:
     """Every number of the ledger, of the results and of the twins is finite."""
-    tally = evidence.accounts.tally
+    tally = recorded.accounts.tally
     unsound, count = dict(tally.unsound), tally.numbers
     # Of the parameters twins alone: an acquired information, for one, may well be infinite.
-    for name, values in _numbers("twins", evidence.parameters.get("twins", {})):
+    for name, values in _numbers("twins", recorded.parameters.get("twins", {})):
         wrong = values.size - int(np.count_nonzero(np.isfinite(values)))
         count += values.size
         if wrong:
@@ -47,12 +47,12 @@ def finite_values(evidence: Evidence) -> Check:
     return Check("finite_values", status, float(total), 0.0, None, detail, power=1.0)
 
 
-def distinct_paths(evidence: Evidence) -> Check:
+def distinct_paths(recorded: Recorded) -> Check:
     """No path is another's copy."""
     name = "distinct_paths"
-    if evidence.paths < 2:
+    if recorded.paths < 2:
         return not_applicable(name, "there is one path")
-    copies, paths = evidence.accounts.tally.copies()
+    copies, paths = recorded.accounts.tally.copies()
     detail = f"{copies} of {paths} paths agree with an earlier one in every channel, bit for bit"
     status = VIOLATED if copies else HOLDS
     return Check(name, status, float(copies), 0.0, None, detail, power=1.0)

@@ -17,7 +17,7 @@ from math import hypot
 import numpy as np
 import torch
 
-from thermohw.audit.evidence import Evidence, model_tensor
+from thermohw.audit.recorded import Recorded, model_tensor
 from thermohw.audit.verdict import Check, not_applicable
 from thermohw.books import acquired, converter_information
 from thermohw.control import Controller
@@ -31,16 +31,16 @@ __all__ = ["recomputed"]
 _RELATIVE = 1e-6
 
 
-def recomputed(evidence: Evidence) -> Check:
+def recomputed(recorded: Recorded) -> Check:
     """Likelihood terms and acquired information, stored against computed again."""
     name = "recomputed"
     rows: list[tuple[str, float, float, float]] = []  # name, stored, again, standard error
     remarks = []
-    if "likelihood" in evidence.parameters and evidence.setting.target is not None:
-        again, same = _likelihood(evidence)
-        solver = sum(abs(term.value) for n in _ERRORS if (term := evidence.term(n)) is not None)
-        for key in evidence.parameters["likelihood"]["terms"]:
-            before, after = evidence.term(key), again.terms.get(key)
+    if "likelihood" in recorded.parameters and recorded.setting.target is not None:
+        again, same = _likelihood(recorded)
+        solver = sum(abs(term.value) for n in _ERRORS if (term := recorded.term(n)) is not None)
+        for key in recorded.parameters["likelihood"]["terms"]:
+            before, after = recorded.term(key), again.terms.get(key)
             if key in _ERRORS or (before is None and after is None):
                 continue
             if before is None or after is None:
@@ -55,8 +55,8 @@ def recomputed(evidence: Evidence) -> Check:
             if same
             else f"{len(rows)} likelihood terms from fresh noise"
         )
-    stored = evidence.information.get("acquired")
-    told = _acquired(evidence) if stored is not None and np.isfinite(stored) else None
+    stored = recorded.information.get("acquired")
+    told = _acquired(recorded) if stored is not None and np.isfinite(stored) else None
     if stored is not None and told is not None:
         error = _RELATIVE * (1.0 + abs(float(stored)))
         rows.append(("information.acquired", float(stored), told, error))
@@ -66,7 +66,7 @@ def recomputed(evidence: Evidence) -> Check:
     worst = max(rows, key=lambda row: _size(*row[1:]))
     deviation = worst[2] - worst[1]
     status = HOLDS if judge(_size(*worst[1:])) == HOLDS else VIOLATED
-    if evidence.parameters.get("likelihood") and not same and status == VIOLATED:
+    if recorded.parameters.get("likelihood") and not same and status == VIOLATED:
         status = judge(_size(*worst[1:]))
     detail = (
         f"{' and '.join(remarks)}: largest deviation {deviation:+.2g} in {worst[0]} "
@@ -84,16 +84,16 @@ def _size(stored: float, again: float, error: float) -> float:
     return float("inf") if np.isnan(z) else z
 
 
-def _likelihood(evidence: Evidence) -> tuple[Likelihood, bool]:
+def _likelihood(recorded: Recorded) -> tuple[Likelihood, bool]:
     """All terms again, and whether the noise is the same."""
-    stored, target = evidence.parameters["likelihood"], evidence.setting.target
+    stored, target = recorded.parameters["likelihood"], recorded.setting.target
     assert target is not None
     settings = parse_json(stored["settings"])
-    generator = block_generator(int(evidence.simulate["seed"]), 0, Stream.LIKELIHOOD)
+    generator = block_generator(int(recorded.simulate["seed"]), 0, Stream.LIKELIHOOD)
     points = model_tensor(stored["test"]) if "test" in stored else None
     drawn = None if points is None else target.held_out(len(points), generator)
     again = evaluate(
-        evidence.setting.score,
+        recorded.setting.score,
         target,
         generator=generator,
         prior=settings["prior"],
@@ -114,16 +114,16 @@ def _likelihood(evidence: Evidence) -> tuple[Likelihood, bool]:
     return again, bool(same)
 
 
-def _acquired(evidence: Evidence) -> float | None:
+def _acquired(recorded: Recorded) -> float | None:
     """The information of the readings, from the plan and the start law.
 
     None where the file holds a bound of another law, withdrawn since: nothing reads that number.
     """
-    plan, start, protocol = evidence.plan, evidence.start, evidence.setting.protocol
+    plan, start, protocol = recorded.plan, recorded.start, recorded.setting.protocol
     mean = protocol.to_thermal(start.mean)
     covariance = protocol.covariance_to_thermal(start.covariance)
     if plan.adc is not None:
-        if "law" not in evidence.information:
+        if "law" not in recorded.information:
             return None
         return converter_information(plan, mean, covariance)
     return acquired(Controller(plan, start_mean=mean, start_covariance=covariance))

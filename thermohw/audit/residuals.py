@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from thermohw.audit.evidence import Evidence
+from thermohw.audit.recorded import Recorded
 from thermohw.audit.verdict import Check, not_applicable
 from thermohw.books import Kernels, without_kernel
 from thermohw.books.profile import bin_edges
@@ -95,17 +95,17 @@ class Deviation:
         return Estimate(0.0, self.stderr, self.freedom).reach(z)
 
 
-def noise_temperature(evidence: Evidence) -> Check:
+def noise_temperature(recorded: Recorded) -> Check:
     """Mean square of the residuals against the baths of the file."""
     name = "noise_temperature"
-    reason = unrecorded(evidence)
+    reason = unrecorded(recorded)
     if reason:
         return not_applicable(name, reason)
-    found, hidden = noise_deviations(evidence)
+    found, hidden = noise_deviations(recorded)
     also = f"; rounding hides the noise of {', '.join(hidden)}" if hidden else ""
     if not found:
         return not_applicable(name, also[2:])
-    drifts = drift_deviations(evidence)
+    drifts = drift_deviations(recorded)
     found += drifts
     if drifts:
         called = reaches(drifts, found)
@@ -120,10 +120,10 @@ def reaches(some: list[Deviation], found: list[Deviation]) -> list[float]:
     return [one.reach(called_of(families, one.count)) for one in some]
 
 
-def unrecorded(evidence: Evidence) -> str:
+def unrecorded(recorded: Recorded) -> str:
     """Why there are no residuals; empty where there are."""
-    if not evidence.residuals:
-        return without_kernel(evidence.plan) or "the run recorded no residuals"
+    if not recorded.residuals:
+        return without_kernel(recorded.plan) or "the run recorded no residuals"
     return ""
 
 
@@ -148,15 +148,15 @@ def judged(name: str, found: list[Deviation], also: str) -> Check:
     return Check(name, status, one.value, 0.0, one.stderr, detail + also, power=power)
 
 
-def _stored(evidence: Evidence) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _stored(recorded: Recorded) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(sums, power) as the run left them.
 
     Raises:
         InputError: they are not of the device and schedule in the file.
     """
-    n, plan = evidence.setting.device.dim, evidence.plan
-    sums, power = evidence.residuals["sums"], evidence.residuals["power"]
-    steps = evidence.paths * len(plan.timeline)
+    n, plan = recorded.setting.device.dim, recorded.plan
+    sums, power = recorded.residuals["sums"], recorded.residuals["power"]
+    steps = recorded.paths * len(plan.timeline)
     bins = len(bin_edges(plan.schedule.ticks, len(power))) - 1
     columns = (len(SUMS), len(SUMS) - 1)  # older files have no drift
     shapes = sums.shape in [(n, k) for k in columns] and power.shape == (bins, n)
@@ -164,16 +164,16 @@ def _stored(evidence: Evidence) -> tuple[NDArray[np.float64], NDArray[np.float64
         raise InputError(
             "residuals are not of as many steps and coordinates as device, protocol and paths say: "
             "the file was changed after the run; use the original",
-            where=str(evidence.path),
+            where=str(recorded.path),
         )
     return sums, power
 
 
-def slopes(evidence: Evidence) -> list[Deviation]:
+def slopes(recorded: Recorded) -> list[Deviation]:
     """Slope of the residual on the push of the sources and on the pull of the circuit: of all
     coordinates together, and of each. Empty where no source pushes.
     """
-    sums, _ = _stored(evidence)
+    sums, _ = _stored(recorded)
     table: dict[str, NDArray[np.float64]] = {n: c for n, c in zip(SUMS, sums.T, strict=False)}
     if not table["asked"].any() or table["reach"].sum() == 0.0:
         return []
@@ -181,7 +181,7 @@ def slopes(evidence: Evidence) -> list[Deviation]:
         ("push of the sources on", 1.0, ("push", "reach", "asked", "asked.cross")),
         ("pull of the circuit on", -1.0, ("pull", "pulled", "pulled", "pulled.cross")),
     )
-    together, apart, freedom = [], [], 0.5 * (evidence.paths - 1)  # as of any mean over paths
+    together, apart, freedom = [], [], 0.5 * (recorded.paths - 1)  # as of any mean over paths
     for family, sign, columns in kinds:
         slope, reach, own, cross = (table[column] for column in columns)
         total, moved = float(reach.sum()), np.flatnonzero(reach)
@@ -191,7 +191,7 @@ def slopes(evidence: Evidence) -> list[Deviation]:
         what = f"{family} all coordinates"
         together.append(Deviation(family, what, value, error, freedom=freedom))
         for i in moved if len(moved) > 1 else ():
-            what = f"{family} {evidence.setting.device.coordinates[i]}"
+            what = f"{family} {recorded.setting.device.coordinates[i]}"
             value, error = sign * float(slope[i] / reach[i]), sqrt(float(own[i])) / abs(reach[i])
             apart.append(
                 Deviation(f"{family} each", what, value, float(error), len(moved), freedom=freedom)
@@ -199,15 +199,15 @@ def slopes(evidence: Evidence) -> list[Deviation]:
     return together + apart
 
 
-def noise_deviations(evidence: Evidence) -> tuple[list[Deviation], list[str]]:
+def noise_deviations(recorded: Recorded) -> tuple[list[Deviation], list[str]]:
     """Relative excess of the noise power of all coordinates, of each, of each bin, and of each by
     the run's own measure; and the names of the coordinates that rounding hides.
     """
-    device, paths = evidence.setting.device, evidence.paths
-    sums, power = _stored(evidence)
-    kernels, variance, squares, steps, seen = _expected(evidence, len(power))
+    device, paths = recorded.setting.device, recorded.paths
+    sums, power = _stored(recorded)
+    kernels, variance, squares, steps, seen = _expected(recorded, len(power))
     order, names = kernels.order, device.coordinates
-    rounding = rounding_power(evidence) * steps[:, None, None] / variance
+    rounding = rounding_power(recorded) * steps[:, None, None] / variance
     hidden = [names[i] for i in order[~seen]]
     if not seen.any():
         return [], hidden
@@ -225,7 +225,7 @@ def noise_deviations(evidence: Evidence) -> tuple[list[Deviation], list[str]]:
 
     found = [mean("all", "noise power of all coordinates", weight)]
     visible, bins = np.argwhere(seen), len(power)
-    edges = bin_edges(evidence.plan.schedule.ticks, bins)
+    edges = bin_edges(recorded.plan.schedule.ticks, bins)
     own = np.einsum("bci->ci", rounding * steps[:, None, None]) / steps.sum()
     for c, i in visible:
         what, count = f"noise power of {names[order[c, i]]}", len(visible)
@@ -244,15 +244,15 @@ def noise_deviations(evidence: Evidence) -> tuple[list[Deviation], list[str]]:
     return found, hidden
 
 
-def drift_deviations(evidence: Evidence) -> list[Deviation]:
+def drift_deviations(recorded: Recorded) -> list[Deviation]:
     """Mean of the residuals over their own spread, of all coordinates and of each that rounding
     does not hide; empty in older files.
     """
-    sums, power = _stored(evidence)
+    sums, power = _stored(recorded)
     if sums.shape[1] < len(SUMS):
         return []
-    plan, names = evidence.plan, evidence.setting.device.coordinates
-    kernels, *_, seen = _expected(evidence, len(power))
+    plan, names = recorded.plan, recorded.setting.device.coordinates
+    kernels, *_, seen = _expected(recorded, len(power))
     order = kernels.order
     visible, total = np.argwhere(seen), float(sums[0, 0])
     if not len(visible):
@@ -267,7 +267,7 @@ def drift_deviations(evidence: Evidence) -> list[Deviation]:
         alike = np.einsum("ci,cij,cj->", weight, kernel.noise, weight)
         joint += now.mean() * max(float(alike), 0.0)
         inverse += coldness[now].sum() / len(lengths) * weight
-    slip = sqrt(rounding_power(evidence)) * inverse
+    slip = sqrt(rounding_power(recorded)) * inverse
     mean, n = sums[order, SUMS.index("drift")] / total, len(visible)
     error = np.hypot(sqrt(joint / total) / n, slip[seen].mean())
     what = "mean residual of all coordinates"
@@ -285,7 +285,7 @@ def mean_square(family: str, what: str, value: float, stderr: float, count: int 
 
 
 def _expected(
-    evidence: Evidence, bins: int
+    recorded: Recorded, bins: int
 ) -> tuple[
     Kernels, NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]
 ]:
@@ -293,7 +293,7 @@ def _expected(
     parts, m), of (T Sigma_ij)^2 (bins, parts, m, m), and how many steps there are (bins,); last
     the coordinates whose noise rounding does not hide, (parts, m).
     """
-    plan, kernels = evidence.plan, Kernels(evidence.plan)
+    plan, kernels = recorded.plan, Kernels(recorded.plan)
     edges = bin_edges(plan.schedule.ticks, bins)
     ticks, lengths, heats = (
         np.array([getattr(piece, name) for piece in plan.timeline])
@@ -312,12 +312,12 @@ def _expected(
             variance[b] += heat[b] * kernel.variance
             squares[b] += square[b] * kernel.noise**2
     steps = np.bincount(home, minlength=bins).astype(float)
-    seen = rounding_power(evidence) * steps.sum() <= HIDDEN * variance.sum(0)
+    seen = rounding_power(recorded) * steps.sum() <= HIDDEN * variance.sum(0)
     return kernels, variance, squares, steps, seen
 
 
-def rounding_power(evidence: Evidence) -> float:
+def rounding_power(recorded: Recorded) -> float:
     """What rounding adds to the square of a residual at most, thermal units."""
-    peaks = evidence.peaks or {}
+    peaks = recorded.peaks or {}
     largest = max(peaks.get("voltage", 0.0), peaks.get("current", 0.0))
-    return (_ROUNDED * _UNIT[evidence.simulate["dtype"]] * largest) ** 2
+    return (_ROUNDED * _UNIT[recorded.simulate["dtype"]] * largest) ** 2

@@ -45,8 +45,8 @@ from scipy.special import ndtr
 
 from thermohw.audit.distance import Distance, line_distance, sliced_distance, sliced_square
 from thermohw.audit.entropy import law_entropy
-from thermohw.audit.evidence import Evidence
 from thermohw.audit.pairs import pair_covariances
+from thermohw.audit.recorded import Recorded
 from thermohw.audit.twins import Twins, read_twins
 from thermohw.audit.verdict import Check, Quantity, not_applicable
 from thermohw.control.bias import CAP, NATS_CAP, WIDTH_CAP
@@ -99,38 +99,38 @@ class Comparison:
         return getattr(self.distance, name) * self.scale
 
 
-def compare(evidence: Evidence) -> Comparison | None:
+def compare(recorded: Recorded) -> Comparison | None:
     """Compare the generated samples; None without a target or with too few samples."""
-    target, x = evidence.setting.target, evidence.first
+    target, x = recorded.setting.target, recorded.first
     if target is None or len(x) < FEWEST:
         return None
-    x = x[:, evidence.data]
-    law = _distribution(evidence) if x.shape[1] == 1 else None
+    x = x[:, recorded.data]
+    law = _distribution(recorded) if x.shape[1] == 1 else None
     if law is not None:
         found = line_distance(x[:_LINE, 0], *law)
         return Comparison(found, target.scale, "the law at t_min")
     generator = torch.Generator().manual_seed(0)
     x = x[:_CLOUD]
-    if evidence.truth is not None:
-        reference = _known_points(evidence, target, len(x), generator)
+    if recorded.truth is not None:
+        reference = _known_points(recorded, target, len(x), generator)
         words = "fresh samples of the law at t_min"
         return Comparison(sliced_distance(x, reference), target.scale, words)
-    reference = _noised(evidence, target.sample(len(x), generator), generator)
-    held_out = _noised(evidence, target.held_out(None, generator), generator)[: len(x)]
+    reference = _noised(recorded, target.sample(len(x), generator), generator)
+    held_out = _noised(recorded, target.held_out(None, generator), generator)[: len(x)]
     copies = sqrt(sliced_square(reference[: len(held_out)], held_out)) * target.scale
     found = sliced_distance(x, reference)
     return Comparison(found, target.scale, "training rows", copies, len(held_out))
 
 
-def _distribution(evidence: Evidence) -> tuple[Callable[[np.ndarray], np.ndarray], float] | None:
+def _distribution(recorded: Recorded) -> tuple[Callable[[np.ndarray], np.ndarray], float] | None:
     """Distribution function and standard deviation of a mixture's only data coordinate at t_min,
     model units.
     """
-    law: Any = getattr(evidence.truth, "law", None)
+    law: Any = getattr(recorded.truth, "law", None)
     if law is None:
         return None
-    mixture = law(evidence.setting.process.t_min)
-    i = evidence.data[0]
+    mixture = law(recorded.setting.process.t_min)
+    i = recorded.data[0]
     means, deviations = mixture.means[:, i], np.sqrt(mixture.covariances[:, i, i])
     centre = mixture.weights @ means
     width = sqrt(float(mixture.weights @ (deviations**2 + (means - centre) ** 2)))
@@ -138,42 +138,42 @@ def _distribution(evidence: Evidence) -> tuple[Callable[[np.ndarray], np.ndarray
 
 
 def _known_points(
-    evidence: Evidence, target: Target, n: int, generator: torch.Generator
+    recorded: Recorded, target: Target, n: int, generator: torch.Generator
 ) -> np.ndarray:
     """Samples of the law at t_min; where it has edges there, of the data."""
-    assert evidence.truth is not None
+    assert recorded.truth is not None
     try:
-        rows = evidence.truth.sample(n, evidence.setting.process.t_min, generator)
+        rows = recorded.truth.sample(n, recorded.setting.process.t_min, generator)
     except InputError:
         rows = target.sample(n, generator)
-    return rows.numpy()[:, evidence.data]
+    return rows.numpy()[:, recorded.data]
 
 
-def _noised(evidence: Evidence, rows: torch.Tensor, generator: torch.Generator) -> np.ndarray:
+def _noised(recorded: Recorded, rows: torch.Tensor, generator: torch.Generator) -> np.ndarray:
     """Rows with the noise of t_min, shape (n, d)."""
-    process = evidence.setting.process
+    process = recorded.setting.process
     decay, noise = (np.asarray(part) for part in process.transition(process.t_min))
     z = torch.randn(rows.shape, dtype=torch.float64, generator=generator).numpy()
     if decay.ndim == 0:
         return float(decay) * rows.numpy() + sqrt(float(noise)) * z
     values, vectors = np.linalg.eigh(noise)
     noised = rows.numpy() @ decay.T + z @ (vectors * np.sqrt(np.clip(values, 0.0, None))).T
-    return noised[:, evidence.data]
+    return noised[:, recorded.data]
 
 
 _UNKNOWN = "no bias was measured"
 _SAID = 3  # coordinates that are named
 
 
-def sample_law(evidence: Evidence, found: Comparison | None) -> Check:
+def sample_law(recorded: Recorded, found: Comparison | None) -> Check:
     """Generated samples against the target's law at t_min."""
     name = "sample_law"
     if found is None:
         return not_applicable(name, "the run has no target, or too few samples to compare")
-    twins = read_twins(evidence.parameters, evidence.step, evidence.data)
+    twins = read_twins(recorded.parameters, recorded.step, recorded.data)
     distance, scale = found.distance, found.scale
     value, floor, spread = (found.data(part) for part in ("value", "floor", "spread"))
-    narrow = _narrowest(evidence)
+    narrow = _narrowest(recorded)
     cap = WIDTH_CAP * distance.width
     cap = min(cap, CAP * narrow) if distance.name == "w1" else cap
     explained = None if twins is None else twins.distance()
@@ -181,7 +181,7 @@ def sample_law(evidence: Evidence, found: Comparison | None) -> Check:
         f"{_WORDS[distance.name]} = {value:.4g} against {found.reference} ({floor:.4g} +- "
         f"{spread:.2g} for {distance.count} right ones, z = {distance.z:+.2f})"
     )
-    learned = evidence.truth is None
+    learned = recorded.truth is None
     room = 0.0  # what is excused: without twins nothing
     if explained is not None:
         room = cap if learned else min(explained.value + 3.0 * explained.stderr, cap)
@@ -198,7 +198,7 @@ def sample_law(evidence: Evidence, found: Comparison | None) -> Check:
             assert twins is not None
             detail += f" and {explained.value * scale:.2g} was measured ({twins.sizes(scale)})"
             detail += "; the rest is the learned score's" * learned
-    for status, remark in (_typical(evidence, twins), _moments(evidence, twins, narrow)):
+    for status, remark in (_typical(recorded, twins), _moments(recorded, twins, narrow)):
         statuses.append(status)
         detail += remark
     if found.copies is not None:
@@ -210,14 +210,14 @@ def sample_law(evidence: Evidence, found: Comparison | None) -> Check:
     return Check(name, status, value, floor, spread, detail, "<=", power)
 
 
-def _narrowest(evidence: Evidence) -> float:
+def _narrowest(recorded: Recorded) -> float:
     """Standard deviation of the narrowest mode at t_min, model units."""
-    process, score = evidence.setting.process, evidence.truth or evidence.setting.score
+    process, score = recorded.setting.process, recorded.truth or recorded.setting.score
     if process.isotropic:
         decay, noise = process.transition(process.t_min)
         return sqrt(float(decay) ** 2 * score.narrowest + float(noise))
     covariance = process.narrowest(score.narrowest, process.t_min)
-    covariance = covariance[np.ix_(evidence.data, evidence.data)]
+    covariance = covariance[np.ix_(recorded.data, recorded.data)]
     return sqrt(max(float(np.linalg.eigvalsh(covariance)[0]), 0.0))
 
 
@@ -242,10 +242,10 @@ def _corrected(
     return status, remark
 
 
-def _typical(evidence: Evidence, twins: Twins | None) -> tuple[str, str]:
+def _typical(recorded: Recorded, twins: Twins | None) -> tuple[str, str]:
     """Status of -E ln p = S(t_min), and a remark."""
-    mean = evidence.moments["log_prob.end"] if "log_prob.end" in evidence.moments else None
-    entropy = None if mean is None else law_entropy(evidence)
+    mean = recorded.moments["log_prob.end"] if "log_prob.end" in recorded.moments else None
+    entropy = None if mean is None else law_entropy(recorded)
     if mean is None or entropy is None:
         return HOLDS, ""
     gap = -mean - entropy
@@ -257,13 +257,13 @@ def _typical(evidence: Evidence, twins: Twins | None) -> tuple[str, str]:
             assert twins is not None
             return -twins.channels[twin]["log_prob.end"]
 
-        cap = NATS_CAP * evidence.setting.device.dim
+        cap = NATS_CAP * recorded.setting.device.dim
         status, words = _corrected(gap, twins, surprise, cap)
         remark += words
     return status, remark
 
 
-def _moments(evidence: Evidence, twins: Twins | None, narrow: float) -> tuple[str, str]:
+def _moments(recorded: Recorded, twins: Twins | None, narrow: float) -> tuple[str, str]:
     """Status of the means, variances and covariances of a known law, each judged for itself, and a
     remark.
 
@@ -271,14 +271,14 @@ def _moments(evidence: Evidence, twins: Twins | None, narrow: float) -> tuple[st
     sd(d_i) <= c, moves a covariance by cov(x_i, d_j) + cov(d_i, x_j) + cov(d_i, d_j), by Cauchy and
     Schwarz at most (sd_i + c)(sd_j + c) - sd_i sd_j: the cap, for i = j that of a variance.
     """
-    target, process = evidence.setting.target, evidence.setting.process
-    if target is None or evidence.truth is None:
+    target, process = recorded.setting.target, recorded.setting.process
+    if target is None or recorded.truth is None:
         return HOLDS, ""
     mean, covariance = process.propagate(target.mean, target.covariance, process.t_min)
-    data, cap = evidence.data, CAP * narrow
+    data, cap = recorded.data, CAP * narrow
     mean, covariance = mean[data], covariance[np.ix_(data, data)]
-    x, sd = evidence.first[:, data] - mean, np.sqrt(np.diag(covariance))
-    names = [evidence.setting.device.coordinates[i] for i in data]
+    x, sd = recorded.first[:, data] - mean, np.sqrt(np.diag(covariance))
+    names = [recorded.setting.device.coordinates[i] for i in data]
     rows: list[tuple[Estimate, str, Callable, float]] = []
 
     def compare(gap: Estimate, word: str, i: int, j: int | None = None) -> None:

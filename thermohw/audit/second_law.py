@@ -54,8 +54,8 @@ from math import isfinite, log
 import numpy as np
 
 from thermohw.audit.entropy import SystemChange
-from thermohw.audit.evidence import Evidence
 from thermohw.audit.information import learned
+from thermohw.audit.recorded import Recorded
 from thermohw.audit.twins import read_twins
 from thermohw.audit.verdict import Check, Quantity, not_applicable
 from thermohw.estimate import VIOLATED, Estimate, judge
@@ -76,19 +76,19 @@ class Slack:
     law: str
 
 
-def second_law_slack(evidence: Evidence, change: SystemChange) -> Slack:
+def second_law_slack(recorded: Recorded, change: SystemChange) -> Slack:
     """What must not be negative; see the module."""
-    medium = evidence.moments["medium"]
-    if evidence.clocked:
-        kalman = _kalman(evidence)
+    medium = recorded.moments["medium"]
+    if recorded.clocked:
+        kalman = _kalman(recorded)
         if kalman is not None:
             return Slack(medium + kalman, "dS + sum Q/kT + sum I - I(X_N;Y)")
     if change.value is None:
         return Slack(None, change.method)
     found = Estimate(change.value, change.stderr)
     books = medium + found
-    if evidence.clocked:
-        bound, source = _information_bound(evidence)
+    if recorded.clocked:
+        bound, source = _information_bound(recorded)
         if bound is not None:
             return Slack(books + bound, f"dS + sum Q/kT + I, with I <= {bound:.4g} nats ({source})")
         demon = " (a demon: only the information restores the law)" if books.value < 0.0 else ""
@@ -97,26 +97,26 @@ def second_law_slack(evidence: Evidence, change: SystemChange) -> Slack:
             f"exact readings carry infinite information; dS + sum Q/kT = {books.text('+.5f')} "
             f"nats{demon}; dS by {change.method}",
         )
-    if not evidence.plan.chain.lag.is_ideal:
+    if not recorded.plan.chain.lag.is_ideal:
         return Slack(
             None,
             "a source with a pole remembers past states: what the node and it know of each other "
             f"is not booked; dS + sum Q/kT = {books.text('+.5f')} nats",
         )
-    if evidence.setting.protocol.wiring == "emf":
+    if recorded.setting.protocol.wiring == "emf":
         return Slack(books, "dS + sum Q/kT")
-    if "medium - pumping" not in evidence.moments:
+    if "medium - pumping" not in recorded.moments:
         return Slack(
             None,
             "int div u was not recorded (a learned score, or control that is not ideal); "
             "without it dS + sum Q/kT = "
             f"{books.text('+.5f')} nats",
         )
-    pumped = evidence.moments["medium - pumping"]
+    pumped = recorded.moments["medium - pumping"]
     return Slack(pumped + found, "dS + sum Q/kT - int E div u")
 
 
-def _kalman(evidence: Evidence) -> float | None:
+def _kalman(recorded: Recorded) -> float | None:
     """sum I + (1/2) ln det(2 pi e P_N) - S(start); None without Gaussian reading noise, or where
     the start's entropy is not known.
 
@@ -124,18 +124,18 @@ def _kalman(evidence: Evidence) -> float | None:
     distance J from that of a Gaussian must be known: left out, a slack of less than J below zero
     would look like a violation.
     """
-    facts, away = evidence.information, evidence.start.negentropy
-    if evidence.plan.adc is not None or "log_det_change" not in facts or away is None:
+    facts, away = recorded.information, recorded.start.negentropy
+    if recorded.plan.adc is not None or "log_det_change" not in facts or away is None:
         return None
     return float(facts["acquired"]) + float(facts["log_det_change"]) + away.value
 
 
-def _information_bound(evidence: Evidence) -> tuple[float | None, str]:
+def _information_bound(recorded: Recorded) -> tuple[float | None, str]:
     """An upper bound on the information that acts on the circuit, nats, and where it comes from."""
-    plan, told = evidence.plan, learned(evidence)
+    plan, told = recorded.plan, learned(recorded)
     candidates = [(told.most, told.source or "the sum of its readings")]
     if plan.dac is not None:
-        device, emf = evidence.setting.device, evidence.setting.protocol.wiring == "emf"
+        device, emf = recorded.setting.device, recorded.setting.protocol.wiring == "emf"
         sources = len(device.controlled) if emf else device.port_matrix.shape[1]
         codes = plan.schedule.ticks * sources * plan.dac.bits * log(2.0)
         candidates.append((codes, f"{plan.dac.bits} bits a tick and source"))
@@ -143,21 +143,21 @@ def _information_bound(evidence: Evidence) -> tuple[float | None, str]:
     return (bound, source) if isfinite(bound) else (None, "")
 
 
-def second_law(evidence: Evidence, change: SystemChange, slack: Slack) -> Check:
+def second_law(recorded: Recorded, change: SystemChange, slack: Slack) -> Check:
     """The second law, and whether the books agree with recorded path ratios."""
     name, value = "second_law", slack.value
-    wrong, remark, reach = _against_paths(evidence)
+    wrong, remark, reach = _against_paths(recorded)
     if value is None:
         if wrong:
             return Check(name, VIOLATED, None, 0.0, None, slack.law + remark, ">=")
         return not_applicable(name, slack.law + remark, relation=">=")
     z = value.z(0.0)
     detail = f"{slack.law} = {value.text()} >= 0 nats" + (f", z = {z:+.2f}" if z < 0.0 else "")
-    if change.value is not None and not (evidence.clocked and _kalman(evidence) is not None):
+    if change.value is not None and not (recorded.clocked and _kalman(recorded) is not None):
         detail += f"; dS {Estimate(change.value, change.stderr).text('+.5f')} by {change.method}"
     status = VIOLATED if wrong else judge(z, relation=">=")
-    if not wrong and not evidence.clocked and evidence.step > 1.0:  # whatever its sign
-        blind = f"ticks of {evidence.step:.2g} loop times leave as large an error in these books"
+    if not wrong and not recorded.clocked and recorded.step > 1.0:  # whatever its sign
+        blind = f"ticks of {recorded.step:.2g} loop times leave as large an error in these books"
         return not_applicable(name, f"{detail}: {blind}", value=value.value, relation=">=")
     return Check(
         name,
@@ -171,25 +171,25 @@ def second_law(evidence: Evidence, change: SystemChange, slack: Slack) -> Check:
     )
 
 
-def _against_paths(evidence: Evidence) -> tuple[bool, str, float]:
+def _against_paths(recorded: Recorded) -> tuple[bool, str, float]:
     """Whether the books contradict the recorded path ratios, a remark, and the contradiction that
     would have been called (0 where they are not compared: then the slack alone speaks).
     """
-    device, moments = evidence.setting.device, evidence.moments
-    emf = evidence.setting.protocol.wiring == "emf"
-    held = evidence.clocked and emf
+    device, moments = recorded.setting.device, recorded.moments
+    emf = recorded.setting.protocol.wiring == "emf"
+    held = recorded.clocked and emf
     column = "even - held" if held else "even - ledger" if emf else "odd - ledger"
     if column not in moments:
         return False, "", 0.0
-    gap, hidden = moments[column], _hidden(evidence)
+    gap, hidden = moments[column], _hidden(recorded)
     books = f"these books{' and int div u' if held else ''}"
-    if evidence.step > 1.0:
+    if recorded.step > 1.0:
         remark = (
             f"; log path ratios differ from {books} by {gap.text('+.5f')}, with ticks of "
-            f"{evidence.step:.2g} loop times too long to be compared"
+            f"{recorded.step:.2g} loop times too long to be compared"
         )
         return False, remark, 0.0
-    left, rest, source = _beyond_ticks(evidence, gap, column)
+    left, rest, source = _beyond_ticks(recorded, gap, column)
     reach = rest + left.power()
     relation = "<=" if hidden else "="
     excess = max(left.value if hidden else abs(left.value), 0.0) - rest
@@ -208,14 +208,14 @@ def _against_paths(evidence: Evidence) -> tuple[bool, str, float]:
     return wrong, remark, reach
 
 
-def _beyond_ticks(evidence: Evidence, gap: Estimate, column: str) -> tuple[Estimate, float, str]:
+def _beyond_ticks(recorded: Recorded, gap: Estimate, column: str) -> tuple[Estimate, float, str]:
     """The gap less what a finite tick was measured to make of it, what the tick may still leave,
     and both in words; for a file that measured nothing, the bound derived in the module.
     """
-    twins = read_twins(evidence.parameters, evidence.step, evidence.data)
+    twins = read_twins(recorded.parameters, recorded.step, recorded.data)
     if twins is not None and not twins.causes:
         tables = {
-            name: evidence.accounts.columns(twins.channels[name]) for name in ("as_is", "halved")
+            name: recorded.accounts.columns(twins.channels[name]) for name in ("as_is", "halved")
         }
         if all(column in table for table in tables.values()):
             shift = twins.shift(lambda name: tables[name][column])
@@ -225,80 +225,80 @@ def _beyond_ticks(evidence: Evidence, gap: Estimate, column: str) -> tuple[Estim
                 rest,
                 f"the {shift.text('+.2g')} that a finite step was measured to make",
             )
-    allowed = _derived(evidence)
+    allowed = _derived(recorded)
     return gap, allowed, f"the {allowed:.2g} of a finite step"
 
 
-def _derived(evidence: Evidence) -> float:
+def _derived(recorded: Recorded) -> float:
     """The module's bound on what a finite step does to the difference, nats."""
-    device, moments = evidence.setting.device, evidence.moments
-    emf = evidence.setting.protocol.wiring == "emf"
-    spread = log(float(evidence.loop_rates.max() / evidence.loop_rates.min()))
-    allowed = evidence.step * (device.dim * (1.0 + spread) + _mean_square(evidence))
-    if not emf or evidence.clocked:
-        schedule = evidence.plan.schedule
+    device, moments = recorded.setting.device, recorded.moments
+    emf = recorded.setting.protocol.wiring == "emf"
+    spread = log(float(recorded.loop_rates.max() / recorded.loop_rates.min()))
+    allowed = recorded.step * (device.dim * (1.0 + spread) + _mean_square(recorded))
+    if not emf or recorded.clocked:
+        schedule = recorded.plan.schedule
         ends = moments["energy.ends"].value / float(schedule.temperatures.min())
         work = 0.5 * abs(moments["pumping"].value) + 2.0 * ends
-        allowed += evidence.leak * float(schedule.relaxations.max()) * work
+        allowed += recorded.leak * float(schedule.relaxations.max()) * work
     return allowed
 
 
-def _hidden(evidence: Evidence) -> bool:
+def _hidden(recorded: Recorded) -> bool:
     """Whether more resistors than nodes let currents circulate that the states do not show."""
-    return len(evidence.setting.device.elements) > evidence.setting.device.dim
+    return len(recorded.setting.device.elements) > recorded.setting.device.dim
 
 
-def _mean_square(evidence: Evidence) -> float:
+def _mean_square(recorded: Recorded) -> float:
     """|E x|^2/theta of the data: what the drift of the mean adds to |b|^2, in units of r >= 1."""
-    target = evidence.setting.target
+    target = recorded.setting.target
     mean = 0.0 if target is None else float(np.square(target.mean).sum())
-    return mean / evidence.setting.protocol.theta
+    return mean / recorded.setting.protocol.theta
 
 
 def entropy_quantities(
-    evidence: Evidence, change: SystemChange, slack: Slack
+    recorded: Recorded, change: SystemChange, slack: Slack
 ) -> dict[str, Quantity]:
     """dS, medium entropy, slack, production and pumping; nats per sample."""
-    moments, value = evidence.moments, slack.value
+    moments, value = recorded.moments, slack.value
     medium = moments["medium"]
     table = {
         "entropy.system_change": Quantity(change.value, change.stderr, "nat", method=change.method),
-        "entropy.medium": Quantity.of(medium, "nat", _medium_note(evidence)),
+        "entropy.medium": Quantity.of(medium, "nat", _medium_note(recorded)),
         "second_law.slack": Quantity.of(value, "nat", slack.law),
-        "production.total": _production(evidence, value, change),
+        "production.total": _production(recorded, value, change),
     }
     if "pumping" in moments:
-        note = "int div u as a sum over ticks, O(h)" if evidence.clocked else "int div u"
+        note = "int div u as a sum over ticks, O(h)" if recorded.clocked else "int div u"
         table["pumping.total"] = Quantity.of(moments["pumping"], "nat", note)
     else:
         table["pumping.total"] = Quantity(None, None, "nat", "div u was not evaluated in this run")
     return table
 
 
-def _medium_note(evidence: Evidence) -> str:
+def _medium_note(recorded: Recorded) -> str:
     """What heat was divided by."""
-    name = evidence.setting.protocol.realisation
-    if evidence.plan.schedule.heating is None:
+    name = recorded.setting.protocol.realisation
+    if recorded.plan.schedule.heating is None:
         return "sum of Q_k/kT_k, every bath at its own T_k"
     return f"sum of int dQ_k/kT(t), T(t) the {'effective ' * (name == 'injected')}temperature"
 
 
-def _production(evidence: Evidence, value: Estimate | None, change: SystemChange) -> Quantity:
+def _production(recorded: Recorded, value: Estimate | None, change: SystemChange) -> Quantity:
     """Entropy production: from log path ratios where recorded, else what continuous books say.
 
     Ratios of the states miss what circulates between more resistors than nodes: there the books
     come first.
     """
-    parity = "even" if evidence.setting.protocol.wiring == "emf" else "odd"
-    hidden = _hidden(evidence)
-    booked = value is not None and not evidence.clocked
-    if f"sigma.{parity}" in evidence.moments and not (hidden and booked):
-        note = "of the continuously controlled circuit, up to O(h)" if evidence.clocked else ""
+    parity = "even" if recorded.setting.protocol.wiring == "emf" else "odd"
+    hidden = _hidden(recorded)
+    booked = value is not None and not recorded.clocked
+    if f"sigma.{parity}" in recorded.moments and not (hidden and booked):
+        note = "of the continuously controlled circuit, up to O(h)" if recorded.clocked else ""
         if hidden:
             note = f"{note}; of the states alone, a lower bound".removeprefix("; ")
-        mean = evidence.moments[f"sigma.{parity}"]
+        mean = recorded.moments[f"sigma.{parity}"]
         return Quantity.of(mean, "nat", note, method=f"log path ratios, {parity} control")
-    if evidence.clocked or value is None:
+    if recorded.clocked or value is None:
         reason = "needs log path ratios, or continuous control and a known entropy change"
         return Quantity(None, None, "nat", reason)
     bound = "an upper bound" if change.upper else ""

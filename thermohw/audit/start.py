@@ -19,20 +19,20 @@ from math import inf, isfinite, isnan
 
 import numpy as np
 
-from thermohw.audit.evidence import Evidence
 from thermohw.audit.pairs import pair_covariances
+from thermohw.audit.recorded import Recorded
 from thermohw.audit.verdict import Check, not_applicable
 from thermohw.estimate import Estimate, called_of, judge, largest_of
 
 __all__ = ["start_states"]
 
 
-def start_states(evidence: Evidence) -> Check:
+def start_states(recorded: Recorded) -> Check:
     """Start states against the start law."""
-    name, x, law = "start_law", evidence.first_start, evidence.start
+    name, x, law = "start_law", recorded.first_start, recorded.start
     if len(x) == 0:
         return not_applicable(name, "the run kept no start states")
-    coordinates = evidence.setting.device.coordinates
+    coordinates = recorded.setting.device.coordinates
     spreads = np.sqrt(np.diag(law.covariance))
     # What, the number and its law as they are, and the deviation in the unit of the check.
     rows: list[tuple[str, Estimate, float, Estimate]] = []
@@ -43,9 +43,9 @@ def start_states(evidence: Evidence) -> Check:
         if spread > 0.0:
             found = Estimate.from_paths((centred / spread) ** 2)
             rows.append((f"variance of {coordinate}, relative", found, 1.0, found - 1.0))
-    moving, entropy = np.flatnonzero(spreads > 0.0).tolist(), evidence.start_entropy
-    if "log_prob.start" in evidence.moments and entropy is not None:
-        found = -evidence.moments["log_prob.start"]
+    moving, entropy = np.flatnonzero(spreads > 0.0).tolist(), recorded.start_entropy
+    if "log_prob.start" in recorded.moments and entropy is not None:
+        found = -recorded.moments["log_prob.start"]
         gap = (found - entropy) * (2.0 / max(len(moving), 1))
         rows.append(("-E ln q_0", found, entropy, gap))
     pairs, called = len(moving) * (len(moving) - 1) // 2, 0.0
@@ -74,7 +74,7 @@ def start_states(evidence: Evidence) -> Check:
     power = max(called, *(reach for reach in reaches if isfinite(reach)))
     detail = (
         f"{what} deviates most of {count}: {found.text('.5g')}, expected {expected:.5g}, z = "
-        f"{z:+.2f} as the largest; start from the {evidence.simulate['start']}"
+        f"{z:+.2f} as the largest; start from the {recorded.simulate['start']}"
     )
     if pairs:
         detail += f"; a correlation {called:.2g} off is called"

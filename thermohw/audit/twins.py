@@ -33,7 +33,7 @@ from thermohw.intake import parse_json
 __all__ = ["Twins", "read_twins", "twin_quantities"]
 
 if TYPE_CHECKING:
-    from thermohw.audit.evidence import Evidence
+    from thermohw.audit.recorded import Recorded
 
 _RESAMPLES = 40
 _WORDS = {
@@ -119,10 +119,10 @@ def _between(x: NDArray[Any], y: NDArray[Any]) -> float:
     return float(np.sqrt(sliced_square(x, y)))
 
 
-def twin_quantities(evidence: Evidence) -> dict[str, Quantity]:
+def twin_quantities(recorded: Recorded) -> dict[str, Quantity]:
     """What ticks of half the length change: heat, and the samples' law."""
-    twins = read_twins(evidence.parameters, evidence.step, evidence.data)
-    target = evidence.setting.target
+    twins = read_twins(recorded.parameters, recorded.step, recorded.data)
+    target = recorded.setting.target
     if twins is None or target is None:
         return {}
     heats = [
@@ -132,7 +132,7 @@ def twin_quantities(evidence: Evidence) -> dict[str, Quantity]:
     note = "less that of ticks half as long, paired" + " (of the ideal twin)" * bool(twins.causes)
     states = twins.states[twins.ideal], twins.states["halved"]
     distance = "w1" if states[0].shape[1] == 1 else "sliced_w2"
-    found = Estimate.paired(*map(np.asarray, heats)) * (1.0 / evidence.kt)
+    found = Estimate.paired(*map(np.asarray, heats)) * (1.0 / recorded.kt)
     return {
         "protocol.halving.heat.kT": Quantity.of(found, "kT", note),
         f"protocol.halving.{distance}": Quantity(

@@ -27,11 +27,11 @@ from thermohw.process import Langevin
 from thermohw.run.setting import Setting
 from thermohw.score import ExactScore
 
-__all__ = ["Evidence", "model_tensor"]
+__all__ = ["Recorded", "model_tensor"]
 
 
 @dataclass(eq=False)
-class Evidence:
+class Recorded:
     """A run as an audit sees it.
 
     Attributes:
