@@ -93,9 +93,13 @@ def amount(value: str | float, unit: str, where: str = "") -> float:
     """A size in SI: text with a unit, or a float already in SI.
 
     Raises:
-        InputError: see `parse`.
+        InputError: see `parse`; neither text nor a number.
     """
-    return parse(value, unit, where) if isinstance(value, str) else float(value)
+    try:
+        return parse(value, unit, where) if isinstance(value, str) else float(value)
+    except TypeError:
+        problem = f"{value!r}: expected a number with a unit, or a number in {unit}"
+        raise InputError(problem, where=where) from None
 
 
 def seconds(value: str | float, where: str) -> float:

@@ -148,6 +148,20 @@ def test_a_wrong_answer_is_called(tmp_path, monkeypatch):
     assert found["answer"] == "violated" and found["first_law"] == "holds"
 
 
+def test_states_of_other_paths_are_the_number_that_is_shown(tmp_path, monkeypatch):
+    from thermohw.worlds.active import EvolveTile
+
+    right = EvolveTile.results
+
+    def results(self):
+        channels, rest = right(self)
+        return channels | {"voltage.end": np.roll(channels["voltage.end"], 1, 0)}, rest
+
+    monkeypatch.setattr(EvolveTile, "results", results)
+    check = audited(tmp_path, INVERTER, paths=40).check("first_law")
+    assert check.status == "violated" and check.value > check.expected
+
+
 def test_noiseless_resistors_have_no_entropy(tmp_path):
     """Baths at 0 K: the medium is what the others took up, and every number is finite."""
     board = th.load_device("opamp-solver")

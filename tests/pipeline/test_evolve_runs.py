@@ -153,6 +153,7 @@ def test_bad_specs_are_one_line(tmp_path, device, more, message):
     with pytest.raises(InputError, match=message) as caught:
         run_spec(read_spec(TEXT.replace("DEVICE", device) + more, where="x.toml"), out,
                  progress=False)  # fmt: skip
+    assert str(caught.value).count("x.toml") == 1
     assert "\n" not in str(caught.value) and not out.exists()
 
 

@@ -144,6 +144,42 @@ def test_stopped_between_tiles_it_goes_on(tmp_path, monkeypatch):
             assert np.array_equal(a.ledger(name), b.ledger(name)), name
 
 
+def test_pieces_too_long_for_the_source_say_so(tmp_path):
+    """Books and laws of what was played hold at any length; its distance from the source's own law
+    is `step.error`: 3.3 kT of work in 5 pieces, 2.3 kT in many.
+    """
+    device = th.load_device("rc1-trap")
+    fine, coarse = (
+        stored(tmp_path, device, paths=60, duration="20 us", ticks=ticks).audit().quantities
+        for ticks in (400, 5)
+    )
+    works = [found["expected.work.trap.kT"].value for found in (fine, coarse)]
+    assert fine["step.error"].value < 0.02
+    assert coarse["step.error"].value == pytest.approx(works[1] / works[0] - 1.0, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"seed": -1}, "seed: expected a whole number >= 0"),
+        ({"seed": "1"}, "seed: expected a whole number >= 0"),
+        ({"every": -1}, "every: expected a whole number >= 0"),
+        ({"ticks": 0}, "ticks: expected a whole number >= 1"),
+        ({"ticks": 2.5}, "ticks: expected a whole number >= 1"),
+        ({"duration": [1]}, "duration: .* expected a number with a unit"),
+    ],
+)
+def test_numbers_that_are_none_are_refused(asked, message):
+    drive = {"duration": "1 us"} | {k: v for k, v in asked.items() if k not in ("seed", "every")}
+    run = {k: v for k, v in asked.items() if k not in drive}
+    device = th.load_device("rc1-trap")
+    with pytest.raises(InputError, match=message):
+        th.simulate(th.Drive(device, **drive), paths=2, **run)
+    if "every" not in asked and "ticks" not in asked:
+        with pytest.raises(InputError, match=message):
+            th.free_run(device, paths=2, **{"duration": "1 us"} | asked)
+
+
 def test_the_shipped_spec(tmp_path):
     run = run_spec(load_spec("trap_free", ["simulate.paths=300"]), tmp_path / "run.h5",
                    progress=False)  # fmt: skip

@@ -196,6 +196,7 @@ def test_trajectory_relaxes_as_the_matrix_says() -> None:
     [
         ([[1.0, 2.0], [2.0, 1.0]], [0, 0], "not positive definite: smallest eigenvalue -1"),
         ([[1.0, 1.0], [1.0, 1.0]], [0, 0], "not positive definite: smallest eigenvalue"),
+        ([[1e300, 0.0], [0.0, 1.0]], [0, 0], "smallest eigenvalue 1 of up to 1e+300"),
         ([[1.0, 0.5], [0.0, 1.0]], [0, 0], "not symmetric"),
         ([[1.0, 0.5]], [0], "square matrix"),
         ([[1.0, np.nan], [np.nan, 1.0]], [0, 0], "finite"),

@@ -100,7 +100,8 @@ def _quantities(quantities: Mapping[str, Quantity], most: int) -> list[str]:
         unit, prefixed = quantity.unit, quantity.unit in _WITH_PREFIX and quantity.value is not None
         remark = "; ".join(filter(None, (quantity.method, quantity.note)))
         if prefixed:
-            error = engineering(quantity.stderr, unit, 2) if quantity.stderr else ""
+            known = 0.0 < (quantity.stderr or 0.0) < inf
+            error = engineering(quantity.stderr or 0.0, unit, 2) if known else ""
             rows.append((name, engineering(quantity.value or 0.0, unit, 5), error, "", remark))
         else:
             rows.append((name, *_measured(quantity.value, quantity.stderr), unit, remark))

@@ -3,6 +3,7 @@
     heat.<bath>               into a bath: a resistor, a conductor
     work.<source>             onto the circuit: a controlled source, a supply, a parameter, noise
     energy.start, energy.end  stored in capacitors and inductors
+    rotation                  what midpoint products leave of it beside inductors (`solver.stepper`)
 
 Whoever played the circuit adds them up on its own, each from its own products, so that the first
 law of every path,
@@ -28,7 +29,7 @@ from thermohw.units import engineering
 
 __all__ = ["Booked", "Books"]
 
-_HEAT, _WORK, _MEDIUM = "heat.", "work.", "medium"
+_HEAT, _WORK, _MEDIUM, _ROTATION = "heat.", "work.", "medium", "rotation"
 _SHOWN = 8  # baths and sources that are printed one by one
 
 
@@ -108,8 +109,11 @@ class Books(Mapping[str, NDArray[Any]]):
 
     @property
     def residual(self) -> NDArray[Any]:
-        """Energy change - work + heat, joule, shape (paths,): what is left of the first law."""
-        return self.energy_change - self.total(_WORK) + self.total(_HEAT)
+        """Energy change - work + heat - rotation, joule, shape (paths,): what is left of the first
+        law.
+        """
+        left = self.energy_change - self.total(_WORK) + self.total(_HEAT)
+        return left - self._accounts.get(_ROTATION, 0.0)
 
     @property
     def exchanged(self) -> NDArray[Any]:

@@ -92,8 +92,8 @@ def checked_system(
     values = np.linalg.eigvalsh(a)
     if values[0] <= 1e-12 * np.abs(values).max():
         raise InputError(
-            f"not positive definite: smallest eigenvalue {values[0]:.6g}, so the integrators run "
-            "away; solve A^T A x = A^T b instead",
+            f"not positive definite: smallest eigenvalue {values[0]:.6g} of up to "
+            f"{values[-1]:.6g}, so the integrators run away; solve A^T A x = A^T b instead",
             where="matrix",
         )
     return a, b

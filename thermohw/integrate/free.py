@@ -27,6 +27,7 @@ from thermohw.circuit import require_linear
 from thermohw.circuit.noises import noise_inputs
 from thermohw.control import Control, Piece
 from thermohw.errors import InputError
+from thermohw.intake import whole
 from thermohw.integrate.choice import make_stepper
 from thermohw.integrate.tile import tiles
 from thermohw.integrate.waveforms import Waveforms
@@ -118,8 +119,7 @@ def free_run(
         InputError: a device that is not linear, sources of both kinds, sample intervals that are no
             multiples of each other, or more than ten million pieces.
     """
-    if paths < 1:
-        raise InputError(f"paths = {paths}: expected a positive whole number", where="free_run")
+    paths, seed = whole(paths, 1, "free_run.paths"), whole(seed, 0, "free_run.seed")
     made = prepare_free(device, duration, step=step, start=start)
     previous = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -68,8 +68,7 @@ def build_unscored(spec: Spec) -> Drive | Jumps | Evolve:
         right = " or ".join(f"[{kind}]" for kind in device.kinds)
         raise InputError(
             f"device.name = {device.name!r}: [{spec.kind}] cannot play it; {right} can "
-            f"(in Python {device.runs_with})",
-            where=spec.where,
+            f"(in Python {device.runs_with})"
         )
     return {"program": _drive, "jumps": _jumps, "evolve": _evolve}[spec.kind](device, spec)
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Frames", "Run"]
 
-_ACCOUNTS = ("heat.", "work.", "energy.", "medium")
+_ACCOUNTS = ("heat.", "work.", "energy.", "rotation", "medium")
 
 
 @dataclass(frozen=True, eq=False)

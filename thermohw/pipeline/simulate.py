@@ -97,10 +97,12 @@ def simulate(
         InputError: a setting is refused, the path exists, the disk is too small, or the run
             diverges.
     """
+    paths, seed = whole(paths, 1, "simulate.paths"), whole(seed, 0, "simulate.seed")
+    every = None if every is None else whole(every, 0, "store.every")
     if isinstance(protocol, Drive | Jumps | Evolve):
         return simulate_unscored(
             protocol,
-            paths=whole(paths, 1, "simulate.paths"),
+            paths=paths,
             seed=seed,
             store=store,
             every=every,
@@ -110,7 +112,6 @@ def simulate(
             progress=progress,
         )
     _require_protocol(protocol)
-    paths = whole(paths, 1, "simulate.paths")
     if dtype not in ("float32", "float64"):
         raise InputError(
             f"dtype = {dtype!r}: expected 'float32' or 'float64'", where="simulate.dtype"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from thermohw.audit.table import MOST_BATHS
+from thermohw.books import Books
 from thermohw.estimate import Estimate
 from thermohw.store import RunReader
 from thermohw.units import engineering
@@ -47,10 +48,8 @@ class LedgerSummary:
         table["heat.total"] = sum(table.values())  # type: ignore[assignment]
         table.update({name: channels[name] for name in channels if name.startswith("work.")})
         table["energy.change"] = channels["energy.end"] - channels["energy.start"]
-        work = [values for name, values in channels.items() if name.startswith("work.")]
-        table["first_law.residual"] = channels.get(
-            "first_law.residual", table["energy.change"] - sum(work) + table["heat.total"]
-        )
+        table.update({name: channels[name] for name in channels if name == "rotation"})
+        table["first_law.residual"] = Books(channels, energy)["first_law.residual"]
         rows = {name: Estimate.from_paths(values) for name, values in table.items()}
         baths = dict(zip(heat, map(float, bath_energies), strict=True))
         return cls(rows, energy, baths, len(table["energy.change"]))

@@ -25,7 +25,7 @@ __all__ = ["simulate_unscored"]
 
 # What is asked for -> the world that plays it.
 _WORLDS: dict[type, Any] = {Drive: DrivenWorld, Jumps: JumpsWorld, Evolve: EvolveWorld}
-_WANTED = ("heat.", "work.", "energy.")
+_WANTED = ("heat.", "work.", "energy.", "rotation")
 
 
 def simulate_unscored(

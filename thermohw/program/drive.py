@@ -14,6 +14,7 @@ import torch
 
 from thermohw.circuit.passive import require_passive
 from thermohw.errors import InputError
+from thermohw.intake import whole
 from thermohw.integrate.free import PreparedFree, prepare_free
 from thermohw.noise import BLOCK, BlockNoise
 from thermohw.program.books import Driven, log_partition_change
@@ -99,7 +100,7 @@ class Drive:
     def _left_alone(self, noise: str, frames: int, every: int) -> PreparedFree:
         """A free run with the noise sources of the datasheet; they leave programs to others."""
         if self.program is not None or self.path_ratio or self.stepper is not None or frames:
-            asked = "a program" if self.program is not None else "path_ratio, a stepper or frames"
+            asked = "a program" if self.program is not None else "path_ratio, stepper or frames"
             raise InputError(
                 f"noise source {noise}: {asked} has the noise of resistors only; leave the circuit "
                 "alone with its sources, or give a bath a higher temperature",
@@ -114,7 +115,9 @@ class Drive:
                 f"{self.start!r}: beside noise sources it is 'steady' (of the baths alone) or "
             )
             raise InputError(problem + "'zero'", where="start")
-        step = None if self.ticks is None else seconds(self.duration, "duration") / self.ticks
+        step = None
+        if self.ticks is not None:
+            step = seconds(self.duration, "duration") / whole(self.ticks, 1, "ticks")
         start = "zero" if self.start == "zero" else "equilibrium"
         return prepare_free(self.device, self.duration, step=step, start=start, every=every)
 

@@ -141,7 +141,6 @@ class PreparedEvolve:
         books, kt = None, self.device.scale.energy
         if self.books:
             accounts = self.accounts(tile)
-            accounts.pop("rotation", None)
             books = Books(accounts, kt, self.device.temperatures)
         run = ActiveRun(
             device=self.device,

@@ -213,7 +213,7 @@ def stored_answer(
         InputError: nothing was read: the run has no solve or invert.
     """
     accounts = [*made.stepper.names, "energy.start", "energy.end"]
-    books = {name: ledger(name) for name in accounts if name != "rotation"}
+    books = {name: ledger(name) for name in accounts}
     paths, device = len(books["energy.start"]), made.device
     batches = made.batches(paths)
     if batches is None:

@@ -23,7 +23,7 @@ from thermohw.estimate import (
 from thermohw.units import engineering
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from thermohw.store import RunReader
 
 __all__ = [
+    "FINER",
     "distinct_paths",
     "end_columns",
     "end_law",
@@ -41,7 +42,11 @@ __all__ = [
     "medium_entropy",
     "quantities",
     "rail_check",
+    "step_error",
 ]
+
+FINER = 8
+"""Parts of a step that its error is judged by."""
 
 _ROUND = 1e-10  # of the energy exchanged: hundreds of thousands of additions in float64
 _STATES = 1e-9  # stored energies against those of stored states
@@ -80,8 +85,12 @@ def first_law(sums: Sums, paths: int) -> Check:
         f"{sums.residual:.2g} of the energy exchanged; stored states give other energies by "
         f"{sums.states:.2g}"
     )
+    # Of two numbers the one that is off, or the first.
+    value, most = sums.residual, _ROUND
+    if value <= _ROUND and not fine:
+        value, most = sums.states, _STATES
     status = HOLDS if fine else VIOLATED
-    return Check("first_law", status, sums.residual, _ROUND, None, detail, "<=", _ROUND)
+    return Check("first_law", status, value, most, None, detail, "<=", most)
 
 
 def medium_entropy(sums: Sums, kind: Kind) -> Check:
@@ -265,3 +274,11 @@ def quantities(sums: Sums, kind: Kind, works: str) -> dict[str, Quantity]:
             found = value if isinstance(value, Estimate) else Estimate(value, 0.0)
             table[f"expected.{account}.kT"] = Quantity.of(found, "kT", "in closed form")
     return table
+
+
+def step_error(ours: Mapping[str, float], finer: Mapping[str, float]) -> Quantity:
+    """What steps `FINER` times shorter change of the mean accounts, of the largest of them."""
+    size = max(map(abs, finer.values())) or 1.0
+    off = max(abs(ours[name] - finer[name]) for name in ours) / size
+    words = f"largest relative change of a mean account in steps of h/{FINER}, linear law"
+    return Quantity(off, 0.0, "1", words)

@@ -22,11 +22,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thermohw.audit.unscored.checks import (
+    FINER,
     end_columns,
     end_law,
     mean_accounts_check,
     quantities,
     rail_check,
+    step_error,
 )
 from thermohw.audit.unscored.sums import Look, Sums, same_numbers
 from thermohw.audit.verdict import Check, Quantity, not_applicable
@@ -53,7 +55,6 @@ _FEEDBACK = (
 )
 _LIMITED = "amplifiers slew or saturate: end states have no closed form"
 _TWINS, _MOST = 64, 100_000  # pairs of paths; steps that they take, some ten seconds
-_FINER = 8  # parts of a step that its error is judged by
 
 
 class EvolveKind:
@@ -109,7 +110,7 @@ class EvolveKind:
         return end_moments(self.made)
 
     def look(self, chunk: dict[str, NDArray[Any]], books: Books) -> Look:
-        """Energies of stored states, what midpoint products leave, and end states by their law."""
+        """Energies of stored states, and end states by their law."""
         gap, unit = np.zeros(books.paths), self.device.effort_scale
         for end in ("start", "end"):
             parts = [chunk[f"voltage.{end}"]]
@@ -122,11 +123,9 @@ class EvolveKind:
             off = np.abs(energy - chunk[f"energy.{end}"]) / (np.abs(energy) + self.unit)
             gap = np.maximum(gap, off)
         columns, random = end_columns(seen, *self._ends, self.device.coordinates)
-        if "rotation" in chunk:
-            columns["rotation"] = chunk["rotation"] / self.unit
         # Without noise every path is every other.
         moved = None if random else np.zeros(books.paths, dtype=bool)
-        return Look(gap, None, columns, moved, chunk.get("rotation"))
+        return Look(gap, None, columns, moved)
 
     def checks(self, sums: Sums) -> dict[str, Callable[[], Check]]:
         """Those of this kind alone, in their order."""
@@ -177,10 +176,8 @@ class EvolveKind:
         table["supplies.static.J"] = Quantity(
             self.made.static, 0.0, "J", "amplifiers at rest, beside what they deliver"
         )
-        table["step.error"] = Quantity(
-            self._step_error(), 0.0, "1",
-            f"largest relative change of a mean account in steps of h/{_FINER}, linear law",
-        )  # fmt: skip
+        finer = replace(self.made, h=self.made.h / FINER, steps=self.made.steps * FINER)
+        table["step.error"] = step_error(mean_accounts(self.made), mean_accounts(finer))
         if self.device.gyrating:
             table["rotation.kT"] = Quantity.of(
                 sums.moments["rotation"], "kT", "what midpoint products leave of the first law"
@@ -192,13 +189,6 @@ class EvolveKind:
             table["budget.time"] = Quantity(answer.budget.time, 0.0, "s", "transfer included")
             table["budget.energy"] = Quantity(answer.budget.energy, 0.0, "J", "what is priced")
         return table
-
-    def _step_error(self) -> float:
-        """Of the mean accounts, relative to the largest of them."""
-        finer = replace(self.made, h=self.made.h / _FINER, steps=self.made.steps * _FINER)
-        ours, theirs = (mean_accounts(made) for made in (self.made, finer))
-        size = max(map(abs, theirs.values())) or 1.0
-        return max(abs(ours[name] - theirs[name]) for name in ours) / size
 
     def facts(self) -> dict[str, Any]:
         """What ran, for the head of the audit."""

@@ -14,6 +14,7 @@ ln p(z_N) is W/kT with p the equilibrium at both ends. Held pieces keep it exact
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +22,14 @@ import numpy as np
 import torch
 
 from thermohw.audit.unscored.checks import (
+    FINER,
     end_columns,
     end_law,
     integral_theorem,
     mean_accounts_check,
     quantities,
     rail_check,
+    step_error,
 )
 from thermohw.audit.unscored.sums import Look, Sums, same_numbers
 from thermohw.audit.verdict import Check, Quantity, not_applicable
@@ -118,8 +121,12 @@ class FreeKind:
         return Check.of("second_law", found, 0.0, detail, relation=">=")
 
     def quantities(self, sums: Sums) -> dict[str, Quantity]:
-        """Means per path."""
-        return quantities(sums, self, "work.sources")
+        """Means per path, and what holding the sources over a piece does to them."""
+        table, made, means = quantities(sums, self, "work.sources"), self.made, self._means
+        finer = free_means(replace(made, h=made.h / FINER, count=made.count * FINER))
+        if not isinstance(means, str) and not isinstance(finer, str):
+            table["step.error"] = step_error(means.accounts, finer.accounts)
+        return table
 
     def facts(self) -> dict[str, Any]:
         """What ran, for the head of the audit."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CHANGED", "Kind", "Look", "Sums", "gather", "same_numbers", "settings"]
 
+_ACCOUNTS = ("heat.", "work.", "energy.", "rotation")
 CHANGED = "the file was changed after the run; use the original"
 
 
@@ -38,15 +39,12 @@ class Look(NamedTuple):
         columns: more numbers a path whose means are wanted.
         moved: which paths chance has made different from all others, shape (paths,), bool; a jump
             that did not happen leaves its path like any other. None: all of them.
-        left: what stepping leaves of each path's first law, joule, where that is an account of its
-            own; None: nothing.
     """
 
     gap: NDArray[Any]
     exponent: NDArray[Any] | None
     columns: dict[str, NDArray[Any]]
     moved: NDArray[Any] | None = None
-    left: NDArray[Any] | None = None
 
 
 class Kind(Protocol):
@@ -113,13 +111,13 @@ def gather(run: RunReader, kind: Kind) -> Sums:
 def _add(sums: Sums, chunk: dict[str, NDArray[Any]], kind: Kind, paths: int) -> NDArray[Any] | None:
     """Add a chunk; which of its paths must differ, see `Look.moved`."""
     unit = kind.unit
-    accounts = {n: v for n, v in chunk.items() if n.startswith(("heat.", "work.", "energy."))}
+    accounts = {n: v for n, v in chunk.items() if n.startswith(_ACCOUNTS)}
     books = Books({**accounts, "medium": chunk["medium"]}, unit, kind.temperatures)
     seen = kind.look(chunk, books)
     columns = {name: values / unit for name, values in accounts.items()}
     columns |= {"heat.total": books["heat.total"] / unit, "work.total": books["work.total"] / unit}
     columns |= {"energy.change": books.energy_change / unit, "medium": books.medium}
-    residual = books.residual - (0.0 if seen.left is None else seen.left)
+    residual = books.residual
     columns["first_law.residual"] = residual / unit
     columns |= seen.columns
     size = books.exchanged + unit * kind.size

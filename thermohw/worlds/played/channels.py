@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["ENERGIES", "ledger_channels", "ledger_values", "series_axes", "series_channels",
            "series_values"]  # fmt: skip
 
-ENERGIES = ("heat", "work", "energy", "first_law")
+ENERGIES = ("heat", "work", "energy", "rotation", "first_law")
 """First words of the channels in joule whose means are the summary of a run."""
 
 _STATES = {
