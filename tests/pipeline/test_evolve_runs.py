@@ -144,6 +144,8 @@ duration = "4 us"
         ("opamp-solver", "[evolve.invert]\nmatrix = [[1.0]]\nnoise = '3 kg'\n", "3 kg"),
         ("opamp-solver", "sources = {r = '1 V'}\n[evolve.invert]\nmatrix = [[1.0]]\n",
          "its system sets its sources"),
+        ("opamp-solver", "[evolve.invert]\nmatrix = [[1.0]]\nevery = '1 ms'\n",
+         "every: '1 ms': expected no more than the duration, 4 us"),
         ("rc1", "", r"\[evolve\] cannot play it; \[protocol\] or \[program\] can"),
         ("cmos-bit", "", r"\[evolve\] cannot play it; \[jumps\] can"),
     ],
@@ -155,6 +157,15 @@ def test_bad_specs_are_one_line(tmp_path, device, more, message):
                  progress=False)  # fmt: skip
     assert str(caught.value).count("x.toml") == 1
     assert "\n" not in str(caught.value) and not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("noise", [1]), ("volts", [1]), ("mismatch", "a"), ("mismatch", -1)]
+)
+def test_tables_of_python_are_checked_like_specs(key, value):
+    table = {"matrix": [[1.0]], "rhs": [1.0], key: value}
+    with pytest.raises(InputError, match=f"solve.{key}: .*expected"):
+        th.Evolve(th.load_device("opamp-solver"), "20 us", solve=table).prepare()
 
 
 def test_other_tables_name_evolve(tmp_path):

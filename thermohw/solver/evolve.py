@@ -19,7 +19,7 @@ from thermohw.errors import InputError
 from thermohw.intake import whole
 from thermohw.solver.prepared import PreparedEvolve
 from thermohw.solver.tile import Readings
-from thermohw.units import amount, parse, seconds
+from thermohw.units import amount, seconds
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -119,8 +119,10 @@ class Evolve:
         given = {key: table[key] for key in _SYSTEM if table.get(key) is not None}
         given.setdefault("noise", where == "invert")
         for key in ("noise", "volts"):
-            if isinstance(given.get(key), str):
-                given[key] = parse(given[key], "V", f"{where}.{key}")
+            if not isinstance(given.get(key, True), bool):
+                given[key] = amount(given[key], "V", f"{where}.{key}")
+        if "mismatch" in given:
+            whole(given["mismatch"], 0, f"{where}.mismatch")
         system = board.program(table["matrix"], table.get("rhs"), **given)
         if where == "invert" and system.noise == 0.0:
             raise InputError("an inverse is read from noise: noise = True, or volts", where="noise")
@@ -129,7 +131,11 @@ class Evolve:
         spacing = 1.0 if every is None else seconds(every, "every") / time
         slowest = system.slowest / time
         wait = _FORGET * slowest if settling is None else seconds(settling, "settling") / time
-        count = ceil(seconds(self.duration, "duration") / time / spacing)
+        lasts = seconds(self.duration, "duration") / time
+        if every is not None and spacing > lasts * (1.0 + 1e-9):
+            problem = f"{every!r}: expected no more than the duration, {self.duration}"
+            raise InputError(problem, where=f"{where}.every")
+        count = ceil(lasts / spacing)
         wanted = _board_step(system, spacing, books) if self.step is None else self._step(circuit)
         inner = ceil(spacing / wanted - 1e-9)
         readings = Readings(ceil(wait / spacing), count, spacing, inner)
