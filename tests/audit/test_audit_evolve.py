@@ -134,6 +134,24 @@ def test_wrong_books_are_called(tmp_path, monkeypatch, text, wrong):
     assert found[called] == "violated"
 
 
+def test_wrong_starts_and_frames_are_called(tmp_path, monkeypatch):
+    """A start a tenth too wide, in the voltages alone; kept states that belong to another path."""
+    from thermohw.solver.prepared import PreparedEvolve
+    from thermohw.worlds.active import EvolveTile
+
+    with monkeypatch.context() as hot:
+        right = PreparedEvolve.spread.fget
+        assert right is not None
+        hot.setattr(PreparedEvolve, "spread", property(lambda self: 1.1 * right(self)))
+        found = statuses(audited(tmp_path, INVERTER, paths=4000, start="steady"))
+        assert found["start_law"] == "violated"
+    drain = EvolveTile.drain
+    monkeypatch.setattr(EvolveTile, "drain",
+                        lambda self: {n: v[:, ::-1] for n, v in drain(self).items()})  # fmt: skip
+    found = statuses(audited(tmp_path, INVERTER, paths=100))
+    assert found["kept_states"] == "violated" and found["first_law"] == "holds"
+
+
 def test_a_wrong_answer_is_called(tmp_path, monkeypatch):
     """A converter a tenth of a per cent off; the books do not know of it."""
     from thermohw.circuit import MappedSystem

@@ -79,6 +79,25 @@ def test_the_theorem_is_live_near_equilibrium(tmp_path):
     assert 0.0 < found.quantities["production.total"].value < 0.5
 
 
+def test_events_that_come_too_often_are_called(tmp_path, monkeypatch):
+    """All rates a fifth higher: heats and works of electrons that jump to and fro hardly move."""
+    bit, settings = th.load_device("cmos-bit"), {"duration": "5 ns", "paths": 4000}
+    assert statuses(audited(tmp_path, bit, **settings))["event_rates"] == "holds"
+    (tmp_path / "run.h5").unlink()
+    from dataclasses import replace
+
+    from thermohw.jumps import run as runs
+
+    right = exact.play_exact
+
+    def often(task):
+        return right(replace(task, duration=1.2 * task.duration))
+
+    monkeypatch.setattr(runs, "play_exact", often)
+    found = statuses(audited(tmp_path, bit, **settings))
+    assert found["event_rates"] == "violated"
+
+
 @pytest.mark.parametrize("duration", ["2 ns", "5 ns", "20 ns"])
 def test_electrons_that_jump_back_too_seldom_convict_nobody(duration):
     """The shipped bit: one path in a hundred and more weighs fifty and is missing from many a small

@@ -76,6 +76,11 @@ class MasterEquation:
         )
         return self.stationary[:, None] * inside * self.device.event_rates(self.states)
 
+    @property
+    def events(self) -> NDArray[Any]:
+        """Mean rate of every event in the stationary law, forward ones first, per second, (2K,)."""
+        return self._rates.sum(0)
+
     @cached_property
     def heat_rates(self) -> NDArray[Any]:
         """Mean heat into every bath in the stationary law, shape (K,), watt."""
@@ -86,7 +91,7 @@ class MasterEquation:
     @cached_property
     def currents(self) -> NDArray[Any]:
         """Mean current of every conductor in the stationary law, shape (K,), ampere."""
-        events, count = self._rates.sum(0), len(self.device.elements)
+        events, count = self.events, len(self.device.elements)
         return (events[:count] - events[count:]) * ELEMENTARY_CHARGE
 
     @property

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from thermohw.circuit.passive import PassiveDevice
     from thermohw.program.drive import PreparedDrive
 
-__all__ = ["mean_accounts"]
+__all__ = ["mean_accounts", "start_covariance"]
 
 _MOST, _TICKS = 2e9, 30_000  # multiplications, and ticks: a few seconds
 
@@ -40,7 +40,7 @@ def mean_accounts(made: PreparedDrive) -> tuple[NDArray[Any], NDArray[Any], floa
     n, ticks = len(play.first.structure), len(play.steps)
     if 20.0 * n**3 * ticks > _MOST or ticks > _TICKS:
         return f"{ticks} ticks of {n} coordinates take too long to work out"
-    device, p = play.first, _start(made)
+    device, p = play.first, start_covariance(made)
     if p is None or device.landscape.bias.any():
         return "the covariance of the start is not known"
     heat, work, medium = np.zeros(len(device.coefficients)), np.zeros(play.sources), 0.0
@@ -58,8 +58,10 @@ def mean_accounts(made: PreparedDrive) -> tuple[NDArray[Any], NDArray[Any], floa
     return heat, work, medium
 
 
-def _start(made: PreparedDrive) -> NDArray[Any] | None:
-    """Covariance of the start states, shape (n, n)."""
+def start_covariance(made: PreparedDrive) -> NDArray[Any] | None:
+    """Covariance of the start states, charges and fluxes, shape (n, n); None where it is not
+    known.
+    """
     device = made.play.first
     stiffness = device.landscape.quadratic
     if made.started == "zero":

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from thermohw.solver.prepared import PreparedEvolve
 
-__all__ = ["end_moments", "mean_accounts"]
+__all__ = ["end_moments", "mean_accounts", "start_moments"]
 
 
 def mean_accounts(made: PreparedEvolve) -> dict[str, float]:
@@ -83,13 +83,23 @@ def _transition(made: PreparedEvolve) -> NDArray[Any]:
     return law.transition(made.h)[0][: law.states, : law.states]
 
 
+def start_moments(made: PreparedEvolve) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Mean (n,) and covariance (n, n) of the efforts at the start, thermal units, linear law."""
+    made = made.linear()
+    return _seen(made, *_moments(made)[1])
+
+
+def _seen(made: PreparedEvolve, mean: Any, covariance: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Efforts of the states."""
+    reading = active_law(made.device, True).reading
+    return reading @ mean + made.device.efforts.constant, reading @ covariance @ reading.T
+
+
 def end_moments(made: PreparedEvolve) -> tuple[NDArray[Any], NDArray[Any]]:
     """Mean (n,) and covariance (n, n) of the efforts at the end, thermal units, linear law."""
     made = made.linear()
-    law = active_law(made.device, True)
     decay = np.linalg.matrix_power(_transition(made), made.steps)
     (mean, covariance), (first, spread) = _moments(made)
     mean = mean + decay @ (first - mean)
     covariance = covariance + decay @ (spread - covariance) @ decay.T
-    seen = law.reading @ mean + made.device.efforts.constant
-    return seen, law.reading @ covariance @ law.reading.T
+    return _seen(made, mean, covariance)

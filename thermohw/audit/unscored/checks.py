@@ -33,15 +33,16 @@ if TYPE_CHECKING:
 __all__ = [
     "FINER",
     "distinct_paths",
-    "end_columns",
-    "end_law",
     "finite_values",
     "first_law",
     "integral_theorem",
+    "kept_states",
+    "law_columns",
     "mean_accounts_check",
     "medium_entropy",
     "quantities",
     "rail_check",
+    "state_law",
     "step_error",
 ]
 
@@ -113,18 +114,19 @@ def medium_entropy(sums: Sums, kind: Kind) -> Check:
 
 
 def mean_accounts_check(
-    sums: Sums, kind: Kind, name: str, accounts: Sequence[str], words: str
-) -> Check:
+    sums: Sums, expected: dict[str, Any] | str, name: str, accounts: Sequence[str], words: str,
+    unit: str = "kT",
+) -> Check:  # fmt: skip
     """Means of some accounts against their closed form; the largest |z| of all is judged.
 
     Args:
         sums: of the ledger.
-        kind: of the run.
+        expected: means by name; or why they are not known.
         name: of the check.
         accounts: names of heats, or of works.
         words: where the closed form comes from.
+        unit: of the accounts.
     """
-    expected = kind.expected
     if not accounts:
         return not_applicable(name, "nothing does work on the circuit")
     if isinstance(expected, str):
@@ -139,60 +141,85 @@ def mean_accounts_check(
     gap, account = max(rows, key=lambda row: abs(row[0].z()))
     found, value = sums.moments[account], float(sums.moments[account].value - gap.value)
     z = largest_of(gap.z(), len(rows))
-    power = max(one.reach(called_of(len(rows))) for one, _ in rows)
+    power = gap.reach(called_of(len(rows)))
     form = ".5f" if abs(value) < _LARGE else ".10g"
     detail = (
-        f"mean {account} {found.text(form)} kT, {words} {value:{form}}: z = {z:+.2f} as the "
+        f"mean {account} {found.text(form)} {unit}, {words} {value:{form}}: z = {z:+.2f} as the "
         f"largest of {len(rows)}"
     )
     return Check(name, judge(z), found.value, value, gap.stderr, detail, power=power)
 
 
-def end_columns(
-    efforts: NDArray[Any], mean: NDArray[Any], covariance: NDArray[Any], names: Sequence[str]
-) -> tuple[dict[str, NDArray[Any]], bool]:
-    """End states in standard deviations of their law, and squared: columns for `end_law`.
+def law_columns(
+    place: str, values: NDArray[Any], mean: NDArray[Any], covariance: NDArray[Any],
+    names: Sequence[str],
+) -> dict[str, NDArray[Any]]:  # fmt: skip
+    """States in standard deviations of their law, and squared: columns for `state_law`.
 
     Args:
-        efforts: at the end, shape (paths, n), thermal units as the next two.
+        place: "start" or "end".
+        values: states there, shape (paths, n), in the unit of the next two.
         mean: of the law, shape (n,).
         covariance: of the law, shape (n, n).
         names: of the coordinates.
 
     Returns:
-        Columns of those that are random at all, and whether some are.
+        Columns of those that are random at all.
     """
     variance = np.diag(covariance)
     random = np.flatnonzero(variance > _EXACT**2 * (mean**2 + variance.max(initial=0.0)))
-    away = (efforts - mean)[:, random] / np.sqrt(variance[random])
-    columns = {f"end.{names[n]}": away[:, i] for i, n in enumerate(random.tolist())}
-    columns |= {f"square.{names[n]}": away[:, i] ** 2 for i, n in enumerate(random.tolist())}
-    return columns, bool(random.size)
+    away = (values - mean)[:, random] / np.sqrt(variance[random])
+    columns = {f"{place}.{names[n]}": away[:, i] for i, n in enumerate(random.tolist())}
+    return columns | {
+        f"square.{place}.{names[n]}": away[:, i] ** 2 for i, n in enumerate(random.tolist())
+    }
 
 
-def end_law(sums: Sums, reason: str | None) -> Check:
-    """Means and variances of end states; the largest deviation of all is judged.
+def state_law(sums: Sums, place: str, reason: str | None = None) -> Check:
+    """Means and variances of the states at one end; the largest deviation of all is judged.
 
     Args:
-        sums: of the ledger, with `end_columns`.
+        sums: of the ledger, with `law_columns`.
+        place: "start" or "end".
         reason: why there is no law; None where there is one.
     """
-    name = "end_law"
-    columns = [n for n in sums.moments.mean if n.startswith(("end.", "square."))]
+    name = f"{place}_law"
+    columns = [n for n in sums.moments.mean if n.removeprefix("square.").startswith(f"{place}.")]
     if reason is not None or not columns:
-        return not_applicable(name, reason or "no end state is random")
+        return not_applicable(name, reason or f"no state is random at the {place}")
     gaps = {n: sums.moments[n] - float(n.startswith("square.")) for n in columns}
     worst = max(columns, key=lambda n: abs(gaps[n].z()))
     z, found = largest_of(gaps[worst].z(), len(columns)), sums.moments[worst]
-    kind, _, coordinate = worst.partition(".")
-    word = "variance over its law's" if kind == "square" else "mean, in standard deviations,"
+    squared = worst.startswith("square.")
+    word = "variance over its law's" if squared else "mean, in standard deviations,"
+    coordinate = worst.removeprefix("square.").removeprefix(f"{place}.")
     detail = (
-        f"{word} of {coordinate} at the end {found.text()}: z = {z:+.2f} as the largest of "
+        f"{word} of {coordinate} at the {place} {found.text()}: z = {z:+.2f} as the largest of "
         f"{len(columns)}"
     )
-    power = max(gap.reach(called_of(len(columns))) for gap in gaps.values())
-    expected = float(kind == "square")
+    power = gaps[worst].reach(called_of(len(columns)))
+    expected = float(squared)
     return Check(name, judge(z), found.value, expected, found.stderr, detail, power=power)
+
+
+def kept_states(run: RunReader) -> Check:
+    """The last kept states are the end states, and those kept at step 0 the start states: of
+    circuits whose parameters rest, bit for bit.
+    """
+    name, wrong, seen = "kept_states", 0, 0
+    for series in run.series_names:
+        read = run.series(series)
+        for place, frame in (("start", 0), ("end", run.layout.frames - 1)):
+            if place == "start" and run.layout.steps[0] != 0:
+                continue
+            kept = read.read(slice(frame, frame + 1))[0]
+            wrong += int((kept != run.ledger(f"{series}.{place}")).any(-1).sum())
+            seen += 1
+    if not seen:
+        return not_applicable(name, "no states were kept on the way")
+    detail = f"{wrong} of {run.paths} paths begin or end elsewhere than their kept states"
+    status = VIOLATED if wrong else HOLDS
+    return Check(name, status, float(wrong), 0.0, None, detail, power=1.0)
 
 
 def rail_check(run: RunReader, kind: Any, largest: float) -> Check:

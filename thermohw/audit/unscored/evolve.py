@@ -4,7 +4,8 @@ r"""The audit of circuits with active elements, and of boards that solve or inve
                              amplifiers slew or saturate, what they do beyond the linear law is
                              measured on pairs of paths that share their noise, with and without
                              limits, and added
-    end_law                  means and variances of the end states against the linear law
+    start_law, end_law       means and variances of the states at both ends against the linear law
+    kept_states              the last kept states are the end states
     answer                   the solution or the inverse against what this board tends to in closed
                              form, within its printed errors
 
@@ -23,18 +24,19 @@ import numpy as np
 
 from thermohw.audit.unscored.checks import (
     FINER,
-    end_columns,
-    end_law,
+    kept_states,
+    law_columns,
     mean_accounts_check,
     quantities,
     rail_check,
+    state_law,
     step_error,
 )
 from thermohw.audit.unscored.sums import Look, Sums, same_numbers
 from thermohw.audit.verdict import Check, Quantity, not_applicable
 from thermohw.estimate import Estimate, called_of, judge, largest_of
 from thermohw.run.kinds import rebuild_any
-from thermohw.solver.expected import end_moments, mean_accounts
+from thermohw.solver.expected import end_moments, mean_accounts, start_moments
 from thermohw.worlds.active import stored_answer
 
 if TYPE_CHECKING:
@@ -53,7 +55,7 @@ _FEEDBACK = (
     "amplifiers and transconductors act on what they sense: heat of the baths alone obeys no "
     "theorem, and accounts of a step lack the fluctuation inside it"
 )
-_LIMITED = "amplifiers slew or saturate: end states have no closed form"
+_LIMITED = "amplifiers slew or saturate: states have no closed form"
 _TWINS, _MOST = 64, 100_000  # pairs of paths; steps that they take, some ten seconds
 
 
@@ -106,12 +108,14 @@ class EvolveKind:
         return 1 + int(self.run.spec_hash[:8], 16)
 
     @cached_property
-    def _ends(self) -> tuple[NDArray[Any], NDArray[Any]]:
-        return end_moments(self.made)
+    def _laws(self) -> dict[str, tuple[NDArray[Any], NDArray[Any]] | None]:
+        """Mean and covariance of the efforts at both ends; None of a start at rest."""
+        start = start_moments(self.made) if self.made.start == "steady" else None
+        return {"start": start, "end": end_moments(self.made)}
 
     def look(self, chunk: dict[str, NDArray[Any]], books: Books) -> Look:
         """Energies of stored states, and end states by their law."""
-        gap, unit = np.zeros(books.paths), self.device.effort_scale
+        gap, unit, columns = np.zeros(books.paths), self.device.effort_scale, {}
         for end in ("start", "end"):
             parts = [chunk[f"voltage.{end}"]]
             self.voltage = max(self.voltage, float(np.abs(parts[0]).max(initial=0.0)))
@@ -122,9 +126,10 @@ class EvolveKind:
             energy = 0.5 * np.einsum("pi,ij,pj->p", seen, self.device.storage, seen) * self.unit
             off = np.abs(energy - chunk[f"energy.{end}"]) / (np.abs(energy) + self.unit)
             gap = np.maximum(gap, off)
-        columns, random = end_columns(seen, *self._ends, self.device.coordinates)
+            place, names = self._laws[end], self.device.coordinates
+            columns |= {} if place is None else law_columns(end, seen, *place, names)
         # Without noise every path is every other.
-        moved = None if random else np.zeros(books.paths, dtype=bool)
+        moved = None if columns else np.zeros(books.paths, dtype=bool)
         return Look(gap, None, columns, moved)
 
     def checks(self, sums: Sums) -> dict[str, Callable[[], Check]]:
@@ -134,9 +139,15 @@ class EvolveKind:
         works += ["rotation"] if self.device.gyrating else []
         limited = self.device.amplifiers.limited
         return {
-            "bath_heat": lambda: mean_accounts_check(sums, self, "bath_heat", heats, _WORDS),
-            "source_work": lambda: mean_accounts_check(sums, self, "source_work", works, _WORDS),
-            "end_law": lambda: end_law(sums, _LIMITED if limited else None),
+            "bath_heat": lambda: mean_accounts_check(
+                sums, self.expected, "bath_heat", heats, _WORDS
+            ),
+            "source_work": lambda: mean_accounts_check(
+                sums, self.expected, "source_work", works, _WORDS
+            ),
+            "start_law": lambda: state_law(sums, "start", _LIMITED if limited else None),
+            "end_law": lambda: state_law(sums, "end", _LIMITED if limited else None),
+            "kept_states": lambda: kept_states(self.run),
             "answer": self._answered,
             "integral_theorem": lambda: not_applicable("integral_theorem", _FEEDBACK),
             "second_law": lambda: not_applicable("second_law", _FEEDBACK, relation=">="),

@@ -2,7 +2,8 @@ r"""The audit of circuits left to their baths and noise sources.
 
     bath_heat, source_work   mean heats and works against the second moments of circuit and sources,
                              piece by piece (`thermohw.integrate.free_expected`)
-    end_law                  means and variances of the end states against the same
+    start_law, end_law       means and variances of the states at both ends against the same
+    kept_states              the first and last kept states are those of start and end
     integral_theorem         <exp(-W/kT)> = 1, W the work of all sources
     second_law               <W> >= 0
 
@@ -23,12 +24,13 @@ import torch
 
 from thermohw.audit.unscored.checks import (
     FINER,
-    end_columns,
-    end_law,
     integral_theorem,
+    kept_states,
+    law_columns,
     mean_accounts_check,
     quantities,
     rail_check,
+    state_law,
     step_error,
 )
 from thermohw.audit.unscored.sums import Look, Sums, same_numbers
@@ -71,9 +73,17 @@ class FreeKind:
         """Means in closed form, or why there are none."""
         return self._means if isinstance(self._means, str) else self._means.accounts
 
+    @cached_property
+    def _laws(self) -> dict[str, tuple[NDArray[Any], NDArray[Any]] | None]:
+        """Mean and covariance of the efforts at both ends; None where there is none."""
+        hessian, means = self.device.hessian, self._means
+        start = hessian @ self.made.start_covariance @ hessian
+        end = None if isinstance(means, str) else (means.mean, means.covariance)
+        return {"start": (np.zeros(len(start)), start), "end": end}
+
     def look(self, chunk: dict[str, NDArray[Any]], books: Books) -> Look:
-        """Energies of stored states, and end states by their law."""
-        gap, device, means = np.zeros(books.paths), self.device, self._means
+        """Energies of stored states, and both ends by their law."""
+        gap, device, columns = np.zeros(books.paths), self.device, {}
         for end in ("start", "end"):
             read = np.concatenate([chunk[f"{name}.{end}"] for name, *_ in device.readings], axis=1)
             energy = device.energy(torch.as_tensor(device.state_of(read))).numpy() * self.unit
@@ -81,13 +91,12 @@ class FreeKind:
             gap = np.maximum(gap, off)
             largest = float(np.abs(chunk[f"voltage.{end}"]).max(initial=0.0))
             self.voltage = max(self.voltage, largest)
+            law = self._laws[end]
+            if law is not None:
+                columns |= law_columns(end, read / device.effort_scale, *law, device.coordinates)
         exponent, one = None, device.temperature
         if one is not None and self._reason is None:
             exponent = books["work.total"] / (one * self.unit)
-        if isinstance(means, str):
-            return Look(gap, exponent, {})
-        seen = read / device.effort_scale
-        columns, _ = end_columns(seen, means.mean, means.covariance, device.coordinates)
         return Look(gap, exponent, columns)
 
     def checks(self, sums: Sums) -> dict[str, Callable[[], Check]]:
@@ -96,9 +105,15 @@ class FreeKind:
         works = [f"work.{name}" for name in self.sources]
         reason = self._means if isinstance(self._means, str) else None
         return {
-            "bath_heat": lambda: mean_accounts_check(sums, self, "bath_heat", heats, _WORDS),
-            "source_work": lambda: mean_accounts_check(sums, self, "source_work", works, _WORDS),
-            "end_law": lambda: end_law(sums, reason),
+            "bath_heat": lambda: mean_accounts_check(
+                sums, self.expected, "bath_heat", heats, _WORDS
+            ),
+            "source_work": lambda: mean_accounts_check(
+                sums, self.expected, "source_work", works, _WORDS
+            ),
+            "start_law": lambda: state_law(sums, "start"),
+            "end_law": lambda: state_law(sums, "end", reason),
+            "kept_states": lambda: kept_states(self.run),
             "integral_theorem": lambda: integral_theorem(sums, "<exp(-W/kT)>", self._reason),
             "second_law": lambda: self._second_law(sums),
             "limits": lambda: rail_check(self.run, self, self.voltage),

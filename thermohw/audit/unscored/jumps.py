@@ -2,6 +2,7 @@ r"""The audit of electrons that jump through a circuit of nonlinear conductors.
 
     bath_heat          mean heats against the stationary master equation
     supply_work        mean works likewise
+    event_rates        mean numbers of events likewise, forward and backward
     integral_theorem   <exp(-Sigma)> = 1, Sigma = sum_k Q_k/(k T_k) + ln p(N_0) - ln p(N_end), p the
                        stationary law
     second_law         <Sigma> >= 0
@@ -71,6 +72,20 @@ class JumpsKind:
         return table | {"medium": law.entropy_production * seconds}
 
     @property
+    def _events(self) -> list[str]:
+        """Events of every conductor, forward ones first."""
+        return [f"events.{bath}.{way}" for way in ("forward", "backward") for bath in self.baths]
+
+    @property
+    def _counts(self) -> dict[str, float] | str:
+        """Mean number of every kind of event in the stationary law, over the duration."""
+        if (reason := self._reason) is not None:
+            return reason
+        assert self.made.law is not None
+        counts = self.made.law.events * self.made.duration
+        return {name: float(x) for name, x in zip(self._events, counts, strict=True)}
+
+    @property
     def _reason(self) -> str | None:
         """Why nothing is known of the means."""
         if self.made.method != "exact":
@@ -102,15 +117,23 @@ class JumpsKind:
                 off = np.abs(again - chunk[f"log_prob.{end}"]) / (1.0 + np.abs(again))
                 gap = np.maximum(gap, off)
         events = chunk["events"].sum(1)
-        return Look(gap, sigma, {"events": events}, events > 0)
+        columns = {name: chunk["events"][:, i] for i, name in enumerate(self._events)}
+        return Look(gap, sigma, columns | {"events": events}, events > 0)
 
     def checks(self, sums: Sums) -> dict[str, Callable[[], Check]]:
         """Those of this kind alone, in their order."""
         heats = [f"heat.{bath}" for bath in self.baths]
         works = [f"work.{name}" for name in self.sources]
         return {
-            "bath_heat": lambda: mean_accounts_check(sums, self, "bath_heat", heats, _WORDS),
-            "supply_work": lambda: mean_accounts_check(sums, self, "supply_work", works, _WORDS),
+            "bath_heat": lambda: mean_accounts_check(
+                sums, self.expected, "bath_heat", heats, _WORDS
+            ),
+            "supply_work": lambda: mean_accounts_check(
+                sums, self.expected, "supply_work", works, _WORDS
+            ),
+            "event_rates": lambda: mean_accounts_check(
+                sums, self._counts, "event_rates", self._events, _WORDS, unit="events"
+            ),
             "integral_theorem": lambda: integral_theorem(sums, "<exp(-Sigma)>", self._reason),
             "second_law": lambda: self._second_law(sums),
         }

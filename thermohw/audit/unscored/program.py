@@ -19,13 +19,15 @@ import torch
 
 from thermohw.audit.unscored.checks import (
     integral_theorem,
+    law_columns,
     mean_accounts_check,
     quantities,
     rail_check,
+    state_law,
 )
 from thermohw.audit.unscored.sums import Look, Sums, same_numbers
 from thermohw.audit.verdict import Check, Quantity, not_applicable
-from thermohw.program.expected import mean_accounts
+from thermohw.program.expected import mean_accounts, start_covariance
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,21 +75,32 @@ class ProgramKind:
         table |= {f"work.{key}": float(x) for key, x in zip(self.sources, work, strict=True)}
         return table | {"medium": medium}
 
+    @cached_property
+    def _start(self) -> NDArray[Any] | None:
+        """Covariance of the start states; None where their law is not Gaussian, or not known."""
+        landscape = self.device.landscape
+        known = landscape.linear and not landscape.bias.any()
+        return start_covariance(self.made) if known else None
+
     def look(self, chunk: dict[str, NDArray[Any]], books: Books) -> Look:
         """Energies of stored states; Jarzynski's exponent plus ln Z_1/Z_0."""
-        gap = np.zeros(books.paths)
+        gap, columns = np.zeros(books.paths), {}
         for end, device in zip(("start", "end"), self.made.ends, strict=True):
             read = np.concatenate([chunk[f"{name}.{end}"] for name, *_ in device.readings], axis=1)
             state = torch.as_tensor(device.state_of(read))
             energy = device.landscape.energy(state).numpy() * self.unit
             off = np.abs(energy - chunk[f"energy.{end}"]) / (np.abs(energy) + self.unit)
             gap = np.maximum(gap, off)
+            if end == "start" and self._start is not None:
+                still = np.zeros(len(self._start))
+                names = [str(label) for *_, labels in device.readings for label in labels]
+                columns = law_columns(end, state.numpy(), still, self._start, names)
             if f"voltage.{end}" in chunk:
                 largest = float(np.abs(chunk[f"voltage.{end}"]).max())
                 self.voltage = max(self.voltage, largest)
         change, exponent = self.made.log_partition_change, chunk.get("exponent")
         known = change is not None and exponent is not None
-        return Look(gap, exponent + change if known else None, {})  # type: ignore[operator]
+        return Look(gap, exponent + change if known else None, columns)  # type: ignore[operator]
 
     def checks(self, sums: Sums) -> dict[str, Callable[[], Check]]:
         """Those of this kind alone, in their order."""
@@ -95,10 +108,13 @@ class ProgramKind:
         works = [f"work.{key}" for key in self.sources]
         label = "<exp(-A)> Z_0/Z_1"
         return {
-            "bath_heat": lambda: mean_accounts_check(sums, self, "bath_heat", heats, _WORDS),
-            "parameter_work": lambda: mean_accounts_check(
-                sums, self, "parameter_work", works, _WORDS
+            "bath_heat": lambda: mean_accounts_check(
+                sums, self.expected, "bath_heat", heats, _WORDS
             ),
+            "parameter_work": lambda: mean_accounts_check(
+                sums, self.expected, "parameter_work", works, _WORDS
+            ),
+            "start_law": lambda: state_law(sums, "start"),
             "integral_theorem": lambda: integral_theorem(sums, label, self._reason),
             "second_law": lambda: self._second_law(sums),
             "limits": self._limits,
