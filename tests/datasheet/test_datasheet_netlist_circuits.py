@@ -327,20 +327,26 @@ def test_hostile_decks_are_refused_at_once(name):
 
 
 def test_a_deck_of_the_largest_size_is_answered_at_once(tmp_path):
-    path = tmp_path / "long.cir"
-    path.write_bytes(b"t\n" + b"* no card at all\n" * (64 * 2**20 // 17 - 2))
+    """Within twenty times what it takes to look at its lines once, on any machine; it takes seven."""
+    path, deck = tmp_path / "long.cir", "t\n" + "* no card at all\n" * (64 * 2**20 // 17 - 2)
+    path.write_text(deck)
     begun = time.process_time()
+    assert sum(1 for line in deck.splitlines() if line.strip())
+    looked = time.process_time()
     with pytest.raises(InputError):
         read_netlist(path)
-    assert time.process_time() - begun < 4.0
+    assert time.process_time() - looked < 20.0 * (looked - begun)
 
 
-def test_long_chains_are_taken_out_fast():
-    chain = "".join(f"L{i} n{i} n{i + 1} 1\n" for i in range(6_000))
-    begun = time.process_time()
-    found = read(f"C1 n0 0 1p\n{chain}R1 n6000 0 1")
-    assert found.datasheet.inductors[0].inductance.value == pytest.approx(6000.0)
-    assert time.process_time() - begun < 3.0
+def test_long_chains_are_taken_out_in_linear_time():
+    def taken(length):
+        chain = "".join(f"L{i} n{i} n{i + 1} 1\n" for i in range(length))
+        begun = time.process_time()
+        found = read(f"C1 n0 0 1p\n{chain}R1 n{length} 0 1")
+        assert found.datasheet.inductors[0].inductance.value == pytest.approx(length)
+        return time.process_time() - begun
+
+    assert taken(8_000) < 10.0 * taken(2_000)  # squares would take sixteen times
 
 
 def test_long_waveforms_are_read_fast():
