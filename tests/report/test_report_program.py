@@ -29,7 +29,7 @@ def test_a_program_has_its_page(tmp_path):
                   "How states spread"):  # fmt: skip
         assert words in page, words
     assert "work of r0.temperature" not in page  # a temperature does none
-    assert len(re.findall(r'id="check-', page)) == 9
+    assert len(re.findall(r'id="check-', page)) == 10
     identifiers = re.findall(r' id="([^"]+)"', page)
     assert len(identifiers) == len(set(identifiers))
 
