@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FreeMeans", "free_means"]
 
-_MOST = 30_000  # pieces of a period of all samples
+_MOST, _COST = 30_000, 2e8  # pieces of a period of all samples; multiplications, some seconds
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(12)
 
 
@@ -55,13 +55,12 @@ class FreeMeans(NamedTuple):
 def free_means(made: PreparedFree) -> FreeMeans | str:
     """Means in closed form; or, in words, why they take too long to work out."""
     pieces = _Pieces(made)
-    if pieces.period > _MOST:
+    if (phases := min(pieces.period, made.count)) > _MOST or phases * pieces.size**3 > _COST:
         return f"the samples of its noise sources have a common period of {pieces.period} pieces"
-    device, sources, count = made.device, made.noises, len(made.noises)
-    heat, work = np.zeros(len(device.elements)), np.zeros(count)
-    for moments, pieces_of in pieces.before():
-        heat += pieces.heat(moments, pieces_of)
-        work += pieces.work(moments)
+    device, sources = made.device, made.noises
+    # Heat and work are linear in the second moments: those of all pieces are added up first.
+    moments = np.sum(list(pieces.before()), axis=0)
+    heat, work = pieces.heat(moments), pieces.work(moments)
     mean, covariance = pieces.end
     n = device.dim
     table = {f"heat.{b}": float(x) for b, x in zip(device.elements, heat, strict=True)}
@@ -90,6 +89,8 @@ class _Pieces:
         n, drives = device.dim, [source.drive(device) for source in made.noises]
         self.drive = np.array(drives).reshape(-1, n).T
         self.models, self.n = models, n
+        self.size = n + sum(len(model.start) for model in models)
+        self._moved = self._free(made.h)
         self.times = 0.5 * made.h * (1.0 + _NODES), 0.5 * made.h * _WEIGHTS
         self.end = np.zeros(0), np.zeros((0, 0))
 
@@ -103,7 +104,7 @@ class _Pieces:
         return phi, moved[:n, n:], steady - phi @ steady @ phi.T
 
     def _phase(self, number: int) -> _Phase:
-        phi, gain, baths = self._free(self.made.h)
+        phi, gain, baths = self._moved
         parts = [model.phases[number % len(model.phases)] for model in self.models]
         inner, kick = _blocks([p.step for p in parts]), _blocks([p.kick for p in parts])
         reads, mixed = (
@@ -121,41 +122,42 @@ class _Pieces:
         read = np.hstack([np.zeros((len(parts), n)), reads, self.offset[:, None]])
         return _Phase(step, noise, read, blur)
 
-    def before(self) -> Iterator[tuple[NDArray[Any], int]]:
-        """Second moments of (z, u) before the pieces of a phase, summed over so many of them."""
+    def before(self) -> Iterator[NDArray[Any]]:
+        """Second moments of (z, u) before the pieces of a phase, summed over all of them."""
         made, n = self.made, self.n
         start = _blocks([made.start_covariance, *(model.start for model in self.models)])
         size = len(start)
-        phases = [self._phase(number) for number in range(self.period)]
-        step, kick = np.eye(size + 1), np.zeros((size + 1, size + 1))
-        for phase in phases:
-            step, kick = phase.step @ step, phase.step @ kick @ phase.step.T + phase.kick
-        phi, offset = step[:size, :size], step[:size, size]
-        mean = np.linalg.solve(np.eye(size) - phi, offset)
-        covariance = solve_discrete_lyapunov(phi, kick[:size, :size])
         whole, left = divmod(made.count, self.period)
-        rest = np.zeros(size)
-        moments = summed_moments(phi, (mean, covariance), (rest, start), whole)
-        for phase in phases if whole else ():
-            yield self._seen(phase, moments, whole)
-            moments = phase.step @ moments @ phase.step.T + whole * phase.kick
-        decay = np.linalg.matrix_power(phi, whole)
-        late = mean - decay @ mean
-        spread = covariance + decay @ (start - covariance) @ decay.T
-        moments = np.block([[spread + np.outer(late, late), late[:, None]],
-                            [late[None, :], np.ones((1, 1))]])  # fmt: skip
+        phases = [self._phase(number) for number in range(min(self.period, made.count))]
+        first, spread = np.zeros(size), start
+        if whole:
+            step, kick = np.eye(size + 1), np.zeros((size + 1, size + 1))
+            for phase in phases:
+                step, kick = phase.step @ step, phase.step @ kick @ phase.step.T + phase.kick
+            phi, offset = step[:size, :size], step[:size, size]
+            mean = np.linalg.solve(np.eye(size) - phi, offset)
+            covariance = solve_discrete_lyapunov(phi, kick[:size, :size])
+            moments = summed_moments(phi, (mean, covariance), (first, start), whole)
+            for phase in phases:
+                yield self._seen(phase, moments, whole)
+                moments = phase.step @ moments @ phase.step.T + whole * phase.kick
+            decay = np.linalg.matrix_power(phi, whole)
+            first = mean - decay @ mean
+            spread = covariance + decay @ (start - covariance) @ decay.T
+        moments = np.block([[spread + np.outer(first, first), first[:, None]],
+                            [first[None, :], np.ones((1, 1))]])  # fmt: skip
         for phase in phases[:left]:
             yield self._seen(phase, moments, 1)
             moments = phase.step @ moments @ phase.step.T + phase.kick
         first = moments[:size, size]
         self.end = first[:n], moments[:n, :n] - np.outer(first[:n], first[:n])
 
-    def _seen(self, phase: _Phase, moments: NDArray[Any], many: int) -> tuple[NDArray[Any], int]:
+    def _seen(self, phase: _Phase, moments: NDArray[Any], many: int) -> NDArray[Any]:
         states = np.hstack([np.eye(self.n), np.zeros((self.n, len(moments) - self.n))])
         seen = np.vstack([states, phase.read])
         found = seen @ moments @ seen.T
         found[self.n :, self.n :] += many * phase.blur
-        return found, many
+        return found
 
     def _forces(self) -> Iterator[tuple[float, NDArray[Any], NDArray[Any], NDArray[Any]]]:
         """Weight, X_k and p.H''z as rows over (z, u), and the baths' variance of X_k."""
@@ -173,19 +175,19 @@ class _Pieces:
             across[:, self.n :] -= held
             yield weight, across, ports @ moved, np.einsum("ki,ij,kj->k", force, baths, force)
 
-    def heat(self, moments: NDArray[Any], many: int) -> NDArray[Any]:
-        """Into every bath, shape (K,)."""
+    def heat(self, moments: NDArray[Any]) -> NDArray[Any]:
+        """Into every bath in all pieces, shape (K,)."""
         device, total = self.made.device, np.zeros(len(self.made.device.elements))
         b = device.directions
         stiffness = np.einsum("ki,ij,kj->k", b, device.hessian, b)
         for weight, across, _, noise in self._forces():
             square = np.einsum("ki,ij,kj->k", across, moments, across)
-            square += many * (noise - device.temperatures * stiffness)
+            square += self.made.count * (noise - device.temperatures * stiffness)
             total += weight * device.coefficients * square
         return total
 
     def work(self, moments: NDArray[Any]) -> NDArray[Any]:
-        """Of every source, shape (S,)."""
+        """Of every source in all pieces, shape (S,)."""
         device, total = self.made.device, np.zeros(len(self.made.noises))
         for weight, across, ports, _ in self._forces():
             for j, source in enumerate(self.made.noises):

@@ -262,6 +262,8 @@ def _plain(value: Any) -> Any:
     """Arrays, numbers of numpy, mappings and sequences as JSON has them."""
     if hasattr(value, "tolist"):
         return value.tolist()
+    if isinstance(value, set | frozenset):  # in one order, so that a run has one hash
+        return sorted(value)
     return dict(value) if hasattr(value, "items") else list(value)
 
 

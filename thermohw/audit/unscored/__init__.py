@@ -35,7 +35,7 @@ UNSCORED: dict[str, Any] = {"program": _driven, "jumps": JumpsKind, "evolve": Ev
 """Kind of a run by its file -> how an audit sees it."""
 
 # What can be said of a single path; the rest are means over them.
-_BY_PATH = ("finite_values", "distinct_paths", "first_law", "answer", "limits")
+_BY_PATH = ("finite_values", "distinct_paths", "first_law", "kept_states", "answer", "limits")
 
 
 def audit_unscored(run: RunReader, parameters: dict[str, Any]) -> Audit:
