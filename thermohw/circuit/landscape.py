@@ -29,6 +29,7 @@ import torch
 from scipy.sparse.csgraph import connected_components
 
 from thermohw.errors import InputError
+from thermohw.noise import Random, normal, uniform
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -192,11 +193,11 @@ class Equilibrium:
             found[part] = law.fourth
         return found
 
-    def sample(self, count: int, generator: torch.Generator) -> torch.Tensor:
+    def sample(self, count: int, random: Random) -> torch.Tensor:
         """States (count, n), float64."""
         found = torch.empty(count, len(self.landscape.bias), dtype=torch.float64)
         for part, law in self._parts:
-            found[:, torch.as_tensor(part)] = law.sample(count, generator)
+            found[:, torch.as_tensor(part)] = law.sample(count, random)
         return found
 
 
@@ -215,11 +216,9 @@ class _Gaussian:
             np.log(2.0 * np.pi * temperature / values).sum()
         )
 
-    def sample(self, count: int, generator: torch.Generator) -> torch.Tensor:
-        normal = torch.randn(count, len(self.mean), dtype=torch.float64, generator=generator)
-        return normal @ torch.tensor(np.linalg.cholesky(self.covariance).T) + torch.tensor(
-            self.mean
-        )
+    def sample(self, count: int, random: Random) -> torch.Tensor:
+        drawn = normal(count, len(self.mean), random)
+        return drawn @ torch.tensor(np.linalg.cholesky(self.covariance).T) + torch.tensor(self.mean)
 
 
 class _Grid:
@@ -248,11 +247,11 @@ class _Grid:
         self.fourth = (self._weight @ x**4).numpy()
         self._m = m
 
-    def sample(self, count: int, generator: torch.Generator) -> torch.Tensor:
+    def sample(self, count: int, random: Random) -> torch.Tensor:
         cumulative = self._weight.cumsum(0)
-        draws = torch.rand(count, dtype=torch.float64, generator=generator) * cumulative[-1]
+        draws = uniform(count, 1, random)[:, 0] * cumulative[-1]
         cell = torch.searchsorted(cumulative, draws).clamp_(max=len(cumulative) - 1)
-        jitter = torch.rand(count, self._m, dtype=torch.float64, generator=generator) - 0.5
+        jitter = uniform(count, self._m, random) - 0.5
         points = len(self._axis)
         index = torch.stack([cell // points, cell % points], 1) if self._m == 2 else cell[:, None]
         return torch.tensor(self._axis)[index] + self._step * jitter

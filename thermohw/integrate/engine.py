@@ -15,7 +15,7 @@ from thermohw.control import Controller, make_plan
 from thermohw.integrate.choice import make_stepper
 from thermohw.integrate.start import StartLaw, start_law
 from thermohw.integrate.tile_run import Setup, TileRun
-from thermohw.noise import BlockNoise, NoiseSource
+from thermohw.noise import NoiseSource, Stream, TickNoise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,23 +46,27 @@ class Engine(Setup):
 
         Args:
             tile: which paths.
-            noise: replaces the tile's own stream (replay).
+            noise: replaces the tile's own streams (replay).
             state: replaces the drawn start states, thermal units, shape (paths, n).
         """
         if state is None:
             alone = noise is not None or self.plan.stepper == "reference"  # path by path
             rows = tile.paths if alone else tile.rows
-            model = self.start.sample(self.seed, tile.blocks, rows)
+            model = self.start.sample(self.seed, tile.first, rows)
             voltage = self.plan.protocol.to_thermal(model)
             state = voltage @ torch.as_tensor(self.plan.protocol.board.capacitance)
         assert state is not None
         state = state.to(self.dtype)
         self._prepare(state[:1])
-        if noise is None:
-            noise = BlockNoise(self.seed, tile.blocks, len(state), dtype=self.dtype)
+        readings = noise
+        if noise is None or readings is None:
+            noise, readings = (
+                TickNoise(self.seed, tile.first, len(state), dtype=self.dtype, stream=stream)
+                for stream in (Stream.TICKS, Stream.READINGS)
+            )
         own = state[: tile.paths]
         carries = {o.name: o.init(own if o.sums else state) for o in self.observers}
-        run = TileRun(self, tile, noise, state, carries)
+        run = TileRun(self, tile, noise, readings, state, carries)
         lag = self.plan.chain.lag
         if not lag.is_ideal:
             run.lag = lag.start(len(state), self._sources, state)

@@ -29,9 +29,9 @@ from thermohw.control import Control, Piece
 from thermohw.errors import InputError
 from thermohw.intake import whole
 from thermohw.integrate.choice import make_stepper
-from thermohw.integrate.tile import tiles
-from thermohw.integrate.waveforms import Waveforms
-from thermohw.noise import BLOCK, BlockNoise, Stream, block_generator
+from thermohw.integrate.tile import Tile, tiles
+from thermohw.integrate.waveforms import Waveforms, WaveNoise
+from thermohw.noise import Draws, TickNoise
 from thermohw.units import engineering, seconds
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def free_run(
     previous = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        parts = [made.block(seed, tile.blocks[0], tile.paths) for tile in tiles(paths, BLOCK)]
+        parts = [made.group(seed, tile.first, tile.paths) for tile in tiles(paths)]
     finally:
         torch.set_num_threads(previous)
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -251,9 +251,9 @@ class PreparedFree:
         steady = self.device.stationary_covariance
         return steady if self.started == "equilibrium" else np.zeros_like(steady)
 
-    def block(self, seed: int, block: int, paths: int) -> dict[str, NDArray[Any]]:
-        """Books, states at both ends, snapshots and mean squares of the efforts of a noise block's
-        first paths.
+    def group(self, seed: int, first: int, paths: int) -> dict[str, NDArray[Any]]:
+        """Books, states at both ends, snapshots and mean squares of the efforts of paths first ..
+        first + paths - 1.
         """
         own = tuple(range(len(self.device.elements)))
         emf = self.wiring == "emf"
@@ -261,21 +261,20 @@ class PreparedFree:
         stepper = make_stepper(device, self.wiring, "exact", dtype=torch.float64)
         places = self._places(len(own) if emf else device.port_matrix.shape[1])
         ledger = Ledger(device, "noise", sources=len(self.noises))
-        state = torch.zeros(paths, device.dim, dtype=torch.float64)
+        rows = Tile(first, paths).rows
+        state = torch.zeros(rows, device.dim, dtype=torch.float64)
         if self.started == "equilibrium":
             root = np.linalg.cholesky(device.stationary_covariance)
-            generator = block_generator(seed, block, Stream.START)
-            drawn = torch.randn(BLOCK, device.dim, generator=generator, dtype=torch.float64)
-            state = drawn[:paths] @ torch.tensor(root.T.copy())
-        noise = BlockNoise(seed, (block,), paths, dtype=torch.float64)
-        generator = block_generator(seed, block, Stream.WAVEFORMS)
-        waves = Waveforms(self.noises, self.h, BLOCK, generator=generator)
+            drawn = Draws(seed, first, rows).normals(device.dim)
+            state = drawn @ torch.tensor(root.T.copy())
+        noise = TickNoise(seed, first, rows, dtype=torch.float64)
+        waves = Waveforms(self.noises, self.h, WaveNoise(seed, first, rows))
         found, books = {"start": state}, ledger.init(state)
         square, half = torch.zeros_like(state), self.count // 2
         kept = set() if self.kept is None else {int(n) for n in self.kept}
         snapshots = [state] if kept else []
         for tick in range(self.count):
-            values = waves.next()[:paths] if self.noises else torch.zeros(paths, 0).double()
+            values = waves.at(tick) if self.noises else torch.zeros(rows, 0).double()
             piece = Piece(tick, tick * self.h, self.h, True, tick, True)
             step = stepper.step(piece, state, Control(tick, values @ places), noise=noise, act=None)
             # Noise by noise, as ports: a source in series with an element sees -y_k as its flux.
@@ -289,16 +288,14 @@ class PreparedFree:
                 snapshots.append(state)
         found |= ledger.result(books, state)
         found |= {"end": state, "square": square / (self.count - half)}
-        table = {name: values.numpy() for name, values in found.items()}
+        table = {name: values[:paths].numpy() for name, values in found.items()}
         if snapshots:
-            table["series"] = np.stack([device.read(z.numpy()) for z in snapshots], 1)
+            table["series"] = np.stack([device.read(z[:paths].numpy()) for z in snapshots], 1)
         return table
 
-    def tile(self, seed: int, blocks: range, first: int, paths: int) -> dict[str, NDArray[Any]]:
-        """What `block` gives, of several of them, and the entropy of the baths, nats."""
-        del first
-        sizes = [min(BLOCK, paths - BLOCK * n) for n in range(len(blocks))]
-        parts = [self.block(seed, b, size) for b, size in zip(blocks, sizes, strict=True)]
+    def tile(self, seed: int, first: int, paths: int) -> dict[str, NDArray[Any]]:
+        """What `group` gives, of several of them, and the entropy of the baths, nats."""
+        parts = [self.group(seed, t.first, t.paths) for t in tiles(paths, first=first)]
         found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         return found | {"medium": (found["heat"] / self.device.temperatures).sum(1)}
 

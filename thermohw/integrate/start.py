@@ -20,12 +20,12 @@ import torch
 
 from thermohw.errors import InputError
 from thermohw.estimate import Estimate
-from thermohw.noise import BLOCK, Stream, block_generator
+from thermohw.noise import Draws, Random
 from thermohw.process import Normal
 from thermohw.target import lift
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
@@ -46,7 +46,7 @@ class StartLaw:
         kind: "marginal", "prior" or "state".
         mean: shape (n,).
         covariance: shape (n, n).
-        draw: (n, generator) -> float64 samples (n, dim).
+        draw: (n, source) -> float64 samples (n, dim).
         log_prob: log density of model-unit states (paths, dim) -> (paths,), where it is known.
         entropy: nats in model units, where it is known.
         entropy_error: its standard error, where it was sampled.
@@ -55,7 +55,7 @@ class StartLaw:
     kind: str
     mean: NDArray[Any]
     covariance: NDArray[Any]
-    draw: Callable[[int, torch.Generator], torch.Tensor]
+    draw: Callable[[int, Random], torch.Tensor]
     log_prob: Callable[[torch.Tensor], torch.Tensor] | None
     entropy: float | None
     entropy_error: float = 0.0
@@ -79,12 +79,11 @@ class StartLaw:
         away = self.negentropy
         return away is not None and away.value + 3.0 * away.stderr < _GAUSSIAN
 
-    def sample(self, seed: int, blocks: Sequence[int], paths: int) -> torch.Tensor:
-        """Start states of whole noise blocks cut to `paths`, float64, model units, shape (paths,
+    def sample(self, seed: int, first: int, paths: int) -> torch.Tensor:
+        """Start states of paths first .. first + paths - 1, float64, model units, shape (paths,
         dim).
         """
-        drawn = [self.draw(BLOCK, block_generator(seed, block, Stream.START)) for block in blocks]
-        return torch.cat(drawn)[:paths]
+        return self.draw(paths, Draws(seed, first, paths))
 
     def preparation(self, plan: Plan) -> float:
         """Least work to prepare this law from the circuit's steady state, in k T (Gaussian
@@ -148,7 +147,7 @@ def start_law(
     except InputError:
         pass  # a data set: its noised training samples stand for the law
 
-    def draw(n: int, generator: torch.Generator) -> torch.Tensor:
+    def draw(n: int, generator: Random) -> torch.Tensor:
         decay, noise = process.transition(process.duration)
         return Normal(np.zeros(data.dim), noise).sample(n, generator) + _times(
             data.sample(n, generator), decay

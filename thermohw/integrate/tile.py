@@ -1,4 +1,4 @@
-"""Tiles: a run cut into groups of paths, each of whole noise blocks.
+"""Tiles: a run cut into groups of neighbouring paths.
 
 Paths are independent, so every tile goes from the first tick to the last before the next one
 starts. A tile is small enough to stay in cache; peak memory is set by it, not by paths times steps.
@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from thermohw.noise import BLOCK
+__all__ = ["BATCH", "BLOCK", "Tile", "tiles"]
 
-__all__ = ["BATCH", "Tile", "tiles"]
+BLOCK = 4096
+"""Paths of a tile where nothing asks for another number."""
 
 BATCH = 256
 """Rows that are computed together at least: the last bits of an exponential or a matrix product
@@ -20,11 +21,10 @@ that nobody asked for, and a path's numbers do not depend on how many follow it.
 
 @dataclass(frozen=True)
 class Tile:
-    """Paths first .. first + paths - 1, in whole noise blocks (the last one may be cut)."""
+    """Paths first .. first + paths - 1."""
 
     first: int
     paths: int
-    blocks: tuple[int, ...]
 
     @property
     def rows(self) -> int:
@@ -32,19 +32,14 @@ class Tile:
         return -(-self.paths // BATCH) * BATCH
 
 
-def tiles(paths: int, tile: int = BLOCK, *, first_block: int = 0, block: int = BLOCK) -> list[Tile]:
-    """Cut `paths` paths into tiles of at most `tile` paths, a multiple of the block.
+def tiles(paths: int, tile: int = BLOCK, *, first: int = 0) -> list[Tile]:
+    """Cut `paths` paths into tiles of at most `tile` paths.
 
     Args:
         paths: number of paths.
         tile: paths per tile.
-        first_block: noise block of the first path, to run a slice of a larger run.
-        block: paths of a noise block.
+        first: index of the first path, to run a slice of a larger run.
     """
-    assert tile % block == 0 and tile > 0, "a tile is a whole number of noise blocks"
-    result = []
-    for first in range(0, paths, tile):
-        size = min(tile, paths - first)
-        start = first_block + first // block
-        result.append(Tile(first, size, tuple(range(start, start + -(-size // block)))))
-    return result
+    assert tile > 0, "a tile holds a path at least"
+    starts = range(0, paths, tile)
+    return [Tile(first + start, min(tile, paths - start)) for start in starts]

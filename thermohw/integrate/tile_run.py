@@ -15,7 +15,7 @@ import torch
 
 from thermohw.control import Control, Piece
 from thermohw.errors import InputError
-from thermohw.noise import BlockNoise, NoiseSource
+from thermohw.noise import NoiseSource
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,7 +81,8 @@ class TileRun:
     Attributes:
         setup: what all tiles share.
         tile: which paths.
-        noise: their normals.
+        noise: normals of the circuit.
+        readings: normals of what is read.
         whole: states of all rows that are computed, the tile's paths first.
         carries: of the observers, by name.
     """
@@ -89,6 +90,7 @@ class TileRun:
     setup: Setup
     tile: Tile
     noise: NoiseSource
+    readings: NoiseSource
     whole: torch.Tensor
     carries: dict[str, Carry]
     position: int = 0
@@ -147,7 +149,7 @@ class TileRun:
     def _decide(self, tick: int) -> None:
         controller = self.setup.controller
         width = controller.normals * self.whole.shape[1]
-        noise = self.noise.normals(width, tick) if width else None
+        noise = self.readings.normals(width, tick) if width else None
         voltage = self.setup.plan.protocol.board.efforts(self.whole)
         control = controller.act(voltage, tick, noise=noise, predicted=self.predicted)
         self.pending[tick] = control
@@ -206,12 +208,7 @@ class TileRun:
         """Everything needed to continue, as numpy arrays by name; copies, since observers add in
         place.
         """
-        assert isinstance(self.noise, BlockNoise)
-        saved: dict[str, Any] = {
-            "position": self.position,
-            "state": self.whole.numpy().copy(),
-            "noise": self.noise.get_state(),
-        }
+        saved: dict[str, Any] = {"position": self.position, "state": self.whole.numpy().copy()}
         for name, carry in self.carries.items():
             entries = {f"carry/{name}/{key}": value.numpy().copy() for key, value in carry.items()}
             saved.update(entries)
@@ -228,19 +225,13 @@ class TileRun:
 
     def restore(self, saved: dict[str, Any]) -> None:
         """Continue from a checkpoint of the same tile."""
-        assert isinstance(self.noise, BlockNoise)
 
         def tensor(value: np.ndarray) -> torch.Tensor:
             return torch.from_numpy(value.copy())
 
-        rows = len(saved["state"])
-        if rows != len(self.whole):  # begun by a version that did not fill up batches
-            seed, blocks = self.setup.seed, self.tile.blocks
-            self.noise = BlockNoise(seed, blocks, rows, dtype=self.setup.dtype)
         self.position = int(saved["position"])
         self.whole = tensor(saved["state"])
         self.pending = {}  # decisions of a later tick would be taken for the replayed ones
-        self.noise.set_state(saved["noise"])
         for key, value in saved.items():
             if key.startswith("carry/"):
                 _, name, entry = key.split("/", 2)

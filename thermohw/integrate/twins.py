@@ -20,9 +20,9 @@ import torch
 from thermohw.integrate.cells import Cells
 from thermohw.integrate.held_network import HeldNetwork
 from thermohw.integrate.staircase import Staircase
-from thermohw.integrate.tile import Tile
+from thermohw.integrate.tile import BLOCK, Tile
 from thermohw.integrate.tile_run import TileRun
-from thermohw.noise import BLOCK, block_generator
+from thermohw.noise import Stream, block_generator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,7 +46,7 @@ def play_twins(engines: Sequence[Engine], paths: int) -> Iterator[tuple[torch.Te
     Yields:
         Start states and finished run of every engine, in their order.
     """
-    assert paths <= BLOCK, "twins are one noise block at most"
+    assert paths <= BLOCK, "twins are one tile at most"
     ticks = engines[0].plan.schedule.ticks
     nodes = engines[0].plan.protocol.board.dim
     calls = [_Calls.of(engine, ticks) for engine in engines]
@@ -55,7 +55,7 @@ def play_twins(engines: Sequence[Engine], paths: int) -> Iterator[tuple[torch.Te
     widths = 2 * nodes if decides else 0, max(c.step for c in calls)
     for engine, own in zip(engines, calls, strict=True):
         tape = _Tape(engine, paths, own, finest, widths)
-        run = engine.open(Tile(0, paths, (_FAR,)), noise=tape)
+        run = engine.open(Tile(_FAR, paths), noise=tape)
         first = run.state
         run.advance(engine.plan.schedule.ticks)
         yield first, run
@@ -118,7 +118,7 @@ class _Tape:
         widths: tuple[int, int],
     ) -> None:
         self.paths, self.dtype = paths, engine.dtype
-        self._generator = block_generator(engine.seed, _FAR)
+        self._generator = block_generator(engine.seed, 0, Stream.TWINS)
         self._own, self._finest, self._widths = own, finest, widths
         nodes, controller = engine.plan.protocol.board.dim, engine.controller
         first = 0 if controller.reads_noise else nodes  # a reading's normals, then a score's
@@ -147,7 +147,7 @@ class _Tape:
                 yield parts[0] if len(parts) == 1 else torch.cat(parts, 1)
 
     def _draw(self, width: int) -> torch.Tensor:
-        """Normals of a whole noise block cut to the paths."""
+        """Normals of the paths."""
         values = torch.empty(self.paths, width, dtype=self.dtype)
         return values.normal_(generator=self._generator)
 

@@ -20,58 +20,65 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from thermohw.noise import Stream, TickNoise
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from thermohw.circuit.noises import NoiseInput
 
-__all__ = ["Waveforms"]
+__all__ = ["WaveNoise", "Waveforms"]
 
 
 class Waveforms:
-    """Values of noise sources on consecutive pieces of equal length, for a block of paths.
+    """Values of noise sources on consecutive pieces of equal length, for neighbouring paths.
 
     Args:
         sources: of the device; sample intervals are whole numbers of pieces.
         duration: of a piece, thermal time.
-        paths: how many.
-        generator: of this block's noise.
+        noise: of the paths.
     """
 
-    def __init__(
-        self,
-        sources: Sequence[NoiseInput],
-        duration: float,
-        paths: int,
-        *,
-        generator: torch.Generator,
-    ) -> None:
-        self._draw = _Draw(paths, generator)
+    def __init__(self, sources: Sequence[NoiseInput], duration: float, noise: WaveNoise) -> None:
         kinds = {"poles": _Poles, "telegraph": _Telegraph}
-        self._parts = [kinds.get(s.kind, _Samples)(s, duration, self._draw) for s in sources]
+        self._noise = noise
+        self._parts = [kinds.get(s.kind, _Samples)(s, duration, noise) for s in sources]
 
-    def next(self) -> torch.Tensor:
-        """Means over the next piece, shape (paths, sources), float64."""
+    def at(self, piece: int) -> torch.Tensor:
+        """Means over a piece, asked for in order, shape (paths, sources), float64."""
+        self._noise.piece = piece + 1
         return torch.stack([part.next() for part in self._parts], dim=1)
 
 
-class _Draw:
-    """Standard normals and uniform numbers of one block."""
+class WaveNoise:
+    """Standard normals and uniform numbers of noise sources, piece by piece.
 
-    def __init__(self, paths: int, generator: torch.Generator) -> None:
-        self.paths, self.generator = paths, generator
+    Args:
+        seed: of the run.
+        first: index of the first path.
+        paths: how many.
+
+    Attributes:
+        piece: which one is asked for; 0 before the first.
+    """
+
+    def __init__(self, seed: int, first: int, paths: int) -> None:
+        self._noise = TickNoise(seed, first, paths, dtype=torch.float64, stream=Stream.WAVEFORMS)
+        self.piece = 0
 
     def normals(self, width: int) -> torch.Tensor:
-        return torch.randn(self.paths, width, generator=self.generator, dtype=torch.float64)
+        """The next ones of the piece, shape (paths, width)."""
+        return self._noise.normals(width, self.piece)
 
     def uniform(self) -> torch.Tensor:
-        return torch.rand(self.paths, generator=self.generator, dtype=torch.float64)
+        """The next one of the piece, shape (paths,)."""
+        return torch.special.ndtr(self.normals(1)[:, 0])
 
 
 class _Poles:
     """A sum of one-pole noises."""
 
-    def __init__(self, source: NoiseInput, h: float, draw: _Draw) -> None:
+    def __init__(self, source: NoiseInput, h: float, draw: WaveNoise) -> None:
         self._draw, r = draw, h / source.times
         sigma = np.sqrt(source.variances)
         end = np.array([-expm1(-2.0 * x) for x in r])
@@ -103,7 +110,7 @@ def _mean_variance(r: float) -> float:
 class _Samples:
     """Staircase or interpolated noise."""
 
-    def __init__(self, source: NoiseInput, h: float, draw: _Draw) -> None:
+    def __init__(self, source: NoiseInput, h: float, draw: WaveNoise) -> None:
         self._draw, self._size = draw, float(source.variances[0]) ** 0.5
         self._pieces = max(1, round(float(source.times[0]) / h))
         self._straight = source.kind == "interpolated"
@@ -125,7 +132,7 @@ class _Samples:
 class _Telegraph:
     """Two levels with exponential waiting times."""
 
-    def __init__(self, source: NoiseInput, h: float, draw: _Draw) -> None:
+    def __init__(self, source: NoiseInput, h: float, draw: WaveNoise) -> None:
         assert source.levels is not None
         self._draw = draw
         self._size, rest, full = source.levels

@@ -28,10 +28,12 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
+from scipy.special import pdtr, pdtrik
 
 from thermohw.errors import InputError
-from thermohw.jumps.exact import BLOCK, Raw, Task
-from thermohw.noise import EventNoise, block_rng
+from thermohw.jumps.exact import Raw, Task
+from thermohw.noise import EventNumbers, Stream, TickNoise
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,7 +58,7 @@ def play_steps(task: Task, method: str, step: float) -> Raw:
     steps = int(np.ceil(task.duration / step * (1.0 - 1e-12)))
     if task.stop is None:
         _check_number(task, steps)
-    numbers = _normals(task, count) if method == "langevin" else _poissons(task)
+    numbers = _normals(task, count) if method == "langevin" else _poissons(task, count)
     state, clock = task.start.copy(), np.zeros(paths)
     counts, heat = np.zeros((paths, 2 * count)), np.zeros((paths, count))
     first, second = np.zeros((paths, n)), np.zeros((paths, n, n))
@@ -113,28 +115,26 @@ def _check_number(task: Task, steps: int) -> None:
 def _normals(task: Task, count: int) -> Any:
     """Event numbers of a step, Gaussian: mean and variance lambda h."""
 
-    def draw(generator: np.random.Generator, shape: tuple[int, ...]) -> NDArray[Any]:
-        return generator.standard_normal(shape)
-
-    noise = EventNoise(task.seed, task.blocks, draw, kinds=2 * count, size=BLOCK)
+    paths, stream = len(task.start), Stream.EVENTS
+    noise = TickNoise(task.seed, task.head, paths, dtype=torch.float64, stream=stream)
     steps = itertools.count()
-    paths = len(task.start)
 
     def numbers(mean: NDArray[Any]) -> NDArray[Any]:
-        return mean + np.sqrt(mean) * noise.numbers(next(steps))[:, :paths].T
+        return mean + np.sqrt(mean) * noise.normals(2 * count, next(steps)).numpy()
 
     return numbers
 
 
-def _poissons(task: Task) -> Any:
-    """Event numbers of a step, Poisson; every block draws from its own generator."""
-    generators = [block_rng(task.seed, block) for block in task.blocks]
+def _poissons(task: Task, count: int) -> Any:
+    """Event numbers of a step, Poisson, by inversion: the smallest k with F(k) >= u."""
+    noise = EventNumbers(task.seed, task.head, len(task.start), kinds=2 * count)
+    steps = itertools.count()
 
     def numbers(mean: NDArray[Any]) -> NDArray[Any]:
-        parts = [
-            generator.poisson(mean[i * BLOCK : (i + 1) * BLOCK])
-            for i, generator in enumerate(generators)
-        ]
-        return np.concatenate(parts).astype(float)
+        u = noise.numbers(next(steps))
+        some = np.maximum(mean, 1e-300)
+        k = np.ceil(pdtrik(u, some))
+        below = np.maximum(k - 1.0, 0.0)
+        return np.where(mean > 0.0, np.where(pdtr(below, some) >= u, below, k), 0.0)
 
     return numbers

@@ -20,29 +20,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thermohw.errors import InputError
-from thermohw.noise import EventNoise
+from thermohw.noise import EventNumbers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from thermohw.circuit.jump import JumpDevice
 
-__all__ = ["BLOCK", "Raw", "Task", "play_exact"]
-
-BLOCK = 256
-"""Paths per block of noise."""
+__all__ = ["Raw", "Task", "play_exact"]
 
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """What the paths of some blocks have to do, device units and seconds.
+    """What some neighbouring paths have to do, device units and seconds.
 
     Attributes:
         device: the circuit.
         start: charges, shape (paths, n), float64.
         duration: second.
         seed: the run's.
-        blocks: the blocks that the paths belong to.
+        head: index of the first path.
         grid: times at which the state is kept, shape (g,), ascending.
         stop: weights (n,) over charges and a level; a path ends when weights . N <= level.
         most: events (or steps) a path may take before the run is refused.
@@ -52,7 +49,7 @@ class Task:
     start: NDArray[Any]
     duration: float
     seed: int
-    blocks: range
+    head: int
     grid: NDArray[Any]
     stop: tuple[NDArray[Any], float] | None
     most: int
@@ -85,14 +82,6 @@ class Raw:
     leap: float = 0.0
 
 
-def _draw(generator: np.random.Generator, shape: tuple[int, ...]) -> NDArray[Any]:
-    """A waiting time of mean one and a uniform number for every path and step."""
-    numbers = np.empty(shape)
-    numbers[:, 0] = generator.standard_exponential((shape[0], shape[2]))
-    numbers[:, 1] = generator.random((shape[0], shape[2]))
-    return numbers
-
-
 def play_exact(task: Task) -> Raw:
     """Play paths event by event.
 
@@ -105,7 +94,7 @@ def play_exact(task: Task) -> Raw:
     slope, offset = device.exponent_form
     heat_slope, heat_offset = device.heat_form[0].T.copy(), device.heat_form[1]
     jumps = device.event_jumps
-    noise = EventNoise(task.seed, task.blocks, _draw, kinds=2, size=BLOCK)
+    noise = EventNumbers(task.seed, task.head, paths, kinds=2)
     state, clock = task.start.copy(), np.zeros(paths)
     counts, heat = np.zeros((paths, 2 * conductors)), np.zeros((paths, conductors))
     first, second = np.zeros((paths, n)), np.zeros((paths, n, n))
@@ -118,7 +107,8 @@ def play_exact(task: Task) -> Raw:
         active = active[~stopped]
     events = 0
     while len(active):
-        wait, choice = noise.numbers(events)[:, active]
+        wait, choice = noise.numbers(events)[active].T
+        wait = -np.log(wait)  # exponential, mean one
         here = state[active]
         cumulated = np.cumsum(device.rates_of(here @ slope + offset), axis=1)
         total = cumulated[:, -1]

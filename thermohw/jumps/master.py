@@ -140,8 +140,12 @@ class MasterEquation:
 
     def sample(self, paths: int, generator: np.random.Generator) -> NDArray[Any]:
         """Charges drawn from the stationary law, shape (paths, n)."""
+        return self.place(generator.random(paths))
+
+    def place(self, u: NDArray[Any]) -> NDArray[Any]:
+        """Charges of the stationary law at uniform numbers (paths,), shape (paths, n)."""
         cumulated = np.cumsum(self.stationary)
-        chosen = np.searchsorted(cumulated, generator.random(paths) * cumulated[-1], side="right")
+        chosen = np.searchsorted(cumulated, u * cumulated[-1], side="right")
         return self.states[np.minimum(chosen, len(cumulated) - 1)]
 
     def evolve(self, law: NDArray[Any], duration: str | float) -> NDArray[Any]:

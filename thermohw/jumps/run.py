@@ -13,10 +13,10 @@ from thermohw.circuit.jump import JumpDevice
 from thermohw.errors import InputError
 from thermohw.intake import whole
 from thermohw.jumps.approximate import play_steps
-from thermohw.jumps.exact import BLOCK, Raw, Task, play_exact
+from thermohw.jumps.exact import Raw, Task, play_exact
 from thermohw.jumps.master import MasterEquation, master_equation, node_weights
 from thermohw.jumps.record import JumpRun
-from thermohw.noise import Stream, block_rng
+from thermohw.noise import Draws
 from thermohw.units import amount, seconds
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["GROUP", "METHODS", "Jumps", "PreparedJumps", "simulate_jumps"]
 
 METHODS = ("exact", "tau-leap", "langevin")
-GROUP = 16 * BLOCK
+GROUP = 4096
 """Paths that are played together."""
 
 
@@ -122,13 +122,10 @@ class PreparedJumps:
     most: int
 
     def tile(self, first: int, paths: int) -> tuple[NDArray[Any], Raw]:
-        """Start charges of paths first .. first + paths - 1, and what came of them; `first` begins
-        a block.
-        """
+        """Start charges of paths first .. first + paths - 1, and what came of them."""
         rows = self.begin[first : first + paths]
-        blocks = range(first // BLOCK, first // BLOCK + -(-len(rows) // BLOCK))
         task = Task(
-            self.device, rows, self.duration, self.seed, blocks, self.grid, self.stop, self.most
+            self.device, rows, self.duration, self.seed, first, self.grid, self.stop, self.most
         )
         exact = self.method == "exact"
         return rows, play_exact(task) if exact else play_steps(task, self.method, self.step)
@@ -256,9 +253,7 @@ def _start(device: JumpDevice, start: Any, paths: int, seed: int) -> NDArray[Any
     if isinstance(start, MasterEquation):
         if start.device is not device:
             raise InputError("this master equation is of another device", where="start")
-        blocks = range(-(-paths // BLOCK))
-        generators = (block_rng(seed, block, Stream.START) for block in blocks)
-        return np.concatenate([start.sample(BLOCK, own) for own in generators])[:paths]
+        return start.place(Draws(seed, 0, paths).uniforms(1)[:, 0].numpy())
     if isinstance(start, Mapping):
         volts = np.zeros(n)
         for name, entry in start.items():

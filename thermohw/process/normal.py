@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from thermohw.errors import InputError
+from thermohw.noise import Random, normal
 
 __all__ = ["Normal"]
 
@@ -104,9 +105,9 @@ class Normal:
             square = torch.linalg.solve_triangular(root, centred.T, upper=False).square().sum(0)
         return -0.5 * square - 0.5 * (self.dim * math.log(2.0 * math.pi) + self.log_det)
 
-    def sample(self, n: int, generator: torch.Generator) -> Tensor:
+    def sample(self, n: int, generator: Random) -> Tensor:
         """Draw n independent samples, shape (n, d), float64, model units."""
-        z = torch.randn(n, self.dim, dtype=torch.float64, generator=generator)
+        z = normal(n, self.dim, generator)
         if isinstance(self.factor, float):
             return z.mul_(self.factor).add_(torch.as_tensor(self.mean))
         return torch.addmm(torch.as_tensor(self.mean), z, torch.as_tensor(self.factor).T)

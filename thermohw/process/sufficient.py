@@ -32,9 +32,9 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from torch import Tensor
 
+from thermohw.noise import Random
 from thermohw.process.normal import Normal
 from thermohw.process.relaxation import Relaxation
 
@@ -110,7 +110,7 @@ class PhaseSpace(Relaxation):
         seen = self.statistic(t)
         return w @ w.new_tensor(seen.precision @ seen.decay @ seen.noise)
 
-    def lay(self, y: Tensor, t: float, generator: torch.Generator) -> Tensor:
+    def lay(self, y: Tensor, t: float, generator: Random) -> Tensor:
         """States at t that read y of shape (paths, d), all else drawn from its law; (paths, n)."""
         if t <= 0.0:
             rest = Normal(np.zeros(len(self.momenta)), self.momentum)

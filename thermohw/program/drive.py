@@ -16,7 +16,8 @@ from thermohw.circuit.passive import require_passive
 from thermohw.errors import InputError
 from thermohw.intake import whole
 from thermohw.integrate.free import PreparedFree, prepare_free
-from thermohw.noise import BLOCK, BlockNoise
+from thermohw.integrate.tile import BLOCK
+from thermohw.noise import TickNoise
 from thermohw.program.books import Driven, log_partition_change
 from thermohw.program.grid import run_length, tick_grid
 from thermohw.program.knobs import Knobs
@@ -128,7 +129,7 @@ class PreparedDrive:
 
     Attributes:
         play: tick by tick.
-        law: draws start states: (seed, blocks, first path, how many) -> (paths, n).
+        law: draws start states: (seed, first path, how many) -> (paths, n).
         started: "equilibrium", "steady", "zero" or "given".
         grid: borders of the ticks, second, shape (ticks + 1,).
         kept: borders that have a snapshot; None without.
@@ -137,7 +138,7 @@ class PreparedDrive:
     """
 
     play: Play
-    law: Callable[[int, range, int, int], torch.Tensor]
+    law: Callable[[int, int, int], torch.Tensor]
     started: str
     grid: NDArray[Any]
     kept: NDArray[Any] | None
@@ -154,10 +155,10 @@ class PreparedDrive:
         """Whether all baths have one temperature at a time, so that exponents are kept."""
         return self.play.one
 
-    def tile(self, seed: int, blocks: range, first: int, paths: int) -> dict[str, NDArray[Any]]:
+    def tile(self, seed: int, first: int, paths: int) -> dict[str, NDArray[Any]]:
         """What `Play.tile` gives for paths first .. first + paths - 1."""
-        noise = BlockNoise(seed, blocks, paths, dtype=torch.float64)
-        found = self.play.tile(self.law(seed, blocks, first, paths), noise)
+        noise = TickNoise(seed, first, paths, dtype=torch.float64)
+        found = self.play.tile(self.law(seed, first, paths), noise)
         return {name: values.numpy() for name, values in found.items()}
 
     @property
@@ -211,7 +212,7 @@ def drive(
         )
         raise InputError(problem, where=device.name)
     played = [
-        made.tile(seed, range(head // BLOCK, (head + count - 1) // BLOCK + 1), head, count)
+        made.tile(seed, head, count)
         for head in range(0, paths, GROUP)
         for count in (min(GROUP, paths - head),)
     ]

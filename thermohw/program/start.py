@@ -10,7 +10,8 @@ import torch
 from scipy.linalg import solve_continuous_lyapunov
 
 from thermohw.errors import InputError
-from thermohw.noise import BLOCK, Stream, block_generator
+from thermohw.integrate.tile import Tile
+from thermohw.noise import Draws, Random, normal
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["start_law"]
 
-# (seed, blocks, first path, how many) -> states (paths, n)
-Law = Callable[[int, range, int, int], torch.Tensor]
+# (seed, first path, how many) -> states (paths, n)
+Law = Callable[[int, int, int], torch.Tensor]
 
 
 def start_law(device: PassiveDevice, start: str | ArrayLike, paths: int) -> tuple[Law, str]:
@@ -39,7 +40,7 @@ def start_law(device: PassiveDevice, start: str | ArrayLike, paths: int) -> tupl
     if start == "auto":
         start = "equilibrium" if device.temperature is not None else "steady"
     if start == "zero":
-        return lambda seed, blocks, head, count: torch.zeros(count, device.dim).double(), start
+        return lambda seed, head, count: torch.zeros(count, device.dim).double(), start
     if start == "equilibrium":
         return _drawn(device.equilibrium().sample), start
     if start != "steady":
@@ -53,19 +54,18 @@ def start_law(device: PassiveDevice, start: str | ArrayLike, paths: int) -> tupl
     covariance = solve_continuous_lyapunov(a, device.noise_matrix @ device.noise_matrix.T)
     root = torch.tensor(np.linalg.cholesky(0.5 * (covariance + covariance.T)).T)
 
-    def steady(count: int, generator: torch.Generator) -> torch.Tensor:
-        return torch.randn(count, device.dim, dtype=torch.float64, generator=generator) @ root
+    def steady(count: int, random: Random) -> torch.Tensor:
+        return normal(count, device.dim, random) @ root
 
     return _drawn(steady), start
 
 
-def _drawn(sample: Callable[[int, torch.Generator], torch.Tensor]) -> Law:
-    """Whole blocks, each from its own stream."""
+def _drawn(sample: Callable[[int, Random], torch.Tensor]) -> Law:
+    """Every path from its own draws."""
 
-    def draw(seed: int, blocks: range, head: int, count: int) -> torch.Tensor:
-        del head
-        states = [sample(BLOCK, block_generator(seed, block, Stream.START)) for block in blocks]
-        return torch.cat(states)[:count]
+    def draw(seed: int, head: int, count: int) -> torch.Tensor:
+        rows = Tile(head, count).rows
+        return sample(rows, Draws(seed, head, rows))[:count]
 
     return draw
 
@@ -77,4 +77,4 @@ def _given(device: PassiveDevice, states: NDArray[Any], paths: int) -> Law:
     if not np.isfinite(states).all():
         raise InputError("states that are not finite", where="start")
     table = torch.tensor(np.broadcast_to(device.state_of(states), (paths, device.dim)).copy())
-    return lambda seed, blocks, head, count: table[head : head + count].clone()
+    return lambda seed, head, count: table[head : head + count].clone()

@@ -39,7 +39,7 @@ def play_into_memory(world: World, paths: int, *, progress: bool) -> dict[str, N
     """Every channel of the ledger, SI, first axis the paths."""
     parts: list[dict[str, NDArray[Any]]] = []
     with _bar(progress, paths * world.ticks) as bar:
-        for tile in tiles(paths, world.group, block=world.block):
+        for tile in tiles(paths, world.group):
             playing = world.open(tile, bar.update)
             playing.advance(None)
             parts.append(playing.results()[0])
@@ -98,7 +98,7 @@ def play_into_file(
             result.name: np.array(saved.pop(f"total/{result.name}", 0.0))
             for result in layout.results
         }
-        for group, tile in enumerate(tiles(paths, world.group, block=world.block)):
+        for group, tile in enumerate(tiles(paths, world.group)):
             first_unit = group * layout.blocks
             if writer.committed < first_unit + layout.blocks:
                 playing = world.open(tile, bar.update)

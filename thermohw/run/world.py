@@ -56,14 +56,12 @@ class World(Protocol):
 
     Attributes:
         kind: its name, kept in /parameters/kind.
-        block: paths of a noise block.
-        group: paths that are played together, a whole number of blocks.
+        group: paths that are played together.
         ticks: steps of a path: what progress is counted in.
         largest: results of which the largest of all tiles counts, not the sum.
     """
 
     kind: str
-    block: int
     group: int
     ticks: int
     largest: Collection[str]

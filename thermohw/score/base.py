@@ -26,6 +26,7 @@ from torch import Tensor
 
 from thermohw.errors import InputError
 from thermohw.estimate import Estimate
+from thermohw.noise import Random
 from thermohw.process import Process
 from thermohw.target import Target
 
@@ -150,7 +151,7 @@ class ExactScore(Score):
         """Log density ln p_t(x), nats, model units, shape (paths,), dtype of x."""
 
     @abstractmethod
-    def sample(self, n: int, t: float, generator: torch.Generator) -> Tensor:
+    def sample(self, n: int, t: float, generator: Random) -> Tensor:
         """Draw n samples of p_t, shape (n, dim), float64, model units."""
 
     @abstractmethod

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from thermohw.noise import Random
 from thermohw.process import Process
 from thermohw.score.base import Estimate, ExactScore, Field
 from thermohw.score.mixture_fields import GeneralField, mixture_field
@@ -58,7 +59,7 @@ class MixtureScore(ExactScore):
         """Log density ln p_t(x), nats, model units, shape (paths,), dtype of x."""
         return GeneralField(self.law(t)).log_prob(x)
 
-    def sample(self, n: int, t: float, generator: torch.Generator) -> Tensor:
+    def sample(self, n: int, t: float, generator: Random) -> Tensor:
         """Draw n samples of p_t, shape (n, dim), float64, model units."""
         return self.law(t).sample(n, generator)
 

@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 
 from thermohw.errors import InputError
+from thermohw.noise import Random, normal, uniform
 from thermohw.process import Process
 from thermohw.score.base import Constants, Estimate, ExactScore, Field
 from thermohw.target import UniformPixels
@@ -165,11 +166,11 @@ class UniformScore(ExactScore):
         inside = ((x >= self.target.low) & (x <= self.target.low + 1.0)).all(1)
         return torch.where(inside, 0.0, -math.inf).to(x.dtype)
 
-    def sample(self, n: int, t: float, generator: torch.Generator) -> Tensor:
+    def sample(self, n: int, t: float, generator: Random) -> Tensor:
         """Draw n samples of p_t, shape (n, dim), float64, model units."""
         low, high, sigma = (torch.as_tensor(v, dtype=torch.float64) for v in self._moved(t))
-        u = torch.rand(n, self.dim, dtype=torch.float64, generator=generator)
-        z = torch.randn(n, self.dim, dtype=torch.float64, generator=generator)
+        u = uniform(n, self.dim, generator)
+        z = normal(n, self.dim, generator)
         return u.mul_(high - low).add_(low).addcmul_(sigma, z)
 
     def entropy(self, t: float) -> Estimate:

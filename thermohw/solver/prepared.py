@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from thermohw.books import Books
 from thermohw.circuit import active_law
 from thermohw.intake import whole
-from thermohw.noise import PathNoise
+from thermohw.noise import Draws, Stream, TickNoise
 from thermohw.solver.average import Batches
 from thermohw.solver.run import ActiveRun
 from thermohw.solver.stepper import ActiveStepper
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from thermohw.circuit import ActiveDevice, MappedSystem, SolverDevice
 
 __all__ = ["PreparedEvolve"]
-
-_STARTS = 2**32  # added to the seed for start states
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,14 +105,15 @@ class PreparedEvolve:
 
     def tile(self, seed: int, first: int, paths: int) -> ActiveTile:
         """Paths first .. first + paths - 1 at the start; `first` begins a block."""
-        blocks = range(first // BLOCK, first // BLOCK + -(-paths // BLOCK))
+        blocks = -(-paths // BLOCK)
         stepper = self.stepper
         law = stepper.law
-        state = np.zeros((len(blocks), BLOCK, law.states))
+        state = np.zeros((blocks, BLOCK, law.states))
         if self.start == "steady":
-            normals = PathNoise(seed + _STARTS, blocks, size=BLOCK).normals(law.states, 0)
-            state = law.mean(self.sources) + normals @ self.spread.T
-        noise = PathNoise(seed, blocks, size=BLOCK)
+            normals = Draws(seed, first, blocks * BLOCK).normals(law.states).numpy()
+            state = law.mean(self.sources) + normals.reshape(state.shape) @ self.spread.T
+        rows, stream = blocks * BLOCK, Stream.BOARDS
+        noise = TickNoise(seed, first, rows, dtype=torch.float64, stream=stream)
         return ActiveTile(
             stepper, state, noise, paths, self.batches(paths), self.readings, self.system
         )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from thermohw.circuit import MappedSystem
-    from thermohw.noise import PathNoise
+    from thermohw.noise import TickNoise
     from thermohw.solver.average import Batches
     from thermohw.solver.stepper import ActiveStepper
 
@@ -71,7 +71,7 @@ class ActiveTile:
         self,
         stepper: ActiveStepper,
         state: NDArray[Any],
-        noise: PathNoise,
+        noise: TickNoise,
         paths: int,
         batches: Batches | None,
         readings: Readings | None,
@@ -107,7 +107,8 @@ class ActiveTile:
         """
         stepper, readings, system = self._stepper, self._readings, self._system
         for n in range(self.step + 1, until + 1):
-            taken = stepper.step(self._state, self._noise.normals(stepper.normals, n))
+            normals = self._noise.normals(stepper.normals, n).numpy()
+            taken = stepper.step(self._state, normals.reshape(*self._state.shape[:2], -1))
             self._state = taken.state
             if taken.accounts is not None:
                 self._accounts += taken.accounts
@@ -130,7 +131,6 @@ class ActiveTile:
     def checkpoint(self) -> dict[str, Any]:
         """All that is needed to continue bit-identically."""
         kept = {"step": self.step, "state": self._state, "accounts": self._accounts}
-        kept |= {"noise": self._noise.get_state()}
         kept |= {"start/energy": self.start[0], "start/efforts": self.start[1]}
         return kept | ({} if self.batches is None else self.batches.checkpoint())
 
@@ -138,7 +138,6 @@ class ActiveTile:
         """Continue from a checkpoint of the same tile."""
         self.step = int(saved["step"])
         self._state, self._accounts = np.array(saved["state"]), np.array(saved["accounts"])
-        self._noise.set_state(saved["noise"])
         self.start = saved["start/energy"], saved["start/efforts"]
         if self.batches is not None:
             self.batches.restore(saved)

@@ -66,7 +66,7 @@ def closed_loop(path: RunPath, *, refine: int = 8) -> tuple[Response, Waveform]:
     )  # fmt: skip
     state = torch.as_tensor(device.capacitance @ path.start)[None]
     recording = Recording(torch.as_tensor(normals)[:, None])
-    run = engine.open(Tile(0, 1, (0,)), noise=recording, state=state)
+    run = engine.open(Tile(0, 1), noise=recording, state=state)
     run.advance(refined.schedule.ticks)
     run.results()
     work, heat = np.stack(tap.work), np.stack(tap.heat)

@@ -21,7 +21,7 @@ from thermohw.control.realisation import require_clock
 from thermohw.errors import InputError
 from thermohw.integrate import Engine, Tile, make_engine
 from thermohw.integrate.cells import equal_cells
-from thermohw.noise import BLOCK, BlockNoise
+from thermohw.noise import TickNoise
 from thermohw.spice.waveform import Waveform, staircase
 from thermohw.spice.weakest import RecordedPiece, weakest_noise
 
@@ -121,8 +121,7 @@ def chosen_path(
         engine: the run's own, whose seed and start count then; its observers are replaced.
     """
     require_clock(protocol, "netlists have elements of")
-    block, row = divmod(index, BLOCK)
-    tap = _Tap(row)
+    tap = _Tap(0)
     if engine is None:
         engine = make_engine(
             protocol, seed=seed, start=start, target=target, prior=prior, dtype=dtype
@@ -130,12 +129,12 @@ def chosen_path(
     engine.observers = (tap,)
     plan, device = engine.plan, protocol.device
     _require_plain(plan)
-    run = engine.open(Tile(block * BLOCK, row + 1, (block,)))
-    first = (run.state[row].double().numpy() @ device.hessian).copy()
+    run = engine.open(Tile(index, 1))
+    first = (run.state[0].double().numpy() @ device.hessian).copy()
     times = plan.schedule.physical_time
     if not plan.clocked:
-        draw = BlockNoise(engine.seed, (block,), row + 1, dtype=engine.dtype)
-        edges, levels = _held_noise(plan, draw, row, width=engine.stepper.normals)
+        draw = TickNoise(engine.seed, index, 1, dtype=engine.dtype)
+        edges, levels = _held_noise(plan, draw, width=engine.stepper.normals)
         return RunPath(plan, index, first, staircase(edges, levels), edges, None, times, None, None)
     run.advance(plan.schedule.ticks)
     steps = tap.steps
@@ -170,9 +169,7 @@ def _require_plain(plan: Plan) -> None:
     )
 
 
-def _held_noise(
-    plan: Plan, draw: BlockNoise, row: int, *, width: int
-) -> tuple[NDArray[Any], NDArray[Any]]:
+def _held_noise(plan: Plan, draw: TickNoise, *, width: int) -> tuple[NDArray[Any], NDArray[Any]]:
     """Corners and levels of a continuous run's noise."""
     device, times = plan.protocol.device, plan.schedule.physical_time
     k = len(device.elements)
@@ -185,7 +182,7 @@ def _held_noise(
     parts = width // k  # the splitting scheme draws for two half steps
     edges, levels = [0.0], []
     for tick, h in enumerate(plan.schedule.durations):
-        drawn = draw.normals(width, tick)[row].double().numpy().reshape(len(order), parts, -1)
+        drawn = draw.normals(width, tick)[0].double().numpy().reshape(len(order), parts, -1)
         normals = np.empty((parts, k))
         for place, cell in zip(order, drawn, strict=True):
             normals[:, place] = cell

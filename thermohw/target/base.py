@@ -25,6 +25,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from thermohw.noise import Random
+
 if TYPE_CHECKING:
     from thermohw.process import Process
     from thermohw.score.exact import ExactScore
@@ -69,7 +71,7 @@ class Target(ABC):
     image_shape: tuple[int, ...] | None = None
 
     @abstractmethod
-    def sample(self, n: int, generator: torch.Generator) -> Tensor:
+    def sample(self, n: int, generator: Random) -> Tensor:
         """Draw n samples, shape (n, dim), float64, model units (data sets: training rows)."""
 
     def training(self, n: int | None, generator: torch.Generator) -> Tensor:

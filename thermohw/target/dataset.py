@@ -25,6 +25,7 @@ from torch import Tensor
 
 from thermohw.errors import InputError
 from thermohw.intake import MOST_MATRIX, require_room
+from thermohw.noise import Random, choice, uniform
 from thermohw.target.base import Target
 from thermohw.target.moments import moments
 
@@ -108,10 +109,10 @@ class DataSet(Target):
         names = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
         return {name: len(self._pools[part]) for name, part in names.items()}
 
-    def sample(self, n: int, generator: torch.Generator) -> Tensor:
+    def sample(self, n: int, generator: Random) -> Tensor:
         """Draw n dequantised training rows with replacement, (n, dim), float64, model units."""
         pool = self._pools[TRAIN]
-        which = torch.randint(len(pool), (n,), generator=generator)
+        which = choice(n, len(pool), generator)
         return self._standardise(pool[which], generator)
 
     def training(self, n: int | None, generator: torch.Generator) -> Tensor:
@@ -142,11 +143,11 @@ class DataSet(Target):
             pool = pool[torch.randperm(len(pool), generator=generator)[:n]]
         return self._standardise(pool, generator)
 
-    def _standardise(self, rows: Tensor, generator: torch.Generator) -> Tensor:
+    def _standardise(self, rows: Tensor, generator: Random) -> Tensor:
         """(row + step u - shift)/scale."""
         rows = rows.to(torch.float64)
         if self.step:
-            u = torch.rand(rows.shape, dtype=torch.float64, generator=generator)
+            u = uniform(len(rows), rows.shape[1], generator)
             rows = torch.add(rows, u, alpha=self.step)
         return (rows - self._shift).div_(self.scale)
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from thermohw.errors import InputError
 from thermohw.intake import MOST_MATRIX, require_room
+from thermohw.noise import Random
 from thermohw.target.base import Target
 from thermohw.target.law import MixtureLaw
 
@@ -49,7 +49,7 @@ class GaussianMixture(Target):
         self.mean, self.covariance, self.narrowest = law.mean, law.covariance, law.narrowest
         self.entropy = law.entropy()
 
-    def sample(self, n: int, generator: torch.Generator) -> Tensor:
+    def sample(self, n: int, generator: Random) -> Tensor:
         """Draw n samples, shape (n, dim), float64, model units."""
         return self.law.sample(n, generator)
 

@@ -26,6 +26,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from thermohw.noise import Random
 from thermohw.process import Langevin, Normal, Process
 from thermohw.target.base import Target
 from thermohw.target.gaussian import GaussianMixture
@@ -53,7 +54,7 @@ class JointTarget(Target):
         self.mean, self.covariance = _moments(self, base.mean, base.covariance)
         self.narrowest = min(base.narrowest, float(np.linalg.eigvalsh(momentum)[0]))
 
-    def sample(self, n: int, generator: torch.Generator) -> Tensor:
+    def sample(self, n: int, generator: Random) -> Tensor:
         """Draw n states, shape (n, dim), float64, model units."""
         return self._beside(self.base.sample(n, generator), generator)
 
@@ -69,7 +70,7 @@ class JointTarget(Target):
         """The data's test points with fresh momenta."""
         return self._beside(self.base.held_out(n, generator), generator)
 
-    def _beside(self, x: Tensor, generator: torch.Generator) -> Tensor:
+    def _beside(self, x: Tensor, generator: Random) -> Tensor:
         rest = Normal(np.zeros(len(self.momentum)), self.momentum).sample(len(x), generator)
         whole = x.new_empty(len(x), self.dim, dtype=torch.float64)
         whole[:, list(self.positions)] = x.double()

@@ -26,6 +26,8 @@ import torch
 from scipy.special import logsumexp
 from torch import Tensor
 
+from thermohw.noise import Random, normal, uniform
+
 __all__ = ["MixtureLaw"]
 
 _LOG_2PI = math.log(2.0 * math.pi)
@@ -97,22 +99,22 @@ class MixtureLaw:
             noise = noise * np.eye(self.dim)
         return MixtureLaw(self.weights, decay * self.means, decay**2 * self.spread + noise)
 
-    def sample(self, n: int, generator: torch.Generator) -> Tensor:
+    def sample(self, n: int, generator: Random) -> Tensor:
         """Draw n samples, shape (n, d), float64."""
-        z = torch.randn(n, self.dim, dtype=torch.float64, generator=generator)
+        z = normal(n, self.dim, generator)
         factors, means = torch.as_tensor(self.factors), torch.as_tensor(self.means)
         if len(self.weights) == 1:
             which = torch.zeros(n, dtype=torch.long)
         else:
             edges = torch.as_tensor(np.cumsum(self.weights)[:-1])
-            u = torch.rand(n, dtype=torch.float64, generator=generator)
+            u = uniform(n, 1, generator)[:, 0]
             which = torch.searchsorted(edges, u, right=True)
         if self.diagonal:
             return torch.addcmul(means[which], factors[which], z)
-        for k in range(len(self.weights)):
-            rows = which == k
-            z[rows] = torch.addmm(means[k], z[rows], factors[k].T)
-        return z
+        x = means[which]  # column by column: the bits of a row must not depend on its neighbours
+        for j in range(self.dim):
+            x.addcmul_(factors[which, :, j], z[:, j : j + 1])
+        return x
 
     def log_prob(self, x: np.ndarray) -> np.ndarray:
         """Log density at points x of shape (n, d), float64: shape (n,), nats."""

@@ -15,11 +15,11 @@ import math
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from thermohw.errors import InputError
 from thermohw.intake import whole
+from thermohw.noise import Random, uniform
 from thermohw.target.base import Target
 
 __all__ = ["UniformPixels", "uniform_pixels"]
@@ -50,9 +50,9 @@ class UniformPixels(Target):
         self.covariance = np.eye(self.dim) / 12.0
         self.narrowest = 1.0 / 12.0
 
-    def sample(self, n: int, generator: torch.Generator) -> Tensor:
+    def sample(self, n: int, generator: Random) -> Tensor:
         """Draw n images, shape (n, dim), float64, model units."""
-        return torch.rand(n, self.dim, dtype=torch.float64, generator=generator).add_(self.low)
+        return uniform(n, self.dim, generator).add_(self.low)
 
     def to_dict(self) -> dict[str, Any]:
         """Kind and parameters."""

@@ -49,7 +49,6 @@ class EvolveWorld:
     """
 
     kind = "evolve"
-    block = BLOCK
     largest: Collection[str] = frozenset()
 
     def __init__(self, asked: Evolve, *, paths: int, seed: int, every: int = 0) -> None:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from thermohw.books.ledger import ledger_accounts
 from thermohw.errors import InputError
 from thermohw.intake import parse_json
-from thermohw.noise import BLOCK
 from thermohw.program import Program
 from thermohw.program.drive import GROUP, Drive
 from thermohw.store import Channel, Layout
@@ -48,7 +47,7 @@ class DrivenWorld:
     """
 
     kind = "program"
-    block, group = BLOCK, GROUP
+    group = GROUP
     largest: Collection[str] = frozenset()
 
     def __init__(self, drive: Drive, *, paths: int, seed: int, every: int = 0) -> None:
@@ -120,9 +119,8 @@ class DrivenTile:
     def advance(self, frames: int | None) -> None:
         """All of it, in one piece."""
         if not self._found:
-            blocks = range(self.tile.blocks[0], self.tile.blocks[-1] + 1)
             world, tile = self.world, self.tile
-            self._found = world.made.tile(world.seed, blocks, tile.first, tile.paths)
+            self._found = world.made.tile(world.seed, tile.first, tile.paths)
             self.progress(world.ticks * tile.paths)
 
     def drain(self) -> dict[str, NDArray[Any]]:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from thermohw.errors import InputError
 from thermohw.intake import parse_json
-from thermohw.jumps.exact import BLOCK
 from thermohw.jumps.run import GROUP, Jumps
 from thermohw.store import Channel, Layout
 from thermohw.worlds.devices import describe_device, rebuild_device
@@ -39,7 +38,7 @@ class JumpsWorld:
     """
 
     kind = "jumps"
-    block, group = BLOCK, GROUP
+    group = GROUP
     largest: Collection[str] = frozenset()
     ticks = 1
 

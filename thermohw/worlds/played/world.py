@@ -15,8 +15,8 @@ from thermohw.books import Profile
 from thermohw.books.residuals import SUMS
 from thermohw.books.updates import SURPRISES
 from thermohw.integrate import Recorder, saved_ticks, tiles
+from thermohw.integrate.tile import BLOCK
 from thermohw.integrate.tile_run import late_parts
-from thermohw.noise import BLOCK
 from thermohw.store import Layout, Result, state_bytes, time_block
 from thermohw.worlds.played.channels import (
     ledger_channels,
@@ -46,7 +46,6 @@ class PlayedWorld:
     """
 
     kind = "played"
-    block = BLOCK
     largest: Collection[str] = frozenset({"peaks"})
 
     def __init__(self, engine: Engine, every: int) -> None:
@@ -124,10 +123,10 @@ class PlayedTile:
 
 
 def _group(plan: Plan) -> int:
-    """Paths per tile: one noise block; eight for a single node, where one is too small.
+    """Paths per tile: 4096; eight times as many of a single node, whose operations are small.
 
     Circuits of several nodes may need matrix products, whose rounding depends on how many rows they
-    have: evaluated per noise block, a path's numbers do not depend on the paths beside it.
+    have: evaluated tile by tile, a path's numbers do not depend on the paths beside it.
     """
     return BLOCK * (8 if plan.protocol.board.dim == 1 else 1)
 

@@ -1,0 +1,83 @@
+"""How kernels are compiled, and where their machine code is kept.
+
+numba compiles a kernel for the types that it is first called with, which takes seconds, and keeps
+the machine code in a folder that only its owner can write: what lies there is run. The folder's
+name carries a digest of every module with kernels, since numba alone would not notice that a kernel
+was inlined which has changed. Where no such folder can be had, kernels are compiled anew in every
+process, and one line says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba.core import config as _config
+
+__all__ = ["cache_folder", "inlined", "kernel", "warm"]
+
+config: Any = _config
+
+_MODULES = ("noise/compiled.py", "noise/jit.py", "integrate/fused")
+_OPTIONS = {"nogil": True, "error_model": "numpy", "boundscheck": False}
+
+inlined = numba.njit(inline="never", forceinline=True, **_OPTIONS)
+"""Decorator of what other kernels take in."""
+
+
+def _digest() -> str:
+    """Of every source file with kernels, and of who compiles them."""
+    package = Path(__file__).parents[1]
+    found = hashlib.sha256(f"{numba.__version__} {sys.version_info[:2]}".encode())
+    for name in _MODULES:
+        place = package / name
+        for source in sorted(place.glob("*.py")) if place.is_dir() else [place]:
+            if source.exists():
+                found.update(source.read_bytes())
+    return found.hexdigest()[:16]
+
+
+def cache_folder() -> Path | None:
+    """Where machine code is kept; None where there is no folder that only its owner can write."""
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    place = Path(home) / "thermohw" / "kernels"
+    try:
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (place.parent, place):
+            found = folder.stat()
+            shared = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+            if hasattr(os, "getuid") and (found.st_uid != os.getuid() or shared):
+                return None
+        if not os.access(place, os.W_OK | os.X_OK):
+            return None
+        mine = place / _digest()
+        mine.mkdir(mode=0o700, exist_ok=True)
+    except OSError:
+        return None
+    return mine
+
+
+_FOLDER = cache_folder()
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """Decorator: compiled when first called, kept on disk."""
+    if _FOLDER is None:
+        return numba.njit(**_OPTIONS)(function)
+    theirs = config.CACHE_DIR
+    config.CACHE_DIR = str(_FOLDER)
+    try:  # the place is chosen here and now
+        return numba.njit(cache=True, **_OPTIONS)(function)
+    finally:
+        config.CACHE_DIR = theirs
+
+
+def warm(name: str) -> bool:
+    """Whether machine code of a kernel of this name is kept."""
+    return _FOLDER is not None and any(_FOLDER.glob(f"**/*.{name}-*.nbc"))
