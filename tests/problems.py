@@ -201,8 +201,9 @@ def one_tick(
         normals: shape (paths, stepper.normals).
     """
     carries = {observer.name: observer.init(state) for observer in engine.observers}
-    tile = Tile(0, len(state), (0,))
-    run = TileRun(engine, tile, Recording(normals[None]), state, carries, position=tick)
+    tile = Tile(0, len(state))
+    tape = Recording(normals[None])
+    run = TileRun(engine, tile, tape, tape, state, carries, position=tick)
     run.advance(tick + 1)
     return run.state, run.results()
 
@@ -429,7 +430,7 @@ class Sample:
 
 
 def simulate(
-    engine: Engine, paths: int, *, tile: int = 16384, first_block: int = 0, **replay: Any
+    engine: Engine, paths: int, *, tile: int = 16384, first: int = 0, **replay: Any
 ) -> Sample:
     """Run an ensemble tile by tile.
 
@@ -437,11 +438,11 @@ def simulate(
         engine: what to run.
         paths: how many.
         tile: paths per tile.
-        first_block: noise block of the first path.
+        first: index of the first path.
         replay: `noise` and `state` for `Engine.open`; then there must be one tile.
     """
     starts, ends, parts = [], [], []
-    for one in tiles(paths, tile, first_block=first_block):
+    for one in tiles(paths, tile, first=first):
         run = engine.open(one, **replay)
         starts.append(run.state.clone())
         run.advance(engine.plan.schedule.ticks)

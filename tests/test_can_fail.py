@@ -24,7 +24,7 @@ from thermohw.control.drive import Law
 from thermohw.integrate import HeldNodes, Step
 from thermohw.integrate.continuous import _Continuous
 from thermohw.integrate.terminals import Terminals
-from thermohw.noise import BlockNoise
+from thermohw.noise import TickNoise
 
 Patch = pytest.MonkeyPatch
 
@@ -56,7 +56,7 @@ def resting_variance() -> None:
     """200,704 paths of one node, discharged and left alone for 8 RC: k T/C within 4 errors."""
     device = rc1()
     stepper = HeldNodes(device, "emf", dtype=torch.float32)
-    noise = BlockNoise(0, tuple(range(49)), 49 * 4096, dtype=torch.float32).normals(1, 0)
+    noise = TickNoise(0, 0, 49 * 4096, dtype=torch.float32).normals(1, 0)
     end = laws.free_step(device, stepper, 8.0, torch.zeros(49 * 4096, 1), noise[None]).end
     assert_z(end.double().square(), 1.0)
 

@@ -18,7 +18,7 @@ from thermohw.audit.samples import compare, sample_law
 from thermohw.books import Residuals, correlations
 from thermohw.errors import InputError
 from thermohw.integrate import make_engine, tiles
-from thermohw.noise import BlockNoise
+from thermohw.noise import TickNoise
 from thermohw.pipeline import load_spec, run_spec
 from thermohw.pipeline.build import build_setting
 
@@ -52,13 +52,13 @@ def run(path, *overrides, paths=500):
 
 def share(monkeypatch, covariance):
     """Normals of unit variance that nodes share as the covariance says."""
-    right, mix = BlockNoise.normals, np.linalg.cholesky(covariance)
+    right, mix = TickNoise.normals, np.linalg.cholesky(covariance)
 
     def normals(self, width, tick):
         drawn = right(self, width, tick)
         return drawn.copy_(drawn @ drawn.new_tensor(mix.T))
 
-    monkeypatch.setattr(BlockNoise, "normals", normals)
+    monkeypatch.setattr(TickNoise, "normals", normals)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from thermohw.books.residuals import SUMS
 from thermohw.circuit import load_device, tick_moments
 from thermohw.control import make_plan
 from thermohw.integrate import Engine, make_engine, tiles
-from thermohw.noise import BlockNoise, Recording
+from thermohw.noise import Recording, TickNoise
 from thermohw.pipeline import load_spec
 from thermohw.pipeline.build import build_setting
 
@@ -84,7 +84,7 @@ def test_two_routes_to_one_tick(name, h):
 def test_the_residual_is_the_noise_that_was_drawn(name):
     """One normal a step: r^2/Sigma is its square, whatever the control did."""
     run_engine, paths = engine(name), 50
-    normals = BlockNoise(3, (0,), paths, dtype=torch.float64)
+    normals = TickNoise(3, 0, paths, dtype=torch.float64)
     drawn = torch.stack([normals.normals(1, tick).clone() for tick in range(40)])
     run = run_engine.open(tiles(paths)[0], noise=Recording(drawn))
     run.advance(40)

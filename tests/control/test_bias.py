@@ -82,7 +82,7 @@ def ends(p: Protocol) -> tuple[np.ndarray, np.ndarray]:
         if noise.paths > 1:
             model[1 : 1 + n] = torch.eye(n, dtype=F64)
         state = p.to_thermal(model) @ torch.as_tensor(p.board.capacitance)
-        tile = engine.open(Tile(0, noise.paths, (0,)), noise=noise, state=state)
+        tile = engine.open(Tile(0, noise.paths), noise=noise, state=state)
         tile.advance(engine.plan.schedule.ticks)
         return p.to_model(p.device.efforts(tile.state)).numpy()
 

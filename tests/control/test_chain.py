@@ -171,7 +171,7 @@ def _noiseless(protocol: Protocol, start: float) -> float:
     width = engine.stepper.normals + engine.controller.normals
     ticks = engine.plan.schedule.ticks
     noise = Recording(torch.zeros(ticks, 1, width, dtype=F64))
-    run = engine.open(Tile(0, 1, (0,)), noise=noise, state=torch.tensor([[start]], dtype=F64))
+    run = engine.open(Tile(0, 1), noise=noise, state=torch.tensor([[start]], dtype=F64))
     run.advance(ticks)
     return float(run.state)
 

@@ -126,7 +126,7 @@ def test_first_law_and_peaks_in_varying_circuits() -> None:
 def _tile() -> Any:
     from thermohw.integrate import Tile
 
-    return Tile(0, 512, (0,))
+    return Tile(0, 512)
 
 
 def _peak_current(protocol: Protocol) -> float:

@@ -94,7 +94,7 @@ def test_tiles_slices_pauses_and_checkpoints(name: str, dtype: str) -> None:
         assert torch.equal(again.end, whole.end) and torch.equal(again.start, whole.start)
         others = {k: v for k, v in flat(again.results).items() if not k.startswith("peaks")}
         assert_same(others, books)
-    part = simulate(engine, 8192, tile=8192, first_block=2)
+    part = simulate(engine, 8192, tile=8192, first=8192)
     assert torch.equal(part.end, whole.end[8192:])
     sliced = {k: v for k, v in flat(part.results).items() if not k.startswith("peaks")}
     assert_same(sliced, {k: v[8192:] for k, v in books.items()})
@@ -151,7 +151,7 @@ def test_coupled_devices_by_the_block(name: str) -> None:
     observers = [Ledger(protocol.device, protocol.wiring)]
     engine = make_engine(protocol, observers, seed=3, dtype=torch.float32)
     whole = simulate(engine, 3 * 4096, tile=4096)
-    part = simulate(engine, 4096, tile=4096, first_block=2)
+    part = simulate(engine, 4096, tile=4096, first=8192)
     assert torch.equal(part.end, whole.end[8192:])
     assert torch.equal(part.results["ledger"]["heat"], whole.results["ledger"]["heat"][8192:])
     run = engine.open(tiles(4096)[0])

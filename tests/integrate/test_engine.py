@@ -11,19 +11,18 @@ from thermohw.books import Pumping
 from thermohw.errors import InputError
 from thermohw.integrate import tiles
 from thermohw.integrate.recorder import Recorder, saved_ticks
-from thermohw.noise import BLOCK, Recording
+from thermohw.noise import Recording, TickNoise
 
 
 def test_tiles_cover_every_path_once() -> None:
     for paths in (1, 4096, 4097, 50000):
-        for size in (4096, 16384):
-            cut = tiles(paths, size, first_block=3)
-            assert sum(t.paths for t in cut) == paths
-            assert [t.first for t in cut] == list(range(0, paths, size))
-            blocks = [b for t in cut for b in t.blocks]
-            assert blocks == list(range(3, 3 + -(-paths // BLOCK)))
+        for size in (1000, 4096, 16384):
+            cut = tiles(paths, size, first=12288)
+            assert [t.first for t in cut] == list(range(12288, 12288 + paths, size))
+            covered = [path for t in cut for path in range(t.first, t.first + t.paths)]
+            assert covered == list(range(12288, 12288 + paths))
     with pytest.raises(AssertionError):
-        tiles(10, 1000)
+        tiles(10, 0)
 
 
 def test_non_finite_state_names_path_and_tick() -> None:
@@ -99,9 +98,7 @@ def test_replay_is_the_run() -> None:
     """A recorded stream plays the same run: what steppers are given is all they use."""
     engine = make(mixture_protocol("current", "clocked", 32), seed=9)
     straight = simulate(engine, 4096)
-    from thermohw.noise import BlockNoise
-
-    noise = BlockNoise(9, (0,), 4096, dtype=F64)
+    noise = TickNoise(9, 0, 4096, dtype=F64)
     tape = torch.stack([noise.normals(2, tick).clone() for tick in range(32)])
     replay = simulate(engine, 4096, noise=Recording(tape))
     assert torch.equal(replay.end, straight.end)

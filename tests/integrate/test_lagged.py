@@ -190,7 +190,7 @@ def _scheme_moments(pole: float, ticks: int) -> np.ndarray:
         e = torch.cat([columns[1], torch.zeros(width, dtype=F64)])[:, None]
         kicks = torch.zeros(1, count + width, width, dtype=F64)
         kicks[0, count:] = torch.eye(width, dtype=F64)
-        run = engine.open(Tile(0, count + width, (0,)), noise=Recording(kicks), state=v)
+        run = engine.open(Tile(0, count + width), noise=Recording(kicks), state=v)
         run.position, run.lag = tick, torch.stack([torch.zeros_like(e), e], 1)
         run.advance(tick + 1)
         assert run.lag is not None

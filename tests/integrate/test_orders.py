@@ -123,7 +123,8 @@ def normals_for(stepper: str, n: int, noise: tuple[np.ndarray, np.ndarray]) -> t
 def play(stepper: str, n: int, normals: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
     engine = make(mixture_protocol("emf", "continuous", n, stepper=stepper))
     engine.observers = ()
-    run = TileRun(engine, tiles(len(start))[0], Recording(normals), start, {})
+    tape = Recording(normals)
+    run = TileRun(engine, tiles(len(start))[0], tape, tape, start, {})
     run.advance(n)
     return run.state
 
@@ -165,7 +166,8 @@ def test_shared_noise_is_standard_normal() -> None:
 def quiet(engine: Engine, start: torch.Tensor) -> torch.Tensor:
     ticks = engine.plan.schedule.ticks
     normals = torch.zeros(ticks, len(start), engine.stepper.normals, dtype=F64)
-    run = TileRun(engine, tiles(len(start))[0], Recording(normals), start, {})
+    tape = Recording(normals)
+    run = TileRun(engine, tiles(len(start))[0], tape, tape, start, {})
     run.advance(ticks)
     return run.state
 

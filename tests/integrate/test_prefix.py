@@ -48,34 +48,3 @@ def test_every_bit_of_the_first_paths(kind):
         for name, values in few.items():
             assert len(values) == paths
             assert np.array_equal(values, many[name][:paths]), (paths, name)
-
-
-def test_a_tile_begun_without_batches_goes_on_as_it_was():
-    """Checkpoints of versions that computed no more rows than paths continue to the same bits."""
-    import torch
-
-    from thermohw.integrate import Tile
-    from thermohw.noise import BlockNoise
-    from thermohw.worlds.played.observers import build_engine
-
-    setting = build_setting(
-        load_spec("mixture_rc", ["protocol.ticks=48", *CLOCKED]), progress=False
-    )
-    options = {"seed": 3, "start": "marginal", "prior": "schedule", "dtype": "float64", "every": 0}
-    engine, tile = build_engine(setting, **options), Tile(0, 300, (0,))
-
-    def old():
-        noise = BlockNoise(3, (0,), 300, dtype=torch.float64)
-        return engine.open(tile, noise=noise)
-
-    whole = old()
-    whole.advance(48)
-    begun = old()
-    begun.advance(20)
-    later = engine.open(tile)
-    assert len(later.whole) == 512
-    later.restore(begun.checkpoint())
-    later.advance(48)
-    assert torch.equal(later.state, whole.state)
-    one, other = whole.results(), later.results()
-    assert all(torch.equal(one["ledger"][k], other["ledger"][k]) for k in one["ledger"])

@@ -63,7 +63,8 @@ def test_whole_runs(device: str, method: str, wiring: str, generator: torch.Gene
     width = len(protocol.device.elements)
     normals = torch.randn(ticks, PATHS, width, generator=generator, dtype=F64)
     start = torch.randn(PATHS, n, generator=generator, dtype=F64)
-    run = TileRun(engine, tiles(PATHS)[0], Recording(normals), start, {})
+    tape = Recording(normals)
+    run = TileRun(engine, tiles(PATHS)[0], tape, tape, start, {})
     states = [start]
     for tick in range(ticks):
         run.advance(tick + 1)

@@ -11,7 +11,7 @@ from rlc import cell, first_law_residual, heat_of, held, network, pair, quadratu
 
 from thermohw.circuit import LinearDevice, load_device, steady_heat, tick_moments
 from thermohw.integrate import Cells, HeldNetwork, HeldNodes, make_stepper
-from thermohw.noise import BlockNoise
+from thermohw.noise import TickNoise
 
 
 def line(length: int = 8, ends: int = 2) -> LinearDevice:
@@ -252,7 +252,7 @@ def test_blocks_of_paths_are_bit_identical(name: str, method: str, dtype: torch.
     stepper = make_stepper(device, "emf", method, dtype=dtype)
 
     def run(block: int) -> tuple[torch.Tensor, torch.Tensor]:
-        noise = BlockNoise(2**33 + 7, [block], 4096, dtype=dtype)
+        noise = TickNoise(2**33 + 7, 4096 * block, 4096, dtype=dtype)
         state = torch.zeros(4096, device.dim, dtype=dtype)
         heat = torch.zeros(4096, len(device.elements), dtype=dtype)
         rest = at_rest(state, len(device.controlled))

@@ -15,7 +15,7 @@ from rlc import cell, heat_of, pair
 from thermohw.circuit import LinearDevice, load_device, steady_heat
 from thermohw.control import Piece
 from thermohw.integrate import Step, Stepper, make_stepper
-from thermohw.noise import BlockNoise
+from thermohw.noise import TickNoise
 
 PATHS = 4096
 
@@ -24,7 +24,7 @@ def steps_of(
     stepper: Stepper, device: LinearDevice, state: torch.Tensor, h: float, *, ticks: int
 ) -> list[Step]:
     """Uncontrolled steps of one noise block."""
-    noise = BlockNoise(20260101, [0], PATHS, dtype=state.dtype)
+    noise = TickNoise(20260101, 0, PATHS, dtype=state.dtype)
     rest = at_rest(state, len(device.controlled))
     steps = []
     for tick in range(ticks):

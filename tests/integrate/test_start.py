@@ -15,7 +15,6 @@ from thermohw.integrate import start_law, tiles
 from thermohw.process import OU
 from thermohw.target import gaussian_mixture
 
-BLOCKS = (0, 1, 2, 3)
 PATHS = 4 * 4096
 
 
@@ -32,7 +31,7 @@ def chain_protocol() -> Protocol:
 def test_samples_have_the_stated_moments(name: str, kind: str) -> None:
     plan = make_plan(mixture_protocol("emf", "clocked", 64) if name == "rc1" else chain_protocol())
     law = start_law(plan, kind)
-    x = law.sample(4, BLOCKS, PATHS)
+    x = law.sample(4, 0, PATHS)
     assert x.dtype == torch.float64 and x.shape == (PATHS, plan.protocol.device.dim)
     assert_z(x, law.mean)
     centred = x - torch.tensor(law.mean)
@@ -58,7 +57,7 @@ def test_density_and_entropy_belong_to_the_samples(kind: str) -> None:
     """-ln q_0 averages to the stated entropy, and q_0 integrates to one."""
     law = start_law(make_plan(mixture_protocol("emf", "clocked", 64)), kind)
     assert law.log_prob is not None and law.entropy is not None
-    assert_z(-law.log_prob(law.sample(0, BLOCKS, PATHS)), law.entropy)
+    assert_z(-law.log_prob(law.sample(0, 0, PATHS)), law.entropy)
     x = torch.linspace(-9, 9, 3001, dtype=torch.float64)[:, None]
     assert float(law.log_prob(x).exp().sum() * 18 / 3000) == pytest.approx(1.0, rel=1e-12)
 
@@ -67,7 +66,7 @@ def test_engine_opens_in_charges() -> None:
     """The engine's first states are charges in thermal units: q = C v, v = x/sqrt(theta)."""
     engine = make(chain_protocol())
     run = engine.open(tiles(4096)[0])
-    x = engine.start.sample(0, (0,), 4096)
+    x = engine.start.sample(0, 0, 4096)
     device = engine.plan.protocol.device
     torch.testing.assert_close(run.state @ torch.tensor(device.hessian), x, rtol=1e-12, atol=1e-13)
     wide = make(quadrupling_protocol("emf", "clocked", 64, 0.25))
@@ -90,7 +89,7 @@ def test_altered_score_still_starts_from_the_data() -> None:
     protocol = Protocol(rc1(), OU(3.0), score, wiring="emf", control="clocked", ticks=128)
     law = start_law(make_plan(protocol), "marginal")
     e6 = np.exp(-6.0)
-    assert_z(law.sample(0, BLOCKS, PATHS).square(), 1.4 * e6 + 1 - e6)
+    assert_z(law.sample(0, 0, PATHS).square(), 1.4 * e6 + 1 - e6)
 
 
 def test_refusals() -> None:

@@ -21,16 +21,20 @@ from thermohw.jumps import (
 
 
 def test_fluctuation_theorems(seed: int) -> None:
-    """Integral and detailed, in the stationary law; the integral one between two laws."""
+    """Integral and detailed, in the stationary law; the integral one between two laws.
+
+    One nat: exp(-Sigma) of 4096 paths then is known to .03 to .05 for any seed; of 1.5 nats its
+    error is seldom below .05, and often cannot be trusted.
+    """
     device = circuits.motley("12 mV", "-8 mV", cold="200 K")
     law = master_equation(device)
-    span = 1.5 / law.entropy_production
+    span = 1.0 / law.entropy_production
     run = simulate_jumps(device, span, paths=4096, seed=seed, start=law)
     theorem = fluctuation_theorem(run, law)
     assert abs(theorem.mean.z()) < 4.0
     assert theorem.mean.average.stderr < 0.05 and theorem.mean.effective > 300.0
     assert np.nanmax(np.abs(theorem.z)) < 4.0
-    assert theorem.production == pytest.approx(1.5, abs=0.3)
+    assert theorem.production == pytest.approx(1.0, abs=0.3)
     assert theorem.mean.trusted and np.isfinite(theorem.z).sum() >= 4
     assert "effective samples" in str(theorem)
     # It can fail: heat too large by three tenths.
@@ -38,7 +42,7 @@ def test_fluctuation_theorems(seed: int) -> None:
     assert abs(z_of(np.exp(-sigma - 0.3 * run.medium_entropy), 1.0)) > 4.0
 
     few = simulate_jumps(device, 20.0 * span, paths=256, seed=seed, start=law)
-    assert "not applicable" in str(fluctuation_theorem(few, law))  # 30 nats: no path goes back
+    assert "not applicable" in str(fluctuation_theorem(few, law))  # 20 nats: no path goes back
 
     other = master_equation(circuits.motley("0 V", "0 V"))
     generator = np.random.default_rng(seed)

@@ -24,7 +24,8 @@ from problems import (
 
 from thermohw.books import Pumping, nearest_neighbour_entropy
 from thermohw.integrate import tiles
-from thermohw.noise import BLOCK, BlockNoise, Recording
+from thermohw.integrate.tile import BLOCK
+from thermohw.noise import Recording, TickNoise
 
 PATHS = 49 * BLOCK  # 200,704
 STDERR = 0.004  # kT; standard deviations per path are 0.9 to 1.1
@@ -81,7 +82,7 @@ def clocked() -> dict[str, dict[str, np.ndarray]]:
             engines[wiring, n] = make(protocol, Pumping(), divergence=True, closing=True,
                                       flux=True, dtype=F32)  # fmt: skip
     for tile in tiles(PATHS):
-        noise = BlockNoise(0, tile.blocks, tile.paths, dtype=torch.float64)
+        noise = TickNoise(0, tile.first, tile.paths, dtype=torch.float64)
         fine = torch.stack([noise.normals(2, tick).clone() for tick in range(256)])
         tapes = {256: fine.float(), 128: halved(engines["emf", 256], fine).float()}
         start = engines["emf", 256].open(tile).state

@@ -21,7 +21,7 @@ from scipy.linalg import expm
 from thermohw.circuit import LinearDevice, load_device, steady_heat, steady_production, tick_moments
 from thermohw.control import Piece
 from thermohw.integrate import make_stepper
-from thermohw.noise import BlockNoise
+from thermohw.noise import TickNoise
 from thermohw.units import K_B
 
 PATHS = 4096
@@ -118,7 +118,7 @@ def test_sampled_heat_between_temperatures(name: str) -> None:
     generator = torch.Generator().manual_seed(20260101)
     state = torch.randn(PATHS, device.dim, generator=generator, dtype=F64) @ root.T
     stepper = make_stepper(device, "emf", "exact", dtype=F64)
-    noise = BlockNoise(20260101, [0], PATHS, dtype=F64)
+    noise = TickNoise(20260101, 0, PATHS, dtype=F64)
     still, total, h = at_rest(state, len(device.controlled)), torch.zeros(1, dtype=F64), 1.5
     for tick in range(4):
         piece = Piece(tick, h * tick, h, True, tick, True)
@@ -167,7 +167,7 @@ def test_heat_of_a_relaxing_network() -> None:
     stepper = make_stepper(device, "emf", "exact", dtype=F64)
     rest = torch.zeros(PATHS, device.dim, dtype=F64)
     still = at_rest(rest, len(device.controlled))
-    noise = BlockNoise(20260101, [0], PATHS, dtype=F64)
+    noise = TickNoise(20260101, 0, PATHS, dtype=F64)
     step = stepper.step(Piece(0, 0.0, h, True, 0, True), rest, still, noise=noise, act=None)
     assert_z(heat_of(step), exact)
 

@@ -18,7 +18,7 @@ from thermohw.circuit import LinearDevice, load_device, steady_heat, steady_prod
 from thermohw.control import Piece
 from thermohw.datasheet import device_names, load_datasheet
 from thermohw.integrate import make_stepper
-from thermohw.noise import BlockNoise
+from thermohw.noise import TickNoise
 from thermohw.units import K_B
 
 PATHS = 4096
@@ -79,7 +79,7 @@ def test_sampled_covariance_of_every_board(name: str) -> None:
     stepper = make_stepper(device, "emf", "exact", dtype=F64)
     paths, lengths = (PATHS, 10.0) if device.dim < 64 else (512, 5.0)
     rest = torch.zeros(paths, device.dim, dtype=F64)
-    noise = BlockNoise(20260101, [0], paths, dtype=F64)
+    noise = TickNoise(20260101, 0, paths, dtype=F64)
     h = lengths * float(device.time_constants[0])
     still = at_rest(rest, len(device.controlled))
     step = stepper.step(Piece(0, 0.0, h, True, 0, True), rest, still, noise=noise, act=None)

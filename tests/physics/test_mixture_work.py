@@ -20,7 +20,8 @@ import torch
 from problems import expected, halved, make, rc1, tiles
 
 from thermohw.control import Protocol
-from thermohw.noise import BLOCK, BlockNoise, Recording
+from thermohw.integrate.tile import BLOCK
+from thermohw.noise import Recording, TickNoise
 from thermohw.process import OU
 from thermohw.score import ExactScore
 from thermohw.target import gaussian_mixture
@@ -106,7 +107,7 @@ def test_sampled_work(wiring: str) -> None:
     coarse, fine = engines[TICKS[0]], engines[TICKS[1]]
     parts = []
     for tile in tiles(PATHS):
-        noise = BlockNoise(7, tile.blocks, tile.paths, dtype=torch.float64)
+        noise = TickNoise(7, tile.first, tile.paths, dtype=torch.float64)
         tape = torch.stack(
             [noise.normals(fine.stepper.normals, tick).clone() for tick in range(TICKS[1])]
         )

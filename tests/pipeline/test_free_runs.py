@@ -45,7 +45,7 @@ def statuses(found):
 
 
 def test_a_file_holds_what_the_call_gives(tmp_path):
-    """Books and end states bit for bit, over two noise blocks; snapshots at the right times."""
+    """Books and end states bit for bit, over two tiles; snapshots at the right times."""
     device = th.load_device("rc1-trap")
     run = stored(tmp_path, device, paths=5000, duration="4 us")
     called = th.free_run(device, duration="4 us", paths=5000, seed=3)
@@ -75,13 +75,13 @@ def test_the_theorem_is_live_for_a_weak_source(tmp_path, monkeypatch):
     found = stored(tmp_path, device, paths=20_000, duration="10 us").audit()
     check = found.check("integral_theorem")
     assert check.status == "holds" and check.power < 0.02, check.detail
-    right = free.PreparedFree.block
+    right = free.PreparedFree.group
 
-    def block(self, seed, number, paths):
-        table = right(self, seed, number, paths)
+    def group(self, seed, first, paths):
+        table = right(self, seed, first, paths)
         return table | {"work": -table["work"]}
 
-    monkeypatch.setattr(free.PreparedFree, "block", block)
+    monkeypatch.setattr(free.PreparedFree, "group", group)
     found = stored(tmp_path, device, paths=20_000, duration="10 us").audit()
     assert statuses(found)["integral_theorem"] == statuses(found)["second_law"] == "violated"
 
@@ -96,16 +96,16 @@ def test_wrong_runs_are_called(tmp_path, monkeypatch, wrong, called):
     from thermohw.integrate import free
 
     if wrong == "source x 1.1":
-        right_next = free.Waveforms.next
-        monkeypatch.setattr(free.Waveforms, "next", lambda self: 1.1 * right_next(self))
+        right_at = free.Waveforms.at
+        monkeypatch.setattr(free.Waveforms, "at", lambda *asked: 1.1 * right_at(*asked))
     if wrong == "cold":
-        right_normals = free.BlockNoise.normals
-        monkeypatch.setattr(free.BlockNoise, "normals",
+        right_normals = free.TickNoise.normals
+        monkeypatch.setattr(free.TickNoise, "normals",
                             lambda *asked: 0.9 * right_normals(*asked))  # fmt: skip
-    right = free.PreparedFree.block
+    right = free.PreparedFree.group
 
-    def block(self, seed, number, paths):
-        table = right(self, seed, number, paths)
+    def group(self, seed, first, paths):
+        table = right(self, seed, first, paths)
         heat = table["heat"].copy()
         if wrong == "heat x 1.001":
             heat[:, 0] *= 1.001
@@ -115,7 +115,7 @@ def test_wrong_runs_are_called(tmp_path, monkeypatch, wrong, called):
             heat = heat[:, ::-1]
         return table | {"heat": heat}
 
-    monkeypatch.setattr(free.PreparedFree, "block", block)
+    monkeypatch.setattr(free.PreparedFree, "group", group)
     device = noisy(tmp_path, "interpolated" if wrong == "baths swapped" else "telegraph")
     found = statuses(stored(tmp_path, device, paths=6000, duration="20 us").audit())
     assert found[called] == "violated"

@@ -46,24 +46,29 @@ def _digest() -> str:
 def cache_folder() -> Path | None:
     """Where machine code is kept; None where there is no folder that only its owner can write."""
     home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    place = Path(home) / "thermohw" / "kernels"
+    ours = Path(home) / "thermohw"
+    place = ours / "kernels" / _digest()
     try:
-        place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for folder in (place.parent, place):
+        Path(home).mkdir(mode=0o700, parents=True, exist_ok=True)
+        # One by one: of parents made on the way the mode would be the umask's, which may let the
+        # group write.
+        for folder in (ours, ours / "kernels", place):
+            folder.mkdir(mode=0o700, exist_ok=True)
             found = folder.stat()
             shared = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
             if hasattr(os, "getuid") and (found.st_uid != os.getuid() or shared):
                 return None
         if not os.access(place, os.W_OK | os.X_OK):
             return None
-        mine = place / _digest()
-        mine.mkdir(mode=0o700, exist_ok=True)
     except OSError:
         return None
-    return mine
+    return place
 
 
 _FOLDER = cache_folder()
+if _FOLDER is None:
+    print("kernels are compiled anew in every process, which takes seconds: the cache has no "
+          "folder 'thermohw/kernels' that only its owner can write", file=sys.stderr)  # fmt: skip
 
 
 def kernel(function: Callable[..., Any]) -> Any:
