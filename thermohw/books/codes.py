@@ -65,15 +65,19 @@ class CodeEntropy:
         control = step.control
         if control is None or control.reading is None or control.tick <= int(carry["last"]):
             return
-        carry["last"].fill_(control.tick)
-        carry["seen"].add_(1.0)
-        carry["nats"].add_(self._entropies(control.reading).sum())
+        code = self._adc.code(control.reading).to(torch.int64)
+        self.count(carry, control.tick, code)
 
-    def _entropies(self, reading: torch.Tensor) -> torch.Tensor:
-        """Upper bound of every node's code entropy, shape (n,), from readings (paths, n)."""
-        paths, nodes = reading.shape
-        code = self._adc.code(reading).to(torch.int64)
-        code = code - code.min(0).values
+    def count(self, carry: Carry, tick: int, code: torch.Tensor) -> None:
+        """Count the codes (paths, n) of a tick's reading."""
+        carry["last"].fill_(tick)
+        carry["seen"].add_(1.0)
+        carry["nats"].add_(self._entropies(code).sum())
+
+    def _entropies(self, code: torch.Tensor) -> torch.Tensor:
+        """Upper bound of every node's code entropy, shape (n,), from codes (paths, n)."""
+        paths, nodes = code.shape
+        code = code.to(torch.int64) - code.min(0).values
         span = int(code.max()) + 1
         whole = torch.full((nodes,), self._cap, dtype=torch.float64)
         if nodes * span > _MOST:

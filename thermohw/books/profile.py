@@ -45,6 +45,10 @@ class Profile:
         self.edges = bin_edges(schedule.ticks, bins)
         self._bin = np.searchsorted(self.edges, np.arange(schedule.ticks), side="right") - 1
 
+    def bins(self, ticks: NDArray[Any]) -> NDArray[Any]:
+        """Bins of ticks."""
+        return self._bin[ticks]
+
     def init(self, state: torch.Tensor) -> Carry:
         """Zeros, shape (bins, channels)."""
         return {"sums": torch.zeros(len(self.edges) - 1, len(CHANNELS), dtype=torch.float64)}

@@ -115,7 +115,7 @@ class Residuals:
         ticks, n = plan.schedule.ticks, plan.protocol.board.dim
         self.edges = bin_edges(ticks, max(1, min(bins, _ROOM // n)))
         self._bin = np.searchsorted(self.edges, np.arange(ticks), side="right") - 1
-        self._slot = {int(tick): slot for slot, tick in enumerate(kept_ticks(ticks))}
+        self.slots = {int(tick): slot for slot, tick in enumerate(kept_ticks(ticks))}
         self._watched = frozenset(watched_ticks(ticks).tolist() if n > 1 else ())
         self.groups = coordinate_groups(plan.protocol.board)
         order, feeds = self.kernels.order, self.kernels.feeds
@@ -129,10 +129,14 @@ class Residuals:
         self._gather = self._gatherer()
         self._maps = lru_cache(maxsize=max(16, min(4096, _CACHE // size)))(self._tensors)
 
+    def bins(self, ticks: NDArray[Any]) -> NDArray[Any]:
+        """Bins of ticks for the squares in SI."""
+        return self._bin[ticks]
+
     def init(self, state: torch.Tensor) -> Carry:
         """Nothing summed, nothing kept."""
         n, scale = state.shape[1], source_scale(self.plan)
-        kept = len(self._slot), kept_paths(len(state), n)
+        kept = len(self.slots), kept_paths(len(state), n)
         carry = {
             "sums": torch.zeros(n, len(SUMS), dtype=torch.float64),
             "power": torch.zeros(len(self.edges) - 1, n, dtype=torch.float64),
@@ -211,15 +215,15 @@ class Residuals:
     def _keep(self, carry: Carry, efforts: torch.Tensor, step: Step) -> None:
         """States where a kept tick reads, and what it decided when that arrives."""
         rows, piece, control = carry["states"].shape[1], step.piece, step.control
-        if piece.reads and piece.tick in self._slot:
-            carry["states"][self._slot[piece.tick]] = efforts[:rows].double()
-        if control is None or control.tick not in self._slot:
+        if piece.reads and piece.tick in self.slots:
+            carry["states"][self.slots[piece.tick]] = efforts[:rows].double()
+        if control is None or control.tick not in self.slots:
             return
-        carry["sources"][self._slot[control.tick]] = control.source[:rows].double()
+        carry["sources"][self.slots[control.tick]] = control.source[:rows].double()
         seen = control.estimate if self._filtered else control.reading
         # A late decision of an older checkpoint comes back without what it saw.
         if self._noisy and seen is not None:
-            carry["states"][self._slot[control.tick]] = seen[:rows].double()
+            carry["states"][self.slots[control.tick]] = seen[:rows].double()
 
     def _gatherer(self) -> torch.Tensor | None:
         """Which group a column of all residuals adds to, shape (n, groups); None for the same."""

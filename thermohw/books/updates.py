@@ -19,13 +19,15 @@ so the squares are summed along every path, and their first three powers over pa
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from thermohw.books.residuals import kept_paths, kept_ticks, source_scale
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from thermohw.control import Piece, Plan
     from thermohw.integrate import Carry, Step
 
@@ -77,26 +79,48 @@ class Updates:
 
     def update(self, carry: Carry, step: Step) -> None:
         """Keep what a decision was made of, once it acts, and what acts before the next."""
-        control, rows, following = step.control, carry["reading"].shape[1], step.piece.tick + 1
+        control, rows = step.control, carry["reading"].shape[1]
         if control is None:
             return
-        if following in self._slot:
-            slot = self._slot[following]
-            place = self._before[slot].index(step.piece)
-            carry["source"][slot, :, place] = control.source[:rows].double()
+        self._keep_source(carry, step.piece, control.source[:rows])
         if control.reading is None:  # at rest, or of an older checkpoint
             return
         assert control.predicted is not None and control.estimate is not None
         if step.piece.start == self._first.get(control.tick):
             told = self._plan.chain.sense.undo(control.reading).double()
             carry["surprise"].add_((told - control.predicted.double()).square_())
-        if control.tick in self._slot:
-            slot = self._slot[control.tick]
-            carry["reading"][slot] = control.reading[:rows].double()
-            carry["predicted"][slot] = control.predicted[:rows].double()
-            carry["estimate"][slot] = control.estimate[:rows].double()
-        if control.tick + 1 in self._slot:
-            carry["before"][self._slot[control.tick + 1]] = control.estimate[:rows].double()
+        told = control.reading, control.predicted, control.estimate
+        self._keep_reading(carry, control.tick, *(values[:rows] for values in told))
+
+    def keep(
+        self, carry: Carry, piece: Piece, read: NDArray[Any] | None, applied: NDArray[Any] | None
+    ) -> None:
+        """The same of a compiled tick: what was read at a piece's start, (voltage, reading,
+        predicted, estimate), and the sources in force, each of the first rows; None for none.
+        """
+        rows = carry["reading"].shape[1]
+        if read is not None:
+            told = (torch.from_numpy(values[:rows]) for values in read[1:])
+            self._keep_reading(carry, piece.tick, *told)
+        if applied is not None:
+            self._keep_source(carry, piece, torch.from_numpy(applied[:rows]))
+
+    def _keep_source(self, carry: Carry, piece: Piece, source: torch.Tensor) -> None:
+        slot = self._slot.get(piece.tick + 1)
+        if slot is not None:
+            carry["source"][slot, :, self._before[slot].index(piece)] = source.double()
+
+    def _keep_reading(
+        self, carry: Carry, tick: int, reading: torch.Tensor, predicted: torch.Tensor,
+        estimate: torch.Tensor,
+    ) -> None:  # fmt: skip
+        if tick in self._slot:
+            slot = self._slot[tick]
+            carry["reading"][slot] = reading.double()
+            carry["predicted"][slot] = predicted.double()
+            carry["estimate"][slot] = estimate.double()
+        if tick + 1 in self._slot:
+            carry["before"][self._slot[tick + 1]] = estimate.double()
 
     def result(self, carry: Carry, state: torch.Tensor) -> Carry:
         """reading, predicted, estimate, before (ticks, paths, n) in V and A; source (ticks, paths,

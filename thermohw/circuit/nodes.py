@@ -1,8 +1,17 @@
-"""Exact held ticks of uncoupled nodes: the general moments, one scalar circuit at a time.
+r"""Exact held ticks of uncoupled nodes, in closed form.
 
-A node with one grounded resistor of its own is a circuit of one state variable. Its 2 x 2 law of
-(charge, int v dt) is computed by the same routine as any network's, once for every distinct node,
-and laid out as vectors over nodes; equal nodes give plain floats.
+A node of stiffness k = 1/C with one grounded resistor of conductance gamma at temperature T has one
+rate, a = gamma k. With x = a h and phi = e^-x its charge z and int v dt after a tick h of constant
+inputs are jointly Gaussian:
+
+    z'          phi z + (1 - phi)/k e + (1 - phi)/a i           variance (T/k)(1 - phi^2)
+    int v dt    (1 - phi)/gamma z + (h - (1 - phi)/a)(e + i/gamma)
+                covariance with z' (T/a)(1 - phi)^2
+                variance given z' (2 T/(gamma a))(x - 2 tanh(x/2))
+
+1 - phi comes from expm1; x - (1 - phi) and x - 2 tanh(x/2), in which a short tick's digits cancel,
+from their Taylor series below x = 1/2. `tick_moments` has the same numbers for any network, by
+matrix exponentials and quadrature.
 """
 
 from __future__ import annotations
@@ -11,11 +20,19 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from thermohw.circuit.device import LinearDevice
-from thermohw.circuit.tick import tick_moments
 
 __all__ = ["NodeMoments", "node_moments"]
+
+_SHORT = 0.5
+# Of (x - 1 + e^-x)/x^2 in powers of -x, and of (x - 2 tanh(x/2))/x^3 in powers of x^2.
+_HELD = 1.0 / np.cumprod(np.arange(1, 17, dtype=float))[1:]
+_APART = (
+    1.0 / 12.0, -1.0 / 120.0, 17.0 / 20160.0, -31.0 / 362880.0, 691.0 / 79833600.0,
+    -5461.0 / 6227020800.0, 929569.0 / 10461394944000.0, -3202291.0 / 355687428096000.0,
+)  # fmt: skip
 
 
 class NodeMoments(NamedTuple):
@@ -49,38 +66,32 @@ class NodeMoments(NamedTuple):
 @lru_cache(maxsize=8192)
 def node_moments(device: LinearDevice, h: float) -> NodeMoments:
     """Moments of a held tick of duration h (R_ref C_ref) of an uncoupled device."""
-    assert device.uncoupled
-    kinds = np.stack([np.diag(device.hessian), device.coefficients, device.temperatures], axis=1)
-    distinct, which = np.unique(kinds, axis=0, return_inverse=True)
-    columns = []
-    for stiffness, coefficient, temperature in distinct:
-        m = tick_moments(_one_node(device, stiffness, coefficient, temperature), h)
-        # xi drives the charge; -xi therefore drives z' = z - y + i h. Flip it so that spread is
-        # positive.
-        columns.append(
-            (m.propagator[0, 0], m.input[0, 0], m.input[0, 1], m.factor[0, 0],
-             m.flow_state[1, 0], m.flow_input[1, 0], m.flow_input[1, 1],
-             -m.factor[1, 0], m.factor[1, 1])
-        )  # fmt: skip
-    table = np.array(columns)[which.reshape(-1)]
-    if len(distinct) == 1:
-        return NodeMoments(h, *(float(value) for value in table[0]))
-    return NodeMoments(h, *(np.ascontiguousarray(column) for column in table.T))
-
-
-def _one_node(
-    device: LinearDevice, stiffness: float, coefficient: float, temperature: float
-) -> LinearDevice:
-    one = np.ones((1, 1))
-    return LinearDevice(
-        name=device.name,
-        scale=device.scale,
-        nodes=("node",),
-        elements=("resistor",),
-        hessian=stiffness * one,
-        structure=0.0 * one,
-        directions=one,
-        coefficients=np.array([coefficient]),
-        temperatures=np.array([temperature]),
-        controlled=(0,),
+    assert device.uncoupled and h > 0.0
+    k, gamma, t = np.diag(device.hessian), device.coefficients, device.temperatures
+    a = gamma * k
+    x = a * h
+    lost = -np.expm1(-x)  # 1 - phi
+    held = x * x * _held(x) / a  # h - (1 - phi)/a
+    spread = np.sqrt(t / k * -np.expm1(-2.0 * x))
+    follow = t * lost * lost / a / np.where(spread > 0.0, spread, 1.0)
+    rest = np.sqrt(2.0 * t / (gamma * a) * x * x * x * _apart(x))
+    columns = np.stack(
+        [np.exp(-x), lost / k, lost / a, spread, lost / gamma, held, held / gamma, follow, rest]
     )
+    if (columns == columns[:, :1]).all():
+        return NodeMoments(h, *columns[:, 0].tolist())
+    return NodeMoments(h, *columns)
+
+
+def _held(x: NDArray[Any]) -> NDArray[Any]:
+    """(x - 1 + e^-x)/x^2."""
+    series = np.polynomial.polynomial.polyval(-x, _HELD)
+    safe = np.maximum(x, _SHORT)
+    return np.where(x < _SHORT, series, (safe + np.expm1(-safe)) / (safe * safe))
+
+
+def _apart(x: NDArray[Any]) -> NDArray[Any]:
+    """(x - 2 tanh(x/2))/x^3."""
+    series = np.polynomial.polynomial.polyval(x * x, _APART)
+    safe = np.maximum(x, _SHORT)
+    return np.where(x < _SHORT, series, (safe - 2.0 * np.tanh(0.5 * safe)) / safe**3)

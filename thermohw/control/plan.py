@@ -57,7 +57,7 @@ class Laws:
         temperatures: NDArray[Any] | None = None,
     ) -> None:
         self._drive, self._score, self._times = drive, score, times
-        self._temperatures = temperatures
+        self.temperatures = temperatures
         self._laws: dict[int, Law] = {}
 
     def __len__(self) -> int:
@@ -67,8 +67,8 @@ class Laws:
         law = self._laws.get(index)
         if law is None:
             drive = self._drive
-            if self._temperatures is not None:
-                drive = drive.heated(float(self._temperatures[index]), self._score.dim)
+            if self.temperatures is not None:
+                drive = drive.heated(float(self.temperatures[index]), self._score.dim)
             law = self._laws[index] = drive.at(self._score.at(float(self._times[index])))
         return law
 

@@ -7,12 +7,16 @@ states and carries of the observers; `integrate.tile_run` takes it to the end.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
 
 from thermohw.control import Controller, make_plan
 from thermohw.integrate.choice import make_stepper
+from thermohw.integrate.fused.choice import not_compiled
+from thermohw.integrate.fused.run import FusedRun
+from thermohw.integrate.fused.tables import Tables
 from thermohw.integrate.start import StartLaw, start_law
 from thermohw.integrate.tile_run import Setup, TileRun
 from thermohw.noise import NoiseSource, Stream, TickNoise
@@ -34,9 +38,11 @@ class Engine(Setup):
 
     Attributes:
         start: law of the first state.
+        compiled: play compiled ticks where there are some; False takes the readable path.
     """
 
     start: StartLaw = field(kw_only=True)
+    compiled: bool = True
     _prepared: bool = field(default=False, init=False, repr=False)
 
     def open(
@@ -49,14 +55,18 @@ class Engine(Setup):
             noise: replaces the tile's own streams (replay).
             state: replaces the drawn start states, thermal units, shape (paths, n).
         """
+        fused = self.fused if noise is None and state is None else None
         if state is None:
-            alone = noise is not None or self.plan.stepper == "reference"  # path by path
+            alone = noise is not None or fused or self.plan.stepper == "reference"  # path by path
             rows = tile.paths if alone else tile.rows
             model = self.start.sample(self.seed, tile.first, rows)
             voltage = self.plan.protocol.to_thermal(model)
             state = voltage @ torch.as_tensor(self.plan.protocol.board.capacitance)
         assert state is not None
         state = state.to(self.dtype)
+        if fused:
+            carries = {o.name: o.init(state) for o in self.observers}
+            return FusedRun(self, fused, tile, state, carries)
         self._prepare(state[:1])
         readings = noise
         if noise is None or readings is None:
@@ -71,6 +81,11 @@ class Engine(Setup):
         if not lag.is_ideal:
             run.lag = lag.start(len(state), self._sources, state)
         return run
+
+    @cached_property
+    def fused(self) -> Tables | None:
+        """Tables of the compiled tick; None where it does not play this run."""
+        return None if not self.compiled or not_compiled(self) else Tables(self)
 
     @property
     def _sources(self) -> int:

@@ -53,6 +53,10 @@ class Recorder:
         self._frames: list[dict[str, torch.Tensor]] = []
         self._last: Control | None = None
 
+    def wants(self, tick: int) -> bool:
+        """Whether the start of a tick is kept."""
+        return tick in self._wanted
+
     def init(self, state: torch.Tensor) -> Carry:
         """Nothing kept; the frames are not part of a carry, since they are drained before every
         commit.

@@ -15,6 +15,7 @@ import torch
 
 from thermohw.control import Control, Piece
 from thermohw.errors import InputError
+from thermohw.integrate.recorder import Recorder
 from thermohw.noise import NoiseSource
 
 if TYPE_CHECKING:
@@ -203,6 +204,11 @@ class TileRun:
             cut = not (whole or o.sums or rows == paths)
             found[o.name] = {k: v[:paths] for k, v in said.items()} if cut else said
         return found
+
+    def drain(self) -> dict[str, torch.Tensor]:
+        """Recorded frames since the last call; see `Recorder.drain`."""
+        recorders = (o for o in self.setup.observers if isinstance(o, Recorder))
+        return next(recorders).drain()
 
     def checkpoint(self) -> dict[str, Any]:
         """Everything needed to continue, as numpy arrays by name; copies, since observers add in

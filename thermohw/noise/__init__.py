@@ -10,6 +10,7 @@ from thermohw.noise.sources import (
     Recording,
     TickNoise,
     choice,
+    kernels,
     normal,
     uniform,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "block_generator",
     "block_rng",
     "choice",
+    "kernels",
     "normal",
     "uniform",
 ]

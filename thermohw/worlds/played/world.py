@@ -67,10 +67,9 @@ class PlayedTile:
     def __init__(self, world: PlayedWorld, tile: Tile, progress: Callable[[int], object]) -> None:
         self.engine, self.tile, self.progress = world.engine, tile, progress
         self.run = self.engine.open(tile)
-        self._start = self.run.whole
+        self._start = self.run.whole.clone()  # the run may move its states in place
         self._saved = saved_ticks(world.ticks, world.every)
-        recorders = (o for o in self.engine.observers if isinstance(o, Recorder))
-        self._recorder = next(recorders, None)
+        self._records = any(isinstance(o, Recorder) for o in self.engine.observers)
 
     def advance(self, frames: int | None) -> None:
         """Up to the tick of the last of these frames plus one, so that its start has been seen;
@@ -87,9 +86,9 @@ class PlayedTile:
 
     def drain(self) -> dict[str, np.ndarray]:
         """Recorded frames since the last call, SI."""
-        if self._recorder is None:
+        if not self._records:
             return {}
-        series = series_values(self.engine, self._recorder.drain())
+        series = series_values(self.engine, self.run.drain())
         return {name: values[:, : self.tile.paths] for name, values in series.items()}
 
     def checkpoint(self) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""The tick of uncoupled nodes with every default account, compiled."""

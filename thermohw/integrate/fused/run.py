@@ -1,0 +1,295 @@
+"""A tile whose ticks are compiled: the same accounts as `TileRun`, from one pass over its paths.
+
+The kernel adds to the observers' own carries, so that what they say at the end, what a checkpoint
+holds and what a file stores is the same for both. Sums over paths come out piece by piece and are
+put in their places here, in float64.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from thermohw.books.codes import CodeEntropy
+from thermohw.books.profile import Profile
+from thermohw.books.residuals import Residuals
+from thermohw.books.updates import Updates
+from thermohw.errors import InputError
+from thermohw.integrate.fused.columns import AFFINE, Piece, Setting, Trace
+from thermohw.integrate.fused.tables import BLOCK_TICKS, Block, Tables
+from thermohw.integrate.recorder import Recorder
+from thermohw.integrate.tile_run import TileRun
+from thermohw.noise import Stream, philox
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from thermohw.integrate.engine import Engine
+    from thermohw.integrate.observer import Carry
+    from thermohw.integrate.tile import Tile
+
+__all__ = ["FusedRun"]
+
+_ROWS = 16  # of a tile whose readings and sources are seen one by one
+_STRIP, _STRIP_NUMBERS = 512, 2**13  # paths of a strip at most; numbers of one of its tables
+_CODES = 2**23  # codes that a call may hold
+
+
+class FusedRun(TileRun):
+    """A tile on its way through the timeline, block of ticks by block of ticks.
+
+    Args:
+        engine: whose run `thermohw.integrate.fused.choice` finds a kernel for.
+        tables: of it, shared by all tiles.
+        tile: which paths.
+        state: at the start, thermal units, shape (paths, n).
+        carries: of the observers.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        tables: Tables,
+        tile: Tile,
+        state: torch.Tensor,
+        carries: dict[str, Carry],
+    ) -> None:
+        none: Any = None  # normals are drawn inside
+        super().__init__(engine, tile, none, none, state.contiguous().clone(), carries)
+        self.tables, plan = tables, engine.plan
+        n, paths, made = plan.protocol.board.dim, tile.paths, tables.type
+        assert len(state) == paths
+        self.width = max(16, min(_STRIP, _STRIP_NUMBERS // n // 16 * 16))
+        self._ring = np.zeros((tables.depth, n, paths), made)
+        keeps = bool(tables.setting[Setting.KEEPS])
+        self._scores = np.zeros((tables.depth, n, paths) if keeps else (1, 1, 1), made)
+        knows = bool(tables.setting[Setting.KNOWS])
+        self._mean = np.zeros((n, paths) if knows else (1, 1), made)
+        if knows:
+            assert engine.controller.filter is not None
+            self._mean[:] = engine.controller.filter.start_mean[:, None]
+        self._drained: list[dict[str, torch.Tensor]] = []
+        self._keys = np.array(
+            [philox.key_of(engine.seed, s) for s in (Stream.TICKS, Stream.READINGS)], np.uint32
+        )
+        self._setting = tables.setting.copy()
+        self._setting[Setting.PATHS] = paths
+        watcher = {observer.name: observer for observer in engine.observers}
+        self._residuals: Residuals = watcher["residuals"]  # type: ignore[assignment]
+        self._codes: CodeEntropy | None = watcher.get("codes")  # type: ignore[assignment]
+        self._updates: Updates | None = watcher.get("filter")  # type: ignore[assignment]
+        self._recorder: Recorder | None = watcher.get("recorder")  # type: ignore[assignment]
+        self._profile: Profile = watcher["profile"]  # type: ignore[assignment]
+
+    def advance(self, until: int) -> None:
+        """Run up to the start of tick `until`.
+
+        Raises:
+            InputError: a state became non-finite; the message names the tick and the path.
+        """
+        while self.tick < until:
+            first = self.tick
+            index = first // BLOCK_TICKS
+            stop = min(until, (index + 1) * BLOCK_TICKS)
+            if self._codes is not None:
+                stop = min(stop, first + max(1, _CODES // self.whole.numel()))
+            self._play(self.tables.block(index), first, stop)
+            self._require_finite(stop - 1)
+
+    def _play(self, block: Block, first: int, stop: int) -> None:
+        """Ticks first .. stop - 1 of a block."""
+        plan, tables, carries = self.setup.plan, self.tables, self.carries
+        ticks = plan.schedule.ticks
+        begin, end = (int(x) - block.first for x in (self.position, tables.starts[stop]))
+        pieces = block.pieces[begin:end].copy()
+        pieces[-1, Piece.FLUSH] = 1
+        low = first - first // BLOCK_TICKS * BLOCK_TICKS
+        high = low + stop - first + int(stop == ticks and tables.setting[Setting.CLOSING])
+        n, paths, count = plan.protocol.board.dim, self.tile.paths, stop - first
+        frames = self._frames(pieces)
+        codes = np.zeros((count, n, paths) if self._codes is not None else (1, 1, 1), np.int32)
+        rows = min(_ROWS, paths)
+        trace = np.zeros((count, len(Trace), rows, n), tables.type)
+        applied = np.zeros((len(pieces), rows, n), tables.type)
+        sums, div = np.zeros((len(pieces), n, 8)), np.zeros(count + 1)
+        setting = self._setting.copy()
+        setting[Setting.CLOSING] *= stop == ticks
+        ledger, balance = carries["ledger"], carries.get("balance")
+        none1, none2 = np.zeros(1), np.zeros((1, 1))
+
+        def account(observer: str, name: str, otherwise: NDArray[Any]) -> NDArray[Any]:
+            carry = carries.get(observer)
+            return otherwise if carry is None or name not in carry else carry[name].numpy()
+
+        kernel = tables.kernel
+        kernel(
+            setting, tables.scalars, pieces, block.coefficients[begin:end], block.ticks[low:high],
+            block.laws[low:high], block.pumped[low:high], tables.nodes, block.informed[low:high],
+            tables.relative_weights, self._keys, self.tile.first, self.width, self.whole.numpy(),
+            self._ring, self._scores, self._mean, ledger["heat"].numpy(), ledger["work"].numpy(),
+            none2 if balance is None else balance["expected"].numpy(),
+            account("pumping", "total", none1), account("information", "pathwise", none1),
+            account("information", "quadratic", none1), account("filter", "surprise", none2),
+            sums, account("residuals", "products", none2), tables.groups,
+            block.weights[begin:end], div, carries["peaks"]["peaks"].numpy(), frames, codes, trace,
+            applied,
+        )  # fmt: skip
+        self.position = int(tables.starts[stop])
+        self._add_up(block, slice(begin, end), slice(low, low + count), pieces, sums, div)
+        self._keep(pieces, trace, applied, first)
+        if self._codes is not None:
+            self._count(codes, first)
+        self._record(pieces, frames, stop)
+
+    def _add_up(
+        self,
+        block: Block,
+        rows: slice,
+        ticks: slice,
+        pieces: NDArray[np.int64],
+        sums: NDArray[Any],
+        div: NDArray[Any],
+    ) -> None:
+        """Put sums over paths in their places."""
+        carries, paths, n = self.carries, self.tile.paths, sums.shape[1]
+        where = pieces[:, Piece.TICK]
+        rr, re, ee, rv, vv, r, heat, work = np.moveaxis(sums, 2, 0)
+        inverse, push, pull = block.inverse[rows], block.reach[rows], block.pull[rows]
+        asked, pulled = (ee * push**2 * inverse).sum(0), (vv * pull**2 * inverse).sum(0)
+        added = np.stack(
+            [np.full(n, float(paths * len(pieces))), (rr * inverse).sum(0),
+             (re * push * inverse).sum(0), asked, asked, asked, (rv * pull * inverse).sum(0),
+             pulled, pulled, (r * np.sqrt(inverse)).sum(0)], 1
+        )  # fmt: skip
+        carry = carries["residuals"]
+        carry["sums"] += torch.from_numpy(added)
+        np.add.at(carry["power"].numpy(), self._residuals.bins(where), rr)
+        profile, bins = carries["profile"]["sums"].numpy(), self._profile.bins(where)
+        np.add.at(profile[:, 0], bins, heat.sum(1))
+        np.add.at(profile[:, 1], bins, work.sum(1))
+        if "balance" in carries:
+            carries["balance"]["constant"] += torch.from_numpy(block.constant[rows].sum(0))
+        if "information" in carries:
+            carries["information"]["pathwise"] += float(block.told[ticks].sum())
+        if self.tables.wanted:
+            even = block.even[ticks]
+            if self._setting[Setting.KIND] == AFFINE:
+                carries["pumping"]["total"] += self._even(block, ticks)
+                div = paths * np.ones(len(div))
+            reads = where[pieces[:, Piece.READS] > 0]
+            np.add.at(profile[:, 2], self._profile.bins(reads), div[: len(even)] * even[:, 1])
+
+    def _even(self, block: Block, ticks: slice) -> float:
+        """int div u of a law whose divergence is one number, with the end of a closed run."""
+        plan = self.setup.plan
+        total = float(block.even[ticks, 0].sum())
+        ends = self.tick == plan.schedule.ticks
+        return total + (float(block.even[-1, 0]) if ends and self.setup.closing else 0.0)
+
+    def _keep(
+        self, pieces: NDArray[np.int64], trace: NDArray[Any], applied: NDArray[Any], first: int
+    ) -> None:
+        """States, readings and sources of the first rows, at ticks that are kept."""
+        plan, carry, slots = self.setup.plan, self.carries["residuals"], self._residuals.slots
+        kept, seen = carry["states"].shape[1], Trace.VOLTAGE
+        if plan.reading_noise > 0.0:
+            seen = Trace.ESTIMATE if plan.protocol.filter == "kalman" else Trace.READING
+        for q, (tick, reads, applies) in enumerate(pieces[:, :3].tolist()):
+            if reads and tick in slots:
+                what = seen if reads == 1 else Trace.VOLTAGE
+                values = trace[tick - first, what, :kept]
+                carry["states"][slots[tick]] = torch.from_numpy(values.astype(np.float64))
+            if applies in slots:
+                values = torch.from_numpy(applied[q, :kept].astype(np.float64))
+                carry["sources"][slots[applies]] = values
+            if self._updates is not None:
+                read = trace[tick - first] if reads == 1 else None
+                acts = applied[q] if applies >= 0 else None
+                piece = plan.timeline[self._piece(tick, pieces, q)]
+                self._updates.keep(self.carries["filter"], piece, read, acts)
+
+    def _piece(self, tick: int, pieces: NDArray[np.int64], q: int) -> int:
+        """Place in the timeline of row q."""
+        begin = int(np.flatnonzero(pieces[:, Piece.TICK] == tick)[0])
+        return int(self.tables.starts[tick]) + q - begin
+
+    def _count(self, codes: NDArray[np.int32], first: int) -> None:
+        assert self._codes is not None
+        for t, values in enumerate(codes):
+            if first + t in self.tables.applied:
+                self._codes.count(self.carries["codes"], first + t, torch.from_numpy(values.T))
+
+    def _frames(self, pieces: NDArray[np.int64]) -> NDArray[Any]:
+        """Room for the frames that start in some pieces, whose rows are noted there."""
+        count = 0
+        if self._recorder is not None:
+            for row in pieces:
+                if row[Piece.READS] > 0 and self._recorder.wants(int(row[Piece.TICK])):
+                    row[Piece.FRAME], count = count, count + 1
+        shape = (count, 3, *self.whole.shape) if count else (1, 1, 1, 1)
+        return np.zeros(shape, self.tables.type)
+
+    def _record(self, pieces: NDArray[np.int64], frames: NDArray[Any], stop: int) -> None:
+        """Hand frames to the recorder's form."""
+        if self._recorder is None:
+            return
+        plan = self.setup.plan
+        for row in pieces[pieces[:, Piece.FRAME] >= 0]:
+            values = torch.from_numpy(frames[row[Piece.FRAME]])
+            self._add_frame(int(row[Piece.APPLIES]), values[0], values[1], values[2])
+        if stop == plan.schedule.ticks and self._recorder.wants(stop):
+            last = int(pieces[-1, Piece.APPLIES])
+            at = last % self.tables.depth
+            voltage = plan.protocol.board.efforts(self.whole)
+            source = torch.from_numpy(self._ring[at].T.copy())
+            keeps = self.tables.setting[Setting.KEEPS]
+            score = torch.from_numpy(self._scores[at].T.copy()) if keeps else voltage
+            self._add_frame(last, voltage.clone(), source, score)
+
+    def _add_frame(
+        self, applies: int, voltage: torch.Tensor, source: torch.Tensor, score: torch.Tensor
+    ) -> None:
+        """A frame; `score` is the voltage that it is of, where the law is affine."""
+        plan = self.setup.plan
+        if applies < 0:
+            score = torch.zeros_like(voltage)
+        elif self._setting[Setting.KIND] == AFFINE:
+            law = plan.laws[applies]
+            ideal = not self.tables.setting[Setting.KEEPS]
+            score = law.field(law.model(voltage if ideal else score))
+        if plan.schedule.relaxing is not None and plan.drive.wiring == "current" and applies >= 0:
+            tick = min(applies, plan.schedule.ticks - 1)  # a step counts in the R C in force
+            source = source * float(plan.schedule.conductances[tick])
+        self._drained.append({"voltage": voltage, "control": source, "score": score})
+
+    def drain(self) -> dict[str, torch.Tensor]:
+        """The frames since the last call; see `Recorder.drain`."""
+        frames, self._drained = self._drained, []
+        if not frames:
+            return {}
+        return {name: torch.stack([frame[name] for frame in frames]) for name in frames[0]}
+
+    def checkpoint(self) -> dict[str, Any]:
+        """Everything needed to continue; copies, since the kernel adds in place."""
+        saved = super().checkpoint()
+        own = {"ring": self._ring, "scores": self._scores, "mean": self._mean}
+        return saved | {f"fused/{name}": values.copy() for name, values in own.items()}
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Continue from a checkpoint of the same tile.
+
+        Raises:
+            InputError: it is of a run whose ticks were not compiled.
+        """
+        if "fused/ring" not in saved:
+            raise InputError(
+                "was begun where ticks were not compiled (numba did not work there): continue it "
+                "there, or run it anew",
+                where="resume",
+            )
+        super().restore(saved)
+        self._ring, self._scores, self._mean = (
+            np.array(saved[f"fused/{name}"]) for name in ("ring", "scores", "mean")
+        )
