@@ -16,6 +16,7 @@ stored voltages: an audit trusts no stored verdict.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
@@ -56,7 +57,10 @@ class Accounts:
         mismatch: largest relative difference of a stored energy from that of the stored voltages.
         tally: of values that are not finite, and of paths that agree.
         hottest: largest T(t)/T_ref of the run.
+        contradiction: how far a file that keeps moments contradicts itself (`audit.kept`).
     """
+
+    extremes: ClassVar = ("residual", "mismatch")
 
     device: LinearDevice
     paths: int
@@ -67,6 +71,13 @@ class Accounts:
     mismatch: float = 0.0
     tally: PathTally = field(default_factory=PathTally)
     hottest: float = 1.0
+    contradiction: float = 0.0
+
+    @property
+    def idle(self) -> float:
+        """Energy that float32 states move beside what they exchange, k T_ref."""
+        warmest = self.hottest * float(self.device.temperatures.max())
+        return 0.5 * self.device.dim * warmest if self.single else 0.0
 
     def columns(self, chunk: Chunk) -> Chunk:
         """Every account of some paths: channel -> values of shape (chunk,), SI, to account ->
@@ -106,10 +117,8 @@ class Accounts:
             if name in columns:
                 fresh = ExponentialMean(self.paths)
                 self.exponentials.setdefault(name, fresh).add(columns[name])
-        if self.single:
-            warmest = self.hottest * float(self.device.temperatures.max())
-            exchanged = exchanged + 0.5 * self.device.dim * warmest
-        worst = np.abs(columns["residual"] / np.maximum(exchanged, 1e-300)).max()
+        size = np.maximum(exchanged + self.idle, 1e-300)
+        worst = np.abs(columns["residual"] / size).max()
         self.residual = _larger(self.residual, worst)
         self._energies(chunk, {"voltage.start": begin, "voltage.end": end})
 

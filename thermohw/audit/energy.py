@@ -26,6 +26,7 @@ from __future__ import annotations
 
 from math import sqrt
 
+from thermohw.audit.kept import ROUND_OFF
 from thermohw.audit.recorded import Recorded
 from thermohw.audit.verdict import Check, Quantity
 from thermohw.control.realisation import injected_work
@@ -65,6 +66,9 @@ def first_law(recorded: Recorded) -> Check:
     if not recorded.accounts.mismatch <= _STATE:
         mismatch = recorded.accounts.mismatch
         detail += f"; stored energies differ from those of the stored voltages by {mismatch:.2g}"
+    if not recorded.accounts.contradiction <= ROUND_OFF:
+        fine, gap = False, recorded.accounts.contradiction
+        detail += f"; the moments that were kept contradict each other by {gap:.2g}"
     status = HOLDS if fine else VIOLATED
     return Check("first_law", status, value, allowed, None, detail, "<=", allowed)
 

@@ -1,8 +1,8 @@
 """A run file read in one pass over its ledger.
 
 What ran is rebuilt from the file's own parameters; the ledger is read in chunks, so that memory
-does not grow with the paths. Ledger, units and schedule must be those of the device and protocol
-that the file describes.
+does not grow with the paths; of a run that kept moments the sums are in the file. Ledger, units and
+schedule must be those of the device and protocol that the file describes.
 """
 
 from __future__ import annotations
@@ -10,18 +10,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from math import isclose
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from thermohw.audit.accounts import Accounts
+from thermohw.audit.kept import Kept, contradiction
 from thermohw.audit.recorded import Recorded
 from thermohw.errors import InputError
 from thermohw.intake import parse_json
 from thermohw.run.setting import rebuild
 from thermohw.store import RunReader, required
 
-__all__ = ["gather"]
+if TYPE_CHECKING:
+    from thermohw.circuit import LinearDevice
+
+__all__ = ["account_maker", "gather"]
 
 _CHUNK = 2**21  # numbers of all channels with one number a path, or of one with nodes
 _SAMPLES = 2**24  # end voltages held at most
@@ -55,7 +59,7 @@ def gather(path: str | Path) -> Recorded:
             setting=setting,
             simulate=simulate,
             paths=run.paths,
-            channels=run.ledger_names,
+            channels=run.channel_names,
             peaks=_peaks(run),
             accounts=Accounts(setting.device, run.paths, single),
             balance=run.result("balance") if "balance" in run.result_names else None,
@@ -65,19 +69,59 @@ def gather(path: str | Path) -> Recorded:
         )
         _require(recorded)
         recorded.accounts.hottest = float(recorded.plan.schedule.temperatures.max())
-        for name in run.result_names:
-            recorded.accounts.tally.count(f"results/{name}", np.atleast_1d(run.result(name)))
-        size = max(1024, _CHUNK // max(len(setting.device.nodes), len(run.ledger_names)))
-        # Whole path groups: reading a part of one would read all of it once more to check it.
-        size = max(1, size // run.layout.group) * run.layout.group
-        for start in range(0, run.paths, size):
-            part = slice(start, min(start + size, run.paths))
-            chunk = {name: run.ledger(name, part) for name in run.ledger_names}
-            with np.errstate(over="ignore", invalid="ignore"):  # `finite_values` will say
-                recorded.accounts.add(chunk)
-            if start == 0:
-                _keep(recorded, run, chunk)
+        if run.keeps_moments:
+            _restore(recorded, run)
+        else:
+            _read(recorded, run)
         return recorded
+
+
+def _read(recorded: Recorded, run: RunReader) -> None:
+    """One pass over the ledger."""
+    _count_results(recorded, run)
+    setting = recorded.setting
+    size = max(1024, _CHUNK // max(len(setting.device.nodes), len(run.ledger_names)))
+    # Whole path groups: reading a part of one would read all of it once more to check it.
+    size = max(1, size // run.layout.group) * run.layout.group
+    for start in range(0, run.paths, size):
+        part = slice(start, min(start + size, run.paths))
+        chunk = {name: run.ledger(name, part) for name in run.ledger_names}
+        with np.errstate(over="ignore", invalid="ignore"):  # `finite_values` will say
+            recorded.accounts.add(chunk)
+        if start == 0:
+            _keep(recorded, run, chunk)
+
+
+def _restore(recorded: Recorded, run: RunReader) -> None:
+    """What was added up while the run was played; the first paths are added up once more."""
+    begun = recorded.accounts
+    begin = account_maker(begun.device, begun.single, begun.hottest)
+    recorded.accounts, first = Kept.read(begin, run), begin()
+    chunk = {name: run.first(name) for name in run.channel_names}
+    with np.errstate(over="ignore", invalid="ignore"):  # `finite_values` will say
+        first.add(chunk)
+        for name in first.extremes:
+            worst = float(np.maximum(getattr(recorded.accounts, name), getattr(first, name)))
+            setattr(recorded.accounts, name, worst)
+        recorded.accounts.contradiction = contradiction(run, recorded.accounts, recorded.kt)
+    _count_results(recorded, run)
+    _keep(recorded, run, chunk)
+
+
+def account_maker(device: LinearDevice, single: bool, hottest: float) -> Callable[[], Accounts]:
+    """Makes accounts of no paths, whose number is not asked for before there are some.
+
+    Args:
+        device: that runs.
+        single: states are float32.
+        hottest: largest T(t)/T_ref of the run.
+    """
+    return lambda: Accounts(device, 0, single, hottest=hottest)
+
+
+def _count_results(recorded: Recorded, run: RunReader) -> None:
+    for name in run.result_names:
+        recorded.accounts.tally.count(f"results/{name}", np.atleast_1d(run.result(name)))
 
 
 def _simulate(parameters: Mapping[str, Any], paths: int, where: str) -> dict[str, Any]:
@@ -211,17 +255,17 @@ def _terms(recorded: Recorded) -> dict[str, tuple[float, float]]:
 def _keep(recorded: Recorded, run: RunReader, chunk: dict[str, np.ndarray]) -> None:
     """Keep states of the first paths; paths are independent, so the first are as good as any."""
     protocol = recorded.setting.protocol
-    rows = slice(0, _SAMPLES // max(len(protocol.device.nodes), 16))
+    rows = _SAMPLES // max(len(protocol.device.nodes), 16)
     if protocol.device.fluxes and "inductor_current.end" in chunk:
-        ends = [run.ledger(name, rows) for name in ("voltage.end", "inductor_current.end")]
+        ends = [run.first(name, rows) for name in ("voltage.end", "inductor_current.end")]
         starts = [chunk[name][:_FIRST] for name in ("voltage.start", "inductor_current.start")]
         recorded.first, recorded.first_start = (
             protocol.to_model(np.concatenate(parts, 1) / protocol.device.effort_scale)
             for parts in (ends, starts)
         )
     elif not protocol.device.fluxes:
-        if "voltage.end" in run.ledger_names:
-            recorded.first = run.ledger("voltage.end", rows) / protocol.v0
+        if "voltage.end" in run.channel_names:
+            recorded.first = run.first("voltage.end", rows) / protocol.v0
         if "voltage.start" in chunk:
             recorded.first_start = chunk["voltage.start"][:_FIRST] / protocol.v0
     names = ("log_prob.start", "log_prob.end")

@@ -15,20 +15,24 @@ if TYPE_CHECKING:
 
 __all__ = ["PathTally"]
 
-_KEYS = 2**24  # paths whose keys are kept, 128 MB
+_KEYS = 2**24  # keys that are kept, 128 MB
 
 
 class PathTally:
     """Running count over the chunks of a ledger.
+
+    Args:
+        most: keys that are kept.
 
     Attributes:
         unsound: channel -> how many of its values are not finite.
         numbers: how many values there were.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = _KEYS) -> None:
         self.unsound: dict[str, int] = {}
         self.numbers = 0
+        self._most = most
         self._keys: list[NDArray[np.uint64]] = []
         self._kept = 0
 
@@ -50,13 +54,27 @@ class PathTally:
             for column in table.view(np.uint64).T:  # a multiply-xor hash; overflow is meant
                 key = (key ^ column) * np.uint64(0x9E3779B97F4A7C15)
                 key ^= key >> np.uint64(29)
-        if chunk and self._kept < _KEYS:
-            self._keys.append(np.asarray(key)[: _KEYS - self._kept])
+        if chunk:
+            self._keys.append(np.atleast_1d(np.asarray(key, np.uint64)))
             self._kept += len(self._keys[-1])
+            if self._kept > 2 * self._most:
+                self.keys()
+
+    def keys(self) -> NDArray[np.uint64]:
+        """Keys of all paths, ascending; of more than `most` the smallest, a sample that has every
+        copy of the paths in it.
+        """
+        found = np.concatenate([np.empty(0, np.uint64), *self._keys])
+        if len(found) > self._most:
+            found = np.partition(found, self._most)[: self._most]
+        self.restore(np.sort(found))
+        return self._keys[0]
+
+    def restore(self, keys: NDArray[np.uint64]) -> None:
+        """Go on from what `keys` gave."""
+        self._keys, self._kept = [np.array(keys, np.uint64)], len(keys)
 
     def copies(self) -> tuple[int, int]:
         """(paths that are copies of an earlier one, paths looked at)."""
-        if not self._keys:
-            return 0, 0
-        keys = np.concatenate(self._keys)
+        keys = self.keys()
         return len(keys) - len(np.unique(keys)), len(keys)

@@ -17,8 +17,7 @@ is an account of its own, "medium" (nats).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -30,6 +29,12 @@ from thermohw.units import engineering
 __all__ = ["Booked", "Books"]
 
 _HEAT, _WORK, _MEDIUM, _ROTATION = "heat.", "work.", "medium", "rotation"
+_DERIVED: dict[str, Callable[[Books], NDArray[Any]]] = {
+    "heat.total": lambda books: books.total(_HEAT),
+    "work.total": lambda books: books.total(_WORK),
+    "energy.change": lambda books: books.energy_change,
+    "first_law.residual": lambda books: books.residual,
+}  # of the module: functions of an object in itself would keep it beyond its use
 _SHOWN = 8  # baths and sources that are printed one by one
 
 
@@ -54,21 +59,13 @@ class Books(Mapping[str, NDArray[Any]]):
     ) -> None:
         self._accounts = {name: np.asarray(a, dtype=np.float64) for name, a in accounts.items()}
         self.kt, self.temperatures = kt, temperatures
-        self._derived = MappingProxyType(
-            {
-                "heat.total": lambda: self.total(_HEAT),
-                "work.total": lambda: self.total(_WORK),
-                "energy.change": lambda: self.energy_change,
-                "first_law.residual": lambda: self.residual,
-            }
-        )
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         found = self._accounts.get(name)
         if found is not None:
             return found
-        if name in self._derived:
-            return self._derived[name]()
+        if name in _DERIVED:
+            return _DERIVED[name](self)
         raise KeyError(f"no account '{name}'; there are {', '.join(self._accounts)}")
 
     def __iter__(self) -> Iterator[str]:

@@ -42,13 +42,16 @@ from thermohw.estimate import EXPLAINED, HOLDS, NOT_APPLICABLE, VIOLATED, Estima
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["ENOUGH", "ExponentialMean"]
+__all__ = ["ENOUGH", "HEAD", "ExponentialMean"]
 
 ENOUGH = 100.0
 """Effective samples that an average of exponentials needs."""
 
+HEAD = 65_536
+"""Paths, the first ones, by which the share of x is told."""
+
 _SLOW, _HEAVY = 0.5, 0.7  # tail index of a slow and of a useless average
-_FEW, _HEAD = 10, 65_536  # paths that show a kind; paths by which the share of x is told
+_FEW = 10  # paths that show a kind
 _SHARE, _LIGHT = 0.25, 0.25  # effective paths, and tail index, of weights that hardly differ
 
 
@@ -93,7 +96,7 @@ class ExponentialMean:
         self.third = self.third * fade**3 + float((weights**3).sum())
         self.shift, self.count = top, self.count + len(values)
         if self.own_reverse:
-            self.head = np.concatenate([self.head, values[: _HEAD - len(self.head)]])
+            self.head = np.concatenate([self.head, values[: HEAD - len(self.head)]])
         pool = np.concatenate([self.top, -values])
         self.top = (
             np.partition(pool, len(pool) - self.keep)[-self.keep :]

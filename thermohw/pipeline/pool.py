@@ -23,6 +23,7 @@ import numpy as np
 from thermohw.errors import InputError
 from thermohw.pipeline.record import Frames, Run
 from thermohw.pipeline.summary import LedgerSummary
+from thermohw.run import MOMENTS_ONLY
 from thermohw.run.kinds import describe_any
 from thermohw.run.setting import differences
 from thermohw.store import RunReader
@@ -105,13 +106,17 @@ def pool(runs: Iterable[Run | str | Path]) -> Pool:
                 where="pool",
             )
         seeds[seed] = _name(run, number)
+    for number, run in enumerate(opened):
+        if run.settings.get("keep") == "moments":
+            problem = f"{_name(run, number)} has no paths to join: {MOMENTS_ONLY}"
+            raise InputError(problem, where="pool")
     parts = [_channels(run) for run in opened]
     names = [name for name in parts[0] if all(name in part for part in parts)]
     channels = {name: np.concatenate([part[name] for part in parts]) for name in names}
     known = first.ledger
     ledger = LedgerSummary.of(channels, known.energy, list(known.baths.values()))
     settings = first.settings | {"paths": ledger.paths, "seed": tuple(seeds)}
-    return Pool(first.setting, channels, ledger, None, settings, first.plan, tuple(opened))
+    return Pool(first.setting, channels, ledger, None, settings, first.plan, runs=tuple(opened))
 
 
 def _runs_of(given: Any) -> tuple[Run, ...]:

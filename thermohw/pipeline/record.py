@@ -1,6 +1,7 @@
 """A run of any kind, in memory or in a file: the same questions, the same answers.
 
 run.books["heat.r0"]     joules of every path (`thermohw.books.Books`)
+run.moments["heat.r0"]   moments, histogram and quantiles of a channel (`thermohw.store.Statistics`)
 run.ledger               their means with standard errors
 run.frames["voltage"]    saved series of a stored run: (frames, paths, axis)
 run.answer               of a board that solves or inverts
@@ -22,9 +23,10 @@ from thermohw.books import Books
 from thermohw.errors import InputError
 from thermohw.intake import parse_json
 from thermohw.pipeline.summary import LedgerSummary
+from thermohw.run import MOMENTS_ONLY, Keeper
 from thermohw.run.kinds import rebuild_any
 from thermohw.solver import Evolve
-from thermohw.store import RunReader, required
+from thermohw.store import RunReader, Statistics, required
 from thermohw.worlds.active import stored_answer
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ class Run:
         path: the run file, or None.
         settings: paths, seed, and how it was simulated besides.
         plan: the protocol worked out; None where there is none.
+        keeper: took the moments of a run in memory that kept no paths; else None.
     """
 
     setting: Any
@@ -59,6 +62,7 @@ class Run:
     path: Path | None
     settings: dict[str, Any]
     plan: Plan | None = field(repr=False, default=None)
+    keeper: Keeper | None = field(repr=False, default=None)
 
     @classmethod
     def open(cls, path: str | Path) -> Run:
@@ -76,7 +80,14 @@ class Run:
 
     @cached_property
     def books(self) -> Books:
-        """Energies of every path."""
+        """Energies of every path.
+
+        Raises:
+            InputError: the run kept moments of its paths only.
+        """
+        if self.settings.get("keep") == "moments":
+            problem = f"{MOMENTS_ONLY}: ask run.moments, which has the same names"
+            raise InputError(problem, where="run.books")
         if self.path is None:
             found = {n: v for n, v in self.channels.items() if n.startswith(_ACCOUNTS)}
         else:
@@ -85,6 +96,18 @@ class Run:
                 found = {name: run.ledger(name) for name in names}
         kt = self.ledger.energy
         return Books(found, kt, np.array(list(self.ledger.baths.values())) / kt)
+
+    @cached_property
+    def moments(self) -> Mapping[str, Statistics]:
+        """Moments, histogram and quantiles of every channel, SI, whatever the run kept; of a run
+        that kept moments also of "heat.total", "energy.change" and "first_law.residual".
+        """
+        if self.keeper is not None:
+            return self.keeper.statistics
+        if self.path is None:
+            return {name: Statistics.of(values) for name, values in self.channels.items()}
+        with RunReader.open(self.path) as run:
+            return {name: run.statistics(name) for name in run.statistics_names}
 
     @cached_property
     def facts(self) -> dict[str, Any]:

@@ -18,17 +18,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from thermohw.audit.gather import account_maker
+from thermohw.audit.kept import Kept
 from thermohw.control import Protocol
 from thermohw.errors import InputError, StoreError
 from thermohw.intake import whole
 from thermohw.jumps import Jumps
 from thermohw.pipeline.record import Run
-from thermohw.pipeline.summary import LedgerSummary
+from thermohw.pipeline.summary import LedgerSummary, moments_keeper
 from thermohw.pipeline.terms import likelihood_tree
 from thermohw.pipeline.twins import twin_tree
 from thermohw.pipeline.unscored import simulate_unscored
 from thermohw.program import Drive
-from thermohw.run import extends, extension, play_into_file, play_into_memory
+from thermohw.run import Keeper, extends, extension, keeping, play_into_file, play_into_memory
 from thermohw.run.setting import Setting, describe, differences
 from thermohw.solver import Evolve
 from thermohw.store import RunReader, check_new
@@ -52,6 +54,7 @@ def simulate(
     prior: str = "schedule",
     dtype: str = "float32",
     every: int | None = None,
+    keep: str = "paths",
     test: int | None = None,
     probes: int = 0,
     tolerance: float = 1e-5,
@@ -68,7 +71,7 @@ def simulate(
 
     Args:
         protocol: what to play; without a score the arguments below are paths, seed, store, every,
-            spec, parameters, resume and progress.
+            keep, spec, parameters, resume and progress.
         paths: number of samples to generate.
         seed: of the noise streams; a path's noise depends on it and on the path's index only.
         store: run file to write; None keeps the ledger in memory.
@@ -79,6 +82,9 @@ def simulate(
         dtype: "float32" or "float64" of states and noise; accounts are always float64.
         every: save every n-th tick; 0 the ledger and end states only. Default 8 with a file, else
             0.
+        keep: "paths", or "moments" of them: means, errors, histograms and quantiles of every
+            channel, in memory and in the file the same for any number of paths and ticks
+            (`thermohw.run.keep`); no frames are saved then.
         test: held-out points for the likelihood terms, stored with the run; 0 leaves them out.
             Default 256 with a file and known data, else 0.
         probes: Hutchinson probes of the divergence; 0 for exact ones.
@@ -99,6 +105,7 @@ def simulate(
     """
     paths, seed = whole(paths, 1, "simulate.paths"), whole(seed, 0, "simulate.seed")
     every = None if every is None else whole(every, 0, "store.every")
+    every = keeping(keep, every, "simulate.keep")
     if isinstance(protocol, Drive | Jumps | Evolve):
         return simulate_unscored(
             protocol,
@@ -106,6 +113,7 @@ def simulate(
             seed=seed,
             store=store,
             every=every,
+            keep=keep,
             spec=spec,
             parameters=parameters,
             resume=resume,
@@ -129,10 +137,20 @@ def simulate(
             "prior": prior,
             "every": every,
         }
+        settings |= {} if keep == "paths" else {"keep": keep}
+        world, energy = PlayedWorld(engine, every), setting.device.scale.energy
+        keeper = None
+        if keep == "moments":
+            judged = None
+            if store is not None:
+                hottest = float(engine.plan.schedule.temperatures.max())
+                judged = Kept(account_maker(setting.device, dtype == "float32", hottest))
+            keeper = moments_keeper(world.layout(paths), energy, judged)
         if store is None:
-            channels = play_into_memory(PlayedWorld(engine, 0), paths, progress=progress)
-            ledger = _finite(_summary(channels, setting))
-            return Run(setting, channels, ledger, None, settings, engine.plan)
+            world = PlayedWorld(engine, 0)
+            channels = play_into_memory(world, paths, progress=progress, keeper=keeper)
+            ledger = _finite(_summary(channels, keeper, setting))
+            return Run(setting, channels, ledger, None, settings, engine.plan, keeper)
         tree = {**describe(setting), **(parameters or {}), **run_facts(engine)}
         tree["simulate"] = json.dumps(settings)
         texts = {name: value for name, value in tree.items() if isinstance(value, str)}
@@ -162,7 +180,7 @@ def simulate(
                 tree |= {"twins": found} if found else {}
         try:
             channels = play_into_file(
-                PlayedWorld(engine, every),
+                world,
                 paths,
                 made,
                 tree,
@@ -170,8 +188,9 @@ def simulate(
                 progress=progress,
                 wanted=lambda name: name.split(".")[0] in ENERGIES,
                 longer=longer,
+                keeper=keeper,
             )
-            ledger = _finite(_summary(channels, setting))
+            ledger = _finite(_summary(channels, keeper, setting))
             return Run(setting, {}, ledger, path, settings, engine.plan)
         except StoreError:  # the file is another's, or damaged
             raise
@@ -241,6 +260,8 @@ def _finite(ledger: LedgerSummary) -> LedgerSummary:
     return ledger
 
 
-def _summary(channels: dict[str, np.ndarray], setting: Setting) -> LedgerSummary:
+def _summary(
+    channels: dict[str, np.ndarray], keeper: Keeper | None, setting: Setting
+) -> LedgerSummary:
     energy = setting.device.scale.energy
-    return LedgerSummary.of(channels, energy, list(energy * setting.device.temperatures))
+    return LedgerSummary.kept(channels, keeper, energy, list(energy * setting.device.temperatures))

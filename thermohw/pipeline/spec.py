@@ -20,7 +20,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from pydantic import StrictBool, ValidationError, field_validator
+from pydantic import StrictBool, ValidationError, field_validator, model_validator
 
 from thermohw.control.protocol import ProtocolKeys
 from thermohw.datasheet.fields import SURPLUS, Count, Factor, Natural, Record, Table, entries
@@ -144,9 +144,23 @@ class LikelihoodTable(Table):
 
 
 class StoreTable(Table):
-    """[store]."""
+    """[store]; keep = "moments" keeps no paths, and saves no frames of them."""
 
     every: Natural = 8
+    keep: Literal["paths", "moments"] = "paths"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_frames(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("keep") == "moments":
+            every = given.get("every", 0)
+            if every != 0:
+                raise ValueError(
+                    f"every = {every} saves frames of every path, which keep = 'moments' leaves "
+                    "out: leave every out, or set it to 0"
+                )
+            return {**given, "every": 0}
+        return given
 
 
 class AuditTable(Table):
@@ -203,6 +217,8 @@ class Spec:
         tables = self.tables.model_dump(mode="json")
         if self.tables.audit == AuditTable():
             del tables["audit"]
+        if self.tables.store.keep == "paths":
+            del tables["store"]["keep"]
         other = [kind for kind in _KINDS if kind != self.kind]
         other += [] if self.kind == "protocol" else _OF_SCORES
         tables = {name: table for name, table in tables.items() if name not in other}

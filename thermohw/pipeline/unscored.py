@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from thermohw.audit.kept import Kept
+from thermohw.audit.unscored import kept_sums
 from thermohw.errors import InputError, StoreError
 from thermohw.jumps import Jumps
 from thermohw.pipeline.record import Run
-from thermohw.pipeline.summary import LedgerSummary
+from thermohw.pipeline.summary import LedgerSummary, moments_keeper
 from thermohw.program import Drive
-from thermohw.run import extends, extension, play_into_file, play_into_memory
+from thermohw.run import Keeper, extends, extension, play_into_file, play_into_memory
 from thermohw.run.kinds import describe_any
 from thermohw.solver import Evolve
 from thermohw.store import check_new
@@ -35,6 +37,7 @@ def simulate_unscored(
     seed: int,
     store: str | Path | None,
     every: int | None,
+    keep: str,
     spec: str | None,
     parameters: dict[str, Any] | None,
     resume: bool,
@@ -45,15 +48,27 @@ def simulate_unscored(
     world = _WORLDS[type(asked)](
         asked, paths=paths, seed=seed, every=every if store is not None else 0
     )
-    settings = {"paths": paths, "seed": seed, "every": every}
+    settings: dict[str, Any] = {"paths": paths, "seed": seed, "every": every}
+    settings |= {} if keep == "paths" else {"keep": keep}
+    if keep == "moments" and isinstance(asked, Evolve) and (asked.solve or asked.invert):
+        problem = (
+            "keep = 'moments' is not for a board that solves or inverts: its answer and the errors "
+            "of it are made of every path's readings; use keep = 'paths'"
+        )
+        raise InputError(problem, where="simulate.keep")
     if store is None:
-        channels = play_into_memory(world, paths, progress=progress)
-        return Run(asked, channels, _summary(world, channels), None, settings)
+        keeper = _keeper(world, paths, None) if keep == "moments" else None
+        channels = play_into_memory(world, paths, progress=progress, keeper=keeper)
+        ledger = _summary(world, channels, keeper)
+        return Run(asked, channels, ledger, None, settings, keeper=keeper)
     path = Path(store)
     tree = {**describe_any(asked), **(parameters or {}), **world.facts()}
     tree["simulate"] = json.dumps(settings)
     texts = {name: value for name, value in tree.items() if isinstance(value, str)}
     tree["spec"] = spec or json.dumps(texts, sort_keys=True)
+    keeper = None
+    if keep == "moments":
+        keeper = _keeper(world, paths, kept_sums(tree, path, paths))
     longer = path if resume and path.exists() and extends(path, tree["spec"], paths) else None
     made = extension(path) if longer else path
     continuing = resume and made.exists()
@@ -69,6 +84,7 @@ def simulate_unscored(
             progress=progress,
             wanted=lambda name: name.startswith(_WANTED),
             longer=longer,
+            keeper=keeper,
         )
     except StoreError:  # the file is another's, or damaged
         raise
@@ -77,9 +93,14 @@ def simulate_unscored(
         if isinstance(error, InputError):
             raise
         raise InputError(str(error), where="simulate") from error
-    return Run(asked, {}, _summary(world, channels), path, settings)
+    return Run(asked, {}, _summary(world, channels, keeper), path, settings)
 
 
-def _summary(world: Any, channels: dict[str, np.ndarray]) -> LedgerSummary:
+def _keeper(world: Any, paths: int, judged: Kept | None) -> Keeper:
+    return moments_keeper(world.layout(paths), world.facts()["units"]["energy"], judged)
+
+
+def _summary(world: Any, channels: dict[str, np.ndarray], keeper: Keeper | None) -> LedgerSummary:
     facts = world.facts()
-    return LedgerSummary.of(channels, facts["units"]["energy"], list(facts["baths"]["energy"]))
+    energy, baths = facts["units"]["energy"], list(facts["baths"]["energy"])
+    return LedgerSummary.kept(channels, keeper, energy, baths)

@@ -91,9 +91,9 @@ class Film:
 def read_samples(run: RunReader, facts: Facts, *, most: int = 16_384) -> Samples:
     """The first generated samples and as many held-out points, at most `most` of each."""
     rows = max(1, min(most, _MOST_NUMBERS // len(facts.nodes), run.paths))
-    ends = [run.ledger("voltage.end", slice(0, rows))]
+    ends = [run.first("voltage.end", rows)]
     if facts.inductors:
-        ends.append(run.ledger("inductor_current.end", slice(0, rows)))
+        ends.append(run.first("inductor_current.end", rows))
     generated = facts.read(*ends) if facts.inductors else facts.to_data(*ends)
     drawable = np.isfinite(generated).all(1)
     if drawable.any():  # the audit says how many are not

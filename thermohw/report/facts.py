@@ -164,7 +164,7 @@ def read_facts(run: RunReader) -> Facts:
             likelihood=_likelihood(tree.get("likelihood")),
             profile=run.result("profile") if "profile" in run.result_names else None,
             peaks=_peaks(run, units),
-            baths=tuple(n.removeprefix("heat.") for n in run.ledger_names if n[:5] == "heat."),
+            baths=tuple(n.removeprefix("heat.") for n in run.channel_names if n[:5] == "heat."),
             nodes=tuple(run.layout.axes["node"]),
             provenance=run.provenance,
             hashes={"spec": run.spec_hash, "datasheet": str(sheet["content_hash"])},

@@ -1,7 +1,19 @@
 """Runs of every kind: played, stored, opened again."""
 
 from thermohw.run.extend import extends, extension
+from thermohw.run.keep import KEPT, MOMENTS_ONLY, Keeper, keeping
 from thermohw.run.play import play_into_file, play_into_memory
 from thermohw.run.world import Playing, World
 
-__all__ = ["Playing", "World", "extends", "extension", "play_into_file", "play_into_memory"]
+__all__ = [
+    "KEPT",
+    "MOMENTS_ONLY",
+    "Keeper",
+    "Playing",
+    "World",
+    "extends",
+    "extension",
+    "keeping",
+    "play_into_file",
+    "play_into_memory",
+]

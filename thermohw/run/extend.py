@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from thermohw.errors import StoreError
 from thermohw.run.setting import differences
-from thermohw.store import RunReader, changed, content_hash
+from thermohw.store import SAMPLE, RunReader, changed, content_hash
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,6 +95,9 @@ def copy_tiles(path: Path, writer: RunWriter) -> None:
         full = run.layout.paths % layout.group == 0
         state = run.state(run.layout.units - (not full))
         totals = {name: value for name, value in state.items() if name.startswith("total/")}
+        for result in layout.results:  # written once, with the first tile
+            if result.name.startswith(SAMPLE):
+                writer.write_result(result.name, run.result(result.name))
         series = {channel.name: run.series(channel.name) for channel in layout.series}
         while writer.committed < kept:
             region = layout.unit(writer.committed)

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from thermohw.errors import StoreError
 from thermohw.integrate import tiles
 from thermohw.run.extend import copy_tiles
-from thermohw.store import RunWriter, content_hash
+from thermohw.store import SAMPLE, RunWriter, content_hash
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from thermohw.run.keep import Keeper
     from thermohw.run.world import Playing, World
 
 __all__ = ["play_into_file", "play_into_memory"]
@@ -35,14 +36,21 @@ def _bar(progress: bool, total: int) -> tqdm:
     return tqdm(total=total, desc="simulating", unit_scale=True, delay=2, disable=off)
 
 
-def play_into_memory(world: World, paths: int, *, progress: bool) -> dict[str, NDArray[Any]]:
-    """Every channel of the ledger, SI, first axis the paths."""
+def play_into_memory(
+    world: World, paths: int, *, progress: bool, keeper: Keeper | None = None
+) -> dict[str, NDArray[Any]]:
+    """Every channel of the ledger, SI, first axis the paths; none where a keeper takes them."""
     parts: list[dict[str, NDArray[Any]]] = []
     with _bar(progress, paths * world.ticks) as bar:
         for tile in tiles(paths, world.group):
             playing = world.open(tile, bar.update)
             playing.advance(None)
-            parts.append(playing.results()[0])
+            if keeper is None:
+                parts.append(playing.results()[0])
+            else:
+                keeper.add(playing.results()[0])
+    if keeper is not None:
+        return {}
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
@@ -56,6 +64,7 @@ def play_into_file(
     progress: bool,
     wanted: Callable[[str], bool],
     longer: Path | None = None,
+    keeper: Keeper | None = None,
 ) -> dict[str, NDArray[Any]]:
     """Play `paths` paths into the run file at `path`.
 
@@ -69,14 +78,15 @@ def play_into_file(
         wanted: names of channels that are asked back.
         longer: a finished run of fewer paths, whose tiles are copied and whose place the file takes
             (`thermohw.run.extend`).
+        keeper: takes every tile's channels in place of the file's ledger.
 
     Returns:
-        The wanted channels, SI, first axis the paths.
+        The wanted channels, SI, first axis the paths; none where a keeper takes them.
 
     Raises:
         StoreError: the file cannot be made or continued.
     """
-    layout = world.layout(paths)
+    layout = world.layout(paths) if keeper is None else keeper.layout
     if resume:
         writer = RunWriter.resume(path, content_hash(tree["spec"]))
         if writer.layout.state_size < layout.state_size:
@@ -97,14 +107,17 @@ def play_into_file(
         totals = {
             result.name: np.array(saved.pop(f"total/{result.name}", 0.0))
             for result in layout.results
+            if not result.name.startswith(SAMPLE)
         }
+        if keeper is not None and writer.committed:
+            keeper.restore(totals)
         for group, tile in enumerate(tiles(paths, world.group)):
             first_unit = group * layout.blocks
             if writer.committed < first_unit + layout.blocks:
                 playing = world.open(tile, bar.update)
                 if writer.committed > first_unit:
                     playing.restore(saved)
-                _finish(writer, playing, totals, world)
+                _finish(writer, playing, totals, world, keeper)
         for name, values in totals.items():
             writer.write_result(name, values)
         writer.finish()
@@ -117,7 +130,11 @@ def play_into_file(
 
 
 def _finish(
-    writer: RunWriter, playing: Playing, totals: dict[str, NDArray[Any]], world: World
+    writer: RunWriter,
+    playing: Playing,
+    totals: dict[str, NDArray[Any]],
+    world: World,
+    keeper: Keeper | None,
 ) -> None:
     """Play a tile's remaining time blocks, one commit each; its ledger comes with the last."""
     layout = writer.layout
@@ -131,8 +148,15 @@ def _finish(
             state = playing.checkpoint()
         else:
             channels, found = playing.results()
-            for name, values in channels.items():
-                writer.write_ledger(name, region.paths, values)
+            if keeper is None:
+                for name, values in channels.items():
+                    writer.write_ledger(name, region.paths, values)
+            else:
+                keeper.add(channels)
+                totals |= keeper.arrays()
+                if region.paths.start == 0:  # no part of the commit, but on disk before it
+                    for name, values in keeper.sample.items():
+                        writer.write_result(f"{SAMPLE}{name}", values)
             for name in found.keys() & totals.keys():  # an older file has no room for some
                 join = np.maximum if name in world.largest else np.add
                 totals[name] = join(totals[name], found[name])

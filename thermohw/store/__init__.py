@@ -10,13 +10,20 @@ from thermohw.store.layout import Channel, Layout, Result, Unit, time_block
 from thermohw.store.opening import one_line
 from thermohw.store.parameters import content_hash, required
 from thermohw.store.provenance import changed, provenance
-from thermohw.store.reader import Entry, RunReader, Series
+from thermohw.store.reader import HISTOGRAM, MOMENTS, PRODUCTS, SAMPLE, Entry, RunReader, Series
 from thermohw.store.reserve import check_new
 from thermohw.store.state import state_bytes
+from thermohw.store.statistics import CELLS, COLUMNS, Statistics
 from thermohw.store.verify import Finding, verify
 from thermohw.store.writer import RunWriter
 
 __all__ = [
+    "CELLS",
+    "COLUMNS",
+    "HISTOGRAM",
+    "MOMENTS",
+    "PRODUCTS",
+    "SAMPLE",
     "Channel",
     "Entry",
     "Finding",
@@ -25,6 +32,7 @@ __all__ = [
     "RunReader",
     "RunWriter",
     "Series",
+    "Statistics",
     "Unit",
     "changed",
     "check_new",

@@ -8,6 +8,9 @@ it.
 Nothing is believed unchecked: opening compares everything static with the manifest and the counters
 with their record, and reading compares every unit, path group or result that it touches with its
 checksum, once (files of format 1.0 have none). Whoever reads whole units reads every byte once.
+
+A run that kept moments has no ledger. Its results tell of every channel: "moments.<channel>" and
+"histogram.<channel>" over all paths, "sample.<channel>" of the first ones.
 """
 
 from __future__ import annotations
@@ -36,8 +39,15 @@ from thermohw.store.opening import (
 )
 from thermohw.store.parameters import read_tree
 from thermohw.store.state import require_state
+from thermohw.store.statistics import Statistics
 
-__all__ = ["Entry", "RunReader", "Series"]
+__all__ = ["HISTOGRAM", "MOMENTS", "PRODUCTS", "SAMPLE", "Entry", "RunReader", "Series"]
+
+MOMENTS, HISTOGRAM, SAMPLE = "moments.", "histogram.", "sample."
+"""What names of results begin with that tell of a channel whose paths were not kept."""
+
+PRODUCTS = "comoments"
+"""Result with the sums of products of deviations of all channels of one number a path."""
 
 
 class Entry(NamedTuple):
@@ -185,6 +195,29 @@ class RunReader:
         return tuple(c.name for c in self.layout.ledger)
 
     @property
+    def keeps_moments(self) -> bool:
+        """Whether moments stand in place of the ledger."""
+        return any(result.name.startswith(MOMENTS) for result in self.layout.results)
+
+    @property
+    def channel_names(self) -> tuple[str, ...]:
+        """Names of the channels that every path had, whether each was kept or not."""
+        if not self.keeps_moments:
+            return self.ledger_names
+        names = (result.name for result in self.layout.results)
+        return tuple(name.removeprefix(SAMPLE) for name in names if name.startswith(SAMPLE))
+
+    @property
+    def statistics_names(self) -> tuple[str, ...]:
+        """Names of what `statistics` tells of: the channels, and in a file that keeps moments sums
+        of them, such as "heat.total".
+        """
+        if not self.keeps_moments:
+            return self.ledger_names
+        names = (result.name for result in self.layout.results)
+        return tuple(name.removeprefix(MOMENTS) for name in names if name.startswith(MOMENTS))
+
+    @property
     def result_names(self) -> tuple[str, ...]:
         """Names of the results written so far."""
         with one_line(self.path):
@@ -214,6 +247,27 @@ class RunReader:
         with one_line(self.path):
             groups = _parts(key, self.layout.group)
             return self.sealed("ledger", name).read((key,), groups)
+
+    def first(self, name: str, most: int | None = None) -> np.ndarray:
+        """A channel of the first paths, at most so many, shape (paths[, axis]): of all of a run
+        that keeps every path, else of those that it kept.
+        """
+        if not self.keeps_moments:
+            return self.ledger(name, slice(most))
+        return self.result(f"{SAMPLE}{name}")[:most]
+
+    def statistics(self, name: str) -> Statistics:
+        """Moments and histogram of a channel over all paths, stored or taken from the ledger."""
+        if self.keeps_moments:
+            table = self.result(f"{MOMENTS}{name}")
+            found = Statistics(table.shape[:-1])
+            found.table[...], found.cells[...] = table, self.result(f"{HISTOGRAM}{name}")
+            return found
+        channel = self.layout.ledger[self.layout.rows["ledger", name]]
+        found = Statistics(self.layout.width(channel))
+        for part in self.groups:
+            found.add(self.ledger(name, part))
+        return found
 
     def result(self, name: str) -> np.ndarray:
         """A result, in its declared shape."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from thermohw.audit.kept import Kept
 from thermohw.audit.record import Audit
 from thermohw.audit.unscored.checks import distinct_paths, finite_values, first_law, medium_entropy
 from thermohw.audit.unscored.evolve import EvolveKind
 from thermohw.audit.unscored.free import FreeKind
 from thermohw.audit.unscored.jumps import JumpsKind
 from thermohw.audit.unscored.program import ProgramKind
-from thermohw.audit.unscored.sums import gather, settings
+from thermohw.audit.unscored.sums import Sums, gather, settings
 from thermohw.audit.verdict import Check, not_applicable
 from thermohw.estimate import FEWEST, HOLDS
 from thermohw.integrate.free import PreparedFree
@@ -18,10 +19,18 @@ from thermohw.run.kinds import rebuild_any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from thermohw.store import RunReader
 
-__all__ = ["UNSCORED", "audit_unscored"]
+__all__ = ["UNSCORED", "audit_unscored", "kept_sums"]
+
+
+class _Unplayed(NamedTuple):
+    """What a kind must know of a run that has no file yet."""
+
+    path: Path
+    paths: int
 
 
 def _driven(run: RunReader, parameters: dict[str, Any]) -> ProgramKind | FreeKind:
@@ -33,6 +42,19 @@ def _driven(run: RunReader, parameters: dict[str, Any]) -> ProgramKind | FreeKin
 
 UNSCORED: dict[str, Any] = {"program": _driven, "jumps": JumpsKind, "evolve": EvolveKind}
 """Kind of a run by its file -> how an audit sees it."""
+
+
+def kept_sums(parameters: dict[str, Any], path: Path, paths: int) -> Kept:
+    """Sums that a run which keeps moments takes on its way.
+
+    Args:
+        parameters: that its file will have.
+        path: of the file.
+        paths: how many there will be.
+    """
+    kind: Any = UNSCORED[parameters["kind"]](_Unplayed(path, paths), parameters)
+    return Kept(lambda: Sums(kind, paths), kind.blank)
+
 
 # What can be said of a single path; the rest are means over them.
 _BY_PATH = ("finite_values", "distinct_paths", "first_law", "kept_states", "answer", "limits")

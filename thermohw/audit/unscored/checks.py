@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from thermohw.audit.kept import ROUND_OFF
 from thermohw.audit.verdict import Check, Quantity, not_applicable
 from thermohw.estimate import (
     HOLDS,
@@ -86,9 +87,12 @@ def first_law(sums: Sums, paths: int) -> Check:
         f"{sums.residual:.2g} of the energy exchanged; stored states give other energies by "
         f"{sums.states:.2g}"
     )
+    if not sums.contradiction <= ROUND_OFF:
+        fine = False
+        detail += f"; the moments that were kept contradict each other by {sums.contradiction:.2g}"
     # Of two numbers the one that is off, or the first.
     value, most = sums.residual, _ROUND
-    if value <= _ROUND and not fine:
+    if value <= _ROUND and not sums.states <= _STATES:
         value, most = sums.states, _STATES
     status = HOLDS if fine else VIOLATED
     return Check("first_law", status, value, most, None, detail, "<=", most)

@@ -113,6 +113,10 @@ class EvolveKind:
         start = start_moments(self.made) if self.made.start == "steady" else None
         return {"start": start, "end": end_moments(self.made)}
 
+    def blank(self, chunk: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """See `Kind`."""
+        return chunk
+
     def look(self, chunk: dict[str, NDArray[Any]], books: Books) -> Look:
         """Energies of stored states, and end states by their law."""
         gap, unit, columns = np.zeros(books.paths), self.device.effort_scale, {}

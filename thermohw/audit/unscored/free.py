@@ -81,6 +81,10 @@ class FreeKind:
         end = None if isinstance(means, str) else (means.mean, means.covariance)
         return {"start": (np.zeros(len(start)), start), "end": end}
 
+    def blank(self, chunk: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """See `Kind`."""
+        return chunk
+
     def look(self, chunk: dict[str, NDArray[Any]], books: Books) -> Look:
         """Energies of stored states, and both ends by their law."""
         gap, device, columns = np.zeros(books.paths), self.device, {}

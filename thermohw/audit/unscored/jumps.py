@@ -41,7 +41,7 @@ _WORDS = "the stationary master equation says"
 class JumpsKind:
     """Stored jumps as an audit sees them; see `thermohw.audit.unscored.sums.Kind`."""
 
-    varies, own_reverse = False, True
+    varies, own_reverse, voltage = False, True, 0.0
 
     def __init__(self, run: RunReader, parameters: dict[str, Any]) -> None:
         where = str(run.path)
@@ -95,6 +95,13 @@ class JumpsKind:
         if self.made.stop is not None:
             return "paths that end at a stop are not all of one length"
         return None
+
+    def blank(self, chunk: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """See `Kind`: no charge at all may be none of the states that the law knows."""
+        if self.made.law is None:
+            return chunk
+        ends = ("charge.start", "charge.end")
+        return chunk | {name: chunk[name] + self.made.law.states[0] for name in ends}
 
     def look(self, chunk: dict[str, NDArray[Any]], books: Books) -> Look:
         """Energies of charges, works of counted events, and the entropy production."""

@@ -82,6 +82,10 @@ class ProgramKind:
         known = landscape.linear and not landscape.bias.any()
         return start_covariance(self.made) if known else None
 
+    def blank(self, chunk: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """See `Kind`."""
+        return chunk
+
     def look(self, chunk: dict[str, NDArray[Any]], books: Books) -> Look:
         """Energies of stored states; Jarzynski's exponent plus ln Z_1/Z_0."""
         gap, columns = np.zeros(books.paths), {}

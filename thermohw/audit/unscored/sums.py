@@ -7,10 +7,11 @@ closed form (`Kind.expected`); `thermohw.audit.unscored.checks` judges what the 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
+from thermohw.audit.kept import Kept, contradiction
 from thermohw.audit.moments import Moments
 from thermohw.audit.tally import PathTally
 from thermohw.books import Books
@@ -58,6 +59,7 @@ class Kind(Protocol):
         sources: names of what does work.
         varies: a temperature changes in the course of the run.
         own_reverse: the process, run backwards, is itself (`thermohw.books.theorems`).
+        voltage: largest that it has looked at, volt.
         expected: mean of accounts by name, k T_ref ("medium": nats), with a standard error where
             it was measured; or why they are not known.
     """
@@ -69,6 +71,11 @@ class Kind(Protocol):
     sources: tuple[str, ...]
     varies: bool
     own_reverse: bool
+    voltage: float
+
+    def blank(self, chunk: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """A chunk of zeros, as paths on which nothing happens."""
+        ...
 
     @property
     def expected(self) -> dict[str, Any] | str:
@@ -82,34 +89,77 @@ class Kind(Protocol):
 
 @dataclass
 class Sums:
-    """What one pass over the ledger leaves; energies in k T_ref."""
+    """What one pass over the ledger leaves; energies in k T_ref.
 
-    moments: Moments
+    Attributes:
+        kind: of the run.
+        paths: how many there will be.
+        moments: of every account and of what the kind looks at.
+        tally: of values that are not finite, and of paths that agree.
+        exponentials: "exponent", where there is a theorem.
+        residual: largest of any path, of the energy it exchanged.
+        states: largest `Look.gap`.
+        medium: largest deviation of the entropy of the baths from that of the heats.
+        voltage: largest at start and end, volt.
+        contradiction: how far a file that keeps moments contradicts itself (`audit.kept`).
+    """
+
+    kind: Kind
+    paths: int
+    moments: Moments = field(default_factory=lambda: Moments("first_law.residual"))
     tally: PathTally = field(default_factory=PathTally)
-    exponents: ExponentialMean | None = None
+    exponentials: dict[str, ExponentialMean] = field(default_factory=dict)
     residual: float = 0.0
     states: float = 0.0
     medium: float = 0.0
+    voltage: float = 0.0
+    contradiction: float = 0.0
+    extremes: ClassVar = ("residual", "states", "medium", "voltage")
+
+    @property
+    def exponents(self) -> ExponentialMean | None:
+        """<exp(-x)> of the kind's theorem."""
+        return self.exponentials.get("exponent")
+
+    @property
+    def idle(self) -> float:
+        """Energy that every path has at least, k T_ref."""
+        return self.kind.size
+
+    def add(self, chunk: dict[str, NDArray[Any]]) -> None:
+        """Count some paths: channel -> values, SI, shape (chunk[, axis])."""
+        with np.errstate(all="ignore"):  # `finite_values` says
+            moved = _add(self, chunk)
+        self.voltage = float(np.maximum(self.voltage, self.kind.voltage))
+        if moved is not None:
+            for name, values in chunk.items():
+                self.tally.count(name, values[~moved])
+            chunk = {name: values[moved] for name, values in chunk.items()}
+        self.tally.add(chunk)
 
 
 def gather(run: RunReader, kind: Kind) -> Sums:
-    """One pass over the ledger, a group of paths at a time."""
-    sums = Sums(Moments("first_law.residual"))
+    """One pass over the ledger, a group of paths at a time; or what was added up in the run."""
+    if run.keeps_moments:
+        sums = Kept.read(lambda: Sums(kind, run.paths), run)
+        own = Sums(kind, run.paths)
+        own.add({name: run.first(name) for name in run.channel_names})
+        for name in sums.extremes:
+            setattr(sums, name, max(getattr(sums, name), getattr(own, name)))
+        kind.voltage = sums.voltage
+        sums.contradiction = contradiction(run, sums, kind.unit)
+        return sums
+    sums = Sums(kind, run.paths)
     for start in range(0, run.paths, run.layout.group):
         part = slice(start, min(start + run.layout.group, run.paths))
         chunk = {name: run.ledger(name, part) for name in run.ledger_names}
-        with np.errstate(all="ignore"):  # `finite_values` says
-            moved = _add(sums, chunk, kind, run.paths)
-        if moved is not None:
-            for name, values in chunk.items():
-                sums.tally.count(name, values[~moved])
-            chunk = {name: values[moved] for name, values in chunk.items()}
-        sums.tally.add(chunk)
+        sums.add(chunk)
     return sums
 
 
-def _add(sums: Sums, chunk: dict[str, NDArray[Any]], kind: Kind, paths: int) -> NDArray[Any] | None:
+def _add(sums: Sums, chunk: dict[str, NDArray[Any]]) -> NDArray[Any] | None:
     """Add a chunk; which of its paths must differ, see `Look.moved`."""
+    kind = sums.kind
     unit = kind.unit
     accounts = {n: v for n, v in chunk.items() if n.startswith(_ACCOUNTS)}
     books = Books({**accounts, "medium": chunk["medium"]}, unit, kind.temperatures)
@@ -128,8 +178,8 @@ def _add(sums: Sums, chunk: dict[str, NDArray[Any]], kind: Kind, paths: int) -> 
         off = np.abs(nats.sum(1) - books.medium)
         sums.medium = _larger(sums.medium, off / (1.0 + np.abs(nats).sum(1)))
     if seen.exponent is not None:
-        sums.exponents = sums.exponents or ExponentialMean(paths, kind.own_reverse)
-        sums.exponents.add(seen.exponent)
+        fresh = ExponentialMean(sums.paths, kind.own_reverse)
+        sums.exponentials.setdefault("exponent", fresh).add(seen.exponent)
         columns["exponent"] = seen.exponent
     sums.moments.add(columns)
     return seen.moved
@@ -151,7 +201,7 @@ def settings(run: RunReader, parameters: dict[str, Any], kind: Kind) -> dict[str
     if not isinstance(simulate, dict) or simulate.get("paths") != run.paths:
         raise InputError(f"simulate.paths is not that of the ledger: {CHANGED}", where=where)
     needed = {f"heat.{bath}" for bath in kind.baths} | {f"work.{name}" for name in kind.sources}
-    missing = sorted((needed | {"energy.start", "energy.end", "medium"}) - set(run.ledger_names))
+    missing = sorted((needed | {"energy.start", "energy.end", "medium"}) - set(run.channel_names))
     if missing:
         raise InputError(
             f"the ledger lacks {', '.join(missing)}: what the file describes is not what ran",
