@@ -16,6 +16,7 @@ from tqdm import tqdm
 from thermohw.errors import StoreError
 from thermohw.integrate import tiles
 from thermohw.run.extend import copy_tiles
+from thermohw.run.forecast import Forecast, demands
 from thermohw.store import SAMPLE, RunWriter, content_hash
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from thermohw.run.world import Playing, World
 
 __all__ = ["play_into_file", "play_into_memory"]
+
+_SMALL = 1_000_000  # steps of all paths that are over before anything could be said of them
 
 
 def _bar(progress: bool, total: int) -> tqdm:
@@ -42,8 +45,12 @@ def play_into_memory(
     """Every channel of the ledger, SI, first axis the paths; none where a keeper takes them."""
     parts: list[dict[str, NDArray[Any]]] = []
     with _bar(progress, paths * world.ticks) as bar:
+        report: Callable[[int], object] = bar.update
+        if progress and paths * world.ticks > _SMALL:
+            layout = world.layout(paths) if keeper is None else keeper.layout
+            report = Forecast(bar, *demands(layout, lambda _: True, stored=False))
         for tile in tiles(paths, world.group):
-            playing = world.open(tile, bar.update)
+            playing = world.open(tile, report)
             playing.advance(None)
             if keeper is None:
                 parts.append(playing.results()[0])
@@ -103,6 +110,9 @@ def play_into_file(
         if longer is not None:
             copy_tiles(longer, writer)
         bar.update(paths * world.ticks * writer.committed // layout.units)
+        report: Callable[[int], object] = bar.update
+        if progress and paths * world.ticks > _SMALL:
+            report = Forecast(bar, *demands(layout, wanted, stored=True))
         saved = dict(writer.state())
         totals = {
             result.name: np.array(saved.pop(f"total/{result.name}", 0.0))
@@ -114,7 +124,7 @@ def play_into_file(
         for group, tile in enumerate(tiles(paths, world.group)):
             first_unit = group * layout.blocks
             if writer.committed < first_unit + layout.blocks:
-                playing = world.open(tile, bar.update)
+                playing = world.open(tile, report)
                 if writer.committed > first_unit:
                     playing.restore(saved)
                 _finish(writer, playing, totals, world, keeper)
