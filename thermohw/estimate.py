@@ -93,7 +93,8 @@ class Estimate:
         mean, n = float(values.mean()), values.size
         with np.errstate(invalid="ignore"):  # infinite values: no deviation, nan says so
             centred = values - mean
-        return cls.from_sums(n, mean, float(centred @ centred), float((centred**3).sum()))
+            square = centred * centred
+        return cls.from_sums(n, mean, float(square.sum()), float(centred @ square))
 
     @classmethod
     def from_sums(cls, n: int, mean: float, square: float, cube: float = 0.0) -> Estimate:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numba import float32, float64, int32, int64, uint32, uint64
 
-from thermohw.noise.jit import inlined, kernel
+from thermohw.noise.jit import inlined, kernel, stage
 
 __all__ = ["fill_double", "fill_single", "fill_uniform", "single_cosine_sine", "single_radius",
            "philox"]  # fmt: skip
@@ -135,14 +135,15 @@ def _double_cosine_sine(low, high):
     return first.view(np.float64), second.view(np.float64)
 
 
-@inlined
+@stage
 def single_words(group, channel, first, count, k0, k1, out):
     """Words of `count` neighbouring paths, shape (4, >= count)."""
     low, high = uint32(first), uint32(uint64(first) >> _SHIFT)
     if uint64(low) + uint64(count) <= uint64(0x100000000):
+        one, two, three, four = out[0], out[1], out[2], out[3]
         for i in range(count):
             a, b, c, d = philox(group, channel, uint32(low + uint32(i)), high, k0, k1)
-            out[0, i], out[1, i], out[2, i], out[3, i] = a, b, c, d
+            one[i], two[i], three[i], four[i] = a, b, c, d
     else:
         for i in range(count):
             path = uint64(first) + uint64(i)
@@ -150,25 +151,32 @@ def single_words(group, channel, first, count, k0, k1, out):
             out[0, i], out[1, i], out[2, i], out[3, i] = a, b, c, d
 
 
-@inlined
-def single_normals(group, channel, first, count, k0, k1, bits, out):
+@stage
+def single_normals(group, channel, start, count, k0, k1, bits, out):
     """Normals of four ticks of `count` neighbouring paths, shape (4, >= count)."""
-    single_words(group, channel, first, count, k0, k1, bits)
+    single_words(group, channel, start, count, k0, k1, bits)
     for half in range(2):
+        one, two, first, second = (
+            bits[2 * half],
+            bits[2 * half + 1],
+            out[2 * half],
+            out[2 * half + 1],
+        )
         for i in range(count):
-            radius = single_radius(bits[2 * half, i])
-            cosine, sine = single_cosine_sine(bits[2 * half + 1, i])
-            out[2 * half, i], out[2 * half + 1, i] = radius * cosine, radius * sine
+            radius = single_radius(one[i])
+            cosine, sine = single_cosine_sine(two[i])
+            first[i], second[i] = radius * cosine, radius * sine
 
 
-@inlined
+@stage
 def double_normals(group, channel, first, count, k0, k1, bits, out):
     """Normals of two ticks of `count` neighbouring paths, shape (2, >= count)."""
     single_words(group, channel, first, count, k0, k1, bits)
+    a, b, c, d, one, two = bits[0], bits[1], bits[2], bits[3], out[0], out[1]
     for i in range(count):
-        radius = _double_radius(bits[0, i], bits[1, i])
-        cosine, sine = _double_cosine_sine(bits[2, i], bits[3, i])
-        out[0, i], out[1, i] = radius * cosine, radius * sine
+        radius = _double_radius(a[i], b[i])
+        cosine, sine = _double_cosine_sine(c[i], d[i])
+        one[i], two[i] = radius * cosine, radius * sine
 
 
 @kernel

@@ -20,7 +20,7 @@ from typing import Any
 import numba
 from numba.core import config as _config
 
-__all__ = ["cache_folder", "inlined", "kernel", "warm"]
+__all__ = ["cache_folder", "inlined", "kernel", "stage", "warm"]
 
 config: Any = _config
 
@@ -28,7 +28,11 @@ _MODULES = ("noise/compiled.py", "noise/jit.py", "integrate/fused")
 _OPTIONS = {"nogil": True, "error_model": "numpy", "boundscheck": False}
 
 inlined = numba.njit(inline="never", forceinline=True, **_OPTIONS)
-"""Decorator of what other kernels take in."""
+"""Decorator of what other kernels take in: operations on single numbers."""
+
+stage = numba.njit(inline="never", **_OPTIONS)
+"""Decorator of loops over the paths of a strip, compiled on their own: within a long kernel the
+compiler would lose sight of which arrays overlap, and would not vectorise them."""
 
 
 def _digest() -> str:

@@ -31,9 +31,9 @@ from thermohw.integrate.fused.columns import (
     Tick,
     Trace,
 )
-from thermohw.integrate.fused.kernel_math import exponential, nearest
+from thermohw.integrate.fused.kernel_math import exponential, magnitude, nearest, unsigned
 from thermohw.noise.compiled import double_normals, single_normals
-from thermohw.noise.jit import inlined, kernel
+from thermohw.noise.jit import kernel, stage
 
 __all__ = ["play"]
 
@@ -70,37 +70,40 @@ def _draw(group, channel, first, count, k0, k1, bits, out):
     )
 
 
-@inlined
+_APART = 48  # numbers between rows of a strip
+
+
+@stage
 def _scale(x, factor, out, count):
     for i in range(count):
         out[i] = x[i] * factor
 
 
-@inlined
+@stage
 def _affine(x, gain, bias, out, count):
     for i in range(count):
         out[i] = x[i] * gain + bias
 
 
-@inlined
+@stage
 def _combine(x, a, y, b, out, count):
     for i in range(count):
         out[i] = x[i] * a + y[i] * b
 
 
-@inlined
+@stage
 def _add(x, factor, out, count):
     for i in range(count):
         out[i] += x[i] * factor
 
 
-@inlined
+@stage
 def _add_product(x, y, factor, out, count):
     for i in range(count):
         out[i] += x[i] * y[i] * factor
 
 
-@inlined
+@stage
 def _flush(part, account, start, column, count):
     """Partial sums of a node into its float64 account."""
     for i in range(count):
@@ -109,7 +112,7 @@ def _flush(part, account, start, column, count):
         part[i] = part[i] - part[i]
 
 
-@inlined
+@stage
 def _quantise(x, middle, reach, step, one, count):
     """Codes' values in place (`thermohw.control.converters`)."""
     for i in range(count):
@@ -117,21 +120,21 @@ def _quantise(x, middle, reach, step, one, count):
         x[i] = min(max(code, -reach), reach - one) * step + middle
 
 
-@inlined
+@stage
 def _encode(x, middle, step, codes, start, count):
     """Codes of values that a converter gave."""
     for i in range(count):
         codes[start + i] = np.int32(nearest((x[i] - middle) / step))
 
 
-@inlined
+@stage
 def _amplify(x, lift, follower, swing, count):
     """Settled output of a follower (`thermohw.control.chain.amplifier`), in place."""
     for i in range(count):
         x[i] = min(max((x[i] + lift) * follower, -swing), swing)
 
 
-@inlined
+@stage
 def _flush_one(part, account, start, count):
     for i in range(count):
         account[start + i] += part[i]
@@ -139,20 +142,20 @@ def _flush_one(part, account, start, count):
         part[i] = part[i] - part[i]
 
 
-@inlined
+@stage
 def _flux(start, one, source, two, normal, follow, other, rest, flux, count):
     """int v dt of the node."""
     for i in range(count):
         flux[i] = start[i] * one + source[i] * two + normal[i] * follow + other[i] * rest
 
 
-@inlined
+@stage
 def _residual(start, end, source, keep, push, stiffness, out, count):
     for i in range(count):
         out[i] += (end[i] * stiffness - start[i] * stiffness * keep) - source[i] * push
 
 
-@inlined
+@stage
 def _pull(mean, source, weight, quadratic, start, count):
     for i in range(count):
         off = np.float64(mean[i]) - np.float64(source[i])
@@ -167,7 +170,7 @@ def _total(x, count):
     return total
 
 
-@inlined
+@stage
 def _multiply(rows, weight, products):
     """products += weight rows rows^T."""
     product = np.dot(rows, rows.T)
@@ -176,7 +179,7 @@ def _multiply(rows, weight, products):
             products[g, h] += weight * np.float64(product[g, h])
 
 
-@inlined
+@stage
 def _pair(x, law, one, score, slope, wanted, count):
     """Two modes on a line: score, and its derivative where wanted (`PairField`)."""
     c, b, a, offset, rate, jump, gap = law[0], law[1], law[2], law[3], law[4], law[5], law[6]
@@ -194,7 +197,7 @@ def _pair(x, law, one, score, slope, wanted, count):
             score[i] = offset + rate * x[i] + r * (jump + gap * x[i])
 
 
-@inlined
+@stage
 def _weights(levels, modes, top, total, one, count):
     """Levels (K, paths) to posterior weights, in place."""
     for i in range(count):
@@ -219,7 +222,7 @@ def _weights(levels, modes, top, total, one, count):
             row[i] = row[i] * total[i]
 
 
-@inlined
+@stage
 def _shared(x, law, modes, n, full, levels, score, slope, work, wanted, weight, one, count):
     """Modes of one covariance (`SharedField`); x is centred in place."""
     pull, matrix = 1 + n + modes, 1 + n + modes + modes * n
@@ -255,7 +258,7 @@ def _shared(x, law, modes, n, full, levels, score, slope, work, wanted, weight, 
             _add(x[j], law[matrix + j], row, count)
 
 
-@inlined
+@stage
 def _general(x, law, modes, n, full, levels, pulls, score, slope, work, wanted, weight, one, count):
     """Any mixture (`GeneralField`), mode by mode; `pulls` holds y_k, (K n, paths)."""
     size = n * n if full else n
@@ -317,44 +320,37 @@ def _general(x, law, modes, n, full, levels, pulls, score, slope, work, wanted, 
 
 @_summing
 def _sums(start, end, source, keep, push, stiffness, count, out):
-    """Sums over paths of what emf runs and resting ones count: r r, r e, e e, r v, v v, r; heat and
-    work; largest |v'|, |e|, |force|. r = v' - keep v - push e.
+    """Sums over paths of emf runs and resting ones: r r, r e, e e, r v, v v, r; heat and work, with
+    r = v' - keep v - push e.
     """
-    zero = start[0] - start[0]
-    rr, re, ee, rv, vv, r1, heat, work = zero, zero, zero, zero, zero, zero, zero, zero
-    volt, most, force = zero, zero, zero
+    rr = start[0] - start[0]
+    re, ee, rv, vv, r1, heat, work = rr, rr, rr, rr, rr, rr, rr
     half = stiffness / (stiffness + stiffness)
     for i in range(count):
         v, w, e = start[i] * stiffness, end[i] * stiffness, source[i]
         r = (w - v * keep) - e * push
         y = start[i] - end[i]
-        f = (v + w) * half - e
         rr += r * r
         re += r * e
         ee += e * e
         rv += r * v
         vv += v * v
         r1 += r
-        heat += f * y
+        heat += ((v + w) * half - e) * y
         work -= e * y
-        volt = max(volt, abs(w))
-        most = max(most, abs(e))
-        force = max(force, abs(f))
     out[0], out[1], out[2], out[3], out[4], out[5] = rr, re, ee, rv, vv, r1
-    out[6], out[7], out[8], out[9], out[10], out[11] = heat, work, volt, most, force, force
+    out[6], out[7] = heat, work
 
 
 @_summing
-def _sums_current(start, end, source, flux, keep, push, stiffness, length, conductance, count, out):
-    """The same of current runs; the last is the largest |i - gamma v|."""
-    zero = start[0] - start[0]
-    rr, re, ee, rv, vv, r1, heat, work = zero, zero, zero, zero, zero, zero, zero, zero
-    volt, most, force, rate = zero, zero, zero, zero
+def _sums_current(start, end, source, flux, keep, push, stiffness, length, count, out):
+    """The same of current runs."""
+    rr = start[0] - start[0]
+    re, ee, rv, vv, r1, heat, work = rr, rr, rr, rr, rr, rr, rr
     half = stiffness / (stiffness + stiffness)
     for i in range(count):
         v, w, e = start[i] * stiffness, end[i] * stiffness, source[i]
         r = (w - v * keep) - e * push
-        y = start[i] - end[i] + e * length
         f = (v + w) * half
         rr += r * r
         re += r * e
@@ -362,23 +358,40 @@ def _sums_current(start, end, source, flux, keep, push, stiffness, length, condu
         rv += r * v
         vv += v * v
         r1 += r
-        heat += f * y + (flux[i] - f * length) * e
+        heat += f * (start[i] - end[i] + e * length) + (flux[i] - f * length) * e
         work += e * flux[i]
-        volt = max(volt, abs(w))
-        most = max(most, abs(e))
-        force = max(force, abs(f))
-        rate = max(rate, abs(e - f * conductance))
     out[0], out[1], out[2], out[3], out[4], out[5] = rr, re, ee, rv, vv, r1
-    out[6], out[7], out[8], out[9], out[10], out[11] = heat, work, volt, most, force, rate
+    out[6], out[7] = heat, work
 
 
-@inlined
+@stage
+def _extremes(start, end, source, stiffness, half, conductance, current, count, out):
+    """Largest |v'|, |source|, |force|, and |i - gamma v| of current runs."""
+    volt = magnitude(half - half)
+    most, force, rate = volt, volt, volt
+    for i in range(count):
+        volt = max(volt, magnitude(end[i] * stiffness))
+        most = max(most, magnitude(source[i]))
+    if current:
+        for i in range(count):
+            f = (start[i] + end[i]) * half
+            force = max(force, magnitude(f))
+            rate = max(rate, magnitude(source[i] - f * conductance))
+    else:
+        for i in range(count):
+            force = max(force, magnitude((start[i] + end[i]) * half - source[i]))
+    out[8], out[9], out[10], out[11] = (
+        unsigned(volt), unsigned(most), unsigned(force), unsigned(rate)
+    )  # fmt: skip
+
+
+@stage
 def _move(start, decay, source, gain, normal, spread, end, count):
     for i in range(count):
         end[i] = start[i] * decay + source[i] * gain + normal[i] * spread
 
 
-@inlined
+@stage
 def _book(start, end, source, half, heat, work, count):
     """Heat and work of an emf; `half` is half the stiffness."""
     for i in range(count):
@@ -387,7 +400,7 @@ def _book(start, end, source, half, heat, work, count):
         work[i] -= source[i] * y
 
 
-@inlined
+@stage
 def _book_current(start, end, source, flux, half, length, heat, work, count):
     for i in range(count):
         force = (start[i] + end[i]) * half
@@ -396,21 +409,21 @@ def _book_current(start, end, source, flux, half, length, heat, work, count):
         work[i] += source[i] * flux[i]
 
 
-@inlined
+@stage
 def _expect(start, source, stiffness, share, expected, count):
     for i in range(count):
         force = start[i] * stiffness - source[i]
         expected[i] += force * force * share
 
 
-@inlined
+@stage
 def _expect_current(start, source, stiffness, one, two, three, expected, count):
     for i in range(count):
         v = start[i] * stiffness
         expected[i] += v * v * one + v * source[i] * two + source[i] * source[i] * three
 
 
-@inlined
+@stage
 def _reread(reading, voltage, predicted, weight, inverse, pathwise, start, count):
     """What a reading tells pathwise (`thermohw.books.information`), nats."""
     for i in range(count):
@@ -418,7 +431,7 @@ def _reread(reading, voltage, predicted, weight, inverse, pathwise, start, count
         pathwise[start + i] += 0.5 * (new * new * inverse - off * off * weight)
 
 
-@inlined
+@stage
 def _surprise(reading, offset, gain, predicted, account, start, column, count):
     """(r - m-)^2 of what the reading says of the node."""
     for i in range(count):
@@ -426,7 +439,7 @@ def _surprise(reading, offset, gain, predicted, account, start, column, count):
         account[start + i, column] += new * new
 
 
-@inlined
+@stage
 def _update(reading, offset, gain, weight, mean, count):
     """m+ = m- + K (r - m-)."""
     for i in range(count):
@@ -437,7 +450,8 @@ def _update(reading, offset, gain, weight, mean, count):
 def play(
     setting, scalars, pieces, coefficients, ticks, laws, pumped, nodes, informed, relative, keys,
     first, width, state, ring, scores, predicted, heat, work, expected, pumping, pathwise,
-    quadratic, surprise, sums, products, groups, weights, profile, peaks, frames, codes, trace, applied,
+    quadratic, surprise, sums, products, groups, weights, profile, peaks, frames, codes, trace,
+    applied,
 ):  # fmt: skip
     """Take a tile through some pieces.
 
@@ -484,33 +498,42 @@ def play(
     wide, equal = (2 * n if current else n), nodes.shape[1] == 1
     k0, k1, r0, r1 = uint32(keys[0, 0]), uint32(keys[0, 1]), uint32(keys[1, 0]), uint32(keys[1, 1])
 
-    # Of one strip, (n, width) each; what lies beyond its paths stays zero.
-    table = np.zeros((10, n, width), state.dtype)
-    s, after, seen, x, score = table[0], table[1], table[2], table[3], table[4]
-    resting, hot, done, hoped, reading = table[5], table[6], table[7], table[8], table[9]
-    flux, slope, pump = np.zeros((3, width), state.dtype)
-    levels = np.zeros((max(modes, 1), width), state.dtype)
-    scratch = np.zeros((n + 2, width), state.dtype)
-    pulls = np.zeros((modes * n if kind == GENERAL else 1, width), state.dtype)
-    bits = np.zeros((4, width), np.uint32)
     most = 1
     for q in range(last + 1):
         most = max(most, pieces[q, CHANNEL] // wide + 1)
-    normals = np.zeros((most * wide, per, width), state.dtype)
-    drawn = np.full(most, -1, np.int64)
     told = (n if noisy else 0) + (n if shaky else 0)
-    noises = np.zeros((max(told, 1), per, width), state.dtype)
-    together = np.zeros((products.shape[0], width), state.dtype)
-    out = np.zeros(12, state.dtype)
+    # Memory of one strip; what lies beyond its paths stays zero. Rows are no multiple of a page
+    # apart: a processor takes a load for one of the store before it where the last twelve bits of
+    # their addresses agree.
+    stride = width + _APART
+    room = np.zeros(((12 + depth) * n + 5 + modes + products.shape[0], stride), state.dtype)
+    table = room[: 10 * n].reshape(10, n, stride)
+    seen, x, score = table[2], table[3], table[4]
+    resting, hot, done, hoped, reading = table[5], table[6], table[7], table[8], table[9]
+    means = room[10 * n : 11 * n]
+    held_back = room[11 * n : (11 + depth) * n].reshape(depth, n, stride)
+    room = room[(11 + depth) * n :]
+    flux, slope, pump, levels = room[0], room[1], room[2], room[3 : 3 + modes]
+    scratch, together = room[3 + modes : 5 + modes + n], room[5 + modes + n :]
+    pulls = np.zeros((modes * n if kind == GENERAL else 1, stride), state.dtype)
+    normals = np.zeros((most * wide + 1, per, stride), state.dtype)[1:]
+    noises = np.zeros((max(told, 1), per, stride), state.dtype)
+    bits = np.zeros((7, stride), np.uint32)[3:]
+    drawn, out = np.full(most, -1, np.int64), np.zeros(12, state.dtype)
 
     for start in range(0, paths, width):
         count = min(width, paths - start)
         rows = min(trace.shape[2], count) if start == 0 else 0
         path, read = first + start, np.int64(-1)
         drawn[:] = -1
+        turn, s = 0, table[0]
         for j in range(n):
             for i in range(count):
                 s[j, i] = state[start + i, j]
+            for m in range(depth):
+                _scale(ring[m, j, start:], one, held_back[m, j], count)
+            if knows:
+                _scale(predicted[j, start:], one, means[j], count)
         for q in range(last + 2):
             closes = q > last
             if closes and not closing:
@@ -520,13 +543,19 @@ def play(
             group, place = tick // per, tick % per
 
             if closes or pieces[q, READS] > 0:  # the decision
-                law, own = laws[t], ring[tick % depth]
+                law, own = laws[t], held_back[tick % depth]
                 for j in range(n):
-                    _scale(s[j], nodes[STIFFNESS, 0 if equal else j], seen[j], count)
-                for j in range(rows if not closes else 0):
-                    for m in range(n):
-                        trace[t, VOLTAGE, j, m] = seen[m, j]
-                if not ideal:
+                    stiffness = nodes[STIFFNESS, 0 if equal else j]
+                    for i in range(rows if not closes else 0):
+                        trace[t, VOLTAGE, i, j] = s[j, i] * stiffness
+                    if not (ideal and kind == AFFINE):
+                        _scale(s[j], stiffness, seen[j], count)
+                if ideal and kind == AFFINE:
+                    for j in range(n):
+                        m, stiffness = j % ticks.shape[2], nodes[STIFFNESS, 0 if equal else j]
+                        _affine(s[j], ticks[t, STATE, m] * stiffness, ticks[t, SCORE, m],
+                                own[j], count)  # fmt: skip
+                elif not ideal:
                     if told > 0 and group != read:
                         read = group
                         for j in range(told):
@@ -545,7 +574,7 @@ def play(
                             _quantise(reading[j], middle, scalars[ADC + 1], step, one, count)
                             _encode(reading[j], middle, step, codes[t, j], start, count)
                         if knows:
-                            mean = predicted[j, start:]
+                            mean = means[j]
                             if tells:
                                 _reread(reading[j], row, mean, informed[t, j, 2],
                                         informed[t, j, 0], pathwise, start, count)  # fmt: skip
@@ -559,18 +588,18 @@ def play(
                             for i in range(rows):
                                 trace[t, ESTIMATE, i, j] = mean[i]
                         if filters:
-                            _scale(predicted[j, start:], one, row, count)
+                            _scale(means[j], one, row, count)
                         else:
                             _scale(reading[j], one, row, count)
-                if kind == AFFINE:
+                if kind == AFFINE and not ideal:
                     for j in range(n):
                         m = j % ticks.shape[2]
-                        _affine(seen[j], ticks[t, STATE, m], ticks[t, SCORE, m], own[j, start:],
+                        _affine(seen[j], ticks[t, STATE, m], ticks[t, SCORE, m], own[j],
                                 count)  # fmt: skip
                     if keeps:  # the score is worked out where a frame is asked for
                         for j in range(n):
                             _scale(seen[j], one, scores[tick % depth, j, start:], count)
-                else:
+                elif kind != AFFINE:
                     for j in range(n):
                         _scale(seen[j], scalars[ROOT], x[j], count)
                     if kind == PAIR:
@@ -592,10 +621,10 @@ def play(
                             _add(noises[told - n + j, place], scalars[SHAKE], score[j], count)
                         m = j % ticks.shape[2]
                         _combine(seen[j], ticks[t, STATE, m], score[j], ticks[t, SCORE, m],
-                                 own[j, start:], count)  # fmt: skip
+                                 own[j], count)  # fmt: skip
                 if not ideal:
                     for j in range(n):
-                        m, row = (0 if equal else j), own[j, start:]
+                        m, row = (0 if equal else j), own[j]
                         _scale(row, nodes[TUNE, m], row, count)
                         if drives:
                             _quantise(row, scalars[DAC], scalars[DAC + 1], scalars[DAC + 2], one,
@@ -603,7 +632,7 @@ def play(
                         if swings:
                             _amplify(row, nodes[LIFT, m], scalars[FOLLOWER], scalars[SWING], count)
                         if tells:
-                            _pull(predicted[j, start:], row, informed[t, j, 1], quadratic, start,
+                            _pull(means[j], row, informed[t, j, 1], quadratic, start,
                                   count)  # fmt: skip
                 if keeps and kind != AFFINE:
                     for j in range(n):
@@ -614,14 +643,14 @@ def play(
             at = applies % depth if held else 0
             for i in range(rows):
                 for j in range(n):
-                    applied[q, i, j] = ring[at, j, i] if held else zero
+                    applied[q, i, j] = held_back[at, j, i] if held else zero
             frame = pieces[q, FRAME]
             if frame >= 0:
                 for j in range(n):
                     v = nodes[STIFFNESS, 0 if equal else j]
                     for i in range(count):
                         frames[frame, 0, start + i, j] = s[j, i] * v
-                        frames[frame, 1, start + i, j] = ring[at, j, start + i] if held else zero
+                        frames[frame, 1, start + i, j] = held_back[at, j, i] if held else zero
                         if keeps:
                             frames[frame, 2, start + i, j] = (
                                 scores[at, j, start + i] if held else zero
@@ -635,8 +664,8 @@ def play(
             for j in range(n):
                 c, m = coefficients[q], (0 if coefficients.shape[2] == 1 else j)
                 stiffness = nodes[STIFFNESS, 0 if equal else j]
-                e = ring[at, j, start:] if held else resting[j]
-                xi, then, now = normals[part * wide + j, place], after[j], s[j]
+                e = held_back[at, j] if held else resting[j]
+                xi, then, now = normals[part * wide + j, place], table[1 - turn, j], s[j]
                 _move(now, c[DECAY, m], e, c[INPUT, m], xi, c[SPREAD, m], then, count)
                 if current:
                     _flux(now, c[SUM_STATE, m], e, c[SUM_INPUT, m], xi, c[FOLLOW, m],
@@ -647,12 +676,14 @@ def play(
                         _expect_current(now, e, stiffness, c[ONE, m], c[TWO, m], c[THREE, m],
                                         hoped[j], count)  # fmt: skip
                     _sums_current(now, then, e, flux, c[KEEP, m], c[PUSH, m], stiffness,
-                                  c[LENGTH, m], c[CONDUCTANCE, m], count, out)  # fmt: skip
+                                  c[LENGTH, m], count, out)  # fmt: skip
                 else:
                     _book(now, then, e, half * stiffness, hot[j], done[j], count)
                     if balances:
                         _expect(now, e, stiffness, c[ONE, m], hoped[j], count)
                     _sums(now, then, e, c[KEEP, m], c[PUSH, m], stiffness, count, out)
+                _extremes(now, then, e, stiffness, half * stiffness, c[CONDUCTANCE, m], current,
+                          count, out)  # fmt: skip
                 for column in range(8):
                     sums[q, j, column] += out[column]
                 pace, gamma = c[PACE, m], c[CONDUCTANCE, m]
@@ -669,14 +700,15 @@ def play(
                     _residual(now, then, e, c[KEEP, m], c[PUSH, m], stiffness, together[groups[j]],
                               count)  # fmt: skip
                 if knows:
-                    mean = predicted[j, start:]
+                    mean = means[j]
                     _combine(mean, c[PREDICT, m], e, c[RESPOND, m], mean, count)
                 if pieces[q, FLUSH] == 1:
                     _flush(hot[j], heat, start, j, count)
                     _flush(done[j], work, start, j, count)
                     if balances:
                         _flush(hoped[j], expected, start, j, count)
-                _scale(then, one, now, count)
+            turn = 1 - turn
+            s = table[turn]
             if pieces[q, WATCHED] == 1:
                 _multiply(together, weights[q], products)
                 together[:] = zero
@@ -687,3 +719,7 @@ def play(
         for j in range(n):
             for i in range(count):
                 state[start + i, j] = s[j, i]
+            for m in range(depth):
+                _scale(held_back[m, j], one, ring[m, j, start:], count)
+            if knows:
+                _scale(means[j], one, predicted[j, start:], count)

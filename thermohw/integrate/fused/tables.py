@@ -253,20 +253,15 @@ class Tables:
         """Of every piece: coefficients (pieces, columns, m), 1/S (pieces, m), and what conditional
         heats have beside products, (pieces, n).
         """
-        made: dict[Any, tuple[NDArray[Any], ...]] = {}
-        rows, inverses, constants = [], [], []
-        for piece in timeline:
-            key = piece.duration, piece.temperature, piece.conductance
-            if key not in made:
-                made[key] = self._one(piece)
-            table, inverse, heat = made[key]
-            rows.append(table)
-            inverses.append(inverse)
-            constants.append(heat)
-        wide = max(table.shape[1] for table in rows)
-        rows = [np.broadcast_to(t, (t.shape[0], wide)) for t in rows]
-        inverses = [np.broadcast_to(i, (wide,)) for i in inverses]
-        return np.stack(rows), np.stack(inverses), np.stack(constants)
+        keys = [(p.duration, p.temperature, p.conductance) for p in timeline]
+        place = {key: i for i, key in enumerate(dict.fromkeys(keys))}
+        first = {key: piece for key, piece in zip(reversed(keys), reversed(timeline), strict=True)}
+        tables, inverses, constants = zip(*(self._one(first[key]) for key in place), strict=True)
+        wide = max(table.shape[1] for table in tables)
+        table = np.stack([np.broadcast_to(t, (t.shape[0], wide)) for t in tables])
+        inverse = np.stack([np.broadcast_to(i, (wide,)) for i in inverses])
+        which = np.array([place[key] for key in keys])
+        return table[which], inverse[which], np.stack(constants)[which]
 
     def _one(self, piece: Stretch) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         device, h, warm = self.device, piece.duration, piece.temperature
@@ -308,14 +303,13 @@ class Tables:
         heat = plan.laws.temperatures
         warm = np.ones(len(times)) if heat is None else heat[low:high]
         drive = plan.drive
-        parts = {t: drive.heated(float(t), n) for t in set(warm.tolist())}
         columns = np.zeros((len(times), len(Tick), n))
-        for row, t in zip(columns, warm.tolist(), strict=True):
-            own = parts[t]
-            row[Tick.STATE], row[Tick.SCORE] = _diagonal(own.state), _diagonal(own.score)
-            row[Tick.WEIGHT] = _diagonal(own.divergence_score) * self.factor
-            row[Tick.CONSTANT] = own.divergence_state
-        columns[:, Tick.SCORE] *= self.factor
+        for t in set(warm.tolist()):
+            own, rows = drive.heated(float(t), n), warm == t
+            columns[rows, Tick.STATE] = _diagonal(own.state)
+            columns[rows, Tick.SCORE] = _diagonal(own.score) * self.factor
+            columns[rows, Tick.WEIGHT] = _diagonal(own.divergence_score) * self.factor
+            columns[rows, Tick.CONSTANT] = own.divergence_state
         laws = np.zeros((len(times), 1))
         pumped = self._pumped(low, high)
         if self.kind == "affine":
@@ -341,15 +335,13 @@ class Tables:
         end where nothing is evaluated there, and of the left sum in the profile.
         """
         lengths, ticks = self.plan.schedule.relaxations, self.plan.schedule.ticks
-        found = np.zeros((high - low, 2))
-        for row, n in zip(found, range(low, high), strict=True):
-            before = 0.5 * lengths[n - 1] if n > 0 else 0.0
-            after = 0.0
-            if n < ticks:
-                open_end = n == ticks - 1 and not self.engine.closing
-                after = lengths[n] * (1.0 if open_end else 0.5)
-                row[1] = lengths[n]
-            row[0] = before + after
+        found, at = np.zeros((high - low, 2)), np.arange(low, high)
+        after = np.where(at < ticks, lengths[np.minimum(at, ticks - 1)], 0.0)
+        found[:, 1] = after
+        before = np.where(at > 0, lengths[np.maximum(at - 1, 0)], 0.0)
+        found[:, 0] = 0.5 * (before + after)
+        if low <= ticks - 1 < high and not self.engine.closing:
+            found[ticks - 1 - low, 0] = 0.5 * before[ticks - 1 - low] + after[ticks - 1 - low]
         return found
 
     def _told(self, low: int, high: int) -> NDArray[Any]:
