@@ -22,6 +22,7 @@ from thermohw.pipeline import load_spec, run_spec
 from thermohw.report import report
 from thermohw.run import Keeper
 from thermohw.store import RunReader, RunWriter, verify
+from thermohw.worlds.driven import DrivenWorld
 
 FORK = multiprocessing.get_context("fork")
 SMALL = ["protocol.ticks=8", "likelihood.test=30", "audit.twins=false", "store.every=0"]
@@ -300,6 +301,19 @@ def test_memory_and_file_do_not_grow_with_paths(tmp_path):
         tile = 8 * len(run.channel_names) * run.layout.group
     assert abs(sizes[2] - sizes[1]) < 4096
     assert peaks[2] - peaks[1] < 0.1 * tile
+
+
+def test_more_paths_than_the_file_has_bytes(tmp_path):
+    """Ten million: there is no axis of them, which a reader would take for a bomb."""
+    drive = th.Drive(th.load_device("rc1"), None, ticks=1, duration="1 us", start="equilibrium")
+    run = tmp_path / "run.h5"
+    layout = Keeper(
+        DrivenWorld(drive, paths=10**7, seed=0).layout(10**7), lambda table: {}, ()
+    ).layout
+    with RunWriter.create(run, layout, {"spec": "ten million"}) as writer:
+        assert writer.layout.paths == 10**7 > run.stat().st_size
+    with RunReader.open(run, partial=True) as opened:
+        assert opened.layout.paths == 10**7 and not opened.finished
 
 
 def test_refusals(tmp_path):

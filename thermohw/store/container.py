@@ -83,7 +83,8 @@ def build(
 ) -> None:
     """Writes everything that does not depend on the run and allocates everything that does."""
     _h5md(file, author, FORMAT_OF_KINDS if "kind" in parameters else FORMAT)
-    make_placeholder(file, "path", layout.paths)
+    if layout.series or layout.ledger:  # an axis of nothing may be longer than the file has bytes
+        make_placeholder(file, "path", layout.paths)
     for name, labels in layout.axes.items():
         scale = file.create_dataset(name, data=np.array(labels, object), dtype=h5py.string_dtype())
         scale.make_scale(name)
