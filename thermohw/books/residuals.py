@@ -30,6 +30,7 @@ readings are noisy, what the law saw stands for the state.
 
 from __future__ import annotations
 
+import threading
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -125,7 +126,7 @@ class Residuals:
         size = 4 * n * order.shape[1]
         self._noisy = plan.reading_noise > 0.0
         self._filtered = plan.protocol.filter == "kalman"
-        self._rooms: dict[int, torch.Tensor] = {}
+        self._own = threading.local()  # tiles are played side by side
         self._gather = self._gatherer()
         self._maps = lru_cache(maxsize=max(16, min(4096, _CACHE // size)))(self._tensors)
 
@@ -239,9 +240,10 @@ class Residuals:
         """Memory of the shape of a column, used again by the next step: a fresh one would cost more
         than what is done in it.
         """
-        room = self._rooms.get(key)
+        rooms: dict[int, torch.Tensor] = self._own.__dict__.setdefault("rooms", {})
+        room = rooms.get(key)
         if room is None or room.shape != like.shape or room.dtype != like.dtype:
-            room = self._rooms[key] = torch.empty(like.shape, dtype=like.dtype)
+            room = rooms[key] = torch.empty(like.shape, dtype=like.dtype)
         return room
 
     def _overlap(self, one: _Term, other: _Term) -> Any:

@@ -105,6 +105,9 @@ def run(
             help="continue an unfinished run file, or extend one to more --paths",
         ),
     ] = False,
+    workers: Annotated[
+        int | None, typer.Option(help="threads that play; default as many as there are cores")
+    ] = None,
     on: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
     baths: Baths = None,
 ) -> None:
@@ -120,7 +123,7 @@ def run(
         for key, value in (("paths", paths), ("seed", seed))
         if value is not None
     ]
-    result = run_spec(load_spec(spec, overrides), out, resume=resume)
+    result = run_spec(load_spec(spec, overrides), out, resume=resume, workers=workers)
     _say(result.ledger.text(baths))
     if result.plan is not None:
         remark = result.plan.bias.remark

@@ -9,7 +9,7 @@ in force.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -34,7 +34,8 @@ def saved_ticks(ticks: int, every: int) -> NDArray[Any]:
 
 
 class Recorder:
-    """Observer that keeps frames until they are drained.
+    """Observer that keeps frames until they are drained: in its carry, but not in a checkpoint,
+    since they are drained before every commit.
 
     Args:
         plan: the run's plan.
@@ -50,36 +51,33 @@ class Recorder:
     ) -> None:
         self.plan, self.score = plan, score
         self._wanted = {int(tick) for tick in ticks}
-        self._frames: list[dict[str, torch.Tensor]] = []
-        self._last: Control | None = None
 
     def wants(self, tick: int) -> bool:
         """Whether the start of a tick is kept."""
         return tick in self._wanted
 
     def init(self, state: torch.Tensor) -> Carry:
-        """Nothing kept; the frames are not part of a carry, since they are drained before every
-        commit.
-        """
-        self._frames, self._last = [], None
-        return {}
+        """Nothing kept."""
+        carry: Any = {"frames": [], "last": None}
+        return carry
 
     def update(self, carry: Carry, step: Step) -> None:
         """Keep the start of a wanted tick; after the last tick also its end."""
-        piece = step.piece
+        piece, last = step.piece, cast(Any, carry)
         if step.control is not None:
-            self._last = step.control
+            last["last"] = step.control
         if piece.reads and piece.tick in self._wanted:
-            self._keep(step.start, self._last)
+            self._keep(last["frames"], step.start, last["last"])
         if piece.ends_tick and piece.tick + 1 == self.plan.schedule.ticks:
             if piece.tick + 1 in self._wanted:
-                self._keep(step.end, self._last)
+                self._keep(last["frames"], step.end, last["last"])
 
-    def drain(self) -> dict[str, torch.Tensor]:
+    def drain(self, carry: Carry) -> dict[str, torch.Tensor]:
         """The frames kept since the last call, shape (frames, paths, n) by channel; thermal and
         model units.
         """
-        frames, self._frames = self._frames, []
+        kept: Any = carry
+        frames, kept["frames"] = kept["frames"], []
         if not frames:
             return {}
         return {name: torch.stack([frame[name] for frame in frames]) for name in frames[0]}
@@ -88,7 +86,7 @@ class Recorder:
         """Nothing beyond the drained frames."""
         return {}
 
-    def _keep(self, state: torch.Tensor, control: Control | None) -> None:
+    def _keep(self, frames: list[Any], state: torch.Tensor, control: Control | None) -> None:
         voltage = self.plan.protocol.board.efforts(state)
         zeros = torch.zeros_like(voltage)
         source = zeros if control is None else control.source
@@ -99,7 +97,7 @@ class Recorder:
         frame = {"voltage": voltage, "control": source}
         if self.score:
             frame["score"] = zeros if control is None else self._score_of(voltage, control)
-        self._frames.append(frame)
+        frames.append(frame)
 
     def _score_of(self, voltage: torch.Tensor, control: Control) -> torch.Tensor:
         if control.score is not None:

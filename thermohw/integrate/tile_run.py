@@ -208,7 +208,7 @@ class TileRun:
     def drain(self) -> dict[str, torch.Tensor]:
         """Recorded frames since the last call; see `Recorder.drain`."""
         recorders = (o for o in self.setup.observers if isinstance(o, Recorder))
-        return next(recorders).drain()
+        return next(recorders).drain(self.carries[Recorder.name])
 
     def checkpoint(self) -> dict[str, Any]:
         """Everything needed to continue, as numpy arrays by name; copies, since observers add in
@@ -216,6 +216,8 @@ class TileRun:
         """
         saved: dict[str, Any] = {"position": self.position, "state": self.whole.numpy().copy()}
         for name, carry in self.carries.items():
+            if name == Recorder.name:
+                continue
             entries = {f"carry/{name}/{key}": value.numpy().copy() for key, value in carry.items()}
             saved.update(entries)
         if not self.setup.plan.prompt:

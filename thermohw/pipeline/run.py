@@ -28,7 +28,14 @@ if TYPE_CHECKING:
 __all__ = ["run_spec"]
 
 
-def run_spec(spec: Spec, out: str | Path, *, resume: bool = False, progress: bool = True) -> Run:
+def run_spec(
+    spec: Spec,
+    out: str | Path,
+    *,
+    resume: bool = False,
+    progress: bool = True,
+    workers: int | None = None,
+) -> Run:
     """Run a SPEC into a file.
 
     Args:
@@ -37,6 +44,7 @@ def run_spec(spec: Spec, out: str | Path, *, resume: bool = False, progress: boo
         resume: continue an unfinished file of the same spec, extend a finished one to more paths,
             or start it if it does not exist.
         progress: show progress bars.
+        workers: threads that play; see `simulate`.
 
     Raises:
         InputError: a key is refused, the path exists or cannot be written, the disk is too small,
@@ -53,7 +61,7 @@ def run_spec(spec: Spec, out: str | Path, *, resume: bool = False, progress: boo
     else:
         check_new(out)
     if spec.kind != "protocol":
-        return _run_unscored(spec, out, resume=resume, progress=progress)
+        return _run_unscored(spec, out, resume=resume, progress=progress, workers=workers)
     checkpoint = out.with_name(out.name + ".training")
     if not resume and os.path.lexists(checkpoint):
         raise InputError(
@@ -93,13 +101,16 @@ def run_spec(spec: Spec, out: str | Path, *, resume: bool = False, progress: boo
             parameters={"source": spec.text},
             resume=resume,
             progress=progress,
+            workers=workers,
         )
     if trains and not longer:
         checkpoint.unlink(missing_ok=True)
     return run
 
 
-def _run_unscored(spec: Spec, out: Path, *, resume: bool, progress: bool) -> Run:
+def _run_unscored(
+    spec: Spec, out: Path, *, resume: bool, progress: bool, workers: int | None
+) -> Run:
     tables = spec.tables
     with _of(spec):
         return simulate(
@@ -113,6 +124,7 @@ def _run_unscored(spec: Spec, out: Path, *, resume: bool, progress: bool) -> Run
             parameters={"source": spec.text},
             resume=resume,
             progress=progress,
+            workers=workers,
         )
 
 

@@ -8,6 +8,7 @@ in memory. A run that diverges does so again however often it is resumed: its fi
 from __future__ import annotations
 
 import json
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,7 +31,15 @@ from thermohw.pipeline.terms import likelihood_tree
 from thermohw.pipeline.twins import twin_tree
 from thermohw.pipeline.unscored import simulate_unscored
 from thermohw.program import Drive
-from thermohw.run import Keeper, extends, extension, keeping, play_into_file, play_into_memory
+from thermohw.run import (
+    Keeper,
+    extends,
+    extension,
+    keeping,
+    play_into_file,
+    play_into_memory,
+    wanted_workers,
+)
 from thermohw.run.setting import Setting, describe, differences
 from thermohw.solver import Evolve
 from thermohw.store import RunReader, check_new
@@ -65,6 +74,7 @@ def simulate(
     parameters: dict[str, Any] | None = None,
     resume: bool = False,
     progress: bool = True,
+    workers: int | None = None,
 ) -> Run:
     """Run a protocol; or lead a circuit through a program (`th.Drive`), watch electrons jump
     (`th.Jumps`), or run a circuit of amplifiers (`th.Evolve`).
@@ -98,6 +108,8 @@ def simulate(
         resume: continue an unfinished file of the same spec, or extend a finished one to more
             paths, which are those of a run of so many in one go; its likelihood terms are kept.
         progress: show a bar for what takes more than two seconds (off when not on a terminal).
+        workers: threads that play; None for $THERMOHW_WORKERS, or as many as there are cores. The
+            numbers are the same for any.
 
     Raises:
         InputError: a setting is refused, the path exists, the disk is too small, or the run
@@ -106,6 +118,7 @@ def simulate(
     paths, seed = whole(paths, 1, "simulate.paths"), whole(seed, 0, "simulate.seed")
     every = None if every is None else whole(every, 0, "store.every")
     every = keeping(keep, every, "simulate.keep")
+    workers = wanted_workers(workers, _say)
     if isinstance(protocol, Drive | Jumps | Evolve):
         return simulate_unscored(
             protocol,
@@ -118,6 +131,7 @@ def simulate(
             parameters=parameters,
             resume=resume,
             progress=progress,
+            workers=workers,
         )
     _require_protocol(protocol)
     if dtype not in ("float32", "float64"):
@@ -148,7 +162,9 @@ def simulate(
             keeper = moments_keeper(world.layout(paths), energy, judged)
         if store is None:
             world = PlayedWorld(engine, 0)
-            channels = play_into_memory(world, paths, progress=progress, keeper=keeper)
+            channels = play_into_memory(
+                world, paths, progress=progress, keeper=keeper, workers=workers
+            )
             ledger = _finite(_summary(channels, keeper, setting))
             return Run(setting, channels, ledger, None, settings, engine.plan, keeper)
         tree = {**describe(setting), **(parameters or {}), **run_facts(engine)}
@@ -189,6 +205,7 @@ def simulate(
                 wanted=lambda name: name.split(".")[0] in ENERGIES,
                 longer=longer,
                 keeper=keeper,
+                workers=workers,
             )
             ledger = _finite(_summary(channels, keeper, setting))
             return Run(setting, {}, ledger, path, settings, engine.plan)
@@ -197,6 +214,10 @@ def simulate(
         except (InputError, FloatingPointError):
             made.unlink(missing_ok=True)
             raise
+
+
+def _say(line: str) -> None:
+    print(f"thermohw: {line}", file=sys.stderr)
 
 
 def _of_the_shorter(path: Path, setting: Setting) -> dict[str, Any]:

@@ -42,6 +42,7 @@ def simulate_unscored(
     parameters: dict[str, Any] | None,
     resume: bool,
     progress: bool,
+    workers: int,
 ) -> Run:
     """See `thermohw.pipeline.simulate.simulate`."""
     every = (8 if store is not None else 0) if every is None else every
@@ -58,7 +59,7 @@ def simulate_unscored(
         raise InputError(problem, where="simulate.keep")
     if store is None:
         keeper = _keeper(world, paths, None) if keep == "moments" else None
-        channels = play_into_memory(world, paths, progress=progress, keeper=keeper)
+        channels = play_into_memory(world, paths, progress=progress, keeper=keeper, workers=workers)
         ledger = _summary(world, channels, keeper)
         return Run(asked, channels, ledger, None, settings, keeper=keeper)
     path = Path(store)
@@ -85,6 +86,7 @@ def simulate_unscored(
             wanted=lambda name: name.startswith(_WANTED),
             longer=longer,
             keeper=keeper,
+            workers=workers,
         )
     except StoreError:  # the file is another's, or damaged
         raise

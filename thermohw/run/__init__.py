@@ -2,6 +2,7 @@
 
 from thermohw.run.extend import extends, extension
 from thermohw.run.keep import KEPT, MOMENTS_ONLY, Keeper, keeping
+from thermohw.run.lanes import wanted_workers
 from thermohw.run.play import play_into_file, play_into_memory
 from thermohw.run.world import Playing, World
 
@@ -16,4 +17,5 @@ __all__ = [
     "keeping",
     "play_into_file",
     "play_into_memory",
+    "wanted_workers",
 ]

@@ -1,8 +1,9 @@
-"""Playing a world: tile after tile, into memory or into a file, and from a commit onwards.
+"""Playing a world: tile after tile, into memory or into a file, and from a commit onwards; lanes of
+a tile side by side (`thermohw.run.lanes`).
 
 The unit of work in a file is (one tile of paths) x (one block of saved frames). After each, the
-file is committed with all that is needed to continue bit-identically: the tile's states, accounts
-and noise generators, and the totals over finished tiles.
+file is committed with all that is needed to continue bit-identically: the tile's states and
+accounts, and the totals over finished tiles.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from thermohw.errors import StoreError
 from thermohw.integrate import tiles
 from thermohw.run.extend import copy_tiles
 from thermohw.run.forecast import Forecast, demands
+from thermohw.run.lanes import LanedWorld, Workers
 from thermohw.store import SAMPLE, RunWriter, content_hash
 
 if TYPE_CHECKING:
@@ -40,17 +42,24 @@ def _bar(progress: bool, total: int) -> tqdm:
 
 
 def play_into_memory(
-    world: World, paths: int, *, progress: bool, keeper: Keeper | None = None
+    world: World,
+    paths: int,
+    *,
+    progress: bool,
+    keeper: Keeper | None = None,
+    workers: int = 1,
 ) -> dict[str, NDArray[Any]]:
     """Every channel of the ledger, SI, first axis the paths; none where a keeper takes them."""
+    team = Workers(workers)
+    laned = LanedWorld(world, team)
     parts: list[dict[str, NDArray[Any]]] = []
-    with _bar(progress, paths * world.ticks) as bar:
+    with team.running(), _bar(progress, paths * world.ticks) as bar:
         report: Callable[[int], object] = bar.update
         if progress and paths * world.ticks > _SMALL:
             layout = world.layout(paths) if keeper is None else keeper.layout
             report = Forecast(bar, *demands(layout, lambda _: True, stored=False))
         for tile in tiles(paths, world.group):
-            playing = world.open(tile, report)
+            playing = laned.open(tile, report)
             playing.advance(None)
             if keeper is None:
                 parts.append(playing.results()[0])
@@ -72,6 +81,7 @@ def play_into_file(
     wanted: Callable[[str], bool],
     longer: Path | None = None,
     keeper: Keeper | None = None,
+    workers: int = 1,
 ) -> dict[str, NDArray[Any]]:
     """Play `paths` paths into the run file at `path`.
 
@@ -86,6 +96,7 @@ def play_into_file(
         longer: a finished run of fewer paths, whose tiles are copied and whose place the file takes
             (`thermohw.run.extend`).
         keeper: takes every tile's channels in place of the file's ledger.
+        workers: threads that play.
 
     Returns:
         The wanted channels, SI, first axis the paths; none where a keeper takes them.
@@ -106,7 +117,9 @@ def play_into_file(
     else:
         writer = RunWriter.create(path, layout, tree)
     layout = writer.layout
-    with writer, _bar(progress, paths * world.ticks) as bar:
+    team = Workers(workers)
+    laned = LanedWorld(world, team)
+    with writer, team.running(), _bar(progress, paths * world.ticks) as bar:
         if longer is not None:
             copy_tiles(longer, writer)
         bar.update(paths * world.ticks * writer.committed // layout.units)
@@ -124,7 +137,7 @@ def play_into_file(
         for group, tile in enumerate(tiles(paths, world.group)):
             first_unit = group * layout.blocks
             if writer.committed < first_unit + layout.blocks:
-                playing = world.open(tile, report)
+                playing = laned.open(tile, report)
                 if writer.committed > first_unit:
                     playing.restore(saved)
                 _finish(writer, playing, totals, world, keeper)

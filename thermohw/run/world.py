@@ -56,13 +56,15 @@ class World(Protocol):
 
     Attributes:
         kind: its name, kept in /parameters/kind.
-        group: paths that are played together.
+        group: paths of a unit of work in a file: a whole number of lanes.
+        lane: paths that one thread plays at a time.
         ticks: steps of a path: what progress is counted in.
         largest: results of which the largest of all tiles counts, not the sum.
     """
 
     kind: str
     group: int
+    lane: int
     ticks: int
     largest: Collection[str]
 

@@ -59,7 +59,9 @@ class EvolveWorld:
         probe = self.made.batches(1)
         held = 0 if probe is None else sum(np.size(x) for x in probe.checkpoint().values())
         fits = _STATE // (8 * BLOCK * max(1, held))
-        self.group = BLOCK * int(np.clip(fits, 1, _BLOCKS))
+        blocks = int(np.clip(fits, 1, _BLOCKS))
+        self.lane = BLOCK * -(-blocks // 4)
+        self.group = self.lane * max(1, BLOCK * blocks // self.lane)
 
     def layout(self, paths: int) -> Layout:
         """What a file of so many paths holds."""
@@ -111,7 +113,8 @@ class EvolveWorld:
             for name, unit, axis, _ in device.readings
         )
         rows = min(paths, self.group)
-        size = state_bytes(made.tile(self.seed, 0, rows).checkpoint()) + 65536
+        lane = made.tile(self.seed, 0, min(paths, self.lane)).checkpoint()
+        size = -(-rows // self.lane) * (state_bytes(lane) + 4096) + 65536
         frames = len(made.kept)
         block = time_block(series, axes, frames, group=rows, state_size=size)
         return Layout(

@@ -47,7 +47,7 @@ class DrivenWorld:
     """
 
     kind = "program"
-    group = GROUP
+    group, lane = GROUP, GROUP // 4
     largest: Collection[str] = frozenset()
 
     def __init__(self, drive: Drive, *, paths: int, seed: int, every: int = 0) -> None:

@@ -38,7 +38,7 @@ class JumpsWorld:
     """
 
     kind = "jumps"
-    group = GROUP
+    group, lane = GROUP, GROUP // 4
     largest: Collection[str] = frozenset()
     ticks = 1
 

@@ -14,7 +14,7 @@ import torch
 from thermohw.books import Profile
 from thermohw.books.residuals import SUMS
 from thermohw.books.updates import SURPRISES
-from thermohw.integrate import Recorder, saved_ticks, tiles
+from thermohw.integrate import Recorder, Tile, saved_ticks
 from thermohw.integrate.tile import BLOCK
 from thermohw.integrate.tile_run import late_parts
 from thermohw.store import Layout, Result, state_bytes, time_block
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from thermohw.control import Plan
-    from thermohw.integrate import Engine, Tile, TileRun
+    from thermohw.integrate import Engine, TileRun
 
 __all__ = ["PlayedTile", "PlayedWorld"]
 
@@ -50,7 +50,8 @@ class PlayedWorld:
 
     def __init__(self, engine: Engine, every: int) -> None:
         self.engine, self.every = engine, every
-        self.group, self.ticks = _group(engine.plan), engine.plan.schedule.ticks
+        self.lane, self.group = lanes(engine.plan)
+        self.ticks = engine.plan.schedule.ticks
 
     def layout(self, paths: int) -> Layout:
         """What a file of so many paths holds."""
@@ -108,7 +109,7 @@ class PlayedTile:
         if "balance" in found:
             added["balance"] = _balance_sums(self.engine, found, paths)
         first = self.tile.first == 0
-        if "codes" in found and (first or paths == _group(self.engine.plan)):
+        if "codes" in found and (first or paths == lanes(self.engine.plan)[0]):
             # A last tile of a few paths would only blur what full ones say of the codes.
             added["codes"] = paths * np.array([1.0, float(found["codes"]["information.codes"])])
         for group, name, summed in (
@@ -121,13 +122,10 @@ class PlayedTile:
         return channels, added
 
 
-def _group(plan: Plan) -> int:
-    """Paths per tile: 4096; eight times as many of a single node, whose operations are small.
-
-    Circuits of several nodes may need matrix products, whose rounding depends on how many rows they
-    have: evaluated tile by tile, a path's numbers do not depend on the paths beside it.
-    """
-    return BLOCK * (8 if plan.protocol.board.dim == 1 else 1)
+def lanes(plan: Plan) -> tuple[int, int]:
+    """Paths of a lane and of a tile: many of a single node, whose operations are small."""
+    single = plan.protocol.board.dim == 1
+    return (4 * BLOCK, 16 * BLOCK) if single else (BLOCK // 4, BLOCK)
 
 
 def _balance_sums(
@@ -194,16 +192,17 @@ def _filter_results(probe: TileRun) -> tuple[Result, ...]:
 def _layout(engine: Engine, paths: int, every: int) -> Layout:
     plan, scale = engine.plan, engine.plan.protocol.device.scale
     steps = saved_ticks(plan.schedule.ticks, every)
-    group = _group(plan)
+    lane, group = lanes(plan)
     series = series_channels(engine, str(engine.dtype).removeprefix("torch.")) if every else ()
-    probe = engine.open(tiles(min(paths, group), group)[0])
+    probe = engine.open(Tile(0, min(paths, lane)))
+    several = -(-min(paths, group) // lane)
     probe.predicted = probe.whole
     shortest, ticks = float(plan.schedule.durations.min()), plan.schedule.ticks
     waiting = min(2 + int(plan.latency / shortest), ticks + 1) if plan.latency else 1
     parts = [(i, what) for i in range(waiting) for what in late_parts(plan)]
     late = {f"pending/{i:08d}/{what}": probe.whole for i, what in parts}
     size = state_bytes(probe.checkpoint() | {name: value.numpy() for name, value in late.items()})
-    size += 65536  # totals
+    size = several * (size + 4096) + 65536  # names, totals
     bins = next(o for o in engine.observers if isinstance(o, Profile)).edges
     results = (
         Result("profile", (len(bins) - 1, 3), "1", dims=("bin", "account"),
