@@ -16,7 +16,7 @@ from thermohw.control import Controller, make_plan
 from thermohw.integrate.choice import make_stepper
 from thermohw.integrate.fused.choice import not_compiled
 from thermohw.integrate.fused.run import FusedRun
-from thermohw.integrate.fused.tables import Tables
+from thermohw.integrate.fused.tables import TickTables
 from thermohw.integrate.start import StartLaw, start_law
 from thermohw.integrate.tile_run import Setup, TileRun
 from thermohw.noise import NoiseSource, Stream, TickNoise
@@ -83,9 +83,9 @@ class Engine(Setup):
         return run
 
     @cached_property
-    def fused(self) -> Tables | None:
-        """Tables of the compiled tick; None where it does not play this run."""
-        return None if not self.compiled or not_compiled(self) else Tables(self)
+    def fused(self) -> TickTables | None:
+        """TickTables of the compiled tick; None where it does not play this run."""
+        return None if not self.compiled or not_compiled(self) else TickTables(self)
 
     @property
     def _sources(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from thermohw.noise import kernels
 from thermohw.score.mixture import MixtureScore
 
 if TYPE_CHECKING:
-    from thermohw.integrate.engine import Engine
+    from thermohw.integrate.tile_run import Setup
 
 __all__ = ["not_compiled"]
 
@@ -23,7 +23,7 @@ _WATCHERS = frozenset(
 _MODES = 256  # of a mixture, at most: every one has scratch memory of its own
 
 
-def not_compiled(engine: Engine) -> str:
+def not_compiled(engine: Setup) -> str:
     """Why the compiled tick does not play a run, in words; empty where it does."""
     plan, device = engine.plan, engine.plan.protocol.board
     if not isinstance(engine.stepper, HeldNodes):
@@ -58,5 +58,5 @@ def not_compiled(engine: Engine) -> str:
     return ""
 
 
-def _mixes(matrix: np.ndarray) -> bool:
+def _mixes(matrix: Any) -> bool:
     return matrix.ndim == 2 and bool(np.any(matrix - np.diag(np.diagonal(matrix))))

@@ -9,15 +9,15 @@ from __future__ import annotations
 from enum import IntEnum
 
 __all__ = [
-    "AFFINE", "GENERAL", "PAIR", "SHARED", "Coefficient", "Node", "Piece", "Scalar", "Setting",
-    "Tick", "Trace",
+    "AFFINE", "GENERAL", "PAIR", "SHARED", "Coefficient", "NodeEntry", "PieceEntry", "Scalar",
+    "Switch", "Tick", "TraceEntry",
 ]  # fmt: skip
 
 AFFINE, PAIR, SHARED, GENERAL = range(4)
 """Kinds of laws: sources = gain v + bias; two modes on a line; modes of one covariance; any."""
 
 
-class Setting(IntEnum):
+class Switch(IntEnum):
     """Of a whole run, whole numbers; 1 for yes where nothing else is said."""
 
     KIND = 0  # of the law
@@ -55,7 +55,7 @@ class Scalar(IntEnum):
     SWING = 11  # its largest output
 
 
-class Node(IntEnum):
+class NodeEntry(IntEnum):
     """Of every node, state's precision."""
 
     STIFFNESS = 0  # 1/C
@@ -65,7 +65,7 @@ class Node(IntEnum):
     LIFT = 4  # offset of the amplifier
 
 
-class Piece(IntEnum):
+class PieceEntry(IntEnum):
     """Of every piece, whole numbers."""
 
     TICK = 0  # which tick it lies in
@@ -109,7 +109,7 @@ class Tick(IntEnum):
     CONSTANT = 4  # div u without the score
 
 
-class Trace(IntEnum):
+class TraceEntry(IntEnum):
     """What is kept of the first rows of a tile at every reading."""
 
     VOLTAGE = 0

@@ -24,12 +24,12 @@ from thermohw.integrate.fused.columns import (
     PAIR,
     SHARED,
     Coefficient,
-    Node,
-    Piece,
+    NodeEntry,
+    PieceEntry,
     Scalar,
-    Setting,
+    Switch,
     Tick,
-    Trace,
+    TraceEntry,
 )
 from thermohw.integrate.fused.kernel_math import exponential, magnitude, nearest, unsigned
 from thermohw.noise.compiled import double_normals, single_normals
@@ -40,14 +40,14 @@ __all__ = ["play"]
 # Kernels know plain whole numbers only.
 AFFINE, PAIR, SHARED, GENERAL = AFFINE, PAIR, SHARED, GENERAL
 (KIND, MODES, FULL, CURRENT, IDEAL, WANTED, NOISY, SHAKY, SENSES, CONVERTS, DRIVES, SWINGS, KNOWS,
- FILTERS, TELLS, FOLLOWS, CLOSING, KEEPS, BALANCES, PATHS) = (int(c) for c in Setting)  # fmt: skip
+ FILTERS, TELLS, FOLLOWS, CLOSING, KEEPS, BALANCES, PATHS) = (int(c) for c in Switch)  # fmt: skip
 _, ROOT, NOISE, SHAKE, ADC, DAC, FOLLOWER, SWING = (int(c) for c in Scalar)
-STIFFNESS, SENSE, OFFSET, TUNE, LIFT = (int(c) for c in Node)
-TICK, READS, APPLIES, CHANNEL, WATCHED, FRAME, FLUSH = (int(c) for c in Piece)
+STIFFNESS, SENSE, OFFSET, TUNE, LIFT = (int(c) for c in NodeEntry)
+TICK, READS, APPLIES, CHANNEL, WATCHED, FRAME, FLUSH = (int(c) for c in PieceEntry)
 (DECAY, INPUT, SPREAD, SUM_STATE, SUM_INPUT, FOLLOW, REST, LENGTH, KEEP, PUSH, ONE, TWO, THREE,
  CONDUCTANCE, PREDICT, RESPOND, PACE) = (int(c) for c in Coefficient)  # fmt: skip
 STATE, SCORE, WEIGHT, GAIN, CONSTANT = (int(c) for c in Tick)
-VOLTAGE, READING, PREDICTED, ESTIMATE = (int(c) for c in Trace)
+VOLTAGE, READING, PREDICTED, ESTIMATE = (int(c) for c in TraceEntry)
 
 _summing = numba.njit(
     inline="never", nogil=True, error_model="numpy", fastmath={"reassoc", "nnan", "nsz"}
@@ -456,14 +456,14 @@ def play(
     """Take a tile through some pieces.
 
     Args:
-        setting: whole numbers, see `thermohw.integrate.fused.columns.Setting`.
+        setting: whole numbers, see `thermohw.integrate.fused.columns.Switch`.
         scalars: state's precision, see `Scalar`.
-        pieces: (pieces, columns) of `Piece`.
+        pieces: (pieces, columns) of `PieceEntry`.
         coefficients: (pieces, columns, 1 or n) of `Coefficient`.
         ticks: (ticks, columns, 1 or n) of `Tick`, from the tick of pieces[0] on.
         laws: (ticks, numbers) of the law's kind.
         pumped: (ticks, 2): weight of div u in a path's account, and in the profile.
-        nodes: (columns, 1 or n) of `Node`.
+        nodes: (columns, 1 or n) of `NodeEntry`.
         informed: (ticks, n, 3) float64: inverse variance of reading less prediction; weight of
             (estimate - source)^2 in the heat; inverse variance of a reading.
         relative: (1 or n,) weights of derivatives in div u, as multiples of the first.
@@ -483,7 +483,7 @@ def play(
         peaks: (4,) float64.
         frames: (frames, 3, paths, n): voltage, source, score.
         codes: (ticks, n, paths) int32.
-        trace: (ticks, 4, rows, n) of `Trace`; applied: (pieces, rows, n); of the first rows.
+        trace: (ticks, 4, rows, n) of `TraceEntry`; applied: (pieces, rows, n); of the first rows.
     """
     kind, modes, full, depth = setting[KIND], setting[MODES], setting[FULL] == 1, ring.shape[0]
     current, ideal, wanted = setting[CURRENT] == 1, setting[IDEAL] == 1, setting[WANTED] == 1

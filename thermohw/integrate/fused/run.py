@@ -12,23 +12,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from thermohw.books.codes import CodeEntropy
-from thermohw.books.profile import Profile
-from thermohw.books.residuals import Residuals
-from thermohw.books.updates import Updates
 from thermohw.errors import InputError
-from thermohw.integrate.fused.columns import AFFINE, Piece, Setting, Trace
-from thermohw.integrate.fused.tables import BLOCK_TICKS, Block, Tables
-from thermohw.integrate.recorder import Recorder
+from thermohw.integrate.fused.columns import AFFINE, PieceEntry, Switch, TraceEntry
+from thermohw.integrate.fused.tables import BLOCK_TICKS, Block, TickTables
 from thermohw.integrate.tile_run import TileRun
 from thermohw.noise import Stream, philox
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from thermohw.integrate.engine import Engine
     from thermohw.integrate.observer import Carry
     from thermohw.integrate.tile import Tile
+    from thermohw.integrate.tile_run import Setup
 
 __all__ = ["FusedRun"]
 
@@ -50,8 +45,8 @@ class FusedRun(TileRun):
 
     def __init__(
         self,
-        engine: Engine,
-        tables: Tables,
+        engine: Setup,
+        tables: TickTables,
         tile: Tile,
         state: torch.Tensor,
         carries: dict[str, Carry],
@@ -63,9 +58,9 @@ class FusedRun(TileRun):
         assert len(state) == paths
         self.width = max(16, min(_STRIP, _STRIP_NUMBERS // n // 16 * 16))
         self._ring = np.zeros((tables.depth, n, paths), made)
-        keeps = bool(tables.setting[Setting.KEEPS])
+        keeps = bool(tables.setting[Switch.KEEPS])
         self._scores = np.zeros((tables.depth, n, paths) if keeps else (1, 1, 1), made)
-        knows = bool(tables.setting[Setting.KNOWS])
+        knows = bool(tables.setting[Switch.KNOWS])
         self._mean = np.zeros((n, paths) if knows else (1, 1), made)
         if knows:
             assert engine.controller.filter is not None
@@ -75,13 +70,14 @@ class FusedRun(TileRun):
             [philox.key_of(engine.seed, s) for s in (Stream.TICKS, Stream.READINGS)], np.uint32
         )
         self._setting = tables.setting.copy()
-        self._setting[Setting.PATHS] = paths
-        watcher = {observer.name: observer for observer in engine.observers}
-        self._residuals: Residuals = watcher["residuals"]  # type: ignore[assignment]
-        self._codes: CodeEntropy | None = watcher.get("codes")  # type: ignore[assignment]
-        self._updates: Updates | None = watcher.get("filter")  # type: ignore[assignment]
-        self._recorder: Recorder | None = watcher.get("recorder")  # type: ignore[assignment]
-        self._profile: Profile = watcher["profile"]  # type: ignore[assignment]
+        self._setting[Switch.PATHS] = paths
+        # By name: whose books these are is known above.
+        watcher: dict[str, Any] = {observer.name: observer for observer in engine.observers}
+        self._residuals = watcher["residuals"]
+        self._codes = watcher.get("codes")
+        self._updates = watcher.get("filter")
+        self._recorder = watcher.get("recorder")
+        self._profile = watcher["profile"]
 
     def advance(self, until: int) -> None:
         """Run up to the start of tick `until`.
@@ -104,18 +100,18 @@ class FusedRun(TileRun):
         ticks = plan.schedule.ticks
         begin, end = (int(x) - block.first for x in (self.position, tables.starts[stop]))
         pieces = block.pieces[begin:end].copy()
-        pieces[-1, Piece.FLUSH] = 1
+        pieces[-1, PieceEntry.FLUSH] = 1
         low = first - first // BLOCK_TICKS * BLOCK_TICKS
-        high = low + stop - first + int(stop == ticks and tables.setting[Setting.CLOSING])
+        high = low + stop - first + int(stop == ticks and tables.setting[Switch.CLOSING])
         n, paths, count = plan.protocol.board.dim, self.tile.paths, stop - first
         frames = self._frames(pieces)
         codes = np.zeros((count, n, paths) if self._codes is not None else (1, 1, 1), np.int32)
         rows = min(_ROWS, paths)
-        trace = np.zeros((count, len(Trace), rows, n), tables.type)
+        trace = np.zeros((count, len(TraceEntry), rows, n), tables.type)
         applied = np.zeros((len(pieces), rows, n), tables.type)
         sums, div = np.zeros((len(pieces), n, 8)), np.zeros(count + 1)
         setting = self._setting.copy()
-        setting[Setting.CLOSING] *= stop == ticks
+        setting[Switch.CLOSING] *= stop == ticks
         ledger, balance = carries["ledger"], carries.get("balance")
         none1, none2 = np.zeros(1), np.zeros((1, 1))
 
@@ -154,7 +150,7 @@ class FusedRun(TileRun):
     ) -> None:
         """Put sums over paths in their places."""
         carries, paths, n = self.carries, self.tile.paths, sums.shape[1]
-        where = pieces[:, Piece.TICK]
+        where = pieces[:, PieceEntry.TICK]
         rr, re, ee, rv, vv, r, heat, work = np.moveaxis(sums, 2, 0)
         inverse, push, pull = block.inverse[rows], block.reach[rows], block.pull[rows]
         asked, pulled = (ee * push**2 * inverse).sum(0), (vv * pull**2 * inverse).sum(0)
@@ -175,10 +171,10 @@ class FusedRun(TileRun):
             carries["information"]["pathwise"] += float(block.told[ticks].sum())
         if self.tables.wanted:
             even = block.even[ticks]
-            if self._setting[Setting.KIND] == AFFINE:
+            if self._setting[Switch.KIND] == AFFINE:
                 carries["pumping"]["total"] += self._even(block, ticks)
                 div = paths * np.ones(len(div))
-            reads = where[pieces[:, Piece.READS] > 0]
+            reads = where[pieces[:, PieceEntry.READS] > 0]
             np.add.at(profile[:, 2], self._profile.bins(reads), div[: len(even)] * even[:, 1])
 
     def _even(self, block: Block, ticks: slice) -> float:
@@ -193,12 +189,12 @@ class FusedRun(TileRun):
     ) -> None:
         """States, readings and sources of the first rows, at ticks that are kept."""
         plan, carry, slots = self.setup.plan, self.carries["residuals"], self._residuals.slots
-        kept, seen = carry["states"].shape[1], Trace.VOLTAGE
+        kept, seen = carry["states"].shape[1], TraceEntry.VOLTAGE
         if plan.reading_noise > 0.0:
-            seen = Trace.ESTIMATE if plan.protocol.filter == "kalman" else Trace.READING
+            seen = TraceEntry.ESTIMATE if plan.protocol.filter == "kalman" else TraceEntry.READING
         for q, (tick, reads, applies) in enumerate(pieces[:, :3].tolist()):
             if reads and tick in slots:
-                what = seen if reads == 1 else Trace.VOLTAGE
+                what = seen if reads == 1 else TraceEntry.VOLTAGE
                 values = trace[tick - first, what, :kept]
                 carry["states"][slots[tick]] = torch.from_numpy(values.astype(np.float64))
             if applies in slots:
@@ -212,7 +208,7 @@ class FusedRun(TileRun):
 
     def _piece(self, tick: int, pieces: NDArray[np.int64], q: int) -> int:
         """Place in the timeline of row q."""
-        begin = int(np.flatnonzero(pieces[:, Piece.TICK] == tick)[0])
+        begin = int(np.flatnonzero(pieces[:, PieceEntry.TICK] == tick)[0])
         return int(self.tables.starts[tick]) + q - begin
 
     def _count(self, codes: NDArray[np.int32], first: int) -> None:
@@ -226,8 +222,8 @@ class FusedRun(TileRun):
         count = 0
         if self._recorder is not None:
             for row in pieces:
-                if row[Piece.READS] > 0 and self._recorder.wants(int(row[Piece.TICK])):
-                    row[Piece.FRAME], count = count, count + 1
+                if row[PieceEntry.READS] > 0 and self._recorder.wants(int(row[PieceEntry.TICK])):
+                    row[PieceEntry.FRAME], count = count, count + 1
         shape = (count, 3, *self.whole.shape) if count else (1, 1, 1, 1)
         return np.zeros(shape, self.tables.type)
 
@@ -236,15 +232,15 @@ class FusedRun(TileRun):
         if self._recorder is None:
             return
         plan = self.setup.plan
-        for row in pieces[pieces[:, Piece.FRAME] >= 0]:
-            values = torch.from_numpy(frames[row[Piece.FRAME]])
-            self._add_frame(int(row[Piece.APPLIES]), values[0], values[1], values[2])
+        for row in pieces[pieces[:, PieceEntry.FRAME] >= 0]:
+            values = torch.from_numpy(frames[row[PieceEntry.FRAME]])
+            self._add_frame(int(row[PieceEntry.APPLIES]), values[0], values[1], values[2])
         if stop == plan.schedule.ticks and self._recorder.wants(stop):
-            last = int(pieces[-1, Piece.APPLIES])
+            last = int(pieces[-1, PieceEntry.APPLIES])
             at = last % self.tables.depth
             voltage = plan.protocol.board.efforts(self.whole)
             source = torch.from_numpy(self._ring[at].T.copy())
-            keeps = self.tables.setting[Setting.KEEPS]
+            keeps = self.tables.setting[Switch.KEEPS]
             score = torch.from_numpy(self._scores[at].T.copy()) if keeps else voltage
             self._add_frame(last, voltage.clone(), source, score)
 
@@ -255,9 +251,9 @@ class FusedRun(TileRun):
         plan = self.setup.plan
         if applies < 0:
             score = torch.zeros_like(voltage)
-        elif self._setting[Setting.KIND] == AFFINE:
+        elif self._setting[Switch.KIND] == AFFINE:
             law = plan.laws[applies]
-            ideal = not self.tables.setting[Setting.KEEPS]
+            ideal = not self.tables.setting[Switch.KEEPS]
             score = law.field(law.model(voltage if ideal else score))
         if plan.schedule.relaxing is not None and plan.drive.wiring == "current" and applies >= 0:
             tick = min(applies, plan.schedule.ticks - 1)  # a step counts in the R C in force

@@ -24,10 +24,10 @@ from thermohw.integrate.fused.columns import (
     PAIR,
     SHARED,
     Coefficient,
-    Node,
-    Piece,
+    NodeEntry,
+    PieceEntry,
     Scalar,
-    Setting,
+    Switch,
     Tick,
 )
 from thermohw.score.mixture import MixtureScore
@@ -38,10 +38,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from thermohw.control import Piece as Stretch
-    from thermohw.integrate.engine import Engine
+    from thermohw.control import Piece
+    from thermohw.integrate.tile_run import Setup
 
-__all__ = ["BLOCK_TICKS", "Block", "Tables"]
+__all__ = ["BLOCK_TICKS", "Block", "TickTables"]
 
 BLOCK_TICKS = 64
 """Ticks of a call, at most."""
@@ -52,7 +52,7 @@ _KEPT = 2**25  # numbers in all tables that are kept
 
 
 class Block(NamedTuple):
-    """Tables of the pieces of some ticks; see `columns` for what stands where.
+    """TickTables of the pieces of some ticks; see `columns` for what stands where.
 
     Attributes:
         first, stop: which pieces of the timeline.
@@ -82,8 +82,8 @@ class Block(NamedTuple):
     told: NDArray[Any]
 
 
-class Tables:
-    """Tables of an engine's run.
+class TickTables:
+    """TickTables of an engine's run.
 
     Args:
         engine: whose plan can be played compiled (`thermohw.integrate.fused.choice`).
@@ -100,7 +100,7 @@ class Tables:
         kernel: the compiled tick.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Setup) -> None:
         plan, device = engine.plan, engine.plan.protocol.board
         self.engine, self.plan, self.device = engine, plan, device
         self.type = np.float32 if engine.dtype == torch.float32 else np.float64
@@ -141,7 +141,7 @@ class Tables:
         self._block = lru_cache(maxsize=max(2, _KEPT // size))(self._make)
 
     def block(self, index: int) -> Block:
-        """Tables of ticks BLOCK_TICKS x index onwards."""
+        """TickTables of ticks BLOCK_TICKS x index onwards."""
         with self._lock:
             return self._block(index)
 
@@ -154,14 +154,14 @@ class Tables:
 
     def _nodes(self) -> NDArray[Any]:
         chain, stiffness = self.plan.chain, np.diag(self.device.hessian)
-        columns: list[Any] = [0.0] * len(Node)
-        columns[Node.STIFFNESS] = stiffness
-        columns[Node.SENSE], columns[Node.OFFSET] = chain.sense.gain, chain.sense.offset
-        columns[Node.TUNE], columns[Node.LIFT] = chain.score.gain, chain.amplifier.offset
+        columns: list[Any] = [0.0] * len(NodeEntry)
+        columns[NodeEntry.STIFFNESS] = stiffness
+        columns[NodeEntry.SENSE], columns[NodeEntry.OFFSET] = chain.sense.gain, chain.sense.offset
+        columns[NodeEntry.TUNE], columns[NodeEntry.LIFT] = chain.score.gain, chain.amplifier.offset
         return self._per_node(*columns).astype(self.type)
 
     def _setting(self, shaky: bool) -> NDArray[np.int64]:
-        plan, found = self.plan, np.zeros(len(Setting), np.int64)
+        plan, found = self.plan, np.zeros(len(Switch), np.int64)
         chain, affine = plan.chain, self.kind == "affine"
         modes, full = 1, False
         if not affine:
@@ -169,25 +169,25 @@ class Tables:
             modes, full = probe.modes, probe.full
         knows = self.engine.controller.filter is not None
         for name, value in {
-            Setting.KIND: _KINDS[self.kind],
-            Setting.MODES: modes,
-            Setting.FULL: full,
-            Setting.CURRENT: plan.drive.wiring == "current",
-            Setting.IDEAL: plan.ideal,
-            Setting.WANTED: self.wanted and not affine,
-            Setting.NOISY: plan.reading_noise > 0.0,
-            Setting.SHAKY: shaky,
-            Setting.SENSES: not chain.sense.exact,
-            Setting.CONVERTS: plan.adc is not None,
-            Setting.DRIVES: plan.dac is not None,
-            Setting.SWINGS: not chain.amplifier.settled_is_ideal,
-            Setting.KNOWS: knows,
-            Setting.FILTERS: knows and plan.protocol.filter == "kalman",
-            Setting.TELLS: "information" in self.names,
-            Setting.FOLLOWS: "filter" in self.names,
-            Setting.CLOSING: self.wanted and not affine and self.engine.closing,
-            Setting.KEEPS: "recorder" in self.names and not (affine and plan.ideal),
-            Setting.BALANCES: "balance" in self.names,
+            Switch.KIND: _KINDS[self.kind],
+            Switch.MODES: modes,
+            Switch.FULL: full,
+            Switch.CURRENT: plan.drive.wiring == "current",
+            Switch.IDEAL: plan.ideal,
+            Switch.WANTED: self.wanted and not affine,
+            Switch.NOISY: plan.reading_noise > 0.0,
+            Switch.SHAKY: shaky,
+            Switch.SENSES: not chain.sense.exact,
+            Switch.CONVERTS: plan.adc is not None,
+            Switch.DRIVES: plan.dac is not None,
+            Switch.SWINGS: not chain.amplifier.settled_is_ideal,
+            Switch.KNOWS: knows,
+            Switch.FILTERS: knows and plan.protocol.filter == "kalman",
+            Switch.TELLS: "information" in self.names,
+            Switch.FOLLOWS: "filter" in self.names,
+            Switch.CLOSING: self.wanted and not affine and self.engine.closing,
+            Switch.KEEPS: "recorder" in self.names and not (affine and plan.ideal),
+            Switch.BALANCES: "balance" in self.names,
         }.items():
             found[name] = int(value)
         return found
@@ -232,23 +232,23 @@ class Tables:
             told=self._told(low, high),
         )
 
-    def _pieces(self, timeline: Sequence[Stretch]) -> NDArray[np.int64]:
-        found = np.zeros((len(timeline), len(Piece)), np.int64)
+    def _pieces(self, timeline: Sequence[Piece]) -> NDArray[np.int64]:
+        found = np.zeros((len(timeline), len(PieceEntry)), np.int64)
         wide = self.device.dim * (2 if self.plan.drive.wiring == "current" else 1)
         part, last = 0, -1
         for row, piece in zip(found, timeline, strict=True):
             part = part + 1 if piece.tick == last else 0
             last = piece.tick
-            row[Piece.TICK], row[Piece.READS] = piece.tick, piece.reads
+            row[PieceEntry.TICK], row[PieceEntry.READS] = piece.tick, piece.reads
             if piece.reads and piece.tick not in self.applied:
-                row[Piece.READS] = 2
-            row[Piece.APPLIES], row[Piece.CHANNEL] = piece.applies, part * wide
-            row[Piece.WATCHED], row[Piece.FRAME] = piece.tick in self.watched, -1
-            row[Piece.FLUSH] = piece.ends_tick and (piece.tick + 1) % _FLUSH == 0
+                row[PieceEntry.READS] = 2
+            row[PieceEntry.APPLIES], row[PieceEntry.CHANNEL] = piece.applies, part * wide
+            row[PieceEntry.WATCHED], row[PieceEntry.FRAME] = piece.tick in self.watched, -1
+            row[PieceEntry.FLUSH] = piece.ends_tick and (piece.tick + 1) % _FLUSH == 0
         return found
 
     def _coefficients(
-        self, timeline: Sequence[Stretch]
+        self, timeline: Sequence[Piece]
     ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         """Of every piece: coefficients (pieces, columns, m), 1/S (pieces, m), and what conditional
         heats have beside products, (pieces, n).
@@ -263,7 +263,7 @@ class Tables:
         which = np.array([place[key] for key in keys])
         return table[which], inverse[which], np.stack(constants)[which]
 
-    def _one(self, piece: Stretch) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    def _one(self, piece: Piece) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         device, h, warm = self.device, piece.duration, piece.temperature
         m, stiffness = node_moments(device, h).heated(warm), np.diag(device.hessian)
         current = self.plan.drive.wiring == "current"
