@@ -45,7 +45,7 @@ def test_recorder_keeps_the_wanted_frames() -> None:
         states.append(run.state.clone())
         run.advance(tick + 8)
     states.append(run.state.clone())
-    frames = recorder.drain()
+    frames = run.drain()
     assert frames["voltage"].shape == (9, 4096, 1)
     assert torch.equal(frames["voltage"], torch.stack(states))
     law = engine.plan.laws[16]

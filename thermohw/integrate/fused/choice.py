@@ -20,6 +20,7 @@ _WATCHERS = frozenset(
     {"ledger", "peaks", "profile", "balance", "codes", "residuals", "filter", "pumping",
      "information", "recorder"}
 )  # fmt: skip
+_ALWAYS = frozenset({"ledger", "peaks", "profile", "residuals"})
 _MODES = 256  # of a mixture, at most: every one has scratch memory of its own
 
 
@@ -34,9 +35,11 @@ def not_compiled(engine: Setup) -> str:
         return "its score is no exact one of a Gaussian or a mixture"
     if len(base.target.law.weights) > _MODES:
         return f"its mixture has more than {_MODES} modes"
-    watchers = {observer.name for observer in engine.observers} - _WATCHERS
-    if watchers:
-        return f"'{sorted(watchers)[0]}' watches it"
+    watchers = {observer.name for observer in engine.observers}
+    if watchers - _WATCHERS:
+        return f"'{sorted(watchers - _WATCHERS)[0]}' watches it"
+    if not watchers >= _ALWAYS:
+        return "it keeps a part of the default accounts only"
     if engine.stepper.flux and plan.drive.wiring == "emf":
         return "its int v dt is asked for"
     if list(device.controlled) != list(range(len(device.elements))) and plan.drive.wiring == "emf":
