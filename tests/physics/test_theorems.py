@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from acceptance import assert_z
 from laws import theorems
-from problems import Sample, chain, make, mixture_protocol, mixture_score, simulate
+from problems import Sample, chain, joined, make, mixture_protocol, mixture_score, simulate
 
 from thermohw.books import ExponentialMean, PathRatio, Pumping
 from thermohw.circuit import load_device, relaxation
@@ -16,7 +16,8 @@ from thermohw.target import gaussian
 
 PRODUCTION = 0.108541
 TICKS = 512  # the default
-PATHS = 16 * 4096
+SEEDS = range(4)
+PATHS = 16 * 4096  # of all seeds
 
 
 @pytest.mark.parametrize("wiring", ["emf", "current"])
@@ -28,10 +29,17 @@ def test_theorems_hold_at_every_tick_number(wiring: str, kernel: str, ticks: int
 
 
 def sampled(control: str, stepper: str, kernel: str) -> Sample:
+    """Paths of several seeds, so that no stream is trusted alone: the first 65536 of seed 0 are 3.4
+    standard errors off, which one stream in 1200 is, and those of seeds 1 to 41 scatter by one.
+    """
     protocol = mixture_protocol("emf", control, TICKS, stepper=stepper)
-    watch = PathRatio(protocol.device, "emf", kernel=kernel)
-    engine = make(protocol, watch, Pumping(), flux=True, closing=True, divergence=True)
-    return simulate(engine, PATHS)
+    parts = []
+    for seed in SEEDS:
+        watch = PathRatio(protocol.device, "emf", kernel=kernel)
+        engine = make(protocol, watch, Pumping(), flux=True, closing=True, divergence=True,
+                      seed=seed)  # fmt: skip
+        parts.append(simulate(engine, PATHS // len(SEEDS)))
+    return joined(parts)
 
 
 @pytest.fixture(scope="module")
@@ -84,8 +92,9 @@ def test_rho_is_arbitrary_the_ratio_is_not(held: Sample) -> None:
     value, stderr = ExponentialMean.of(wide + held.results["fluctuation"]["even"].numpy()).average
     assert_z(value, 1.0, max_z=3.0, stderr=stderr)
     both = sigma(held, "even") + held.results["fluctuation"]["odd"].numpy()
-    value, stderr = ExponentialMean.of(both).average
-    assert abs(value - 1.0) > 10 * stderr
+    # Weights of both have no variance; cut off at five they have, and a mean that is smaller still.
+    cut = np.minimum(np.exp(-both), 5.0)
+    assert cut.mean() - 1.0 > 10 * cut.std() / PATHS**0.5
 
 
 def test_theorem_at_many_nodes() -> None:
