@@ -84,7 +84,9 @@ def assert_same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_tiles_slices_pauses_and_checkpoints(name: str, dtype: str) -> None:
-    """Tiles of 1, 2 and 4 noise blocks; blocks 2 and 3 alone; in pieces; stopped and restored."""
+    """Tiles of one, two and four times 4096 paths; the last two alone; in pieces; stopped and
+    restored.
+    """
     engine = build(name, DTYPES[dtype])
     paths = 4 * 4096
     whole = simulate(engine, paths, tile=16384)
@@ -141,7 +143,7 @@ def test_cut_tile_is_a_prefix(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["array", "array continuous", "chain emf", "chain current"])
 def test_coupled_devices_by_the_block(name: str) -> None:
-    """Matrix products are evaluated per noise block: a slice of blocks is bit-identical."""
+    """Matrix products are evaluated tile by tile: a slice of whole tiles is bit-identical."""
     protocol = {
         "array": lambda: array_protocol(16), "array continuous": lambda: array_protocol(
             16, "continuous"),

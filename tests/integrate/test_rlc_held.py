@@ -243,7 +243,7 @@ def test_which_stepper() -> None:
 @pytest.mark.parametrize("method", ["exact", "splitting"])
 @pytest.mark.parametrize("name", ["rlc64", "spu8"])
 def test_blocks_of_paths_are_bit_identical(name: str, method: str, dtype: torch.dtype) -> None:
-    """Two noise blocks one after the other, or the second alone; and again: the same bits."""
+    """Two groups of 4096 paths, or the second alone; and again: the same bits."""
     from laws import at_rest
 
     from thermohw.control import Piece

@@ -23,7 +23,7 @@ PATHS = 4096
 def steps_of(
     stepper: Stepper, device: LinearDevice, state: torch.Tensor, h: float, *, ticks: int
 ) -> list[Step]:
-    """Uncontrolled steps of one noise block."""
+    """Uncontrolled steps of the first paths."""
     noise = TickNoise(20260101, 0, PATHS, dtype=state.dtype)
     rest = at_rest(state, len(device.controlled))
     steps = []

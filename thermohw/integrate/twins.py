@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["play_twins"]
 
-_FAR = 2**30
-"""First noise block of twins: beyond the paths of any run."""
+_FAR = 2**42
+"""First path of twins: beyond those of any run."""
 
 
 def play_twins(engines: Sequence[Engine], paths: int) -> Iterator[tuple[torch.Tensor, TileRun]]:

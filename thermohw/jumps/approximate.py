@@ -18,8 +18,7 @@ where the fluctuation theorem demands 1; its equilibrium is not exp(-H/kT), and 
 law, so the rate of rare errors, by an exponential factor. That is why it is refused unmarked.
 
 Heat of a step is n_k+ - n_k- times the mean of the voltage across the conductor at both ends, which
-closes the first law exactly (the energy is quadratic); it is not kT ln of a ratio of rates. The
-numbers of a tau-leap depend on all paths of a block of 256, not on the path alone.
+closes the first law exactly (the energy is quadratic); it is not kT ln of a ratio of rates.
 """
 
 from __future__ import annotations
@@ -114,7 +113,6 @@ def _check_number(task: Task, steps: int) -> None:
 
 def _normals(task: Task, count: int) -> Any:
     """Event numbers of a step, Gaussian: mean and variance lambda h."""
-
     paths, stream = len(task.start), Stream.EVENTS
     noise = TickNoise(task.seed, task.head, paths, dtype=torch.float64, stream=stream)
     steps = itertools.count()

@@ -25,6 +25,7 @@ from thermohw.control import Protocol
 from thermohw.errors import InputError, StoreError
 from thermohw.intake import whole
 from thermohw.jumps import Jumps
+from thermohw.noise import VERSION
 from thermohw.pipeline.record import Run
 from thermohw.pipeline.summary import LedgerSummary, moments_keeper
 from thermohw.pipeline.terms import likelihood_tree
@@ -168,7 +169,7 @@ def simulate(
             ledger = _finite(_summary(channels, keeper, setting))
             return Run(setting, channels, ledger, None, settings, engine.plan, keeper)
         tree = {**describe(setting), **(parameters or {}), **run_facts(engine)}
-        tree["simulate"] = json.dumps(settings)
+        tree |= {"simulate": json.dumps(settings), "noise": VERSION}
         texts = {name: value for name, value in tree.items() if isinstance(value, str)}
         tree["spec"] = spec or json.dumps(texts, sort_keys=True)
         path = Path(store)

@@ -12,6 +12,7 @@ from thermohw.audit.kept import Kept
 from thermohw.audit.unscored import kept_sums
 from thermohw.errors import InputError, StoreError
 from thermohw.jumps import Jumps
+from thermohw.noise import VERSION
 from thermohw.pipeline.record import Run
 from thermohw.pipeline.summary import LedgerSummary, moments_keeper
 from thermohw.program import Drive
@@ -64,7 +65,7 @@ def simulate_unscored(
         return Run(asked, channels, ledger, None, settings, keeper=keeper)
     path = Path(store)
     tree = {**describe_any(asked), **(parameters or {}), **world.facts()}
-    tree["simulate"] = json.dumps(settings)
+    tree |= {"simulate": json.dumps(settings), "noise": VERSION}
     texts = {name: value for name, value in tree.items() if isinstance(value, str)}
     tree["spec"] = spec or json.dumps(texts, sort_keys=True)
     keeper = None

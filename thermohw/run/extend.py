@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from thermohw.errors import StoreError
+from thermohw.run.noise import require_noise
 from thermohw.run.setting import differences
 from thermohw.store import SAMPLE, RunReader, changed, content_hash
 
@@ -33,7 +34,7 @@ def extension(path: Path) -> Path:
 
 
 def extends(path: Path, spec: str, paths: int) -> bool:
-    """Whether this is the finished run at `path` with more paths.
+    """Whether this is the finished run at `path` with more paths; looked at before a run goes on.
 
     Args:
         path: a run file.
@@ -42,13 +43,16 @@ def extends(path: Path, spec: str, paths: int) -> bool:
 
     Raises:
         StoreError: it is the same run with fewer paths, not finished yet, or extended to another
-            number of paths by a run that was interrupted.
+            number of paths by a run that was interrupted; or its noise is of another version.
     """
     where = str(path)
     with RunReader.open(path, partial=True) as run:
         held = run.layout.paths
         changes = set(differences(run.parameters.get("spec"), spec))
-        if held == paths or changes - {"simulate.paths"}:
+        if changes - {"simulate.paths"} or (held == paths and run.finished):
+            return False
+        require_noise(run.parameters, where)
+        if held == paths:
             return False
         if paths < held:
             problem = f"holds {held} paths, more than the {paths} asked for: a run only grows"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["BLOCK", "ActiveTile", "Readings"]
 
 BLOCK = 64
-"""Paths of a noise block."""
+"""Paths that are multiplied together: the last bits of a product depend on how many there are."""
 
 _STRIDE = 1024  # steps between two looks at whether states are numbers
 

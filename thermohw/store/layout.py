@@ -118,7 +118,7 @@ class Layout:
         series: channels of shape (F, P[, axis]).
         ledger: float64 channels of shape (P[, axis]).
         results: arrays of fixed shape.
-        group: paths per unit of work: whole noise blocks, or the whole run where that is smaller.
+        group: paths per unit of work: those of a tile, or the whole run where that is smaller.
         block: saved frames per unit of work.
         state_size: bytes kept for one resume state, see `state_bytes`.
     """
