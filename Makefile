@@ -63,7 +63,7 @@ studies: $(STAMP)
 PEERS := $(VENV)-peers
 $(PEERS)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -m venv $(PEERS)
-	@$(PEERS)/bin/python -m pip install --quiet $(PIP_ARGS) --constraint constraints.txt --editable . torchsde
+	@$(PEERS)/bin/python -m pip install --quiet $(PIP_ARGS) --constraint constraints.txt --editable . torchsde randomgen
 	@touch $@
 
 bench: $(PEERS)/.installed

@@ -8,10 +8,11 @@ import sys
 
 import torch
 
-from benchmarks import engine, likelihood, storage
+from benchmarks import engine, likelihood, storage, words
 
 GROUPS = {
     "noise": engine.against_noise,
+    "words": words.against_randomgen,
     "torchsde": engine.against_torchsde,
     "memory": engine.memory,
     "store": storage.overhead,
