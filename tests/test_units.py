@@ -9,9 +9,11 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import constants
 
+from thermohw import units
 from thermohw.errors import InputError
-from thermohw.units import K_B, engineering, in_kt, parse, thermal_energy
+from thermohw.units import ELEMENTARY_CHARGE, K_B, engineering, in_kt, parse, thermal_energy
 
 UNITS = ["ohm", "F", "K", "V", "A", "s", "Hz", "J", "V/s", "V/sqrt(Hz)"]
 
@@ -47,8 +49,8 @@ def test_known_sizes_are_the_nearest_floats(text: str, unit: str, expected: floa
 
 
 def test_boltzmann() -> None:
-    """k_B is exact in the 2019 SI; the products are rounded to the digits quoted."""
-    assert K_B == 1.380649e-23
+    """k_B and e are exact in the 2019 SI and what scipy has; products, to the digits quoted."""
+    assert K_B == constants.Boltzmann and constants.elementary_charge == ELEMENTARY_CHARGE
     assert f"{thermal_energy(300.0):.6e}" == "4.141947e-21"
     assert f"{thermal_energy(300.0) * math.log(2.0):.6e}" == "2.870979e-21"
     assert in_kt(thermal_energy(300.0), 300.0) == 1.0
@@ -143,9 +145,29 @@ def test_engineering_text(value: float, unit: str, text: str) -> None:
     assert engineering(value, unit) == text
 
 
-def test_pint_is_loaded_by_the_first_quantity_only() -> None:
+def test_pint_is_loaded_by_the_first_unusual_unit_only() -> None:
     code = (
-        "import sys, thermohw.units as u; assert 'pint' not in sys.modules; "
-        "u.parse('1 V', 'V'); assert 'pint' in sys.modules"
+        "import sys, thermohw.units as u; assert 'scipy' not in sys.modules; "
+        "u.parse('1 mV', 'V'); assert 'pint' not in sys.modules; "
+        "u.parse('1 mW/mA', 'V'); assert 'pint' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_the_table_of_usual_units_says_what_pint_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sizes and refusals, of every usual unit where any kind of quantity is asked for."""
+
+    def answers() -> dict[tuple[str, str], str]:
+        found = {}
+        for name in usual:
+            for unit in units._KINDS:
+                try:
+                    found[name, unit] = str(units._factor.__wrapped__(name, unit).normalize())
+                except ValueError as error:
+                    found[name, unit] = str(error)
+        return found
+
+    usual = dict(units._USUAL)
+    by_table = answers()
+    monkeypatch.setattr(units, "_USUAL", {})
+    assert len(usual) > 100 and by_table == answers()

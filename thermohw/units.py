@@ -20,17 +20,28 @@ from decimal import Decimal, Overflow
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from scipy.constants import Boltzmann
-
 from thermohw.errors import InputError
 
 if TYPE_CHECKING:
     from pint import UnitRegistry
 
-__all__ = ["K_B", "amount", "engineering", "in_kt", "parse", "seconds", "thermal_energy"]
+__all__ = [
+    "ELEMENTARY_CHARGE",
+    "K_B",
+    "amount",
+    "engineering",
+    "in_kt",
+    "parse",
+    "seconds",
+    "thermal_energy",
+]
 
-K_B: float = Boltzmann
-"""Boltzmann constant, 1.380649e-23 J/K."""
+# Both of these the SI defines (BIPM, SI Brochure, 9th ed. 2019): they are exact, and a test holds
+# them against scipy's table, whose import would cost a refusal a third of its time.
+K_B: float = 1.380649e-23
+"""Boltzmann constant, J/K."""
+ELEMENTARY_CHARGE: float = 1.602176634e-19
+"""Of an electron, C."""
 
 _NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*", re.DOTALL)
 # What a unit may consist of, before pint is asked: "1 F**9**9**9" would keep it busy for ever.
@@ -54,6 +65,20 @@ _KINDS = {
     "": ("a plain ratio", "5 %"),
 }
 _PREFIXES = "z a f p n u m . k M G T P E Z Y".split()
+_POWERS = dict(zip(_PREFIXES, range(-21, 27, 3), strict=True))
+# What datasheets and SPECs are written in, and how much of which SI unit it is. pint knows these
+# too, and a test holds them against it; but making its registry takes longer than loading a device.
+_USUAL = {
+    f"{prefix.replace('.', '')}{unit}": (unit, Decimal(1).scaleb(_POWERS[prefix]))
+    for unit in ("ohm", "F", "H", "K", "V", "A", "s", "Hz", "J", "S")
+    for prefix in "a f p n u m . k M G T".split()
+} | {
+    "": ("", Decimal(1)),
+    "%": ("", Decimal("0.01")),
+    **{f"V/{p}s": ("V/s", Decimal(1).scaleb(-_POWERS[p or "."])) for p in ("", "m", "u", "n")},
+    **{f"{p}V/sqrt(Hz)": ("V/sqrt(Hz)", Decimal(1).scaleb(_POWERS[p or "."]))
+       for p in ("", "u", "n")},
+}  # fmt: skip
 
 
 def thermal_energy(temperature: float) -> float:
@@ -174,6 +199,11 @@ def _show(text: Any) -> str:
 @lru_cache(maxsize=512)
 def _factor(name: str, unit: str) -> Decimal:
     """How many `unit` one `name` is; a ValueError says in words why there is no such number."""
+    own, size = _USUAL.get(name, (None, None))
+    if size is not None and own == unit:
+        return size
+    if size is not None and unit in _KINDS:
+        raise ValueError(_measures_not(name, unit))
     powers = _POWER.findall(name)
     if not _UNIT.fullmatch(name) or "__" in name or re.search(r"\d{5}", name):
         raise ValueError(f"unknown unit '{_short(name)}'")
@@ -191,11 +221,15 @@ def _factor(name: str, unit: str) -> Decimal:
     wanted = registry.Quantity(1.0, _ROOT.sub(_power, unit)).to_root_units()
     # Root units keep radians apart from cycles, which the dimension does not: 1 rad/s is no hertz.
     if one.units != wanted.units:
-        raise ValueError(f"unit '{name}' does not measure {_KINDS.get(unit, (unit,))[0]}")
+        raise ValueError(_measures_not(name, unit))
     if zero.magnitude != 0.0:
         raise ValueError(f"unit '{name}' does not start at zero (give kelvin or degC)")
     # Prefixes are powers of ten that binary products blur in the sixteenth digit.
     return Decimal(f"{one.magnitude / wanted.magnitude:.15g}")
+
+
+def _measures_not(name: str, unit: str) -> str:
+    return f"unit '{name}' does not measure {_KINDS.get(unit, (unit,))[0]}"
 
 
 def _short(name: str) -> str:
@@ -208,6 +242,6 @@ def _power(match: re.Match[str]) -> str:
 
 @lru_cache(maxsize=1)
 def _registry() -> UnitRegistry:
-    from pint import UnitRegistry  # a third of a second, paid by the first quantity only
+    from pint import UnitRegistry  # a third of a second, paid by the first unusual unit only
 
     return UnitRegistry()

@@ -28,8 +28,7 @@ networks meet the same noise. Second law: Q/kT >= S(start) - S(end), and -E ln p
 for the Gaussians, is at least S(end).
 """
 
-from thermohw.experiments.accuracy_dissipation import compute, findings
-from thermohw.study import Cell, Parameters, Study
+from thermohw.study import Cell, Parameters, Study, later
 
 
 def shapes(
@@ -81,6 +80,8 @@ STUDY = Study(
         "digits_steps": 200, "digits_widths": [], "digits_depths": [],
         "digits_trainings": [50, 100], "digits_seeds": 1, "digits_paths": 128, "digits_ticks": 96,
     },
-    cells=cells, compute=compute.compute, conclude=findings.conclude,
+    cells=cells,
+    compute=later("thermohw.experiments.accuracy_dissipation.compute:compute"),
+    conclude=later("thermohw.experiments.accuracy_dissipation.findings:conclude"),
     units={"heat": "kT", "continuous.fine": "kT", "clocked.fine": "kT", "kT": "J"},
 )  # fmt: skip

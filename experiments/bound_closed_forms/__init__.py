@@ -22,8 +22,7 @@ Everything is nats per sample in model units, the prior matched to p_T unless sa
 import numpy as np
 
 from thermohw.errors import InputError
-from thermohw.experiments.bound_closed_forms import compute, findings
-from thermohw.study import Cell, Parameters, Study
+from thermohw.study import Cell, Parameters, Study, later
 
 
 def cells(p: Parameters) -> list[Cell]:
@@ -53,5 +52,7 @@ STUDY = Study(
         "euler": [100, 300, 1000, 3000], "seed": 0,
     },
     quick={"points": 5, "turns": [0.5], "sigmas": [10.0, 25.0], "euler": [100, 1000]},
-    cells=cells, compute=compute.compute, conclude=findings.conclude,
+    cells=cells,
+    compute=later("thermohw.experiments.bound_closed_forms.compute:compute"),
+    conclude=later("thermohw.experiments.bound_closed_forms.findings:conclude"),
 )  # fmt: skip

@@ -25,8 +25,7 @@ same mean 1/2 and variance 1/12, so that every network is told the same two numb
 All numbers are nats a pixel, pixels on [0, 1]; add ln 256 for grey levels.
 """
 
-from thermohw.experiments.bound_sweep import compute, findings
-from thermohw.study import Cell, Parameters, Study
+from thermohw.study import Cell, Parameters, Study, later
 
 
 def cells(p: Parameters) -> list[Cell]:
@@ -54,5 +53,7 @@ STUDY = Study(
         "tolerance": 3e-5, "resamples": 2000, "seed": 0,
     },
     quick={"sigmas": [25.0], "seeds": 1, "steps": 300, "points": 64, "resamples": 200},
-    cells=cells, compute=compute.compute, conclude=findings.conclude,
+    cells=cells,
+    compute=later("thermohw.experiments.bound_sweep.compute:compute"),
+    conclude=later("thermohw.experiments.bound_sweep.findings:conclude"),
 )  # fmt: skip

@@ -16,8 +16,7 @@ into the resistor is worked out beside it; the power the generator itself draws 
 """
 
 from thermohw.errors import InputError
-from thermohw.experiments.clock_speed import compute, findings
-from thermohw.study import Cell, Parameters, Study
+from thermohw.study import Cell, Parameters, Study, later
 
 
 def cells(p: Parameters) -> list[Cell]:
@@ -37,5 +36,7 @@ STUDY = Study(
         "seed": 0,
     },
     quick={"factors": [1.0, 4.0], "paths": 10000, "frames": 20},
-    cells=cells, compute=compute.compute, conclude=findings.conclude,
+    cells=cells,
+    compute=later("thermohw.experiments.clock_speed.compute:compute"),
+    conclude=later("thermohw.experiments.clock_speed.findings:conclude"),
 )  # fmt: skip

@@ -17,8 +17,7 @@ shot noise is (x/2) coth(x/2) times larger than a Gaussian that obeys the fluctu
 (Wyatt and Coram 1999; Delvenne and Van Brandt, arXiv:2404.00422).
 """
 
-from thermohw.experiments.cmos_bit import compute, findings
-from thermohw.study import Cell, Parameters, Study
+from thermohw.study import Cell, Parameters, Study, later
 
 
 def cells(p: Parameters) -> list[Cell]:
@@ -48,5 +47,7 @@ STUDY = Study(
         "biases": [22.0, 30.0, 38.0, 46.0, 54.0], "played": [22.0], "drives": [1.0, 2.0],
         "paths": 256,
     },
-    cells=cells, compute=compute.compute, conclude=findings.conclude,
+    cells=cells,
+    compute=later("thermohw.experiments.cmos_bit.compute:compute"),
+    conclude=later("thermohw.experiments.cmos_bit.findings:conclude"),
 )  # fmt: skip

@@ -25,8 +25,7 @@ from distances to neighbours, which needs no score. Nats per coordinate of the m
 prior is matched to p_T. Above 64 dimensions networks train the shorter, so that a step costs alike.
 """
 
-from thermohw.experiments.data_entropy import compute, findings
-from thermohw.study import Cell, Parameters, Study
+from thermohw.study import Cell, Parameters, Study, later
 
 
 def cells(p: Parameters) -> list[Cell]:
@@ -57,5 +56,7 @@ STUDY = Study(
     },
     quick={"dims": [2, 16], "digits": 1, "steps": 120, "coordinates": 4096, "images": 96}
     | {"calibration": 65_536},
-    cells=cells, compute=compute.compute, conclude=findings.conclude,
+    cells=cells,
+    compute=later("thermohw.experiments.data_entropy.compute:compute"),
+    conclude=later("thermohw.experiments.data_entropy.findings:conclude"),
 )  # fmt: skip

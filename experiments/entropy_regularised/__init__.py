@@ -48,8 +48,7 @@ from which on it stays within a margin of the finest grid's.
 
 from typing import Any
 
-from thermohw.experiments.entropy_regularised import compute, findings
-from thermohw.study import Cell, Parameters, Study
+from thermohw.study import Cell, Parameters, Study, later
 
 
 def cells(p: Parameters) -> list[Cell]:
@@ -100,6 +99,8 @@ STUDY = Study(
         "digits_points": 80, "digits_paths": 128, "digits_continuous": 24, "few_seeds": 2,
         "few_steps": 60, "few_width": 64,
     },
-    cells=cells, compute=compute.compute, conclude=findings.conclude,
+    cells=cells,
+    compute=later("thermohw.experiments.entropy_regularised.compute:compute"),
+    conclude=later("thermohw.experiments.entropy_regularised.findings:conclude"),
     units={"heat.continuous": "kT", "heat.clocked": "kT", "kT": "J"},
 )  # fmt: skip

@@ -16,8 +16,7 @@ noise the source works 2.6975 kT if it follows and 3.4810 kT if it is held: a he
 what the noise does during a tick. Noise slower than a tick does nothing during a tick.
 """
 
-from thermohw.experiments.johnson_bandwidth import compute, findings
-from thermohw.study import Cell, Parameters, Study
+from thermohw.study import Cell, Parameters, Study, later
 
 SHAPES = ("one-pole", "staircase", "interpolated")
 
@@ -46,5 +45,7 @@ STUDY = Study(
         "span": 40.0, "hold": 0.01, "seed": 0,
     },
     quick={"bandwidths": [1.0, 10.0], "paths": 1024, "free_paths": 64, "span": 10.0},
-    cells=cells, compute=compute.compute, conclude=findings.conclude,
+    cells=cells,
+    compute=later("thermohw.experiments.johnson_bandwidth.compute:compute"),
+    conclude=later("thermohw.experiments.johnson_bandwidth.findings:conclude"),
 )  # fmt: skip

@@ -30,8 +30,7 @@ Reference: T. Dockhorn, A. Vahdat and K. Kreis, ICLR 2022, https://arxiv.org/abs
 
 from typing import Any
 
-from thermohw.experiments.rc_vs_rlc import compute, findings
-from thermohw.study import Cell, Parameters, Row, Study
+from thermohw.study import Cell, Parameters, Row, Study, later
 
 KINDS = (
     ("emf", "clocked"), ("emf", "continuous"), ("current", "clocked"), ("current", "continuous"),
@@ -83,5 +82,7 @@ STUDY = Study(
         "steps": 40, "networks": 1, "qualities": [5.0], "points": 6, "points_more": 6, "paths": 32,
         "ticks": [64], "fine": [64],
     },
-    cells=cells, compute=compute.compute, conclude=findings.conclude,
+    cells=cells,
+    compute=later("thermohw.experiments.rc_vs_rlc.compute:compute"),
+    conclude=later("thermohw.experiments.rc_vs_rlc.findings:conclude"),
 )  # fmt: skip

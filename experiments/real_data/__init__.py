@@ -28,9 +28,7 @@ networks of the same sizes learn as few samples, and of which they know as littl
 """
 
 from thermohw.errors import InputError
-from thermohw.experiments.real_data import compute, findings
-from thermohw.experiments.real_data.compute import make_data
-from thermohw.study import Cell, Parameters, Study
+from thermohw.study import Cell, Parameters, Study, later
 
 _SETTINGS = ("dataset", "path", "side", "limit", "t_min", "points", "calibration")
 _PROXY_SEED = 1000
@@ -39,6 +37,8 @@ _MOST = 256  # dimensions of a surrogate
 
 def cells(p: Parameters) -> list[Cell]:
     """A network of each seed on the data and on the surrogate, repeated noise, then the proxies."""
+    from thermohw.experiments.real_data.compute import make_data
+
     side = p["side"] if p["dataset"] == "mnist" else 0
     common = {key: p[key] for key in _SETTINGS} | {"side": side}
     if p["dataset"] not in ("digits", "mnist", "cifar10"):
@@ -79,5 +79,7 @@ STUDY = Study(
         "seeds": 2, "repeats": 2, "points": 32, "calibration": 32, "steps": 60, "proxy_steps": 120,
         "proxy_width": 256,
     },
-    cells=cells, compute=compute.compute, conclude=findings.conclude,
+    cells=cells,
+    compute=later("thermohw.experiments.real_data.compute:compute"),
+    conclude=later("thermohw.experiments.real_data.findings:conclude"),
 )  # fmt: skip

@@ -15,13 +15,13 @@ here; two or three printed digits add their rounding. A plain numpy simulation o
 beside both, so that a row that differs can be told apart from a wrong one.
 """
 
-from thermohw.experiments.sensitivity import compute, findings
-from thermohw.experiments.sensitivity.published import chosen
-from thermohw.study import Cell, Parameters, Study
+from thermohw.study import Cell, Parameters, Study, later
 
 
 def cells(p: Parameters) -> list[Cell]:
     """One cell a row, wiring and repeat; one a row of the numpy route."""
+    from thermohw.experiments.sensitivity.published import chosen
+
     rows = chosen(p)
     base = {"paths": p["paths"], "seed": p["seed"]}
     made = [{"row": row.name, "route": route, "repeat": repeat, **base} for row in rows
@@ -42,5 +42,7 @@ STUDY = Study(
             "amplifier pole 10 per tau",
         ],
     },
-    cells=cells, compute=compute.compute, conclude=findings.conclude,
+    cells=cells,
+    compute=later("thermohw.experiments.sensitivity.compute:compute"),
+    conclude=later("thermohw.experiments.sensitivity.findings:conclude"),
 )  # fmt: skip

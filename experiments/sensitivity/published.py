@@ -18,7 +18,6 @@ from typing import Any
 from thermohw.circuit import LinearDevice, load_device
 from thermohw.control import Protocol
 from thermohw.errors import InputError
-from thermohw.experiments.shared.problems import two_humps
 from thermohw.process import OU
 from thermohw.study import Parameters
 
@@ -103,6 +102,8 @@ BY_NAME = {row.name: row for row in ROWS}
 
 def protocol(row: PublishedRow, wiring: str, device: LinearDevice | None = None) -> Protocol:
     """A row as a protocol on the one-node device."""
+    from thermohw.experiments.shared.problems import two_humps
+
     device = load_device("rc1") if device is None else device
     scale, process = device.scale, OU(duration=DURATION)
     source = scale.voltage if wiring == "emf" else scale.current

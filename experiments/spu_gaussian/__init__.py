@@ -23,8 +23,7 @@ Values come from the datasheet `spu8`, whose numbers are placeholders: the paper
 Units 1 kohm, 1 nF, kT = 1; a run is one exact linear chain, so nothing depends on a time step.
 """
 
-from thermohw.experiments.spu_gaussian import compute, findings
-from thermohw.study import Cell, Parameters, Study
+from thermohw.study import Cell, Parameters, Study, later
 
 CASES = ("ideal", "johnson", "tolerance", "stray", "bandwidth", "converter", "bank", "all")
 
@@ -52,5 +51,7 @@ STUDY = Study(
         "points": 81, "seed": 0,
     },
     quick={"samples": 10_000, "boards": 12, "matrices": 50, "points": 41},
-    cells=cells, compute=compute.compute, conclude=findings.conclude,
+    cells=cells,
+    compute=later("thermohw.experiments.spu_gaussian.compute:compute"),
+    conclude=later("thermohw.experiments.spu_gaussian.findings:conclude"),
 )  # fmt: skip

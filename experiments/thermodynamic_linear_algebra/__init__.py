@@ -20,13 +20,13 @@ norms).
 """
 
 from thermohw.errors import InputError
-from thermohw.experiments.thermodynamic_linear_algebra import compute, findings
-from thermohw.experiments.thermodynamic_linear_algebra.compute import PARTS
-from thermohw.study import Cell, Parameters, Study
+from thermohw.study import Cell, Parameters, Study, later
 
 
 def cells(p: Parameters) -> list[Cell]:
     """One cell per board and duration, imperfection and system, dimension, energy."""
+    from thermohw.experiments.thermodynamic_linear_algebra.compute import PARTS
+
     if p["dimension"] < 2 or min(p["dimensions"]) < 2:
         raise InputError("expected at least two unknowns", where="dimension")
     common = {"n": p["dimension"], "condition": p["condition"], "paths": p["paths"]}
@@ -56,5 +56,7 @@ STUDY = Study(
         "paths": 64, "micros": [100.0, 1000.0, 5000.0], "systems": 8, "dimensions": [2, 4, 8, 16],
         "millivolts": [0.03, 0.3], "energy_micros": [300.0],
     },
-    cells=cells, compute=compute.compute, conclude=findings.conclude,
+    cells=cells,
+    compute=later("thermohw.experiments.thermodynamic_linear_algebra.compute:compute"),
+    conclude=later("thermohw.experiments.thermodynamic_linear_algebra.findings:conclude"),
 )  # fmt: skip

@@ -28,9 +28,10 @@ In one dimension every expectation over p_t is a quadrature; on digits it is an 
 held-out images, each noised afresh, with standard errors over images.
 """
 
-from thermohw.experiments.ve_vs_vp import compute, findings
-from thermohw.experiments.ve_vs_vp.compute import DATA
-from thermohw.study import Cell, Parameters, Study
+from thermohw.study import Cell, Parameters, Study, later
+
+DATA = {"whitened": 1.0, "1.04": 1.04, "4": 4.0}
+"""Name of a pair of Gaussians -> E x^2."""
 
 
 def cells(p: Parameters) -> list[Cell]:
@@ -67,6 +68,8 @@ STUDY = Study(
         "data": ["whitened", "1.04"], "steps": 300, "seeds": 1, "digits_steps": 200,
         "digits_seeds": 1, "points": 2048, "pairs": 1, "exact_times": 61, "moments": 223,
     },
-    cells=cells, compute=compute.compute, conclude=findings.conclude,
+    cells=cells,
+    compute=later("thermohw.experiments.ve_vs_vp.compute:compute"),
+    conclude=later("thermohw.experiments.ve_vs_vp.findings:conclude"),
     units={"rate.heat": "kT"},
 )  # fmt: skip

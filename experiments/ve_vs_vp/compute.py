@@ -9,6 +9,7 @@ import torch
 
 from thermohw import targets
 from thermohw.experiments.shared.problems import first_snr
+from thermohw.experiments.ve_vs_vp import DATA
 from thermohw.experiments.ve_vs_vp.likelihood import Undrifted, likelihood
 from thermohw.experiments.ve_vs_vp.rates import Account, Instant, Mirrored, Rates, mend
 from thermohw.likelihood import GridEnsemble
@@ -18,7 +19,6 @@ from thermohw.score.calibrated import calibrated
 from thermohw.study import Cell, Row, Tools
 from thermohw.target import Target
 
-DATA = {"whitened": 1.0, "1.04": 1.04, "4": 4.0}  # name -> E x^2
 TIMES = (0.1, 0.2, 0.4)  # of VP(0.1, 20)
 
 

@@ -53,8 +53,6 @@ def test_what_cells_come_from_does_not_lean_on_what_is_concluded(name):
 
 def test_the_code_of_cells_is_not_that_of_figures(monkeypatch):
     """A shipped study's digest changes with what computes, and not with what draws."""
-    from thermohw.study import catalogue
-
     read = Path.read_bytes
 
     def digest(touched: str) -> str:
@@ -62,7 +60,7 @@ def test_the_code_of_cells_is_not_that_of_figures(monkeypatch):
             return read(path) + (b"\n#" if str(path).endswith(touched) else b"")
 
         monkeypatch.setattr(Path, "read_bytes", changed)
-        return catalogue._digest(ROOM / "bound_sweep" / "__init__.py")
+        return find_study("bound_sweep").digest
 
     base = find_study("bound_sweep").digest
     assert digest("bound_sweep/figures.py") == base == digest("bound_sweep/findings.py")

@@ -169,7 +169,7 @@ def test_a_trained_score_comes_from_the_file(tmp_path, monkeypatch):
     whole, grown = tmp_path / "whole.h5", tmp_path / "grown.h5"
     run_spec(asked(kind, 700, *network), whole, progress=False)
     run_spec(asked(kind, 500, *network), grown, progress=False)
-    monkeypatch.setattr("thermohw.pipeline.run.build_setting", None)
+    monkeypatch.setattr("thermohw.pipeline.build.build_setting", None)
     run_spec(asked(kind, 700, *network), grown, resume=True, progress=False)
     assert_same(whole, grown)
 

@@ -24,7 +24,7 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.linalg import expm, solve_continuous_lyapunov
+import scipy
 
 from thermohw.circuit.tick import square_root_covariance
 from thermohw.errors import InputError
@@ -141,7 +141,7 @@ class ActiveLaw:
     def covariance(self) -> NDArray[Any]:
         """Steady covariance of s, shape (dim, dim)."""
         noise = self.noise[: self.states]
-        found = solve_continuous_lyapunov(self.drift_matrix, noise @ noise.T)
+        found = scipy.linalg.solve_continuous_lyapunov(self.drift_matrix, noise @ noise.T)
         return 0.5 * (found + found.T)
 
     @cached_property
@@ -168,7 +168,9 @@ class ActiveLaw:
     @lru_cache(maxsize=64)  # noqa: B019 - laws live as long as what uses them
     def transition(self, h: float) -> tuple[NDArray[Any], NDArray[Any]]:
         """e^{F h} (size, size) and a factor L of the covariance of a after h, L L^T, exact."""
-        return expm(self.generator * h), square_root_covariance(self.generator, self.noise, h)
+        return scipy.linalg.expm(self.generator * h), square_root_covariance(
+            self.generator, self.noise, h
+        )
 
     @cached_property
     def books(self) -> FlowMaps:
@@ -246,7 +248,7 @@ class ActiveLaw:
         for panel in range(panels):
             for node, weight in zip(nodes, weights, strict=True):
                 t = h * (panel + 0.5 * (1.0 + node)) / panels
-                response = expm(drift * t) @ noise
+                response = scipy.linalg.expm(drift * t) @ noise
                 total += 0.5 * h / panels * weight * (h - t) * (response @ response.T)
         exact = np.einsum("ai,ij,aj->a", force, total, path @ self.generator[:, :s])
         exact += 0.5 * h * np.einsum("ai,ai->a", force @ noise, path @ self.noise)

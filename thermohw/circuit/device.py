@@ -31,8 +31,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from scipy.linalg import solve_continuous_lyapunov
-from scipy.sparse.csgraph import connected_components
+import scipy
 
 from thermohw.circuit.landscape import Landscape
 from thermohw.circuit.passive import PassiveDevice, Wired
@@ -143,7 +142,7 @@ class LinearDevice(Wired, PassiveDevice):
         """
         ends = (self.directions != 0.0).astype(float)
         joined = (self.hessian != 0.0) | (self.structure != 0.0) | (ends.T @ ends > 0.0)
-        count, label = connected_components(joined, directed=False)
+        count, label = scipy.sparse.csgraph.connected_components(joined, directed=False)
         return tuple(np.flatnonzero(label == i) for i in range(count))
 
     @cached_property
@@ -169,7 +168,7 @@ class LinearDevice(Wired, PassiveDevice):
             noise = across.T @ (excess[:, None] * across)
             for part in self._parts:
                 block = np.ix_(part, part)
-                found = solve_continuous_lyapunov(turned[block], noise[block])
+                found = scipy.linalg.solve_continuous_lyapunov(turned[block], noise[block])
                 covariance += back[:, part] @ found @ back[:, part].T
         return 0.5 * (covariance + covariance.T)
 

@@ -38,9 +38,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from scipy.constants import elementary_charge
 
-from thermohw.units import K_B
+from thermohw.units import ELEMENTARY_CHARGE, K_B
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,9 +47,6 @@ if TYPE_CHECKING:
     from thermohw.datasheet import Datasheet
 
 __all__ = ["ELEMENTARY_CHARGE", "JumpDevice", "bose"]
-
-ELEMENTARY_CHARGE: float = elementary_charge
-"""1.602176634e-19 C, exact."""
 
 
 def bose(x: NDArray[Any]) -> NDArray[Any]:

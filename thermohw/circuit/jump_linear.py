@@ -29,7 +29,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.linalg import eigh
+import scipy
 
 from thermohw.circuit.device import LinearDevice
 from thermohw.circuit.jump_signal import SmallSignal, small_signal, stable_points
@@ -69,7 +69,7 @@ def linearised(device: JumpDevice, voltages: NDArray[Any] | None = None) -> Line
     capacitance = device.capacitance
     n, order = device.dim, np.argsort(np.diag(capacitance))[(device.dim - 1) // 2]
     # 2 k_B theta is the density of noise per conductance; `noise` is one-sided, twice as much.
-    temperatures, vectors = eigh(point.noise / (4.0 * K_B), loss)
+    temperatures, vectors = scipy.linalg.eigh(point.noise / (4.0 * K_B), loss)
     rows = (loss @ vectors).T
     diagonal = not (_off(loss).any() or _off(point.noise).any())
     if diagonal:

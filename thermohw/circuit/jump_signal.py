@@ -26,8 +26,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.integrate import solve_ivp
-from scipy.optimize import root
 
 from thermohw.circuit.jump import ELEMENTARY_CHARGE, JumpDevice, bose
 from thermohw.errors import InputError
@@ -138,6 +136,8 @@ def rest_points(device: JumpDevice) -> tuple[SmallSignal, ...]:
     Found from the corners and the middle of the cube of supply voltages, by relaxation and by
     Newton's method; a circuit of more than six nodes is relaxed from its rest voltages alone.
     """
+    from scipy.optimize import root  # with integrate a fifth of a second, for these circuits only
+
     low = min([0.0, *device.supply_voltages])
     high = max([0.0, *device.supply_voltages])
     middle = np.full(device.dim, 0.5 * (low + high))
@@ -224,6 +224,8 @@ def _bose_slope(x: NDArray[Any]) -> NDArray[Any]:
 
 def _relaxed(device: JumpDevice, start: NDArray[Any]) -> NDArray[Any]:
     """Where the mean voltages go from a start, in the fastest node's own time."""
+    from scipy.integrate import solve_ivp
+
     _, traffic = _currents(device, start)
     stiffness = np.diag(device.hessian)
     span = 1e4 / float((traffic * stiffness).min())

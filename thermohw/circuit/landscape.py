@@ -25,14 +25,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from scipy.sparse.csgraph import connected_components
+import scipy
 
 from thermohw.errors import InputError
-from thermohw.noise import Random, normal, uniform
 
 if TYPE_CHECKING:
+    import torch
     from numpy.typing import NDArray
+
+    from thermohw.noise import Random
 
 __all__ = ["Equilibrium", "Landscape"]
 
@@ -74,6 +75,14 @@ class Landscape:
         if self._c is not None:
             inner = inner + self._c * x**3
         return (x * inner).sum(-1)
+
+    def heights(self, x: NDArray[Any]) -> NDArray[Any]:
+        """H on a table of points (points, n), shape (points,): the same without torch, for
+        laws that are looked at and never played.
+        """
+        k = self.quadratic
+        inner = 0.5 * (x * np.diag(k) if self.diagonal else x @ k) + self.bias
+        return (x * (inner + self.quartic * x**3)).sum(-1)
 
     def gradient(self, x: torch.Tensor) -> torch.Tensor:
         """grad H at states (paths, n), same shape, float64."""
@@ -118,14 +127,20 @@ class Landscape:
 
     @cached_property
     def _k(self) -> torch.Tensor:
+        import torch
+
         return torch.tensor(np.diag(self.quadratic) if self.diagonal else self.quadratic)
 
     @cached_property
     def _c(self) -> torch.Tensor | None:
+        import torch
+
         return torch.tensor(self.quartic) if self.quartic.any() else None
 
     @cached_property
     def _b(self) -> torch.Tensor | None:
+        import torch
+
         return torch.tensor(self.bias) if self.bias.any() else None
 
     def _stiff(self, x: torch.Tensor) -> torch.Tensor:
@@ -149,7 +164,9 @@ class Equilibrium:
         self, landscape: Landscape, temperature: float, names: tuple[str, ...] = ()
     ) -> None:
         self.landscape, self.temperature = landscape, temperature
-        count, label = connected_components(landscape.quadratic != 0.0, directed=False)
+        count, label = scipy.sparse.csgraph.connected_components(
+            landscape.quadratic != 0.0, directed=False
+        )
         self._parts = []
         for i in range(count):
             part = np.flatnonzero(label == i)
@@ -195,6 +212,8 @@ class Equilibrium:
 
     def sample(self, count: int, random: Random) -> torch.Tensor:
         """States (count, n), float64."""
+        import torch
+
         found = torch.empty(count, len(self.landscape.bias), dtype=torch.float64)
         for part, law in self._parts:
             found[:, torch.as_tensor(part)] = law.sample(count, random)
@@ -217,6 +236,10 @@ class _Gaussian:
         )
 
     def sample(self, count: int, random: Random) -> torch.Tensor:
+        import torch
+
+        from thermohw.noise import normal
+
         drawn = normal(count, len(self.mean), random)
         return drawn @ torch.tensor(np.linalg.cholesky(self.covariance).T) + torch.tensor(self.mean)
 
@@ -228,10 +251,10 @@ class _Grid:
         edge = _box(landscape, temperature, m)
         axis = np.linspace(-edge, edge, count)
         self._axis, self._step = axis, 2.0 * edge / (count - 1)
-        x = torch.tensor(np.stack(np.meshgrid(*[axis] * m, indexing="ij"), -1).reshape(-1, m))
-        exponent = -landscape.energy(x) / temperature
+        x = np.stack(np.meshgrid(*[axis] * m, indexing="ij"), -1).reshape(-1, m)
+        exponent = -landscape.heights(x) / temperature
         top = float(exponent.max())
-        self._weight = (exponent - top).exp()
+        self._weight = np.exp(exponent - top)
         total = float(self._weight.sum())
         self.log_partition = top + float(np.log(total)) + m * float(np.log(self._step))
         self._weight /= total
@@ -241,14 +264,18 @@ class _Grid:
                 f"wells too narrow for their distance: {seen:.3g} of {count**m:,} cells of a table "
                 "hold this equilibrium; give start= states, such as the end of a free run"
             )
-        self.mean = (self._weight @ x).numpy()
-        centred = x - torch.tensor(self.mean)
-        self.covariance = ((centred * self._weight[:, None]).T @ centred).numpy()
-        self.fourth = (self._weight @ x**4).numpy()
+        self.mean = self._weight @ x
+        centred = x - self.mean
+        self.covariance = (centred * self._weight[:, None]).T @ centred
+        self.fourth = self._weight @ x**4
         self._m = m
 
     def sample(self, count: int, random: Random) -> torch.Tensor:
-        cumulative = self._weight.cumsum(0)
+        import torch
+
+        from thermohw.noise import uniform
+
+        cumulative = torch.as_tensor(self._weight).cumsum(0)
         draws = uniform(count, 1, random)[:, 0] * cumulative[-1]
         cell = torch.searchsorted(cumulative, draws).clamp_(max=len(cumulative) - 1)
         jitter = uniform(count, self._m, random) - 0.5
@@ -264,7 +291,7 @@ def _box(landscape: Landscape, temperature: float, m: int) -> float:
 
     def depth(edge: float) -> float:
         x = np.stack(np.meshgrid(*[edge * coarse] * m, indexing="ij"), -1).reshape(-1, m)
-        energy = landscape.energy(torch.tensor(x)).numpy()
+        energy = landscape.heights(x)
         border = np.abs(x).max(1) >= edge * (1.0 - 1e-12)
         return float((energy[border].min() - energy.min()) / temperature)
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.linalg import block_diag
+import scipy
 
 from thermohw.circuit.device import LinearDevice
 from thermohw.circuit.scale import Scale
@@ -61,7 +61,7 @@ def assemble_network(datasheet: Datasheet) -> LinearDevice:
         direction = _direction(capacitor.between, index)
         value = capacitor.capacitance.value / scale.capacitance
         capacitance += value * np.outer(direction, direction)
-    hessian: Any = block_diag(
+    hessian: Any = scipy.linalg.block_diag(
         _inverse(capacitance, datasheet), _inverse_inductance(datasheet, scale.inductance)
     )
     incidence = np.array([ends_of(x.between, index) for x in inductors])
@@ -70,7 +70,7 @@ def assemble_network(datasheet: Datasheet) -> LinearDevice:
     structure[len(index) :, : len(index)] = incidence
     structure[: len(index), len(index) :] = -incidence.T
     series = np.eye(len(inductors))[[x.series_resistance is not None for x in inductors]]
-    directions: Any = block_diag(
+    directions: Any = scipy.linalg.block_diag(
         np.array([_direction(r.between, index) for r in resistors]).reshape(
             len(resistors), len(index)
         ),

@@ -37,8 +37,7 @@ from math import pi
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.linalg import expm, solve_continuous_lyapunov, solve_discrete_lyapunov
-from scipy.optimize import nnls
+import scipy
 
 from thermohw.errors import InputError
 
@@ -166,6 +165,8 @@ def flicker_poles(
     Returns:
         Variances and correlation times of the poles, shape (m,) each.
     """
+    from scipy.optimize import nnls  # a fifth of a second, for these sources only
+
     span = highest / lowest * _BEYOND**2
     places = np.geomspace(
         lowest / _BEYOND, highest * _BEYOND, int(np.ceil(_PER_DECADE * np.log10(span))) + 1
@@ -197,13 +198,13 @@ def added_covariance(device: LinearDevice, source: NoiseInput) -> NDArray[Any]:
     if source.kind in ("poles", "telegraph"):
         mixed = sum(_mixed(a, s, v, t) for v, t in zip(source.variances, source.times, strict=True))
         forced = np.outer(s, mixed)
-        covariance = solve_continuous_lyapunov(a, forced + forced.T)
+        covariance = scipy.linalg.solve_continuous_lyapunov(a, forced + forced.T)
     else:
         h, variance = float(source.times[0]), float(source.variances[0])
         phi, first, second = _interval(device, source, h, h)
         cross = phi @ np.outer(second, first)
         kick = np.outer(first, first) + np.outer(second, second) + cross + cross.T
-        covariance = solve_discrete_lyapunov(phi, variance * kick)
+        covariance = scipy.linalg.solve_discrete_lyapunov(phi, variance * kick)
     return 0.5 * (covariance + covariance.T)
 
 
@@ -258,6 +259,6 @@ def _interval(
     block[:n, :n], block[:n, n] = -device.drift_matrix, s
     if source.kind == "interpolated":
         block[n, n + 1] = 1.0 / h
-    moved = expm(block * u)
+    moved = scipy.linalg.expm(block * u)
     slope = moved[:n, n + 1]  # response to xi_1 - xi_0
     return moved[:n, :n], moved[:n, n] - slope, slope

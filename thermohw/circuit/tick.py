@@ -31,7 +31,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.linalg import expm
+import scipy
 
 from thermohw.circuit.modes import modes
 
@@ -134,7 +134,9 @@ def square_root_covariance(
     for left, right in zip(edges[:-1], edges[1:], strict=True):
         half = 0.5 * (right - left)
         times = left + half * (1.0 + _NODES)
-        responses = expm(f * times[:, None, None]) @ m  # one call: a third of 16 is overhead
+        responses = (
+            scipy.linalg.expm(f * times[:, None, None]) @ m
+        )  # one call: a third of 16 is overhead
         for response, weight in zip(responses, _WEIGHTS, strict=True):
             samples.append(np.sqrt(half * weight) * response[rows].T)
     stacked = np.concatenate(samples)
@@ -176,7 +178,7 @@ def tick_moments(device: LinearDevice, h: float) -> TickMoments:
         f, g, m = unit[:, None] * f / unit, unit[:, None] * g, unit[:, None] * m
     block = np.zeros((a + c, a + c))
     block[:a, :a], block[:a, a:] = f, g
-    mean = expm(block * h)
+    mean = scipy.linalg.expm(block * h)
     factor = square_root_covariance(f, m, h, slice(n, None))
     if unit is not None:
         mean[:a] /= unit[:, None]

@@ -112,8 +112,7 @@ def run(
     baths: Baths = None,
 ) -> None:
     """Simulate a SPEC into a run file."""
-    from thermohw.control.limits import rounded_notes
-    from thermohw.pipeline import load_spec, run_spec
+    from thermohw.pipeline.spec import load_spec
 
     if on != "cpu":
         raise InputError(f"{on!r}: this version runs on 'cpu' only", where="--on")
@@ -123,7 +122,11 @@ def run(
         for key, value in (("paths", paths), ("seed", seed))
         if value is not None
     ]
-    result = run_spec(load_spec(spec, overrides), out, resume=resume, workers=workers)
+    known = load_spec(spec, overrides)  # before what follows is imported
+    from thermohw.control.limits import rounded_notes
+    from thermohw.pipeline.run import run_spec
+
+    result = run_spec(known, out, resume=resume, workers=workers)
     _say(result.ledger.text(baths))
     if result.plan is not None:
         remark = result.plan.bias.remark
@@ -143,6 +146,9 @@ def audit(
     baths: Baths = None,
 ) -> None:
     """Check laws and bounds of a stored run."""
+    from thermohw.store import RunReader
+
+    RunReader.open(path).close()  # what is no whole run is told before an audit is imported
     from thermohw.audit import audit as examine
 
     account = examine(path, recompute=recompute)
@@ -157,6 +163,10 @@ def report(
     out: Annotated[Path | None, typer.Option(help="HTML file to write")] = None,
 ) -> None:
     """Draw the report page of a stored run or study."""
+    if not path.is_dir():
+        from thermohw.store import RunReader
+
+        RunReader.open(path).close()  # what is no whole run is told before a page is imported
     from thermohw.report import report as draw
 
     _say(f"written to {draw(path, out)}")
@@ -204,9 +214,7 @@ def spice(
     ] = False,
 ) -> None:
     """Write one path of a run as a SPICE netlist; compare with ngspice."""
-    from thermohw.pipeline import load_spec
-    from thermohw.pipeline.netlist import ensemble_netlist, path_netlist
-    from thermohw.spice.deck import CELLS
+    from thermohw.pipeline.spec import load_spec
 
     if noise not in ("path", "random"):
         raise InputError(f"{noise!r}: expected 'path' or 'random'", where="--noise")
@@ -218,6 +226,14 @@ def spice(
                          where="--replay" if replay else "--path")  # fmt: skip
     target = out if out is not None or check else Path("path.cir")
     known = load_spec(spec, list(set_ or []))
+    if target is not None:
+        outputs.check_place(target, "a netlist, such as path.cir")
+    from thermohw.pipeline.admit import admit_settings
+
+    admit_settings(known)  # before what follows is imported
+    from thermohw.pipeline.netlist import ensemble_netlist, path_netlist
+    from thermohw.spice.deck import CELLS
+
     if noise == "random":
         result = ensemble_netlist(known, 20 if cells is None else cells, out=target, check=check)
     else:

@@ -35,7 +35,7 @@ def list_studies() -> None:
     from rich.console import Console
 
     from thermohw.errors import InputError
-    from thermohw.pipeline import spec_names
+    from thermohw.pipeline.spec import spec_names
     from thermohw.study import find_study, study_names
 
     console = Console(highlight=False, soft_wrap=True)

@@ -1,38 +1,21 @@
-"""Tables of the command line: devices and files, as plain text."""
+"""Tables of the command line: devices and files, as plain text.
+
+The list of devices needs datasheets, the page of one its circuit, that of a file HDF5: each imports
+its own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from thermohw.circuit import (
-    ActiveDevice,
-    JumpDevice,
-    QuarticDevice,
-    SolverDevice,
-    load_device,
-)
-from thermohw.cli.jump_page import jump_rows
-from thermohw.cli.linear_page import linear_rows, linear_warnings
-from thermohw.cli.quartic_page import quartic_rows
-from thermohw.cli.solver_page import active_rows, solver_rows
 from thermohw.datasheet import device_names, load_datasheet
 from thermohw.errors import shown
-from thermohw.store import RunReader, verify
 
 __all__ = ["device_list", "device_page", "file_page", "verdict"]
-
-# Devices that are no passive linear circuits, and what their page says.
-_OTHER_KINDS: dict[type, Callable[[Any], list[tuple[str, str]]]] = {
-    SolverDevice: solver_rows,
-    ActiveDevice: active_rows,
-    JumpDevice: jump_rows,
-    QuarticDevice: quartic_rows,
-}
 
 
 def device_list() -> str:
@@ -50,8 +33,28 @@ def device_page(name: str) -> str:
     """Thermal voltage and current, time constants, rings, noise densities and limits of one
     device.
     """
-    device: Any = load_device(name)
-    for kind, rows_of in _OTHER_KINDS.items():
+    sheet = load_datasheet(name)  # what is wrong with it is told before a circuit is loaded
+    from thermohw.circuit import (
+        ActiveDevice,
+        JumpDevice,
+        QuarticDevice,
+        SolverDevice,
+        build_device,
+    )
+    from thermohw.cli.jump_page import jump_rows
+    from thermohw.cli.linear_page import linear_rows, linear_warnings
+    from thermohw.cli.quartic_page import quartic_rows
+    from thermohw.cli.solver_page import active_rows, solver_rows
+
+    # Devices that are no passive linear circuits, and what their page says.
+    others = {
+        SolverDevice: solver_rows,
+        ActiveDevice: active_rows,
+        JumpDevice: jump_rows,
+        QuarticDevice: quartic_rows,
+    }
+    device: Any = build_device(sheet)
+    for kind, rows_of in others.items():
         if isinstance(device, kind):
             return _page(rows_of(device))
     warnings = [f"warning: {line}\n" for line in linear_warnings(device)]
@@ -60,6 +63,8 @@ def device_page(name: str) -> str:
 
 def file_page(path: str | Path) -> str:
     """Tree, provenance and progress of a run file."""
+    from thermohw.store import RunReader
+
     with RunReader.open(path, partial=True) as run:
         state = (
             "complete"
@@ -87,6 +92,8 @@ def file_page(path: str | Path) -> str:
 
 def verdict(path: str | Path) -> tuple[str, bool]:
     """What `verify` found, as text, and whether the file is sound."""
+    from thermohw.store import RunReader, verify
+
     findings = verify(path)
     with RunReader.open(path, partial=True) as run:
         checked = run.has_checksums

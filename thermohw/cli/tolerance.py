@@ -37,13 +37,18 @@ def sensitivity(
 ) -> None:
     """One imperfection at a time: samples and work of both wirings."""
     from thermohw.outputs import write
-    from thermohw.pipeline import load_spec
+    from thermohw.pipeline.admit import admit_settings
+    from thermohw.pipeline.spec import load_spec
+
+    changes = {text: _changes(text) for text in row or ()}
+    _check_new(out)
+    known = load_spec(spec, list(set_ or []))
+    admit_settings(known)  # before what follows is imported
     from thermohw.tolerance import Row
     from thermohw.tolerance import sensitivity as measure
 
-    rows = None if not row else [Row(text, _changes(text)) for text in row]
-    _check_new(out)
-    table = measure(load_spec(spec, list(set_ or [])), rows, paths=paths, seed=seed)
+    rows = [Row(text, changes[text]) for text in row] if row else None
+    table = measure(known, rows, paths=paths, seed=seed)
     if out is not None:
         write(out, table.to_json() + "\n")
     typer.echo(table.to_json() if json else str(table))
@@ -79,26 +84,33 @@ def yields(
 ) -> None:
     """Draw boards from the datasheet's tolerances; how many meet the requirements."""
     from thermohw.errors import InputError
-    from thermohw.pipeline import load_spec
-    from thermohw.tolerance import Spread, yield_
+    from thermohw.pipeline.admit import admit_settings
+    from thermohw.pipeline.spec import load_spec
+    from thermohw.tolerance.require import Requirement
     from thermohw.units import parse
 
     if at_least is not None and not 0.0 <= at_least <= 1.0:
         raise InputError(f"{at_least:g}: expected a share from 0 to 1", where="--at-least")
+    wrong, degrees = (0.0 if offset is None else parse(offset, "V", "--offset")), _numbers(corners)
+    for text in require:
+        Requirement.parse(text)
+    known = load_spec(spec, list(set_ or []))
+    admit_settings(known)  # before what follows is imported
+    from thermohw.tolerance import Spread, yield_
+
     spread = Spread(
         shared=shared,
         area=area,
         resistor_matching=resistor_matching,
         capacitor_matching=capacitor_matching,
-        offset=0.0 if offset is None else parse(offset, "V", "--offset"),
+        offset=wrong,
         gain=gain,
-        corners=_numbers(corners),
+        corners=degrees,
         tcr=1e-6 * tcr,
         tcc=1e-6 * tcc,
     )
     found = yield_(
-        load_spec(spec, list(set_ or [])), require, boards=boards, spread=spread, paths=paths,
-        seed=seed, out=out,
+        known, require, boards=boards, spread=spread, paths=paths, seed=seed, out=out,
     )  # fmt: skip
     typer.echo(found.to_json() if json else str(found))
     if at_least is not None and found.passed.value < at_least:

@@ -12,9 +12,9 @@ from math import sqrt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import torch
 
 if TYPE_CHECKING:
+    import torch
     from numpy.typing import NDArray
 
     from thermohw.score import Field
@@ -111,6 +111,8 @@ class Law(NamedTuple):
         if isinstance(weight, float):
             return self.field.divergence(x) * weight + self.drive.divergence_state
         if self.field.affine is not None:  # one number for all states
+            import torch
+
             slope = torch.as_tensor(self.field.affine[0], dtype=torch.float64).numpy()
             whole = slope if slope.ndim == 2 else slope * np.eye(x.shape[1])
             trace = float(np.sum(np.asarray(weight) * whole.T)) + self.drive.divergence_state
@@ -129,6 +131,8 @@ def _weighted_divergence(field: Field, x: torch.Tensor, weight: NDArray[Any]) ->
     """tr(W grad s) of every path, shape (paths,): the field's own way, else one Jacobian-vector
     product a coordinate.
     """
+    import torch
+
     if field.symmetric or np.array_equal(weight, weight.T):  # tr(W J) = tr(W^T J) then
         known = field.weighted_divergence(x, torch.as_tensor(0.5 * (weight + weight.T)))
         if known is not None:
@@ -150,4 +154,4 @@ def _is_zero(bias: object) -> bool:
 def _like(value: float | torch.Tensor | None, voltage: torch.Tensor) -> float | torch.Tensor:
     """A coefficient in the state's precision."""
     assert value is not None
-    return value.to(voltage.dtype) if isinstance(value, torch.Tensor) else value
+    return value if isinstance(value, float | int) else value.to(voltage.dtype)

@@ -21,7 +21,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from scipy.special import logsumexp, ndtr, ndtri
+import scipy
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -81,7 +81,7 @@ class _Mixture:
 
     def log_density(self, x: NDArray[Any]) -> NDArray[Any]:
         """ln p, shape (n,)."""
-        return np.asarray(logsumexp(self._levels(x), axis=0))
+        return np.asarray(scipy.special.logsumexp(self._levels(x), axis=0))
 
     def score(self, x: NDArray[Any]) -> NDArray[Any]:
         """d ln p/dx."""
@@ -95,7 +95,9 @@ class _Mixture:
         high = np.full(n, float((self.means + edge).max()))
         for _ in range(60):
             middle = 0.5 * (low + high)
-            under = self.weights @ ndtr((middle - self.means[:, None]) / deviations[:, None])
+            under = self.weights @ scipy.special.ndtr(
+                (middle - self.means[:, None]) / deviations[:, None]
+            )
             low, high = (
                 np.where(under < wanted, middle, low),
                 np.where(under < wanted, high, middle),
@@ -161,7 +163,7 @@ def _through(loop: Loop, ticks: Ticks, law: MixtureLaw, x: NDArray[Any]) -> NDAr
         """Points in order, and the noise of each."""
         nonlocal draws
         draws += 1
-        z = ndtri(np.modf(ranks + draws * _NEXT)[0])
+        z = scipy.special.ndtri(np.modf(ranks + draws * _NEXT)[0])
         return np.sort(x), z * np.sqrt(variance)
 
     for n, (h, warm) in enumerate(zip(ticks.length, ticks.heat, strict=True)):

@@ -13,18 +13,18 @@ from thermohw.circuit.jump import JumpDevice
 from thermohw.errors import InputError
 from thermohw.intake import whole
 from thermohw.jumps.approximate import play_steps
+from thermohw.jumps.asked import work_out
 from thermohw.jumps.exact import Raw, Task, play_exact
 from thermohw.jumps.master import MasterEquation, master_equation, node_weights
 from thermohw.jumps.record import JumpRun
 from thermohw.noise import Draws
-from thermohw.units import amount, seconds
+from thermohw.units import amount
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["GROUP", "METHODS", "Jumps", "PreparedJumps", "simulate_jumps"]
+__all__ = ["GROUP", "Jumps", "PreparedJumps", "simulate_jumps"]
 
-METHODS = ("exact", "tau-leap", "langevin")
 GROUP = 4096
 """Paths that are played together."""
 
@@ -69,28 +69,16 @@ class Jumps:
             InputError: a device of another kind, an unknown method or start, or an approximation
                 that was not asked for.
         """
-        device, method, approximate = self.device, self.method, self.approximate
-        if not isinstance(device, JumpDevice):
-            kind = getattr(device, "name", type(device).__name__)
-            raise InputError(
-                f"{kind} has no nonlinear conductors; simulate_jumps plays circuits with "
-                "[[transistor]] or [[junction]]"
-            )
-        if method not in METHODS:
-            raise InputError(f"{method!r}: expected one of {', '.join(METHODS)}", where="method")
-        if device.approximate and method == "exact":
-            method, approximate = "langevin", True
-        span = seconds(self.duration, "duration")
-        length = _step(method, self.step, approximate)
+        fixed = work_out(
+            self.device, self.duration, samples=self.samples, stop=self.stop, method=self.method,
+            step=self.step, approximate=self.approximate,
+        )  # fmt: skip
         paths, seed = whole(paths, 1, "paths"), whole(seed, 0, "seed")
-        samples = whole(self.samples, 0, "samples")
-        grid = span * np.arange(1, samples + 1) / max(samples, 1)
-        rule = None if self.stop is None else _stop(device, self.stop)
         law = self.start if isinstance(self.start, MasterEquation) else None
         if isinstance(self.start, str) and self.start == "stationary":
-            law = master_equation(device)
-        begin = _start(device, self.start if law is None else law, paths, seed)
-        return PreparedJumps(device, method, span, length, grid, rule, begin, law, seed, self.most)
+            law = master_equation(self.device)
+        begin = _start(self.device, self.start if law is None else law, paths, seed)
+        return PreparedJumps(self.device, begin=begin, law=law, seed=seed, most=self.most, **fixed)
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,36 +203,6 @@ def simulate_jumps(
     made = asked.prepare(paths, seed)
     parts = [made.tile(low, min(GROUP, paths - low)) for low in range(0, paths, GROUP)]
     return made.record(parts)
-
-
-def _step(method: str, step: str | float | None, approximate: bool) -> float:
-    if method == "exact":
-        if step is not None:
-            raise InputError("the exact method has no step", where="step")
-        return 0.0
-    if not approximate:
-        why = (
-            "Gaussian noise on nonlinear conductors is thermodynamically inconsistent "
-            "(arXiv:2404.00422)"
-            if method == "langevin"
-            else "rates held over a step are not those of the circuit"
-        )
-        raise InputError(f"{why}; say approximate=True, or leave the method exact", where=method)
-    if step is None:
-        raise InputError("give the length of a step, e.g. '1 ns'", where="step")
-    return seconds(step, "step")
-
-
-def _stop(device: JumpDevice, stop: tuple[Mapping[str, float], Any]) -> tuple[Any, float]:
-    """Weights over charges and the level they are compared with."""
-    weights, level = node_weights(device, stop[0], "stop"), stop[1]
-    volts = amount(level, "V", "stop")
-    if not np.isfinite(volts):
-        raise InputError(f"{level!r}: expected a voltage", where="stop")
-    offset = float(weights @ device.rest_voltages)
-    # A level that is a possible voltage of the nodes must be met by it: half a rounding is allowed.
-    slack = 1e-9 * float(np.abs(weights @ device.hessian).max())
-    return device.hessian @ weights, volts / device.voltage_unit - offset + slack
 
 
 def _start(device: JumpDevice, start: Any, paths: int, seed: int) -> NDArray[Any]:

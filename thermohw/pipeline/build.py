@@ -1,34 +1,29 @@
-"""From a SPEC's tables to the objects of a run."""
+"""From an admitted SPEC to the objects of a run: its score, trained or read, and what plays it."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from thermohw.circuit import (
-    LinearDevice,
-    langevin,
-    load_device,
-    relaxation,
-    require_linear,
-)
 from thermohw.control import Protocol, make_plan
-from thermohw.control.protocol import quantity
 from thermohw.errors import InputError
-from thermohw.intake import finite
 from thermohw.jumps import Jumps
+from thermohw.pipeline.admit import (
+    Admitted,
+    admit,
+    admit_unscored,
+    evolve_of,
+    prior_kind,
+    program_of,
+    stop_of,
+)
 from thermohw.pipeline.terms import require_likelihood
-from thermohw.process import Langevin, process_from_dict
-from thermohw.program import Drive, Program
+from thermohw.program import Drive
 from thermohw.run.setting import Setting
 from thermohw.score import Score
 from thermohw.solver import Evolve
-from thermohw.target import lift, target_from_dict
 
 if TYPE_CHECKING:
-    from thermohw.circuit import LinearDevice
-    from thermohw.control.protocol import ProtocolKeys
     from thermohw.pipeline.spec import ScoreTable, Spec
     from thermohw.process import Process
     from thermohw.score import Field
@@ -37,49 +32,51 @@ if TYPE_CHECKING:
 __all__ = ["build_setting", "build_unscored", "prior_kind"]
 
 
-def build_setting(spec: Spec, *, checkpoint: Path | None = None, progress: bool = True) -> Setting:
+def build_setting(
+    spec: Spec,
+    *,
+    admitted: Admitted | None = None,
+    checkpoint: Path | None = None,
+    progress: bool = True,
+) -> Setting:
     """Everything that a SPEC describes, a trained score included.
 
     Args:
         spec: the validated file.
+        admitted: what `admit` made of it; None asks it now.
         checkpoint: where an interrupted training keeps its state.
         progress: show a bar while training.
 
     Raises:
         InputError: naming the key at fault.
     """
-    if spec.tables.protocol is None:
-        problem = f"is a [{spec.kind}], which plays no score; this asks for a [protocol]"
-        raise InputError(problem, where=spec.where)
+    known = admit(spec) if admitted is None else admitted
     try:
-        return _build(spec, checkpoint, progress)
+        return _build(spec, known, checkpoint, progress)
     except InputError as error:
         raise InputError(str(error), where=spec.where) from error
 
 
-def build_unscored(spec: Spec) -> Drive | Jumps | Evolve:
-    """What a SPEC's [program] or [jumps] describes.
+def build_unscored(spec: Spec, device: Any = None) -> Drive | Jumps | Evolve:
+    """What a SPEC's [program], [jumps] or [evolve] describes.
+
+    Args:
+        spec: the validated file.
+        device: what `admit_unscored` made of it; None asks it now.
 
     Raises:
         InputError: naming the key at fault, or the table that suits the device.
     """
-    device: Any = _device(spec)
-    if spec.kind not in device.kinds:
-        right = " or ".join(f"[{kind}]" for kind in device.kinds)
-        raise InputError(
-            f"device.name = {device.name!r}: [{spec.kind}] cannot play it; {right} can "
-            f"(in Python {device.runs_with})"
-        )
-    return {"program": _drive, "jumps": _jumps, "evolve": _evolve}[spec.kind](device, spec)
+    device = admit_unscored(spec) if device is None else device
+    return {"program": _drive, "jumps": _jumps, "evolve": evolve_of}[spec.kind](device, spec)
 
 
 def _drive(device: Any, spec: Spec) -> Drive:
     table = spec.tables.program
     assert table is not None
-    schedule: Any = {key: [tuple(p) for p in pairs] for key, pairs in table.schedule.items()}
     return Drive(
         device,
-        Program(schedule) if schedule else None,
+        program_of(spec),
         duration=table.duration,
         ticks=table.ticks,
         start=table.start,
@@ -91,13 +88,12 @@ def _drive(device: Any, spec: Spec) -> Drive:
 def _jumps(device: Any, spec: Spec) -> Jumps:
     table = spec.tables.jumps
     assert table is not None
-    stop = table.stop
     return Jumps(
         device,
         table.duration,
         start=table.start,
         samples=table.samples,
-        stop=None if stop is None else (stop.nodes, stop.level),
+        stop=stop_of(spec),
         method=table.method,
         step=table.step,
         approximate=table.approximate,
@@ -105,43 +101,14 @@ def _jumps(device: Any, spec: Spec) -> Jumps:
     )
 
 
-def _evolve(device: Any, spec: Spec) -> Evolve:
-    table = spec.tables.evolve
-    assert table is not None
-    return Evolve(device, **table.model_dump(exclude_none=True))
-
-
-def _device(spec: Spec) -> Any:
-    given = spec.tables.device
-    return load_device(str(given["name"]), {k: v for k, v in given.items() if k != "name"} or None)
-
-
-def _build(spec: Spec, checkpoint: Path | None, progress: bool) -> Setting:
-    tables = spec.tables
-    assert tables.protocol is not None
-    device = _device(spec)
-    require_linear(device, "device.name")
-    target = target_from_dict(tables.target)
-    process = _process(tables.process, device, tables.protocol)
-    room, what = len(device.nodes), "nodes"
-    if isinstance(process, Langevin):
-        room, what = len(process.positions), "coordinates for data"
-    if target.dim != room:
-        raise InputError(
-            f"target.kind = {target.kind!r} has {target.dim} dimensions, device.name = "
-            f"{device.name!r} has "
-            f"{room} {what}: they must agree"
-        )
-    target = lift(target, process)
-    settings: Any = asdict(tables.protocol)
+def _build(spec: Spec, known: Admitted, checkpoint: Path | None, progress: bool) -> Setting:
+    tables, (device, process, target, settings, scale) = spec.tables, known
     if tables.score.kind == "network":  # slips are told before the training, not after
         wanted = tables.likelihood
         require_likelihood(target, test=wanted.test, solver=wanted.solver, moments=wanted.steps)
-        prior_kind(spec)
         make_plan(Protocol(device, process, _Untrained(process, target), **settings))
     score = _score(tables.score, target, process, checkpoint=checkpoint, progress=progress)
-    scaled = score.scaled(finite(tables.score.scale, "score.scale"))
-    return Setting(Protocol(device, process, scaled, **settings), target)
+    return Setting(Protocol(device, process, score.scaled(scale), **settings), target)
 
 
 class _Untrained(Score):
@@ -156,58 +123,15 @@ class _Untrained(Score):
         raise AssertionError(f"an untrained score was asked for its value at t = {t:g}")
 
 
-def prior_kind(spec: Spec) -> str:
-    """process.prior, "schedule" by default."""
-    kind = spec.tables.process.get("prior", "schedule")
-    if kind not in ("schedule", "matched"):
-        raise InputError(f"{kind!r}: expected 'schedule' or 'matched'", where="process.prior")
-    return str(kind)
-
-
-def _process(table: dict[str, Any], device: LinearDevice, protocol: ProtocolKeys) -> Process:
-    given = {key: value for key, value in table.items() if key != "prior"}
-    kind = given.get("kind")
-    if kind not in ("relaxation", "langevin"):
-        return process_from_dict(given)
-    takes = ["duration", "t_min"] + ["data", "momentum"] * (kind == "langevin")
-    unknown = set(given) - {"kind", *takes}
-    if unknown:
-        raise InputError(
-            f"unknown key for {kind}; it takes {', '.join(takes)}",
-            where=f"process.{min(unknown)}",
-        )
-    v0 = protocol.volts_per_unit
-    if kind == "langevin":
-        return langevin(
-            device,
-            finite(given.get("duration", 10.0), "process.duration"),
-            t_min=finite(given.get("t_min", 0.0), "process.t_min"),
-            data=given.get("data"),
-            momentum=finite(given.get("momentum", 1.0), "process.momentum"),
-            volts_per_unit=None if v0 is None else quantity(v0, "V", "protocol.volts_per_unit"),
-        )
-    return relaxation(
-        device,
-        finite(given.get("duration", 5.0), "process.duration"),
-        t_min=finite(given.get("t_min", 0.0), "process.t_min"),
-        volts_per_unit=None if v0 is None else quantity(v0, "V", "protocol.volts_per_unit"),
-    )
-
-
 def _score(
     table: ScoreTable, target: Target, process: Process, *, checkpoint: Path | None, progress: bool
 ) -> Score:
-    if table.kind != "network":
-        for key in ("architecture", "steps"):
-            if getattr(table, key) is not None:
-                raise InputError("only a network score is trained", where=f"score.{key}")
     if table.kind == "exact":
         return target.score(process)
     if table.kind == "file":
         from thermohw.score.weights import load_score
 
-        if table.path is None:
-            raise InputError("kind = 'file' needs the path of a weights file", where="score.path")
+        assert table.path is not None  # admitted
         return load_score(table.path, process)
     from thermohw.score.training import fit_score
 

@@ -4,6 +4,9 @@ A path that cannot be used is refused before any work. Training keeps a checkpoi
 output, NAME.training, so that an interrupted run resumes there too. It is read on request only: one
 that lies there unasked for may be anybody's, and is neither used nor overwritten. It goes when the
 run is complete, and when the training diverges, which it would do again.
+
+Whoever plays and trains imports torch, so they are imported once everything is admitted that can be
+(`thermohw.pipeline.admit`).
 """
 
 from __future__ import annotations
@@ -15,14 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from thermohw.errors import InputError, StoreError
-from thermohw.pipeline.build import build_setting, build_unscored, prior_kind
-from thermohw.pipeline.record import Run
-from thermohw.pipeline.simulate import simulate
-from thermohw.run import extends
-from thermohw.run.setting import differences
+from thermohw.pipeline.admit import Admitted, admit, admit_unscored, prior_kind
 from thermohw.store import RunReader, check_new
 
 if TYPE_CHECKING:
+    from thermohw.pipeline.record import Run
     from thermohw.pipeline.spec import Spec
 
 __all__ = ["run_spec"]
@@ -69,12 +69,35 @@ def run_spec(
             "or delete this file to start anew",
             where=str(checkpoint),
         )
+    return _run_scored(
+        spec, admit(spec), out, checkpoint,
+        resume=resume, longer=longer, progress=progress, workers=workers,
+    )  # fmt: skip
+
+
+def _run_scored(
+    spec: Spec,
+    admitted: Admitted,
+    out: Path,
+    checkpoint: Path,
+    *,
+    resume: bool,
+    longer: bool,
+    progress: bool,
+    workers: int | None,
+) -> Run:
+    from thermohw.pipeline.build import build_setting
+    from thermohw.pipeline.record import Run
+    from thermohw.pipeline.simulate import simulate
+
     trains = spec.tables.score.kind == "network"
     try:
         if trains and longer:  # its score is in the file
             setting = Run.open(out).setting
         else:
-            setting = build_setting(spec, checkpoint=checkpoint, progress=progress)
+            setting = build_setting(
+                spec, admitted=admitted, checkpoint=checkpoint, progress=progress
+            )
     except FloatingPointError as error:
         checkpoint.unlink(missing_ok=True)
         raise InputError(f"{error}: take a smaller learning rate", where=spec.where) from error
@@ -113,8 +136,12 @@ def _run_unscored(
 ) -> Run:
     tables = spec.tables
     with _of(spec):
+        device = admit_unscored(spec)
+        from thermohw.pipeline.build import build_unscored
+        from thermohw.pipeline.simulate import simulate
+
         return simulate(
-            build_unscored(spec),
+            build_unscored(spec, device),
             paths=tables.simulate.paths,
             seed=tables.simulate.seed,
             store=out,
@@ -141,6 +168,9 @@ def _of(spec: Spec) -> Iterator[None]:
 
 def _extends(out: Path, spec: Spec) -> bool:
     """Whether a SPEC asks for more paths of the finished run at `out`; refuses other SPECs."""
+    from thermohw.run.extend import extends
+    from thermohw.run.setting import differences
+
     with RunReader.open(out, partial=True) as run:
         keys = list(differences(run.parameters["spec"], spec.canonical))
         if keys and keys != ["simulate.paths"]:

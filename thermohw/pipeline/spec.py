@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pydantic import StrictBool, ValidationError, field_validator, model_validator
 
-from thermohw.control.protocol import ProtocolKeys
+from thermohw.control.keys import ProtocolKeys
 from thermohw.datasheet.fields import SURPLUS, Count, Factor, Natural, Record, Table, entries
 from thermohw.errors import InputError
 from thermohw.intake import MOST_SPEC, parse_toml, parse_value, read_text

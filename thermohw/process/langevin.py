@@ -51,7 +51,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy.sparse.csgraph import connected_components
+import scipy
 
 from thermohw.errors import InputError
 from thermohw.process.base import require
@@ -160,7 +160,7 @@ class Langevin(PhaseSpace):
         joined = (self.A != 0.0) | (self.B2 != 0.0)
         x, p = list(self.positions), list(self.momenta)
         joined[np.ix_(p, p)] |= self.momentum != 0.0
-        count, label = connected_components(joined, directed=False)
+        count, label = scipy.sparse.csgraph.connected_components(joined, directed=False)
         if count == 1:
             return ((self, np.arange(self.dim)[None]),)
         found: dict[bytes, tuple[Langevin, list[np.ndarray]]] = {}

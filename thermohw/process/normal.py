@@ -12,13 +12,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from thermohw.errors import InputError
-from thermohw.noise import Random, normal
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from thermohw.noise import Random
 
 __all__ = ["Normal"]
 
@@ -97,6 +100,8 @@ class Normal:
         Returns:
             ln p(x), shape (paths,), in the dtype of x.
         """
+        import torch
+
         centred = x - torch.as_tensor(self.mean, dtype=x.dtype, device=x.device)
         if isinstance(self.factor, float):
             square = centred.div_(self.factor).square().sum(1)
@@ -107,6 +112,10 @@ class Normal:
 
     def sample(self, n: int, generator: Random) -> Tensor:
         """Draw n independent samples, shape (n, d), float64, model units."""
+        import torch
+
+        from thermohw.noise import normal
+
         z = normal(n, self.dim, generator)
         if isinstance(self.factor, float):
             return z.mul_(self.factor).add_(torch.as_tensor(self.mean))

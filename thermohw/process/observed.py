@@ -25,7 +25,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy.optimize import brentq
 
 from thermohw.process.base import Process
 from thermohw.process.langevin import Langevin
@@ -107,6 +106,8 @@ class Observed(Process):
 
     def time_at_log_snr(self, log_snr: float) -> float:
         """Inverse of `log_snr`, to round-off."""
+        from scipy.optimize import brentq  # a fifth of a second, for this inverse only
+
         guess = self.of.time_at_log_snr(log_snr)
         low, high = 0.8 * guess, 1.25 * guess
         while self.log_snr(low) < log_snr:

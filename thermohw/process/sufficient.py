@@ -29,14 +29,17 @@ import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from torch import Tensor
 
-from thermohw.noise import Random
 from thermohw.process.normal import Normal
 from thermohw.process.relaxation import Relaxation
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from thermohw.noise import Random
 
 __all__ = ["Statistic", "PhaseSpace"]
 

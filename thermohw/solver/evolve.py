@@ -17,7 +17,6 @@ import numpy as np
 from thermohw.circuit import ActiveDevice, SolverDevice, active_law
 from thermohw.errors import InputError
 from thermohw.intake import whole
-from thermohw.solver.prepared import PreparedEvolve
 from thermohw.solver.tile import Readings
 from thermohw.units import amount, seconds
 
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from thermohw.circuit import MappedSystem
+    from thermohw.solver.prepared import PreparedEvolve
     from thermohw.solver.run import ActiveRun
 
 __all__ = ["Evolve", "evolve", "may_slew"]
@@ -71,6 +71,20 @@ class Evolve:
             books: keep the energy books; without them linear circuits take long steps.
 
         Raises:
+            InputError: see `check`.
+        """
+        worked_out = self.check(books=books)
+        from thermohw.solver.prepared import PreparedEvolve  # plays, and so imports torch
+
+        return PreparedEvolve(**worked_out)
+
+    def check(self, *, books: bool = True) -> dict[str, Any]:
+        """What a `PreparedEvolve` is made of, worked out without torch.
+
+        Args:
+            books: keep the energy books; without them linear circuits take long steps.
+
+        Raises:
             InputError: a device of another kind, an unknown source or start, a time that is not
                 positive, more than 50 million steps, a system that the board cannot carry.
         """
@@ -103,11 +117,13 @@ class Evolve:
         lasts = seconds(self.duration, "duration") / device.scale.time
         h = _usual_step(device) if self.step is None else self._step(device)
         steps, h = _steps(lasts, h)
-        return PreparedEvolve(
-            device, _sources(device, self.sources), h, steps, self._kept(steps), self.start, books
-        )
+        sources = _sources(device, self.sources)
+        return {
+            "device": device, "sources": sources, "h": h, "steps": steps,
+            "kept": self._kept(steps), "start": self.start, "books": books,
+        }  # fmt: skip
 
-    def _board(self, board: SolverDevice, table: Mapping[str, Any], books: bool) -> PreparedEvolve:
+    def _board(self, board: SolverDevice, table: Mapping[str, Any], books: bool) -> dict[str, Any]:
         where = "solve" if self.solve is not None else "invert"
         known = ("matrix", *(("rhs",) if where == "solve" else ()), *_READING, *_SYSTEM)
         if unknown := sorted(set(table) - {*known}):
@@ -140,10 +156,11 @@ class Evolve:
         inner = ceil(spacing / wanted - 1e-9)
         readings = Readings(ceil(wait / spacing), count, spacing, inner)
         steps, h = _steps((readings.quiet + count) * spacing, spacing / inner)
-        return PreparedEvolve(
-            circuit, system.sources, h, steps, self._kept(steps), "rest", books, board, system,
-            readings, products=where == "invert",
-        )  # fmt: skip
+        return {
+            "device": circuit, "sources": system.sources, "h": h, "steps": steps,
+            "kept": self._kept(steps), "start": "rest", "books": books, "board": board,
+            "system": system, "readings": readings, "products": where == "invert",
+        }  # fmt: skip
 
     def _step(self, device: ActiveDevice) -> float:
         assert self.step is not None

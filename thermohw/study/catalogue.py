@@ -13,6 +13,7 @@ import importlib
 import importlib.util
 import sys
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
 
@@ -36,13 +37,19 @@ class Found:
         name: of its folder, or of its file without the ending.
         source: what finds it again in another process: a shipped name, or an absolute path.
         study: the study.
-        digest: sha256 of the code that its cells come from, hexadecimal.
+        file: its module.
     """
 
     name: str
     source: str
     study: Study
-    digest: str
+    file: Path
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 of the code that its cells come from, hexadecimal."""
+        parts = [path.name.encode() + b"\0" + path.read_bytes() for path in sources(self.file)]
+        return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
 def study_names() -> list[str]:
@@ -81,7 +88,7 @@ def find_study(source: str | Path) -> Found:
     strange = sorted(set(study.quick) - set(study.parameters))
     if strange:
         raise InputError(f"quick changes unknown parameters: {', '.join(strange)}", where=text)
-    return Found(name, text, study, _digest(file))
+    return Found(name, text, study, file)
 
 
 def _load(file: Path) -> object:
@@ -100,12 +107,6 @@ def _load(file: Path) -> object:
         del sys.modules[name]
         raise
     return module
-
-
-def _digest(file: Path) -> str:
-    """sha256 over the code that cells come from: a module and what it imports of its house."""
-    parts = [path.name.encode() + b"\0" + path.read_bytes() for path in sources(file)]
-    return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
 def sources(file: Path, *, conclusions: bool = False) -> list[Path]:
@@ -144,7 +145,16 @@ def _imports(path: Path, room: Path | None) -> set[str]:
             base = f"{node.module}." if node.module else ""
             names |= {node.module} if node.module else set()
             names |= {f"{base}{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Call):
+            names |= {name.partition(":")[0] for name in _named_later(node)}
     return {name for name in names if room is None or name.startswith(f"{_ROOM}.")}
+
+
+def _named_later(call: ast.Call) -> list[str]:
+    """The function that later("module:function") names."""
+    if not isinstance(call.func, ast.Name) or call.func.id != "later":
+        return []
+    return [a.value for a in call.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
 
 
 def _unknown(text: str) -> str:

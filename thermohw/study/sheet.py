@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
-from thermohw.audit.table import power_words
 from thermohw.errors import InputError
 from thermohw.estimate import HOLDS, VIOLATED, Estimate, called_of, judge, largest_of
 
@@ -206,6 +205,8 @@ def _power(found: Sequence[Estimate | float], relation: str) -> str:
     """What would have been called violated, in words; "" where nothing is known of the errors."""
     first = found[0]
     if len(found) == 1 and isinstance(first, Estimate):
+        from thermohw.audit.table import power_words  # an audit's room imports torch
+
         return power_words(first.power(relation))
     size = called_of(len(found))
     one = f" in one of {len(found)}" if len(found) > 1 else ""

@@ -27,14 +27,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 import thermohw
 from thermohw.errors import InputError
 from thermohw.outputs import open_lock
 from thermohw.store import content_hash
 
 if TYPE_CHECKING:
+    import torch
+
     from thermohw.process import Process
     from thermohw.score.network import NetworkScore
     from thermohw.target import Target

@@ -22,12 +22,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
-
-from thermohw.noise import Random
 
 if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from thermohw.noise import Random
     from thermohw.process import Process
     from thermohw.score.exact import ExactScore
 
@@ -106,13 +106,11 @@ class Target(ABC):
 
     def to_data(self, x: Tensor) -> Tensor:
         """Model units -> data units, shape (..., dim)."""
-        shift = torch.as_tensor(self.shift, dtype=x.dtype, device=x.device)
-        return torch.add(shift, x, alpha=self.scale)
+        return x.new_tensor(self.shift).add(x, alpha=self.scale)
 
     def to_model(self, y: Tensor) -> Tensor:
         """Data units -> model units, shape (..., dim)."""
-        shift = torch.as_tensor(self.shift, dtype=y.dtype, device=y.device)
-        return (y - shift) / self.scale
+        return (y - y.new_tensor(self.shift)) / self.scale
 
     @property
     def log_volume(self) -> float:

@@ -17,17 +17,21 @@ memory and become doubles when they are drawn.
 from __future__ import annotations
 
 import math
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from thermohw.errors import InputError
 from thermohw.intake import MOST_MATRIX, require_room
-from thermohw.noise import Random, choice, uniform
 from thermohw.target.base import Target
 from thermohw.target.moments import moments
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from thermohw.noise import Random
 
 __all__ = ["TEST", "TRAIN", "VALIDATION", "DataSet"]
 
@@ -67,12 +71,10 @@ class DataSet(Target):
         require_room(size, f"the covariance of {self.dim} coordinates", "target", most=MOST_MATRIX)
         require_room(8.0 * rows.size, f"data of shape {rows.shape}", "target")
         kept = rows if rows.dtype == np.uint8 else rows.astype(np.float64)  # bytes stay bytes
-        self._pools = {
-            part: torch.as_tensor(kept[self.split == part]) for part in (TRAIN, VALIDATION, TEST)
-        }
+        self._parts = {part: kept[self.split == part] for part in (TRAIN, VALIDATION, TEST)}
         noise = self.step**2 / 12.0
         with np.errstate(all="ignore"):
-            centre, covariance = moments(self._pools[TRAIN].numpy())
+            centre, covariance = moments(self._parts[TRAIN])
             covariance[np.diag_indices(self.dim)] += noise
         if not np.isfinite(covariance).all():
             raise InputError(
@@ -101,16 +103,24 @@ class DataSet(Target):
                 "dequantise = STEP adds the rounding noise of levels STEP apart",
                 where="target.dequantise",
             )
-        self._shift = torch.as_tensor(self.shift)
+
+    @cached_property
+    def _pools(self) -> dict[int, Tensor]:
+        """The rows of each split as tensors, which share their memory."""
+        import torch
+
+        return {part: torch.as_tensor(rows) for part, rows in self._parts.items()}
 
     @property
     def counts(self) -> dict[str, int]:
         """Rows in each split."""
         names = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
-        return {name: len(self._pools[part]) for name, part in names.items()}
+        return {name: len(self._parts[part]) for name, part in names.items()}
 
     def sample(self, n: int, generator: Random) -> Tensor:
         """Draw n dequantised training rows with replacement, (n, dim), float64, model units."""
+        from thermohw.noise import choice
+
         pool = self._pools[TRAIN]
         which = choice(n, len(pool), generator)
         return self._standardise(pool[which], generator)
@@ -133,6 +143,8 @@ class DataSet(Target):
 
     def _pick(self, part: int, n: int | None, generator: torch.Generator) -> Tensor:
         """Rows of one split: all in order (n None), or n without replacement."""
+        import torch
+
         pool = self._pools[part]
         if n is not None:
             if n > len(pool):
@@ -145,11 +157,13 @@ class DataSet(Target):
 
     def _standardise(self, rows: Tensor, generator: Random) -> Tensor:
         """(row + step u - shift)/scale."""
-        rows = rows.to(torch.float64)
+        from thermohw.noise import uniform
+
+        rows = rows.double()
         if self.step:
             u = uniform(len(rows), rows.shape[1], generator)
-            rows = torch.add(rows, u, alpha=self.step)
-        return (rows - self._shift).div_(self.scale)
+            rows = rows.add(u, alpha=self.step)
+        return (rows - rows.new_tensor(self.shift)).div_(self.scale)
 
     def to_dict(self) -> dict[str, Any]:
         """The table the constructor was given; the rows travel in `arrays`."""

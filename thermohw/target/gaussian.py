@@ -7,16 +7,19 @@ Model units are data units (shift 0, scale 1).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from torch import Tensor
 
 from thermohw.errors import InputError
 from thermohw.intake import MOST_MATRIX, require_room
-from thermohw.noise import Random
 from thermohw.target.base import Target
 from thermohw.target.law import MixtureLaw
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from thermohw.noise import Random
 
 __all__ = ["MOST_MODES", "GaussianMixture", "gaussian", "gaussian_mixture"]
 

@@ -20,17 +20,20 @@ Data units: the one `scale` of the data is applied to the momenta as well.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from thermohw.noise import Random
 from thermohw.process import Langevin, Normal, Process
 from thermohw.target.base import Target
 from thermohw.target.gaussian import GaussianMixture
 from thermohw.target.law import MixtureLaw
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from thermohw.noise import Random
 
 __all__ = ["JointMixture", "JointTarget", "join", "lift", "momentum_entropy"]
 
@@ -72,7 +75,7 @@ class JointTarget(Target):
 
     def _beside(self, x: Tensor, generator: Random) -> Tensor:
         rest = Normal(np.zeros(len(self.momentum)), self.momentum).sample(len(x), generator)
-        whole = x.new_empty(len(x), self.dim, dtype=torch.float64)
+        whole = x.new_empty(len(x), self.dim, dtype=rest.dtype)
         whole[:, list(self.positions)] = x.double()
         whole[:, _rest(self)] = rest
         return whole

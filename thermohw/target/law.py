@@ -19,14 +19,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from scipy.special import logsumexp
-from torch import Tensor
 
-from thermohw.noise import Random, normal, uniform
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from thermohw.noise import Random
 
 __all__ = ["MixtureLaw"]
 
@@ -101,6 +101,10 @@ class MixtureLaw:
 
     def sample(self, n: int, generator: Random) -> Tensor:
         """Draw n samples, shape (n, d), float64."""
+        import torch
+
+        from thermohw.noise import normal, uniform
+
         z = normal(n, self.dim, generator)
         factors, means = torch.as_tensor(self.factors), torch.as_tensor(self.means)
         if len(self.weights) == 1:
@@ -123,6 +127,8 @@ class MixtureLaw:
             z = (x - m) / c if self.diagonal else np.linalg.solve(c, (x - m).T).T
             log_det = np.log(c if self.diagonal else np.diagonal(c)).sum()
             terms.append(math.log(w) - log_det - 0.5 * np.square(z).sum(1))
+        from scipy.special import logsumexp  # a third of numpy's own start-up, for entropies only
+
         return np.asarray(logsumexp(terms, axis=0)) - 0.5 * self.dim * _LOG_2PI
 
     def entropy(self) -> float | None:

@@ -12,15 +12,18 @@ and there KL(p_T || prior) is dominated by the mean.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from torch import Tensor
 
 from thermohw.errors import InputError
 from thermohw.intake import whole
-from thermohw.noise import Random, uniform
 from thermohw.target.base import Target
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from thermohw.noise import Random
 
 __all__ = ["UniformPixels", "uniform_pixels"]
 
@@ -52,6 +55,8 @@ class UniformPixels(Target):
 
     def sample(self, n: int, generator: Random) -> Tensor:
         """Draw n images, shape (n, dim), float64, model units."""
+        from thermohw.noise import uniform
+
         return uniform(n, self.dim, generator).add_(self.low)
 
     def to_dict(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.linalg import expm
+import scipy
 
 if TYPE_CHECKING:
     import torch
@@ -69,12 +69,12 @@ class Lag:
     def advance(self, states: torch.Tensor, h: float) -> torch.Tensor:
         """The states a time h later, shape (paths, states, sources); slew-limited at the end."""
         if self.slew == inf:
-            return apply(expm(self.matrix * h), states)
+            return apply(scipy.linalg.expm(self.matrix * h), states)
         before, rest = states[:, -1], states
         if self.rates:
-            wanted = apply(expm(self.matrix * h), states)
+            wanted = apply(scipy.linalg.expm(self.matrix * h), states)
         else:  # the output is a state of its own that follows at once
-            held = apply(expm(self.matrix * h), rest[:, :1])
+            held = apply(scipy.linalg.expm(self.matrix * h), rest[:, :1])
             wanted = held.repeat(1, 2, 1)
         change = (wanted[:, -1] - before).clamp(-self.slew * h, self.slew * h)
         return wanted.index_copy(
