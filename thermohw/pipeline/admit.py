@@ -23,6 +23,7 @@ from thermohw.program.knobs import Knobs
 from thermohw.program.schedule import Program
 from thermohw.solver.evolve import Evolve
 from thermohw.target import lift, target_from_dict
+from thermohw.units import parse
 
 if TYPE_CHECKING:
     from thermohw.circuit import LinearDevice
@@ -144,7 +145,10 @@ def _try_program(device: Any, spec: Spec) -> None:
     assert table is not None
     if program is not None:
         Knobs(device, program)
-    run_length(program, table.duration)
+    if device.datasheet is None or not device.datasheet.noises:
+        run_length(program, table.duration)
+    elif program is None and table.duration is not None:  # sources of noise have words of their own
+        parse(table.duration, "s", "duration")
 
 
 def _try_jumps(device: Any, spec: Spec) -> None:
