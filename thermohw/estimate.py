@@ -39,8 +39,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri, stdtr
 
 __all__ = [
     "EXPLAINED",
@@ -155,8 +155,8 @@ class Estimate:
         t = t + c * t**2 + c**2 * t**3 / 3.0 + 0.5 * c
         if self.freedom == math.inf or not math.isfinite(t):
             return t
-        tail = float(stdtr(max(self.freedom, 1.0), -abs(t)))
-        size = -float(ndtri(tail)) if tail > 0.0 else _FARTHEST
+        tail = float(scipy.special.stdtr(max(self.freedom, 1.0), -abs(t)))
+        size = -float(scipy.special.ndtri(tail)) if tail > 0.0 else _FARTHEST
         return math.copysign(min(size, _FARTHEST), t)
 
     def power(self, relation: str = "=", *, count: int = 1) -> float:
@@ -213,18 +213,19 @@ def largest_of(z: float, count: int) -> float:
     """
     if not math.isfinite(z):
         return z
-    chance = -math.expm1(count * math.log1p(-min(2.0 * float(ndtr(-abs(z))), 1.0 - 1e-16)))
-    return math.copysign(min(-float(ndtri(0.5 * chance)), _FARTHEST), z)
+    single = min(2.0 * float(scipy.special.ndtr(-abs(z))), 1.0 - 1e-16)
+    chance = -math.expm1(count * math.log1p(-single))
+    return math.copysign(min(-float(scipy.special.ndtri(0.5 * chance)), _FARTHEST), z)
 
 
 def called_of(*counts: int) -> float:
     """|z| of one comparison that makes it a violation as the largest of as many; of several counts,
     as the largest of the largest.
     """
-    chance = 2.0 * float(ndtr(-_CALLED))
+    chance = 2.0 * float(scipy.special.ndtr(-_CALLED))
     for count in counts:
         chance = -math.expm1(math.log1p(-chance) / count)
-    return -float(ndtri(0.5 * chance))
+    return -float(scipy.special.ndtri(0.5 * chance))
 
 
 def worst(*statuses: str) -> str:
