@@ -70,11 +70,12 @@ _POWERS = dict(zip(_PREFIXES, range(-21, 27, 3), strict=True))
 # too, and a test holds them against it; but making its registry takes longer than loading a device.
 _USUAL = {
     f"{prefix.replace('.', '')}{unit}": (unit, Decimal(1).scaleb(_POWERS[prefix]))
-    for unit in ("ohm", "F", "H", "K", "V", "A", "s", "Hz", "J", "S")
-    for prefix in "a f p n u m . k M G T".split()
+    for unit in ("ohm", "F", "H", "K", "V", "A", "s", "Hz", "J", "S", "W")
+    for prefix in "z a f p n u m . k M G T".split()
 } | {
     "": ("", Decimal(1)),
     "%": ("", Decimal("0.01")),
+    **{f"{p}bit/s": ("bit/s", Decimal(1).scaleb(_POWERS[p or "."])) for p in ("", "k", "M", "G")},
     **{f"V/{p}s": ("V/s", Decimal(1).scaleb(-_POWERS[p or "."])) for p in ("", "m", "u", "n")},
     **{f"{p}V/sqrt(Hz)": ("V/sqrt(Hz)", Decimal(1).scaleb(_POWERS[p or "."]))
        for p in ("", "u", "n")},

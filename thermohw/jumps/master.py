@@ -22,8 +22,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import sparse
-from scipy.sparse.linalg import eigs, expm_multiply, splu
+import scipy
 
 from thermohw.circuit.jump import ELEMENTARY_CHARGE, JumpDevice
 from thermohw.circuit.jump_signal import rest_points
@@ -122,8 +121,10 @@ class MasterEquation:
     def slowest_decay(self) -> float:
         """The smallest rate at which anything but the stationary law decays, 1/s."""
         scale = float(np.abs(self.generator.diagonal()).max())
-        values = eigs(self.generator, k=2, sigma=1e-9 * scale, return_eigenvectors=False,
-                      v0=np.ones(self.generator.shape[0]))  # fmt: skip
+        values = scipy.sparse.linalg.eigs(
+            self.generator, k=2, sigma=1e-9 * scale, return_eigenvectors=False,
+            v0=np.ones(self.generator.shape[0]),
+        )  # fmt: skip
         return float(-np.sort(np.real(values))[0])
 
     def index(self, charges: NDArray[Any]) -> NDArray[Any]:
@@ -150,7 +151,9 @@ class MasterEquation:
 
     def evolve(self, law: NDArray[Any], duration: str | float) -> NDArray[Any]:
         """The law (M,) that another becomes after a time."""
-        return expm_multiply(self.generator * amount(duration, "s", "duration"), law)
+        return scipy.sparse.linalg.expm_multiply(
+            self.generator * amount(duration, "s", "duration"), law
+        )
 
     def passage_times(self, weights: Mapping[str, float], level: str | float = 0.0) -> NDArray[Any]:
         """Mean time until the weighted sum of voltages is not above a level, from every state.
@@ -266,7 +269,7 @@ def _generator(device: JumpDevice, low: NDArray[Any], shape: tuple[int, ...]) ->
         columns += [source, source]
         values += [rate, -rate]
     entries = (np.concatenate(rows), np.concatenate(columns))
-    return sparse.csc_matrix((np.concatenate(values), entries), shape=(size, size))
+    return scipy.sparse.csc_matrix((np.concatenate(values), entries), shape=(size, size))
 
 
 def _stationary(generator: Sparse, anchor: int) -> NDArray[Any]:
@@ -284,11 +287,11 @@ def _stationary(generator: Sparse, anchor: int) -> NDArray[Any]:
 def _off_diagonal(matrix: Sparse) -> Sparse:
     keep = matrix.row != matrix.col
     entries = (matrix.data[keep], (matrix.row[keep], matrix.col[keep]))
-    return sparse.coo_matrix(entries, shape=matrix.shape)
+    return scipy.sparse.coo_matrix(entries, shape=matrix.shape)
 
 
 def _solve(matrix: Sparse, right: NDArray[Any]) -> NDArray[Any]:
     # Diagonally dominant: no pivoting, and an ordering for the symmetric pattern.
-    factors = splu(matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0,
+    factors = scipy.sparse.linalg.splu(matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0,
                    options={"SymmetricMode": True})  # fmt: skip
     return factors.solve(right)

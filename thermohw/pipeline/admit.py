@@ -16,10 +16,7 @@ from thermohw.control.plan import make_plan
 from thermohw.control.protocol import Protocol, quantity
 from thermohw.errors import InputError
 from thermohw.intake import MOST_WEIGHTS, finite, read_bytes
-from thermohw.jumps.asked import work_out
 from thermohw.process import Langevin, process_from_dict
-from thermohw.program.grid import run_length
-from thermohw.program.knobs import Knobs
 from thermohw.program.schedule import Program
 from thermohw.solver.evolve import Evolve
 from thermohw.target import lift, target_from_dict
@@ -141,6 +138,9 @@ def evolve_of(device: Any, spec: Spec) -> Evolve:
 
 
 def _try_program(device: Any, spec: Spec) -> None:
+    from thermohw.program.grid import run_length
+    from thermohw.program.knobs import Knobs
+
     table, program = spec.tables.program, program_of(spec)
     assert table is not None
     if program is not None:
@@ -152,6 +152,8 @@ def _try_program(device: Any, spec: Spec) -> None:
 
 
 def _try_jumps(device: Any, spec: Spec) -> None:
+    from thermohw.jumps.asked import work_out
+
     table = spec.tables.jumps
     assert table is not None
     work_out(

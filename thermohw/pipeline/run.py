@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from thermohw.errors import InputError, StoreError
-from thermohw.pipeline.admit import Admitted, admit, admit_unscored, prior_kind
 from thermohw.store import RunReader, check_new
 
 if TYPE_CHECKING:
+    from thermohw.pipeline.admit import Admitted
     from thermohw.pipeline.record import Run
     from thermohw.pipeline.spec import Spec
 
@@ -69,6 +69,8 @@ def run_spec(
             "or delete this file to start anew",
             where=str(checkpoint),
         )
+    from thermohw.pipeline.admit import admit
+
     return _run_scored(
         spec, admit(spec), out, checkpoint,
         resume=resume, longer=longer, progress=progress, workers=workers,
@@ -86,6 +88,7 @@ def _run_scored(
     progress: bool,
     workers: int | None,
 ) -> Run:
+    from thermohw.pipeline.admit import prior_kind
     from thermohw.pipeline.build import build_setting
     from thermohw.pipeline.record import Run
     from thermohw.pipeline.simulate import simulate
@@ -134,6 +137,8 @@ def _run_scored(
 def _run_unscored(
     spec: Spec, out: Path, *, resume: bool, progress: bool, workers: int | None
 ) -> Run:
+    from thermohw.pipeline.admit import admit_unscored
+
     tables = spec.tables
     with _of(spec):
         device = admit_unscored(spec)
