@@ -1,4 +1,4 @@
-"""Equal seeds give the numbers of 0.1.0 in every kind of run, to rounding."""
+"""Equal seeds give the recorded numbers of noise 2 in every kind of run, to rounding."""
 
 from __future__ import annotations
 
@@ -10,19 +10,15 @@ import pytest
 
 from golden.worlds import WORLDS, flat
 
-FILE = Path(__file__).parent.parent / "data" / "golden_0.1.0" / "worlds.npz"
+FILE = Path(__file__).parent.parent / "data" / "noise_2" / "worlds.npz"
 # A sum of n float64 numbers in another order differs by n units of 2^-53 of the largest at most;
 # single precision rounds its states to 2^-24 and a path of N steps carries N of these.
 DOUBLE, SINGLE = 1e-10, 1e-4
 SINGLES = {"clocked emf", "clocked current", "noisy, filtered", "converters, late", "board", "cell"}
-# What records of 0.1.0 called otherwise.
-RENAMED = {"books.k_t": "books.kt", "books.static": "static"}
 
 
 def look(record: Any, name: str) -> Any:
-    """The numbers of a record under the name that it has in 0.1.0."""
-    if name == "books.accounts":
-        return np.stack([record.books[n] for n in record.books if n[:4] in ("heat", "work")], 1)
+    """The numbers of a record under the name that they were recorded with."""
     for table in (
         "books",
         "channels",
@@ -35,8 +31,7 @@ def look(record: Any, name: str) -> Any:
                 return held[key]
             if table == "ledger.rows":
                 return getattr(held[key.rpartition(".")[0]], key.rpartition(".")[2])
-    renamed = RENAMED.get(name, name)
-    for part in renamed.split("."):
+    for part in name.split("."):
         record = getattr(record, part)
     return record
 

@@ -1,10 +1,10 @@
 """Seeded outputs of every kind of run that is kept in memory, as numbers to compare with.
 
 A net for rebuilding: whatever the rooms are called, these seeds give these numbers. Kept are the
-first eight rows of every array of a record and the sum of all; tests/data/golden_0.1.0/worlds.npz
-holds them as 0.1.0 gave them. Stored runs have files of their own, `runs.py`.
+first eight rows of every array of a record and the sum of all; tests/data/noise_2/worlds.npz holds
+them as they were when noise became version 2. Stored runs have files of their own, `runs.py`.
 
-    python tests/golden/worlds.py FILE.npz     writes them anew, for a release
+    python tests/golden/worlds.py FILE.npz     writes them anew, for another noise
 """
 
 from __future__ import annotations
@@ -162,7 +162,17 @@ def flat(record: Any, place: str = "") -> Iterator[tuple[str, np.ndarray]]:
 
 
 # What a run was given, not what it gave.
-_CONTEXT = {"setting", "plan", "device", "program", "protocol", "datasheet", "path", "board"}
+_CONTEXT = {
+    "setting",
+    "settings",
+    "plan",
+    "device",
+    "program",
+    "protocol",
+    "datasheet",
+    "path",
+    "board",
+}
 
 
 def main(path: str) -> None:
