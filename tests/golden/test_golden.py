@@ -80,3 +80,14 @@ def test_verdicts_of_0_2_0(golden, name):
 def test_report_of_0_2_0(golden, name, tmp_path):
     page = report(golden(name, "0.2.0"), tmp_path / "page.html").read_text(encoding="utf-8")
     assert "First law" in page and "heat into" in page
+
+
+@pytest.mark.parametrize(
+    ("release", "name"),
+    [("0.1.0", "clocked-emf"), ("0.1.0", "kalman"), ("0.1.0", "langevin"), ("0.2.0", "kalman")],
+)
+def test_recomputed_whatever_the_noise_of_its_paths(golden, name, release):
+    """Test points of a likelihood are drawn as ever, though paths are not."""
+    found = audit(golden(name, release), recompute=True)
+    assert found.holds and found.check("recomputed").status == "holds"
+    assert "from the same noise" in found.check("recomputed").detail
