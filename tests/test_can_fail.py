@@ -21,8 +21,9 @@ import thermohw.control.plan as plan_module
 from thermohw.books import Ledger, PathRatio, nearest_neighbour_entropy
 from thermohw.circuit import LinearDevice, node_moments, tick_moments
 from thermohw.control.drive import Law
-from thermohw.integrate import HeldNodes, Step
+from thermohw.integrate import HeldNodes, Step, continuous, held_nodes
 from thermohw.integrate.continuous import _Continuous
+from thermohw.integrate.fused import tables
 from thermohw.integrate.terminals import Terminals
 from thermohw.noise import TickNoise
 
@@ -92,18 +93,27 @@ def test_heat_a_thousandth_too_large(monkeypatch: Patch) -> None:
 # ----------------------------------------------------- temperature 2 % off, missing sqrt 2
 
 
-@pytest.mark.parametrize("factor", [1.02**0.5, 0.98**0.5, 0.5**0.5], ids=["+2%", "-2%", "sqrt2"])
-def test_wrong_noise_in_held_ticks(monkeypatch: Patch, factor: float) -> None:
-    """Equilibrium, conduction, the accounts and the theorems all see it."""
+def wrong_noise(monkeypatch: Patch, factor: float) -> None:
+    """Noise of held ticks times a factor: of networks, and of nodes wherever paths are moved."""
     plain = tick_module.augmented_system
 
     def wrong(device: LinearDevice) -> Any:
         f, g, m = plain(device)
         return f, g, factor * m
 
+    monkeypatch.setattr(tick_module, "augmented_system", wrong)
+    for module in (held_nodes, continuous, tables):
+        monkeypatch.setattr(
+            module, "node_moments", lambda *asked: node_moments(*asked).heated(factor**2)
+        )
+
+
+@pytest.mark.parametrize("factor", [1.02**0.5, 0.98**0.5, 0.5**0.5], ids=["+2%", "-2%", "sqrt2"])
+def test_wrong_noise_in_held_ticks(monkeypatch: Patch, factor: float) -> None:
+    """Equilibrium, conduction, the accounts and the theorems all see it."""
     laws.equilibrium()
     laws.reference_heat("emf", "clocked", (32, 64, 128, 256))
-    monkeypatch.setattr(tick_module, "augmented_system", wrong)
+    wrong_noise(monkeypatch, factor)
     caught(laws.equilibrium)
     caught(laws.conduction)
     caught(lambda: laws.reference_heat("emf", "clocked", (32, 64, 128, 256)))
@@ -129,13 +139,7 @@ def test_wrong_noise_in_steps(monkeypatch: Patch, factor: float) -> None:
 def test_wrong_noise_is_seen_by_an_ensemble(monkeypatch: Patch, factor: float) -> None:
     """2 % of temperature is six standard errors of a variance from 2e5 paths."""
     resting_variance()
-    plain = tick_module.augmented_system
-
-    def wrong(device: LinearDevice) -> Any:
-        f, g, m = plain(device)
-        return f, g, factor * m
-
-    monkeypatch.setattr(tick_module, "augmented_system", wrong)
+    wrong_noise(monkeypatch, factor)
     caught(resting_variance)
 
 
