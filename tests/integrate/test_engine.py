@@ -51,7 +51,7 @@ def test_recorder_keeps_the_wanted_frames() -> None:
     law = engine.plan.laws[16]
     assert torch.equal(frames["control"][2], law.sources(states[2]))
     torch.testing.assert_close(frames["score"][2], law.field(states[2]))
-    assert recorder.drain() == {}
+    assert run.drain() == {}
     assert saved_ticks(64, 0).size == 0 and saved_ticks(10, 4).tolist() == [0, 4, 8, 10]
 
 

@@ -70,7 +70,7 @@ class Recorder:
             self._keep(last["frames"], step.start, last["last"])
         if piece.ends_tick and piece.tick + 1 == self.plan.schedule.ticks:
             if piece.tick + 1 in self._wanted:
-                self._keep(last["frames"], step.end, last["last"])
+                self._keep(last["frames"], step.end, last["last"], seen=step.start)
 
     def drain(self, carry: Carry) -> dict[str, torch.Tensor]:
         """The frames kept since the last call, shape (frames, paths, n) by channel; thermal and
@@ -86,7 +86,15 @@ class Recorder:
         """Nothing beyond the drained frames."""
         return {}
 
-    def _keep(self, frames: list[Any], state: torch.Tensor, control: Control | None) -> None:
+    def _keep(
+        self,
+        frames: list[Any],
+        state: torch.Tensor,
+        control: Control | None,
+        *,
+        seen: torch.Tensor | None = None,
+    ) -> None:
+        """A frame of a state; its score is of the state that was `seen`, if that is another."""
         voltage = self.plan.protocol.board.efforts(state)
         zeros = torch.zeros_like(voltage)
         source = zeros if control is None else control.source
@@ -96,7 +104,13 @@ class Recorder:
                 source = source * float(self.plan.schedule.conductances[tick])
         frame = {"voltage": voltage, "control": source}
         if self.score:
-            frame["score"] = zeros if control is None else self._score_of(voltage, control)
+            frame["score"] = (
+                zeros
+                if control is None
+                else self._score_of(
+                    voltage if seen is None else self.plan.protocol.board.efforts(seen), control
+                )
+            )
         frames.append(frame)
 
     def _score_of(self, voltage: torch.Tensor, control: Control) -> torch.Tensor:

@@ -105,24 +105,28 @@ class PairField(Field):
         )
 
     def _parts(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """r, y_2 and, unless it is a constant, y_1 - y_2."""
+        """L, y_2 and, unless it is a constant, y_1 - y_2."""
         c, b, offset, jump, _ = self._constants.like(x)
         y = torch.add(offset, x, alpha=self._rate[1])
         if self._a == 0.0:
-            return torch.add(c, x, alpha=self._b).sigmoid_(), y, None
+            return torch.add(c, x, alpha=self._b), y, None
         odds = torch.addcmul(c, torch.add(b, x, alpha=self._a), x)
-        return odds.sigmoid_(), y, torch.add(jump, x, alpha=self._gap)
+        return odds, y, torch.add(jump, x, alpha=self._gap)
 
     def __call__(self, x: Tensor) -> Tensor:
         """Score at states x of shape (paths, dim)."""
-        r, y, difference = self._parts(x)
+        odds, y, difference = self._parts(x)
+        r = odds.sigmoid_()
         return y.add_(r, alpha=self._b) if difference is None else y.addcmul_(r, difference)
 
     def with_divergence(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Score (paths, dim) and exact divergence (paths,)."""
-        r, y, difference = self._parts(x)
+        odds, y, difference = self._parts(x)
         base = self._constants.like(x)[4]
-        spread = torch.addcmul(r, r, r, value=-1.0)  # r (1 - r)
+        # r (1 - r), from both sides: of a difference no digit is left where r is nearly 1
+        spread = (-odds).sigmoid_()
+        r = odds.sigmoid_()
+        spread.mul_(r)
         if difference is None:
             return y.add_(r, alpha=self._b), torch.add(base, spread, alpha=self._b**2)[:, 0]
         slope = torch.add(base, r, alpha=self._gap).addcmul_(spread, difference.square())

@@ -53,6 +53,7 @@ class Scalar(IntEnum):
     DAC = 7
     FOLLOWER = 10  # A/(1 + A) of the amplifier
     SWING = 11  # its largest output
+    FACTOR = 12  # of a scaled score
 
 
 class NodeEntry(IntEnum):

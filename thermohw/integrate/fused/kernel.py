@@ -41,7 +41,7 @@ __all__ = ["play"]
 AFFINE, PAIR, SHARED, GENERAL = AFFINE, PAIR, SHARED, GENERAL
 (KIND, MODES, FULL, CURRENT, IDEAL, WANTED, NOISY, SHAKY, SENSES, CONVERTS, DRIVES, SWINGS, KNOWS,
  FILTERS, TELLS, FOLLOWS, CLOSING, KEEPS, BALANCES, PATHS) = (int(c) for c in Switch)  # fmt: skip
-_, ROOT, NOISE, SHAKE, ADC, DAC, FOLLOWER, SWING = (int(c) for c in Scalar)
+_, ROOT, NOISE, SHAKE, ADC, DAC, FOLLOWER, SWING, FACTOR = (int(c) for c in Scalar)
 STIFFNESS, SENSE, OFFSET, TUNE, LIFT = (int(c) for c in NodeEntry)
 TICK, READS, APPLIES, CHANNEL, WATCHED, FRAME, FLUSH = (int(c) for c in PieceEntry)
 (DECAY, INPUT, SPREAD, SUM_STATE, SUM_INPUT, FOLLOW, REST, LENGTH, KEEP, PUSH, ONE, TWO, THREE,
@@ -186,9 +186,11 @@ def _pair(x, law, one, score, slope, wanted, count):
     if wanted:
         for i in range(count):
             odds = c + (b + a * x[i]) * x[i]
-            r = one / (one + exponential(-odds))
+            other = exponential(-odds)
+            r = one / (one + other)
             difference = jump + gap * x[i]
-            slope[i] = rate + gap * r + r * (one - r) * difference * difference
+            # r (1 - r) without the difference, whose digits cancel where r is nearly 1
+            slope[i] = rate + gap * r + r * (r * other) * (difference * difference)
             score[i] = offset + rate * x[i] + r * difference
     else:
         for i in range(count):
@@ -449,7 +451,7 @@ def _update(reading, offset, gain, weight, mean, count):
 @kernel
 def play(
     setting, scalars, pieces, coefficients, ticks, laws, pumped, nodes, informed, relative, keys,
-    first, width, state, ring, scores, predicted, heat, work, expected, pumping, pathwise,
+    first, width, state, ring, scores, predicted, parts, heat, work, expected, pumping, pathwise,
     quadratic, surprise, sums, products, groups, weights, profile, peaks, frames, codes, trace,
     applied,
 ):  # fmt: skip
@@ -473,6 +475,8 @@ def play(
         state: (paths, n).
         ring, scores: (depth, n, paths) of decisions and their scores.
         predicted: (n, paths), of the filter.
+        parts: (3 n + 1, paths), sums of heat, work, expected heat of every node and of div u that
+            have not entered the accounts yet.
         heat, work, expected: (paths, n) float64.
         pumping, pathwise, quadratic: (paths,) float64.
         surprise: (paths, n) float64.
@@ -534,6 +538,10 @@ def play(
                 _scale(ring[m, j, start:], one, held_back[m, j], count)
             if knows:
                 _scale(predicted[j, start:], one, means[j], count)
+            _scale(parts[j, start:], one, hot[j], count)
+            _scale(parts[n + j, start:], one, done[j], count)
+            _scale(parts[2 * n + j, start:], one, hoped[j], count)
+        _scale(parts[3 * n, start:], one, pump, count)
         for q in range(last + 2):
             closes = q > last
             if closes and not closing:
@@ -548,13 +556,16 @@ def play(
                     stiffness = nodes[STIFFNESS, 0 if equal else j]
                     for i in range(rows if not closes else 0):
                         trace[t, VOLTAGE, i, j] = s[j, i] * stiffness
-                    if not (ideal and kind == AFFINE):
+                    if keeps or not (ideal and kind == AFFINE):
                         _scale(s[j], stiffness, seen[j], count)
                 if ideal and kind == AFFINE:
                     for j in range(n):
                         m, stiffness = j % ticks.shape[2], nodes[STIFFNESS, 0 if equal else j]
                         _affine(s[j], ticks[t, STATE, m] * stiffness, ticks[t, SCORE, m],
                                 own[j], count)  # fmt: skip
+                    if keeps:  # the score is worked out where a frame is asked for
+                        for j in range(n):
+                            _scale(seen[j], one, scores[tick % depth, j, start:], count)
                 elif not ideal:
                     if told > 0 and group != read:
                         read = group
@@ -617,6 +628,8 @@ def play(
                     if closes:
                         break
                     for j in range(n):
+                        if scalars[FACTOR] != one:
+                            _scale(score[j], scalars[FACTOR], score[j], count)
                         if shaky:
                             _add(noises[told - n + j, place], scalars[SHAKE], score[j], count)
                         m = j % ticks.shape[2]
@@ -714,9 +727,13 @@ def play(
                 together[:] = zero
             if wanted and pieces[q, FLUSH] == 1:
                 _flush_one(pump, pumping, start, count)
-        if wanted:
+        if wanted and pieces[last, FLUSH] == 1:  # the closing decision comes behind it
             _flush_one(pump, pumping, start, count)
+        _scale(pump, one, parts[3 * n, start:], count)
         for j in range(n):
+            _scale(hot[j], one, parts[j, start:], count)
+            _scale(done[j], one, parts[n + j, start:], count)
+            _scale(hoped[j], one, parts[2 * n + j, start:], count)
             for i in range(count):
                 state[start + i, j] = s[j, i]
             for m in range(depth):

@@ -65,6 +65,8 @@ class FusedRun(TileRun):
         if knows:
             assert engine.controller.filter is not None
             self._mean[:] = engine.controller.filter.start_mean[:, None]
+        self._parts = np.zeros((3 * n + 1, paths), made)
+        self._constants = np.zeros(2)
         self._drained: list[dict[str, torch.Tensor]] = []
         self._keys = np.array(
             [philox.key_of(engine.seed, s) for s in (Stream.TICKS, Stream.READINGS)], np.uint32
@@ -100,7 +102,8 @@ class FusedRun(TileRun):
         ticks = plan.schedule.ticks
         begin, end = (int(x) - block.first for x in (self.position, tables.starts[stop]))
         pieces = block.pieces[begin:end].copy()
-        pieces[-1, PieceEntry.FLUSH] = 1
+        if stop == ticks:
+            pieces[-1, PieceEntry.FLUSH] = 1
         low = first - first // BLOCK_TICKS * BLOCK_TICKS
         high = low + stop - first + int(stop == ticks and tables.setting[Switch.CLOSING])
         n, paths, count = plan.protocol.board.dim, self.tile.paths, stop - first
@@ -124,7 +127,8 @@ class FusedRun(TileRun):
             setting, tables.scalars, pieces, block.coefficients[begin:end], block.ticks[low:high],
             block.laws[low:high], block.pumped[low:high], tables.nodes, block.informed[low:high],
             tables.relative_weights, self._keys, self.tile.first, self.width, self.whole.numpy(),
-            self._ring, self._scores, self._mean, ledger["heat"].numpy(), ledger["work"].numpy(),
+            self._ring, self._scores, self._mean, self._parts, ledger["heat"].numpy(),
+            ledger["work"].numpy(),
             none2 if balance is None else balance["expected"].numpy(),
             account("pumping", "total", none1), account("information", "pathwise", none1),
             account("information", "quadratic", none1), account("filter", "surprise", none2),
@@ -133,6 +137,7 @@ class FusedRun(TileRun):
             applied,
         )  # fmt: skip
         self.position = int(tables.starts[stop])
+        self._add_constants(block, slice(low, low + count))
         self._add_up(block, slice(begin, end), slice(low, low + count), pieces, sums, div)
         self._keep(pieces, trace, applied, first)
         if self._codes is not None:
@@ -149,40 +154,44 @@ class FusedRun(TileRun):
         div: NDArray[Any],
     ) -> None:
         """Put sums over paths in their places."""
-        carries, paths, n = self.carries, self.tile.paths, sums.shape[1]
+        carries, paths = self.carries, self.tile.paths
         where = pieces[:, PieceEntry.TICK]
         rr, re, ee, rv, vv, r, heat, work = np.moveaxis(sums, 2, 0)
         inverse, push, pull = block.inverse[rows], block.reach[rows], block.pull[rows]
-        asked, pulled = (ee * push**2 * inverse).sum(0), (vv * pull**2 * inverse).sum(0)
+        asked, pulled = ee * push**2 * inverse, vv * pull**2 * inverse
         added = np.stack(
-            [np.full(n, float(paths * len(pieces))), (rr * inverse).sum(0),
-             (re * push * inverse).sum(0), asked, asked, asked, (rv * pull * inverse).sum(0),
-             pulled, pulled, (r * np.sqrt(inverse)).sum(0)], 1
+            [np.full(rr.shape, float(paths)), rr * inverse, re * push * inverse, asked, asked,
+             asked, rv * pull * inverse, pulled, pulled, r * np.sqrt(inverse)], 2
         )  # fmt: skip
         carry = carries["residuals"]
-        carry["sums"] += torch.from_numpy(added)
+        _add_in_order(carry["sums"].numpy(), added)
         np.add.at(carry["power"].numpy(), self._residuals.bins(where), rr)
         profile, bins = carries["profile"]["sums"].numpy(), self._profile.bins(where)
         np.add.at(profile[:, 0], bins, heat.sum(1))
         np.add.at(profile[:, 1], bins, work.sum(1))
         if "balance" in carries:
-            carries["balance"]["constant"] += torch.from_numpy(block.constant[rows].sum(0))
-        if "information" in carries:
-            carries["information"]["pathwise"] += float(block.told[ticks].sum())
+            _add_in_order(carries["balance"]["constant"].numpy(), block.constant[rows])
         if self.tables.wanted:
             even = block.even[ticks]
             if self._setting[Switch.KIND] == AFFINE:
-                carries["pumping"]["total"] += self._even(block, ticks)
                 div = paths * np.ones(len(div))
             reads = where[pieces[:, PieceEntry.READS] > 0]
             np.add.at(profile[:, 2], self._profile.bins(reads), div[: len(even)] * even[:, 1])
 
-    def _even(self, block: Block, ticks: slice) -> float:
-        """int div u of a law whose divergence is one number, with the end of a closed run."""
-        plan = self.setup.plan
-        total = float(block.even[ticks, 0].sum())
-        ends = self.tick == plan.schedule.ticks
-        return total + (float(block.even[-1, 0]) if ends and self.setup.closing else 0.0)
+    def _add_constants(self, block: Block, ticks: slice) -> None:
+        """What is one number for all paths enters their accounts at the end of the run: int div u
+        of an affine law, with the end of a closed run, and what the number of readings says.
+        """
+        ends = self.tick == self.setup.plan.schedule.ticks
+        affine = self._setting[Switch.KIND] == AFFINE and self.tables.wanted
+        if affine:
+            whole = slice(ticks.start, None if ends and self.setup.closing else ticks.stop)
+            _add_in_order(self._constants[:1], block.even[whole, :1])
+        _add_in_order(self._constants[1:], block.told[ticks, None])
+        if ends and affine:
+            self.carries["pumping"]["total"] += float(self._constants[0])
+        if ends and "information" in self.carries:
+            self.carries["information"]["pathwise"] += float(self._constants[1])
 
     def _keep(
         self, pieces: NDArray[np.int64], trace: NDArray[Any], applied: NDArray[Any], first: int
@@ -240,21 +249,19 @@ class FusedRun(TileRun):
             at = last % self.tables.depth
             voltage = plan.protocol.board.efforts(self.whole)
             source = torch.from_numpy(self._ring[at].T.copy())
-            keeps = self.tables.setting[Switch.KEEPS]
-            score = torch.from_numpy(self._scores[at].T.copy()) if keeps else voltage
+            score = torch.from_numpy(self._scores[at].T.copy())
             self._add_frame(last, voltage.clone(), source, score)
 
     def _add_frame(
         self, applies: int, voltage: torch.Tensor, source: torch.Tensor, score: torch.Tensor
     ) -> None:
-        """A frame; `score` is the voltage that it is of, where the law is affine."""
+        """A frame; where the law is affine, `score` is the voltage that it is of."""
         plan = self.setup.plan
         if applies < 0:
             score = torch.zeros_like(voltage)
         elif self._setting[Switch.KIND] == AFFINE:
             law = plan.laws[applies]
-            ideal = not self.tables.setting[Switch.KEEPS]
-            score = law.field(law.model(voltage if ideal else score))
+            score = law.field(law.model(score))
         if plan.schedule.relaxing is not None and plan.drive.wiring == "current" and applies >= 0:
             tick = min(applies, plan.schedule.ticks - 1)  # a step counts in the R C in force
             source = source * float(plan.schedule.conductances[tick])
@@ -270,7 +277,8 @@ class FusedRun(TileRun):
     def checkpoint(self) -> dict[str, Any]:
         """Everything needed to continue; copies, since the kernel adds in place."""
         saved = super().checkpoint()
-        own = {"ring": self._ring, "scores": self._scores, "mean": self._mean}
+        own = {"ring": self._ring, "scores": self._scores, "mean": self._mean, "parts": self._parts,
+               "constants": self._constants}  # fmt: skip
         return saved | {f"fused/{name}": values.copy() for name, values in own.items()}
 
     def restore(self, saved: dict[str, Any]) -> None:
@@ -286,6 +294,12 @@ class FusedRun(TileRun):
                 where="resume",
             )
         super().restore(saved)
-        self._ring, self._scores, self._mean = (
-            np.array(saved[f"fused/{name}"]) for name in ("ring", "scores", "mean")
+        self._ring, self._scores, self._mean, self._parts, self._constants = (
+            np.array(saved[f"fused/{name}"])
+            for name in ("ring", "scores", "mean", "parts", "constants")
         )
+
+
+def _add_in_order(total: NDArray[Any], rows: NDArray[Any]) -> None:
+    """total += row for row in rows, one after another: the same bits however they are grouped."""
+    total[...] = np.add.accumulate(np.concatenate([total[None], rows]))[-1]

@@ -186,14 +186,14 @@ class TickTables:
             Switch.TELLS: "information" in self.names,
             Switch.FOLLOWS: "filter" in self.names,
             Switch.CLOSING: self.wanted and not affine and self.engine.closing,
-            Switch.KEEPS: "recorder" in self.names and not (affine and plan.ideal),
+            Switch.KEEPS: "recorder" in self.names,
             Switch.BALANCES: "balance" in self.names,
         }.items():
             found[name] = int(value)
         return found
 
     def _scalars(self) -> NDArray[Any]:
-        plan, found = self.plan, np.zeros(len(Scalar) + 4)
+        plan, found = self.plan, np.zeros(max(Scalar) + 1)
         found[Scalar.ONE], found[Scalar.ROOT] = 1.0, sqrt(plan.drive.theta)
         found[Scalar.NOISE], found[Scalar.SHAKE] = plan.reading_noise, plan.chain.score.noise
         for place, converter in ((Scalar.ADC, plan.adc), (Scalar.DAC, plan.dac)):
@@ -204,6 +204,7 @@ class TickTables:
         gain = amplifier.gain
         found[Scalar.FOLLOWER] = 1.0 if gain == inf else gain / (1.0 + gain)
         found[Scalar.SWING] = amplifier.swing
+        found[Scalar.FACTOR] = self.factor
         return found.astype(self.type)
 
     def _make(self, index: int) -> Block:
@@ -307,20 +308,20 @@ class TickTables:
         for t in set(warm.tolist()):
             own, rows = drive.heated(float(t), n), warm == t
             columns[rows, Tick.STATE] = _diagonal(own.state)
-            columns[rows, Tick.SCORE] = _diagonal(own.score) * self.factor
-            columns[rows, Tick.WEIGHT] = _diagonal(own.divergence_score) * self.factor
+            columns[rows, Tick.SCORE] = _diagonal(own.score)
+            columns[rows, Tick.WEIGHT] = _diagonal(own.divergence_score)
             columns[rows, Tick.CONSTANT] = own.divergence_state
         laws = np.zeros((len(times), 1))
         pumped = self._pumped(low, high)
         if self.kind == "affine":
-            slope, offset = affine_table(self.score, times)
+            slope, offset = (self.factor * x for x in affine_table(self.score, times))
             div = (slope * columns[:, Tick.WEIGHT]).sum(1) + columns[:, Tick.CONSTANT, 0]
             columns[:, Tick.STATE] += columns[:, Tick.SCORE] * slope * sqrt(drive.theta)
             columns[:, Tick.SCORE] *= offset
             pumped = pumped * div[:, None]
         else:
             laws = mixture_table(self.score, times, self.relative).rows
-            columns[:, Tick.WEIGHT] = columns[:, Tick.WEIGHT, :1]
+            columns[:, Tick.WEIGHT] = self.factor * columns[:, Tick.WEIGHT, :1]
         kalman = self.engine.controller.filter
         if kalman is not None:
             stop = min(high, len(kalman.readings))
