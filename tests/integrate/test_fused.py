@@ -84,7 +84,7 @@ def play(
     if exact:
         run = tile.run
         run.whole = run.whole.float().double()
-        run.carries = {o.name: o.init(run.whole) for o in engine.observers}
+        run.carries = {o.name: o.init(run.state if o.sums else run.whole) for o in engine.observers}
         run.noise, run.readings = (
             Doubled(TickNoise(5, first, len(run.whole), dtype=torch.float32, stream=stream))
             for stream in (Stream.TICKS, Stream.READINGS)
