@@ -98,6 +98,7 @@ class TileRun:
     pending: dict[int, Control] = field(default_factory=dict)
     predicted: torch.Tensor | None = None
     lag: torch.Tensor | None = None
+    stride = 64  # ticks that are worth a report of progress
 
     @property
     def state(self) -> torch.Tensor:

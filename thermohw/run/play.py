@@ -67,6 +67,8 @@ def play_into_memory(
                 keeper.add(playing.results()[0])
     if keeper is not None:
         return {}
+    if len(parts) == 1:
+        return parts[0]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 

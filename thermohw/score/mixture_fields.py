@@ -214,7 +214,8 @@ class GeneralField(Field):
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Log density, shape (paths,)."""
-        return torch.logsumexp(self._parts(x)[0], dim=0)
+        levels = self._parts(x)[0]
+        return levels[0] if len(levels) == 1 else torch.logsumexp(levels, dim=0)
 
     def log_posterior(self, x: Tensor) -> Tensor:
         """ln r_k(x), shape (K, paths)."""

@@ -14,7 +14,7 @@ import torch
 
 from thermohw.errors import InputError
 from thermohw.integrate.fused.columns import AFFINE, PieceEntry, Switch, TraceEntry
-from thermohw.integrate.fused.tables import BLOCK_TICKS, Block, TickTables
+from thermohw.integrate.fused.tables import Block, TickTables
 from thermohw.integrate.tile_run import TileRun
 from thermohw.noise import Stream, philox
 
@@ -71,6 +71,7 @@ class FusedRun(TileRun):
         self._keys = np.array(
             [philox.key_of(engine.seed, s) for s in (Stream.TICKS, Stream.READINGS)], np.uint32
         )
+        self.stride = tables.ticks
         self._setting = tables.setting.copy()
         self._setting[Switch.PATHS] = paths
         # By name: whose books these are is known above.
@@ -89,8 +90,8 @@ class FusedRun(TileRun):
         """
         while self.tick < until:
             first = self.tick
-            index = first // BLOCK_TICKS
-            stop = min(until, (index + 1) * BLOCK_TICKS)
+            index = first // self.tables.ticks
+            stop = min(until, (index + 1) * self.tables.ticks)
             if self._codes is not None:
                 stop = min(stop, first + max(1, _CODES // self.whole.numel()))
             self._play(self.tables.block(index), first, stop)
@@ -104,7 +105,7 @@ class FusedRun(TileRun):
         pieces = block.pieces[begin:end].copy()
         if stop == ticks:
             pieces[-1, PieceEntry.FLUSH] = 1
-        low = first - first // BLOCK_TICKS * BLOCK_TICKS
+        low = first - first // self.tables.ticks * self.tables.ticks
         high = low + stop - first + int(stop == ticks and tables.setting[Switch.CLOSING])
         n, paths, count = plan.protocol.board.dim, self.tile.paths, stop - first
         frames = self._frames(pieces)

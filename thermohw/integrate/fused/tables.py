@@ -41,12 +41,11 @@ if TYPE_CHECKING:
     from thermohw.control import Piece
     from thermohw.integrate.tile_run import Setup
 
-__all__ = ["BLOCK_TICKS", "Block", "TickTables"]
+__all__ = ["Block", "TickTables"]
 
-BLOCK_TICKS = 64
-"""Ticks of a call, at most."""
-
+_TICKS, _NUMBERS = 256, 2**21  # ticks of a call, at most, and numbers of its laws
 _KINDS = {"affine": AFFINE, "pair": PAIR, "shared": SHARED, "general": GENERAL}
+_LENGTHS = 512  # of pieces whose coefficients are kept; a log-SNR grid has as many as ticks
 _FLUSH = 16  # ticks whose products are summed in the state's precision
 _KEPT = 2**25  # numbers in all tables that are kept
 
@@ -92,7 +91,7 @@ class TickTables:
         setting: of the kernel, but for the number of paths.
         scalars: of the kernel.
         nodes: of the kernel.
-        keys: of the noise.
+        ticks: of a block.
         depth: decisions that are remembered.
         starts: the first piece of every tick, shape (ticks + 1,).
         applied: ticks whose decisions act at some time.
@@ -135,13 +134,18 @@ class TickTables:
 
         self.kernel = play
         self.watched = frozenset(watched_ticks(plan.schedule.ticks).tolist() if n > 1 else ())
+        numbers = (
+            1 if kind == "affine" else mixture_table(score, plan.schedule.model_time[:1]).rows.size
+        )
+        self.ticks = int(np.clip(_NUMBERS // numbers // 16 * 16, 16, _TICKS))
+        self._known: dict[Any, tuple[NDArray[Any], ...]] = {}
         one = self._make(0)
         size = sum(getattr(one, name).size for name in ("coefficients", "ticks", "laws"))
         self._lock = threading.Lock()
         self._block = lru_cache(maxsize=max(2, _KEPT // size))(self._make)
 
     def block(self, index: int) -> Block:
-        """TickTables of ticks BLOCK_TICKS x index onwards."""
+        """Tables of ticks `ticks` x index onwards."""
         with self._lock:
             return self._block(index)
 
@@ -209,7 +213,7 @@ class TickTables:
 
     def _make(self, index: int) -> Block:
         plan, ticks = self.plan, self.plan.schedule.ticks
-        low, high = index * BLOCK_TICKS, min((index + 1) * BLOCK_TICKS, ticks)
+        low, high = index * self.ticks, min((index + 1) * self.ticks, ticks)
         first, stop = int(self.starts[low]), int(self.starts[high])
         timeline = plan.timeline[first:stop]
         rows, inverse, constant = self._coefficients(timeline)
@@ -257,7 +261,12 @@ class TickTables:
         keys = [(p.duration, p.temperature, p.conductance) for p in timeline]
         place = {key: i for i, key in enumerate(dict.fromkeys(keys))}
         first = {key: piece for key, piece in zip(reversed(keys), reversed(timeline), strict=True)}
-        tables, inverses, constants = zip(*(self._one(first[key]) for key in place), strict=True)
+        for key in place:
+            if key not in self._known:
+                if len(self._known) >= _LENGTHS:
+                    self._known.clear()
+                self._known[key] = self._one(first[key])
+        tables, inverses, constants = zip(*(self._known[key] for key in place), strict=True)
         wide = max(table.shape[1] for table in tables)
         table = np.stack([np.broadcast_to(t, (t.shape[0], wide)) for t in tables])
         inverse = np.stack([np.broadcast_to(i, (wide,)) for i in inverses])

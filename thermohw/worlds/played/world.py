@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PlayedTile", "PlayedWorld"]
 
-_STRIDE = 64  # ticks between two reports of progress
-
 
 class PlayedWorld:
     """An engine as a world.
@@ -76,13 +74,13 @@ class PlayedTile:
         """Up to the tick of the last of these frames plus one, so that its start has been seen;
         None: to the end.
         """
-        ticks = self.engine.plan.schedule.ticks
+        ticks, stride = self.engine.plan.schedule.ticks, self.run.stride
         until = ticks
         if frames is not None and frames < len(self._saved):
             until = int(self._saved[frames - 1]) + 1
         while self.run.tick < until:
             before = self.run.tick
-            self.run.advance(min(until, before + _STRIDE - before % _STRIDE))
+            self.run.advance(min(until, before + stride - before % stride))
             self.progress((self.run.tick - before) * self.tile.paths)
 
     def drain(self) -> dict[str, np.ndarray]:
@@ -138,7 +136,8 @@ def _balance_sums(
     expected = results["balance"]["expected"][:paths]
     gap = results["ledger"]["heat"][:paths] - expected
     expected, gap = (torch.cat([x, (x / temperatures).sum(1, True)], 1) for x in (expected, gap))
-    sums = (expected, gap, gap.square(), gap**3)
+    square = gap.square()
+    sums = (expected, gap, square, gap * square)
     return torch.stack([x.sum(0) for x in sums], 1).numpy()
 
 
