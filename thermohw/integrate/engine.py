@@ -7,7 +7,6 @@ states and carries of the observers; `integrate.tile_run` takes it to the end.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
@@ -43,6 +42,7 @@ class Engine(Setup):
 
     start: StartLaw = field(kw_only=True)
     compiled: bool = True
+    _tables: TickTables | None = field(default=None, init=False, repr=False)
     _prepared: bool = field(default=False, init=False, repr=False)
 
     def open(
@@ -82,10 +82,14 @@ class Engine(Setup):
             run.lag = lag.start(len(state), self._sources, state)
         return run
 
-    @cached_property
+    @property
     def fused(self) -> TickTables | None:
-        """TickTables of the compiled tick; None where it does not play this run."""
-        return None if not self.compiled or not_compiled(self) else TickTables(self)
+        """Tables of the compiled tick; None where it does not play this run."""
+        if not self.compiled or not_compiled(self):
+            return None
+        if self._tables is None:
+            self._tables = TickTables(self)
+        return self._tables
 
     @property
     def _sources(self) -> int:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["FusedRun"]
 
 _ROWS = 16  # of a tile whose readings and sources are seen one by one
-_STRIP, _STRIP_NUMBERS = 512, 2**13  # paths of a strip at most; numbers of one of its tables
+_STRIP, _STRIP_NUMBERS = 768, 2**13  # paths of a strip at most; numbers of one of its tables
 _CODES = 2**23  # codes that a call may hold
 
 

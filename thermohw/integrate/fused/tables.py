@@ -8,7 +8,6 @@ not grow with the number of ticks. The laws of steps that residuals are held aga
 from __future__ import annotations
 
 import threading
-from functools import lru_cache
 from math import inf, sqrt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -139,15 +138,18 @@ class TickTables:
         )
         self.ticks = int(np.clip(_NUMBERS // numbers // 16 * 16, 16, _TICKS))
         self._known: dict[Any, tuple[NDArray[Any], ...]] = {}
-        one = self._make(0)
-        size = sum(getattr(one, name).size for name in ("coefficients", "ticks", "laws"))
-        self._lock = threading.Lock()
-        self._block = lru_cache(maxsize=max(2, _KEPT // size))(self._make)
+        self._lock, self._kept = threading.Lock(), {0: self._make(0)}
+        size = sum(getattr(self._kept[0], name).size for name in ("coefficients", "ticks", "laws"))
+        self._most = max(2, _KEPT // size)
 
     def block(self, index: int) -> Block:
         """Tables of ticks `ticks` x index onwards."""
         with self._lock:
-            return self._block(index)
+            if index not in self._kept:
+                if len(self._kept) >= self._most:  # tiles go through them in order
+                    self._kept.pop(min(self._kept, key=lambda i: (i < index, i)))
+                self._kept[index] = self._make(index)
+            return self._kept[index]
 
     def _per_node(self, *columns: Any) -> NDArray[Any]:
         """Columns that are numbers or (n,), stacked: (columns, 1) where all are equal."""
