@@ -20,8 +20,9 @@ from typing import Any
 import numba
 from llvmlite.binding import get_host_cpu_features as host_features
 from numba.core import config as _config
+from numba.core import event
 
-__all__ = ["cache_folder", "inlined", "kernel", "stage", "warm"]
+__all__ = ["cache_folder", "inlined", "kernel", "stage"]
 
 config: Any = _config
 
@@ -104,6 +105,22 @@ def kernel(function: Callable[..., Any]) -> Any:
         config.CACHE_DIR = theirs
 
 
-def warm(name: str) -> bool:
-    """Whether machine code of a kernel of this name is kept."""
-    return _FOLDER is not None and any(_FOLDER.glob(f"**/*.{name}-*.nbc"))
+class _Announce(event.Listener):
+    """Says once that kernels are being compiled, since somebody may be waiting."""
+
+    _said = False
+
+    def on_start(self, event: Any) -> None:
+        """A compilation begins."""
+        function = event.data["dispatcher"].py_func
+        if not self._said and function.__module__.startswith("thermohw."):
+            self._said = True
+            kept = "" if _FOLDER is None else "; kept for the next time"
+            print(f"compiling kernels for this machine, up to half a minute{kept}",
+                  file=sys.stderr)  # fmt: skip
+
+    def on_end(self, event: Any) -> None:
+        """And ends."""
+
+
+event.register("numba:compile", _Announce())

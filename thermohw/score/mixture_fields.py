@@ -204,7 +204,8 @@ class GeneralField(Field):
             m, whiten = constants.like(x)
             z = (x - m).mul_(whiten) if self._diagonal else (x - m) @ whiten.T
             whitened.append(z)
-            logits.append(z.square().sum(1).mul_(-0.5).add_(constant))
+            square = z[:, 0].square() if z.shape[1] == 1 else z.square().sum(1)
+            logits.append(square.mul_(-0.5).add_(constant))
         return torch.stack(logits), whitened
 
     def _pull(self, k: int, z: Tensor) -> Tensor:

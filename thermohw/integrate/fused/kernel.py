@@ -180,23 +180,43 @@ def _multiply(rows, weight, products):
 
 
 @stage
-def _pair(x, law, one, score, slope, wanted, count):
-    """Two modes on a line: score, and its derivative where wanted (`PairField`)."""
+def _again(start, stiffness, state, score, weight, own, count):
+    """The source of a score that was scaled, or has noise."""
+    for i in range(count):
+        own[i] = start[i] * stiffness * state + score[i] * weight
+
+
+@stage
+def _pair(start, stiffness, root, law, state, weight, one, own, score, count):
+    """Two modes on a line (`PairField`): the source, state v + weight s, and the score."""
     c, b, a, offset, rate, jump, gap = law[0], law[1], law[2], law[3], law[4], law[5], law[6]
-    if wanted:
-        for i in range(count):
-            odds = c + (b + a * x[i]) * x[i]
-            other = exponential(-odds)
-            r = one / (one + other)
-            difference = jump + gap * x[i]
-            # r (1 - r) without the difference, whose digits cancel where r is nearly 1
-            slope[i] = rate + gap * r + r * (r * other) * (difference * difference)
-            score[i] = offset + rate * x[i] + r * difference
-    else:
-        for i in range(count):
-            odds = c + (b + a * x[i]) * x[i]
-            r = one / (one + exponential(-odds))
-            score[i] = offset + rate * x[i] + r * (jump + gap * x[i])
+    for i in range(count):
+        v = start[i] * stiffness
+        x = v * root
+        r = one / (one + exponential(-(c + (b + a * x) * x)))
+        s = offset + rate * x + r * (jump + gap * x)
+        own[i] = v * state + s * weight
+        score[i] = s
+
+
+@stage
+def _pair_slope(
+    start, stiffness, root, law, state, weight, scale, constant, one, own, score, slope, count
+):  # fmt: skip
+    """The same with div u, scale ds/dx + constant."""
+    c, b, a, offset, rate, jump, gap = law[0], law[1], law[2], law[3], law[4], law[5], law[6]
+    for i in range(count):
+        v = start[i] * stiffness
+        x = v * root
+        other = exponential(-(c + (b + a * x) * x))
+        r = one / (one + other)
+        difference = jump + gap * x
+        s = offset + rate * x + r * difference
+        own[i] = v * state + s * weight
+        score[i] = s
+        # r (1 - r) without the difference, whose digits cancel where r is nearly 1
+        change = rate + gap * r + r * (r * other) * (difference * difference)
+        slope[i] = change * scale + constant
 
 
 @stage
@@ -556,7 +576,7 @@ def play(
                     stiffness = nodes[STIFFNESS, 0 if equal else j]
                     for i in range(rows if not closes else 0):
                         trace[t, VOLTAGE, i, j] = s[j, i] * stiffness
-                    if keeps or not (ideal and kind == AFFINE):
+                    if not ideal or kind > PAIR or (keeps and kind == AFFINE):
                         _scale(s[j], stiffness, seen[j], count)
                 if ideal and kind == AFFINE:
                     for j in range(n):
@@ -611,30 +631,47 @@ def play(
                         for j in range(n):
                             _scale(seen[j], one, scores[tick % depth, j, start:], count)
                 elif kind != AFFINE:
-                    for j in range(n):
-                        _scale(seen[j], scalars[ROOT], x[j], count)
                     if kind == PAIR:
-                        _pair(x[0], law, one, score[0], slope, wanted, count)
-                    elif kind == SHARED:
-                        _shared(x, law, modes, n, full, levels, score, slope, scratch, wanted,
-                                relative, one, count)  # fmt: skip
+                        told_to = x[0] if closes else own[0]  # nobody acts on the closing one
+                        row, stiffness = (s[0], nodes[STIFFNESS, 0]) if ideal else (seen[0], one)
+                        if wanted:
+                            _pair_slope(row, stiffness, scalars[ROOT], law, ticks[t, STATE, 0],
+                                        ticks[t, SCORE, 0], ticks[t, WEIGHT, 0],
+                                        ticks[t, CONSTANT, 0], one, told_to, score[0], slope,
+                                        count)  # fmt: skip
+                        else:
+                            _pair(row, stiffness, scalars[ROOT], law, ticks[t, STATE, 0],
+                                  ticks[t, SCORE, 0], one, told_to, score[0], count)  # fmt: skip
                     else:
-                        _general(x, law, modes, n, full, levels, pulls, score, slope, scratch,
-                                 wanted, relative, one, count)  # fmt: skip
+                        for j in range(n):
+                            _scale(seen[j], scalars[ROOT], x[j], count)
+                        if kind == SHARED:
+                            _shared(x, law, modes, n, full, levels, score, slope, scratch, wanted,
+                                    relative, one, count)  # fmt: skip
+                        else:
+                            _general(x, law, modes, n, full, levels, pulls, score, slope, scratch,
+                                     wanted, relative, one, count)  # fmt: skip
+                        if wanted:
+                            _affine(slope, ticks[t, WEIGHT, 0], ticks[t, CONSTANT, 0], slope,
+                                    count)  # fmt: skip
                     if wanted:
-                        _affine(slope, ticks[t, WEIGHT, 0], ticks[t, CONSTANT, 0], slope, count)
                         _add(slope, pumped[t, 0], pump, count)
                         profile[t] += _total(slope, count)
                     if closes:
                         break
-                    for j in range(n):
+                    plain = not shaky and scalars[FACTOR] == one
+                    for j in range(0 if kind == PAIR and plain else n):
                         if scalars[FACTOR] != one:
                             _scale(score[j], scalars[FACTOR], score[j], count)
                         if shaky:
                             _add(noises[told - n + j, place], scalars[SHAKE], score[j], count)
                         m = j % ticks.shape[2]
-                        _combine(seen[j], ticks[t, STATE, m], score[j], ticks[t, SCORE, m],
-                                 own[j], count)  # fmt: skip
+                        if kind == PAIR:
+                            _again(row, stiffness, ticks[t, STATE, m], score[j],
+                                   ticks[t, SCORE, m], own[j], count)  # fmt: skip
+                        else:
+                            _combine(seen[j], ticks[t, STATE, m], score[j], ticks[t, SCORE, m],
+                                     own[j], count)  # fmt: skip
                 if not ideal:
                     for j in range(n):
                         m, row = (0 if equal else j), own[j]

@@ -135,10 +135,17 @@ def _balance_sums(
     temperatures = torch.as_tensor(engine.plan.protocol.device.temperatures)
     expected = results["balance"]["expected"][:paths]
     gap = results["ledger"]["heat"][:paths] - expected
-    expected, gap = (torch.cat([x, (x / temperatures).sum(1, True)], 1) for x in (expected, gap))
+    if gap.shape[1] > 1:
+        expected, gap = (
+            torch.cat([x, (x / temperatures).sum(1, True)], 1) for x in (expected, gap)
+        )
     square = gap.square()
     sums = (expected, gap, square, gap * square)
-    return torch.stack([x.sum(0) for x in sums], 1).numpy()
+    found = torch.stack([x.sum(0) for x in sums], 1)
+    if len(found) == 1:  # one bath is all baths
+        powers = torch.tensor([[1.0, 1.0, 2.0, 3.0]], dtype=torch.float64)
+        found = torch.cat([found, found / temperatures**powers])
+    return found.numpy()
 
 
 def _residual_results(probe: TileRun) -> tuple[Result, ...]:
