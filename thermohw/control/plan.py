@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["Laws", "Plan", "make_plan"]
 
 
+_LAWS = 2**14  # that are kept: some kilobytes each, and as many as a run has ticks
 _SEARCHED = 2**17  # ticks times nodes among which a number that is enough is looked for
 
 
@@ -69,7 +70,10 @@ class Laws:
             drive = self._drive
             if self.temperatures is not None:
                 drive = drive.heated(float(self.temperatures[index]), self._score.dim)
-            law = self._laws[index] = drive.at(self._score.at(float(self._times[index])))
+            law = drive.at(self._score.at(float(self._times[index])))
+            if len(self._laws) >= _LAWS:  # of a longer run every tile makes its own again
+                self._laws.pop(next(iter(self._laws)), None)
+            self._laws[index] = law
         return law
 
     def prepare(self, voltage: torch.Tensor, count: int) -> None:
@@ -78,7 +82,7 @@ class Laws:
         They stay for the whole run. Made between two ticks, each would land in the gap that a
         tile's freed buffer has just left and cut it: the heap would grow by a tile every tick.
         """
-        for index in range(count):
+        for index in range(min(count, _LAWS)):
             self[index].sources(voltage)
 
 
