@@ -121,9 +121,12 @@ class PlayedTile:
 
 
 def lanes(plan: Plan) -> tuple[int, int]:
-    """Paths of a lane and of a tile: many of a single node, whose operations are small."""
-    single = plan.protocol.board.dim == 1
-    return (4 * BLOCK, 16 * BLOCK) if single else (BLOCK // 4, BLOCK)
+    """Paths of a lane and of a tile: many of a single node, whose operations are small, and many
+    where codes are counted, whose entropies take ten paths a code.
+    """
+    single, counts = plan.protocol.board.dim == 1, plan.adc is not None
+    lane = (4 if single else 0.25) * BLOCK * ((2 if single else 4) if counts else 1)
+    return int(lane), 16 * BLOCK if single else 4 * BLOCK if counts else BLOCK
 
 
 def _balance_sums(
