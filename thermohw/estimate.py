@@ -94,7 +94,7 @@ class Estimate:
         with np.errstate(invalid="ignore"):  # infinite values: no deviation, nan says so
             centred = values - mean
             square = centred * centred
-        return cls.from_sums(n, mean, float(square.sum()), float(centred @ square))
+        return cls.from_sums(n, mean, float(centred @ centred), float(centred @ square))
 
     @classmethod
     def from_sums(cls, n: int, mean: float, square: float, cube: float = 0.0) -> Estimate:

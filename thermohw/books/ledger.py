@@ -130,7 +130,7 @@ class Ledger:
             self._flush(carry)
         heat, work = carry["heat"], carry["work"]
         end = self.last.energy(state)
-        total = work.sum(1)
+        total, into = (x[:, 0] if x.shape[1] == 1 else x.sum(1) for x in (work, heat))
         nats = {"medium": carry["nats"]} if self.varying else {}
         return nats | {
             "heat": heat,
@@ -138,7 +138,7 @@ class Ledger:
             f"work.{self.wiring}": total,
             "energy.start": carry["start"],
             "energy.end": end,
-            "first_law.residual": end - carry["start"] - (total - heat.sum(1)),
+            "first_law.residual": end - carry["start"] - (total - into),
         }
 
 

@@ -248,7 +248,9 @@ class LinearDevice(Wired, PassiveDevice):
     def energy(self, state: torch.Tensor) -> torch.Tensor:
         """Stored energy z.H''z/2 of states (paths, n): float64, shape (paths,), in k T_ref."""
         state = state.double()
-        return 0.5 * (state * self.efforts(state)).sum(-1)
+        product = state * self.efforts(state)
+        # A sum over one column is a slow way to copy it.
+        return 0.5 * (product[..., 0] if self.dim == 1 else product.sum(-1))
 
 
 def require_linear(device: Any, where: str) -> LinearDevice:

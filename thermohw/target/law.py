@@ -107,6 +107,8 @@ class MixtureLaw:
 
         z = normal(n, self.dim, generator)
         factors, means = torch.as_tensor(self.factors), torch.as_tensor(self.means)
+        if len(self.weights) == 1 and self.diagonal:
+            return torch.addcmul(means[0], factors[0], z)
         if len(self.weights) == 1:
             which = torch.zeros(n, dtype=torch.long)
         else:
