@@ -3,7 +3,7 @@
 #   PIP_ARGS="--index-url ..."  handed to pip, for instance to ask for a CPU build of torch
 #   QUICK=1                     a short demo, the short version of every study (in a temporary folder)
 #   OUT=folder                  where studies go instead of out/
-#   ARGS="-k name"              handed to pytest
+#   ARGS="-k name"              handed to pytest; for bench the groups, e.g. ARGS="noise matrix"
 
 PYTHON ?= python3
 PIP_ARGS ?=
@@ -63,7 +63,8 @@ studies: $(STAMP)
 PEERS := $(VENV)-peers
 $(PEERS)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -m venv $(PEERS)
-	@$(PEERS)/bin/python -m pip install --quiet $(PIP_ARGS) --constraint constraints.txt --editable . torchsde randomgen
+	@$(PEERS)/bin/python -m pip install --quiet $(PIP_ARGS) --constraint constraints.txt --editable . \
+	  torchsde diffrax jax thermox randomgen
 	@touch $@
 
 bench: $(PEERS)/.installed
