@@ -18,6 +18,8 @@ import pytest
 import torch
 from hypothesis import settings
 
+from thermohw.integrate import engine
+
 SEED = 20260101
 REQUIRE_ALL = os.environ.get("THERMOHW_REQUIRE_ALL", "") not in ("", "0")
 
@@ -93,6 +95,12 @@ def pytest_make_collect_report(
 def seed() -> int:
     """The one seed of the suite; never changed to make a test pass."""
     return SEED
+
+
+@pytest.fixture
+def readable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs take the readable ticks: a test changes what the compiled one would not see."""
+    monkeypatch.setattr(engine, "not_compiled", lambda setup: "a test changes it")
 
 
 @pytest.fixture

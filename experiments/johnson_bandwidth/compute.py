@@ -27,7 +27,7 @@ from thermohw.circuit.noises import NoiseInput
 from thermohw.datasheet import load_datasheet, read_datasheet
 from thermohw.experiments.shared.problems import two_humps
 from thermohw.integrate.free import free_run
-from thermohw.integrate.waveforms import Waveforms
+from thermohw.integrate.waveforms import Waveforms, WaveNoise
 from thermohw.process import OU
 from thermohw.score import ExactScore
 from thermohw.study import Cell, Row, Tools
@@ -105,17 +105,18 @@ def play(
     piece = whole / ceil(whole / wanted - 1e-9)
     source = _fitted(source, piece)
     count = round(HORIZON / piece)
-    waves = Waveforms([source], piece, paths, generator=generator)
+    seed = int(torch.randint(2**62, (1,), generator=generator))
+    waves = Waveforms([source], piece, WaveNoise(seed, 0, paths))
     decay = exp(-piece)
     x = torch.zeros(paths, dtype=torch.float64)
-    for _ in range(count):
-        x = decay * x + (1.0 - decay) * waves.next()[:, 0]
+    for n in range(count):
+        x = decay * x + (1.0 - decay) * waves.at(n)[:, 0]
     begin, works = x.clone(), torch.zeros(2, paths, dtype=torch.float64)
     heat, e = torch.zeros_like(x), torch.zeros_like(x)
     each = 1 if hold is None else round(hold / piece)
     half = exp(-0.5 * piece)
     for n in range(count):
-        xi = waves.next()[:, 0]
+        xi = waves.at(count + n)[:, 0]
         if hold is None:
             e = _law(score, x, HORIZON - n * piece)
             middle = half * x + (1.0 - half) * (e + xi)

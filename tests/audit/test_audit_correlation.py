@@ -22,6 +22,8 @@ from thermohw.noise import TickNoise
 from thermohw.pipeline import load_spec, run_spec
 from thermohw.pipeline.build import build_setting
 
+pytestmark = pytest.mark.usefixtures("readable")  # what tests break, runs must play
+
 FOUR = [
     "device.name=rc64",
     "device.array.shape=[1, 4]",

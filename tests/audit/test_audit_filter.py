@@ -19,6 +19,8 @@ from thermohw.books import Information
 from thermohw.control import Controller, KalmanFilter
 from thermohw.pipeline import load_spec, run_spec
 
+pytestmark = pytest.mark.usefixtures("readable")  # what tests break, runs must play
+
 NOISY = [*CLOCKED, "protocol.reading_noise=60 uV"]
 FILTERED = [*NOISY, "protocol.filter=kalman"]
 LATE = "protocol.latency=5 ns"

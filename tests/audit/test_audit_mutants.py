@@ -11,6 +11,8 @@ from thermohw.integrate.held_nodes import HeldNodes
 from thermohw.integrate.terminals import Terminals
 from thermohw.pipeline import load_spec, run_spec
 
+pytestmark = pytest.mark.usefixtures("readable")  # what tests break, runs must play
+
 COMMON = ["protocol.ticks=256", "simulate.paths=8192", "store.every=0", "likelihood.test=0"]
 
 

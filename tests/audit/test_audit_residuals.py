@@ -27,6 +27,8 @@ from thermohw.integrate.held_nodes import HeldNodes
 from thermohw.integrate.terminals import Terminals
 from thermohw.pipeline import load_spec, run_spec
 
+pytestmark = pytest.mark.usefixtures("readable")  # what tests break, runs must play
+
 HELD = ["protocol.control=clocked", "protocol.stepper=auto"]
 SPLITTING = ["protocol.stepper=splitting"]
 HEUN = ["protocol.stepper=heun"]

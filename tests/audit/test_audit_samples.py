@@ -13,6 +13,8 @@ from thermohw.audit.twins import Twins
 from thermohw.estimate import Estimate
 from thermohw.pipeline import load_spec, run_spec
 
+pytestmark = pytest.mark.usefixtures("readable")  # what tests break, runs must play
+
 CLOCKED = ["protocol.control=clocked", "protocol.stepper=auto"]
 BASE = [*CLOCKED, "simulate.paths=10000", "store.every=0", "likelihood.test=0",
         "simulate.dtype=float32"]  # fmt: skip

@@ -12,7 +12,7 @@ from thermohw.audit.gain import gain
 from thermohw.audit.gather import gather
 from thermohw.audit.residuals import noise_temperature
 from thermohw.errors import StoreError
-from thermohw.integrate import TileRun
+from thermohw.integrate.fused.run import FusedRun
 from thermohw.pipeline import load_spec, run_spec
 from thermohw.worlds.played import world as stored
 
@@ -27,7 +27,7 @@ LATE = [
     "protocol.latency=200 ns",
     "protocol.ticks=16",
     "protocol.allow_ringing=true",
-    "simulate.paths=4200",
+    "simulate.paths=16500",
     "store.every=0",
     "likelihood.test=0",
     "audit.twins=false",
@@ -36,15 +36,15 @@ LATE = [
 
 def begin(path, monkeypatch, older):
     """A run killed in its second tile, its file laid out by `older`."""
-    right, layout = TileRun.advance, stored._layout
+    right, layout = FusedRun.advance, stored._layout
 
     def stop(self, until):
-        if self.tile.first > 0:
+        if self.tile.first >= 16384:
             raise KeyboardInterrupt
         right(self, until)
 
     with monkeypatch.context() as before:
-        before.setattr(TileRun, "advance", stop)
+        before.setattr(FusedRun, "advance", stop)
         before.setattr(stored, "_layout", lambda *args: older(layout(*args)))
         with pytest.raises(KeyboardInterrupt):
             run_spec(load_spec("mixture_rc", LATE), path, progress=False)
