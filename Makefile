@@ -38,7 +38,7 @@ demo: $(STAMP)
 
 # Stealing leaves neighbours on one worker, so that what a module shares is made once.
 test: $(STAMP)
-	@$(PY) -m pytest -n 2 --dist worksteal $(ARGS)
+	@THERMOHW_WORKERS=$${THERMOHW_WORKERS:-1} $(PY) -m pytest -n 2 --dist worksteal $(ARGS)
 
 check: $(STAMP)
 	$(PY) -m ruff check .

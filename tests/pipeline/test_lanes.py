@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
 import threading
-import time
 from pathlib import Path
 
 import h5py
@@ -21,6 +17,8 @@ from thermohw.integrate import Tile
 from thermohw.pipeline import load_spec, run_spec
 from thermohw.run import lanes
 from thermohw.run.lanes import LanedWorld, Workers, wanted_workers
+from thermohw.store import RunReader
+from thermohw.worlds.played.world import PlayedTile
 
 
 def numbers(path: Path) -> dict[str, np.ndarray]:
@@ -33,8 +31,9 @@ def numbers(path: Path) -> dict[str, np.ndarray]:
 
     with h5py.File(path) as file:
         for group in ("ledger", "results", "observables"):
-            if group in file:
-                file[group].visititems(lambda n, i, g=group: keep(f"{g}/{n}", i))
+            part = file.get(group)
+            if isinstance(part, h5py.Group):
+                part.visititems(lambda n, i, g=group: keep(f"{g}/{n}", i))
     return found
 
 
@@ -125,30 +124,30 @@ def test_workers_that_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
     assert wanted_workers(None, said.append) == 3
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])
-def test_stopped_with_threads_at_work(stop: signal.Signals, tmp_path: Path) -> None:
-    """Ctrl-C and kill -9 with two lanes at work: resumed, the file is that of a run in one go."""
+def test_stopped_with_threads_at_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopped in the middle of a lane, after a commit, with others at work: resumed by another
+    number of threads, the file is that of a run in one go. (Kills of processes: test_resume.)
+    """
+    spec = load_spec(
+        "mixture_rc",
+        ["simulate.paths=90000", "protocol.ticks=130", "likelihood.test=0", "store.every=10"],
+    )
     whole, cut = tmp_path / "whole.h5", tmp_path / "cut.h5"
-    sets = ["--set", "simulate.paths=140000", "--set", "likelihood.test=0",
-            "--set", "protocol.ticks=400", "--set", "store.every=40"]  # fmt: skip
-    command = [sys.executable, "-m", "thermohw", "run", "mixture_rc", *sets]
-    environment = os.environ | {"THERMOHW_WORKERS": "2"}
-    begun = subprocess.Popen([*command, "--out", str(cut)], env=environment,
-                             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)  # fmt: skip
-    deadline = time.monotonic() + 120.0
-    while time.monotonic() < deadline and begun.poll() is None:
-        if cut.exists():
-            time.sleep(0.3)
-            break
-        time.sleep(0.02)
-    begun.send_signal(stop)
-    told = begun.communicate(timeout=60)[1].decode()
-    if stop == signal.SIGINT and begun.returncode != 0:
-        assert begun.returncode == 130 and "Traceback" not in told
-    subprocess.run([*command, "--out", str(cut), "--resume"], env=environment, check=False,
-                   capture_output=True)  # fmt: skip
-    subprocess.run([*command, "--out", str(whole)], env=environment, check=True,
-                   capture_output=True)  # fmt: skip
+    right = PlayedTile.advance
+
+    def stop(self: PlayedTile, frames: int | None) -> None:
+        right(self, frames)
+        if self.tile.first >= 65536 + 16384 and frames is not None and frames > 4:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr(PlayedTile, "advance", stop)
+        with pytest.raises(KeyboardInterrupt):
+            run_spec(spec, cut, progress=False, workers=3)
+    with RunReader.open(cut, partial=True) as found:
+        assert not found.finished
+    run_spec(spec, cut, progress=False, workers=2, resume=True)
+    run_spec(spec, whole, progress=False, workers=1)
     one, other = numbers(whole), numbers(cut)
     assert one.keys() == other.keys()
     for key, values in one.items():
