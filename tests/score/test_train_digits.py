@@ -1,4 +1,4 @@
-"""Real digits: the held-out likelihood that training must reach, a tenth of the default's steps in."""
+"""Real digits: the likelihood that the default training must reach, reached in a tenth of it."""
 
 from __future__ import annotations
 

@@ -153,20 +153,39 @@ def sliced_distance(x: np.ndarray, reference: np.ndarray) -> Distance:
     pooled = np.concatenate([a, b])
     order = np.ascontiguousarray(np.argsort(pooled, axis=0).T)  # a row a line: read in one stride
     ranked = np.take_along_axis(np.ascontiguousarray(pooled.T), order, axis=1)
-    null = np.empty(_EXCHANGES)
-    for i in range(_EXCHANGES):
-        first = np.zeros(2 * n, dtype=bool)
-        first[rng.permutation(2 * n)[:n]] = True
-        total = 0.0
-        for row, places in zip(ranked, order, strict=True):
-            chosen = first[places]  # a ranked row stays sorted under any choice of half
-            difference = row[chosen] - row[~chosen]
-            total += float(difference @ difference)
-        null[i] = sqrt(total / (n * len(lines)))
+    null = np.array([sqrt(_exchanged(ranked, order, rng)) for _ in range(_EXCHANGES)])
     width = sqrt(float(reference.var(0).mean()))
     value = sqrt(_square(a, b))
     noise = width * sqrt(2.0 / (n * d))
     return Distance.against("sliced_w2", value, null, noise=noise, width=width, count=n)
+
+
+def _exchanged(ranked: np.ndarray, order: np.ndarray, rng: np.random.Generator) -> float:
+    """Mean over lines of the squared W2 between random halves of the pooled points.
+
+    Ranks that a mask picks are found as places and then taken, which costs a third of picking by
+    the mask itself: its entries are random, and every one would be a branch foretold wrongly.
+
+    Args:
+        ranked: pooled projections in ascending order, shape (lines, 2 n).
+        order: the points that they are of, shape (lines, 2 n).
+        rng: draws the halves.
+    """
+    lines, points = ranked.shape
+    half = points // 2
+    first = np.zeros(points, dtype=bool)
+    first[rng.permutation(points)[:half]] = True
+    chosen = np.empty(points, dtype=bool)
+    one, other = np.empty(half), np.empty(half)
+    total = 0.0
+    for row, places in zip(ranked, order, strict=True):
+        # A ranked row stays sorted under any choice of half; "clip": no place is out of range.
+        first.take(places, out=chosen, mode="clip")
+        row.take(chosen.nonzero()[0], out=one, mode="clip")
+        row.take((~chosen).nonzero()[0], out=other, mode="clip")
+        one -= other
+        total += float(one @ one)
+    return total / (half * lines)
 
 
 def sliced_square(x: np.ndarray, y: np.ndarray) -> float:
