@@ -16,7 +16,7 @@ from thermohw.audit.entropy import system_change
 from thermohw.audit.filtering import reading_filter
 from thermohw.audit.fluctuation import fluctuation
 from thermohw.audit.gain import gain
-from thermohw.audit.gather import gather
+from thermohw.audit.gather import gathered
 from thermohw.audit.information import information, information_identity, information_quantities
 from thermohw.audit.likelihood import (
     bound_marginal,
@@ -83,7 +83,8 @@ def audit(path: str | Path | Any, *, recompute: bool = False) -> Audit:
                     problem = "recompute is of likelihoods and information, which need a score"
                     raise InputError(problem, where=str(path))
                 return audit_unscored(run, required(parameters, str(path)))
-        return _audit(gather(path), recompute)
+            recorded = gathered(run)
+        return _audit(recorded, recompute)
 
 
 def _audit(recorded: Recorded, recompute: bool) -> Audit:

@@ -25,7 +25,7 @@ from thermohw.store import RunReader, required
 if TYPE_CHECKING:
     from thermohw.circuit import LinearDevice
 
-__all__ = ["account_maker", "gather"]
+__all__ = ["account_maker", "gather", "gathered"]
 
 _CHUNK = 2**21  # numbers of all channels with one number a path, or of one with nodes
 _SAMPLES = 2**24  # end voltages held at most
@@ -47,33 +47,43 @@ def gather(path: str | Path) -> Recorded:
         InputError: the file lacks what a run needs, or contradicts itself.
     """
     with RunReader.open(path) as run:
-        parameters = required(run.parameters, str(path))
-        setting = rebuild(parameters, where=str(path))
-        simulate = _simulate(parameters, run.paths, str(path))
-        single = simulate["dtype"] == "float32"
-        recorded = Recorded(
-            path=Path(path),
-            parameters=parameters,
-            provenance=run.provenance,
-            spec_hash=run.spec_hash,
-            setting=setting,
-            simulate=simulate,
-            paths=run.paths,
-            channels=run.channel_names,
-            peaks=_peaks(run),
-            accounts=Accounts(setting.device, run.paths, single),
-            balance=run.result("balance") if "balance" in run.result_names else None,
-            residuals=_tables(run, "residual."),
-            filter=_tables(run, "filter."),
-            codes=_codes(run),
-        )
-        _require(recorded)
-        recorded.accounts.hottest = float(recorded.plan.schedule.temperatures.max())
-        if run.keeps_moments:
-            _restore(recorded, run)
-        else:
-            _read(recorded, run)
-        return recorded
+        return gathered(run)
+
+
+def gathered(run: RunReader) -> Recorded:
+    """`gather` of a run that is open: opening it once more would judge all of it once more.
+
+    Raises:
+        StoreError, InputError: as `gather`.
+    """
+    where = str(run.path)
+    parameters = required(run.parameters, where)
+    setting = rebuild(parameters, where=where)
+    simulate = _simulate(parameters, run.paths, where)
+    single = simulate["dtype"] == "float32"
+    recorded = Recorded(
+        path=run.path,
+        parameters=parameters,
+        provenance=run.provenance,
+        spec_hash=run.spec_hash,
+        setting=setting,
+        simulate=simulate,
+        paths=run.paths,
+        channels=run.channel_names,
+        peaks=_peaks(run),
+        accounts=Accounts(setting.device, run.paths, single),
+        balance=run.result("balance") if "balance" in run.result_names else None,
+        residuals=_tables(run, "residual."),
+        filter=_tables(run, "filter."),
+        codes=_codes(run),
+    )
+    _require(recorded)
+    recorded.accounts.hottest = float(recorded.plan.schedule.temperatures.max())
+    if run.keeps_moments:
+        _restore(recorded, run)
+    else:
+        _read(recorded, run)
+    return recorded
 
 
 def _read(recorded: Recorded, run: RunReader) -> None:
