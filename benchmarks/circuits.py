@@ -29,7 +29,7 @@ from thermohw.noise import TickNoise
 __all__ = ["against_bare_tick", "against_thermox"]
 
 STEP = 0.05  # R C
-PATHS = 4096  # of the held tick
+PATHS = 1024  # of the held tick: those of a lane
 
 
 def against_thermox() -> list[Row]:

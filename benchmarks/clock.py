@@ -98,16 +98,33 @@ def once(call: Callable[[], Any]) -> Spent:
 
 
 def alternate(
-    ours: Callable[[], Any],
+    ours: Callable[..., Any],
     theirs: Callable[[], Any],
     *,
+    prepare: Callable[[], Any] | None = None,
     repeat: int = 9,
     work: tuple[float, float] = (1.0, 1.0),
     clock: Callable[[Callable[[], Any]], Spent] = once,
 ) -> Pairs:
-    """Run both in turn after one call of each that is not counted."""
-    clock(ours), clock(theirs)
-    pairs = [(clock(ours), clock(theirs)) for _ in range(repeat)]
+    """Run both in turn after one call of each that is not counted.
+
+    Args:
+        ours: what is measured.
+        theirs: its yardstick.
+        prepare: makes what `ours` is called with, each time anew, outside the clock.
+        repeat: how many pairs.
+        work: of a call of either, in the same unit.
+        clock: says what a call took.
+    """
+
+    def timed() -> Spent:
+        if prepare is None:
+            return clock(ours)
+        given = prepare()
+        return clock(lambda: ours(given))
+
+    timed(), clock(theirs)
+    pairs = [(timed(), clock(theirs)) for _ in range(repeat)]
     return Pairs([a for a, _ in pairs], [b for _, b in pairs], work)
 
 

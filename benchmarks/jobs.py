@@ -1,5 +1,5 @@
-"""What the rows play: protocols made anew for every call, as a user's script makes them, so that no
-call profits from what another has worked out.
+"""What the rows play. Protocols, with their devices and scores, are made anew for every call,
+outside the clock, so that no call profits from what another has worked out.
 """
 
 from __future__ import annotations

@@ -50,8 +50,8 @@ def _cell(
         return single(modes, device=th.load_device("rc1" if dim == 1 else "rc64"), **keys)
 
     count = paths * ticks * dim
-    pairs = alternate(lambda: play(protocol(), paths), lambda: normals(count), repeat=2,
-                      work=(float(count), float(count)))  # fmt: skip
+    pairs = alternate(lambda made: play(made, paths), lambda: normals(count),
+                      prepare=protocol, repeat=2, work=(float(count), float(count)))  # fmt: skip
     engine = build_engine(Setting(protocol(), None), seed=0, start="marginal", prior="schedule",
                           dtype="float32", every=0)  # fmt: skip
     why = not_compiled(engine)

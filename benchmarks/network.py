@@ -37,7 +37,7 @@ def against_forward_passes() -> list[Row]:
         for time in times:
             score.at(float(time))(states)
 
-    pairs = alternate(lambda: play(protocol(), PATHS), bare, repeat=5)
+    pairs = alternate(lambda made: play(made, PATHS), bare, prepare=protocol, repeat=5)
     slower = [1.0 / ratio for ratio in pairs.ratios()]
     return [
         row(

@@ -27,8 +27,9 @@ def against_normals() -> list[Row]:
 def _row(modes: int, paths: int, asked: str, repeat: int) -> Row:
     work = float(paths * TICKS)
     pairs = alternate(
-        lambda: play(single(modes, ticks=TICKS), paths),
+        lambda protocol: play(protocol, paths),
         lambda: normals(paths * TICKS),
+        prepare=lambda: single(modes, ticks=TICKS),
         repeat=repeat,
         work=(work, work),
     )

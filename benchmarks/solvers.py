@@ -18,7 +18,8 @@ from typing import Any
 
 import torch
 
-from benchmarks.clock import Row, alternate, once, row
+import thermohw as th
+from benchmarks.clock import Row, alternate, row
 from benchmarks.jobs import MILLION, play, single
 
 __all__ = ["against_diffrax", "against_sdeint", "against_torchsde", "one_processor"]
@@ -28,13 +29,17 @@ STEP = DURATION / TICKS
 FEW = 16  # paths of sdeint
 
 
-def _ours() -> None:
-    play(single(ticks=TICKS), PATHS)
+def _ours(protocol: th.Protocol) -> None:
+    play(protocol, PATHS)
+
+
+def _prepare() -> th.Protocol:
+    return single(ticks=TICKS)
 
 
 def _against(name: str, peer: Callable[[], Any], asked: str, repeat: int = 7) -> Row:
     work = float(PATHS * TICKS)
-    pairs = alternate(_ours, peer, repeat=repeat, work=(work, work))
+    pairs = alternate(_ours, peer, prepare=_prepare, repeat=repeat, work=(work, work))
     return row(f"simulate(): the first row, {PATHS} x {TICKS}", name, pairs.ratios(), asked,
                pairs.told("million path-ticks", MILLION))  # fmt: skip
 
@@ -147,7 +152,7 @@ def against_sdeint() -> list[Row]:
                             generator=random)  # fmt: skip
 
     work = float(PATHS * TICKS), float(FEW * TICKS)
-    pairs = alternate(_ours, peer, repeat=5, work=work, clock=once)
+    pairs = alternate(_ours, peer, prepare=_prepare, repeat=5, work=work)
     return [
         row(
             f"simulate(): the first row, {PATHS} x {TICKS}",

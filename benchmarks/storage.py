@@ -26,15 +26,15 @@ PATHS, TICKS, EVERY, REPEAT = 98304, 400, 8, 7
 def stored_against_unstored() -> list[Row]:
     """The same call with and without a file; writing against h5py's."""
     with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
+        place, spare = Path(folder), [single(ticks=TICKS) for _ in range(3 * REPEAT + 4)]
 
         def stored(twins: bool = False) -> None:
             (place / "run.h5").unlink(missing_ok=True)
-            play(single(ticks=TICKS), PATHS, store=place / "run.h5", every=EVERY, test=0,
+            play(spare.pop(), PATHS, store=place / "run.h5", every=EVERY, test=0,
                  twins=twins)  # fmt: skip
 
         def unstored() -> None:
-            play(single(ticks=TICKS), PATHS)
+            play(spare.pop(), PATHS)
 
         stored()
         blocks = _blocks(place / "run.h5")

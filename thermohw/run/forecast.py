@@ -1,9 +1,9 @@
 """What a run is going to take, said while its first tile has only begun.
 
 Bytes follow from the layout: those of the file, and those of channels that memory holds of every
-path, twice, as parts of tiles and joined. Seconds are what is left over the rate of the half second
-after the first report, before which code may be compiled. One line on stderr, above the bar, for a
-run of more than 10 s or 200 MB.
+path, twice: summing them up takes as much again at most. Seconds are what is left over the rate of
+the half second after the first report, before which code may be compiled. One line on stderr, above
+the bar, for a run of more than 10 s or 200 MB.
 """
 
 from __future__ import annotations

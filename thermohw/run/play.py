@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from thermohw.integrate import Tile
     from thermohw.run.keep import Keeper
     from thermohw.run.world import Playing, World
 
@@ -52,7 +53,7 @@ def play_into_memory(
     """Every channel of the ledger, SI, first axis the paths; none where a keeper takes them."""
     team = Workers(workers)
     laned = LanedWorld(world, team)
-    parts: list[dict[str, NDArray[Any]]] = []
+    table: dict[str, NDArray[Any]] = {}
     with team.running(), _bar(progress, paths * world.ticks) as bar:
         report: Callable[[int], object] = bar.update
         if progress and paths * world.ticks > _SMALL:
@@ -61,15 +62,25 @@ def play_into_memory(
         for tile in tiles(paths, world.group):
             playing = laned.open(tile, report)
             playing.advance(None)
-            if keeper is None:
-                parts.append(playing.results()[0])
+            found = playing.results()[0]
+            if keeper is not None:
+                keeper.add(found)
+            elif tile.paths == paths:
+                table = found
             else:
-                keeper.add(playing.results()[0])
-    if keeper is not None:
-        return {}
-    if len(parts) == 1:
-        return parts[0]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+                _enter(found, table, tile, paths)
+    return table
+
+
+def _enter(
+    found: dict[str, NDArray[Any]], table: dict[str, NDArray[Any]], tile: Tile, paths: int
+) -> None:
+    """A tile's channels in those of all paths: a tile's arrays are free again when the next needs
+    as many, and no path is held twice."""
+    for name, values in found.items():
+        if name not in table:
+            table[name] = np.empty((paths, *values.shape[1:]), values.dtype)
+        table[name][tile.first : tile.first + tile.paths] = values
 
 
 def play_into_file(
