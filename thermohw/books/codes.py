@@ -31,7 +31,6 @@ __all__ = ["CodeEntropy"]
 
 _PER_CODE = 10  # paths below which a code is undersampled
 _ERRORS = 3.0
-_MOST = 2**24  # bins of one histogram
 
 
 class CodeEntropy:
@@ -46,6 +45,7 @@ class CodeEntropy:
 
     name = "codes"
     sums = True
+    most = 2**24  # numbers of a histogram of one tick
 
     def __init__(self, plan: Plan) -> None:
         assert plan.adc is not None
@@ -66,24 +66,29 @@ class CodeEntropy:
         if control is None or control.reading is None or control.tick <= int(carry["last"]):
             return
         code = self._adc.code(control.reading).to(torch.int64)
-        self.count(carry, control.tick, code)
+        code, (paths, nodes) = code - code.min(0).values, code.shape
+        span = int(code.max()) + 1
+        counts = None
+        if nodes * span <= self.most:
+            bins = (code + span * torch.arange(nodes)).reshape(-1)
+            counts = torch.bincount(bins, minlength=nodes * span).view(nodes, span)
+        self.count(carry, control.tick, counts, (paths, nodes))
 
-    def count(self, carry: Carry, tick: int, code: torch.Tensor) -> None:
-        """Count the codes (paths, n) of a tick's reading."""
+    def count(
+        self, carry: Carry, tick: int, counts: torch.Tensor | None, shape: tuple[int, int]
+    ) -> None:
+        """Count a tick's reading by how often every node had every code, (n, codes), in so many
+        paths of so many nodes; None where a histogram would have more than `most` numbers.
+        """
         carry["last"].fill_(tick)
         carry["seen"].add_(1.0)
-        carry["nats"].add_(self._entropies(code).sum())
-
-    def _entropies(self, code: torch.Tensor) -> torch.Tensor:
-        """Upper bound of every node's code entropy, shape (n,), from codes (paths, n)."""
-        paths, nodes = code.shape
-        code = code.to(torch.int64) - code.min(0).values
-        span = int(code.max()) + 1
+        paths, nodes = shape
         whole = torch.full((nodes,), self._cap, dtype=torch.float64)
-        if nodes * span > _MOST:
-            return whole
-        bins = (code + span * torch.arange(nodes)).reshape(-1)
-        counts = torch.bincount(bins, minlength=nodes * span).view(nodes, span)
+        upper = whole if counts is None else self._entropies(counts, paths, whole)
+        carry["nats"].add_(upper.sum())
+
+    def _entropies(self, counts: torch.Tensor, paths: int, whole: torch.Tensor) -> torch.Tensor:
+        """Upper bound of every node's code entropy, shape (n,); at most its bits, `whole`."""
         share = counts.double() / paths
         surprise = -share.clamp(min=1e-300).log()
         entropy = (share * surprise).sum(1)

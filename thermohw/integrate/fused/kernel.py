@@ -35,7 +35,7 @@ from thermohw.integrate.fused.kernel_math import exponential, magnitude, nearest
 from thermohw.noise.compiled import double_normals, single_normals
 from thermohw.noise.jit import kernel, stage
 
-__all__ = ["play"]
+__all__ = ["play", "tally"]
 
 # Kernels know plain whole numbers only.
 AFFINE, PAIR, SHARED, GENERAL = AFFINE, PAIR, SHARED, GENERAL
@@ -466,6 +466,15 @@ def _update(reading, offset, gain, weight, mean, count):
     """m+ = m- + K (r - m-)."""
     for i in range(count):
         mean[i] = mean[i] + weight * ((reading[i] - offset) / gain - mean[i])
+
+
+@kernel
+def tally(codes, low, counts):
+    """How often every node had every code: (n, paths) less (n,), added to (n, codes)."""
+    for j in range(codes.shape[0]):
+        row, own, least = codes[j], counts[j], low[j]
+        for i in range(row.size):
+            own[row[i] - least] += 1
 
 
 @kernel

@@ -210,7 +210,7 @@ class FusedRun(TileRun):
             if applies in slots:
                 values = torch.from_numpy(applied[q, :kept].astype(np.float64))
                 carry["sources"][slots[applies]] = values
-            if self._updates is not None:
+            if self._updates is not None and (tick in slots or tick + 1 in slots):
                 read = trace[tick - first] if reads == 1 else None
                 acts = applied[q] if applies >= 0 else None
                 piece = plan.timeline[self._piece(tick, pieces, q)]
@@ -223,9 +223,18 @@ class FusedRun(TileRun):
 
     def _count(self, codes: NDArray[np.int32], first: int) -> None:
         assert self._codes is not None
-        for t, values in enumerate(codes):
-            if first + t in self.tables.applied:
-                self._codes.count(self.carries["codes"], first + t, torch.from_numpy(values.T))
+        nodes, paths = codes.shape[1:]
+        lows = codes.min(2)
+        spans = (codes.max(2) - lows).max(1) + 1
+        for t, (values, low, span) in enumerate(zip(codes, lows, spans.tolist(), strict=True)):
+            if first + t not in self.tables.applied:
+                continue
+            counts = None
+            if nodes * span <= self._codes.most:
+                table = np.zeros((nodes, span), np.int64)
+                self.tables.tally(values, low, table)
+                counts = torch.from_numpy(table)
+            self._codes.count(self.carries["codes"], first + t, counts, (paths, nodes))
 
     def _frames(self, pieces: NDArray[np.int64]) -> NDArray[Any]:
         """Room for the frames that start in some pieces, whose rows are noted there."""

@@ -96,6 +96,7 @@ class TickTables:
         applied: ticks whose decisions act at some time.
         groups: of every node, for products of residuals.
         kernel: the compiled tick.
+        tally: the compiled count of codes.
     """
 
     def __init__(self, engine: Setup) -> None:
@@ -129,9 +130,9 @@ class TickTables:
         self.groups = np.zeros(n, np.int64)
         for index, group in enumerate(coordinate_groups(device)):
             self.groups[group] = index
-        from thermohw.integrate.fused.kernel import play
+        from thermohw.integrate.fused.kernel import play, tally
 
-        self.kernel = play
+        self.kernel, self.tally = play, tally
         self.watched = frozenset(watched_ticks(plan.schedule.ticks).tolist() if n > 1 else ())
         numbers = (
             1 if kind == "affine" else mixture_table(score, plan.schedule.model_time[:1]).rows.size
