@@ -1,9 +1,13 @@
 """What simulates nothing imports nothing that simulates: no clock, only what has been imported."""
 
+import json
 import os
+import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -13,14 +17,18 @@ from thermohw.pipeline import load_spec
 GOLDEN = Path(__file__).parents[1] / "data" / "golden_v1.h5"
 HEAVY = {"torch", "matplotlib", "sklearn", "sdeint", "numba"}
 SETTLED = """
-import sys
+import contextlib, io, json, os, sys
 from thermohw.cli import main
-try:
-    main()
-except SystemExit as left:
-    print()
-    print("status", left.code or 0)
-    print("heavy", *sorted(HEAVY & set(sys.modules)))
+for command in json.load(sys.stdin):
+    said, status = io.StringIO(), 0
+    sys.argv = ["thermohw", *command]
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        try:
+            main()
+        except SystemExit as left:
+            status = left.code or 0
+    heavy = sorted(HEAVY & set(sys.modules))
+    print(json.dumps([status, heavy, said.getvalue(), sorted(os.listdir())]))
 """
 
 PAGES = [
@@ -89,37 +97,60 @@ def words(command: str) -> list[str]:
     return shlex.split(command)
 
 
-def settled(command: str, folder: Path) -> tuple[int, set[str], str]:
-    """Status, heavy modules that have been imported, and what was said, in a fresh process."""
-    code = SETTLED.replace("HEAVY", repr(HEAVY))
+class Answer(NamedTuple):
+    """How a command left: status, heavy modules imported by then, what it said, what lies there."""
+
+    status: int
+    heavy: list[str]
+    said: str
+    files: list[str]
+
+
+def settled(commands: Sequence[str], folder: Path) -> dict[str, Answer]:
+    """Answers to commands given one after another in one fresh process.
+
+    Its start is what costs. What a command imports is seen all the same as long as none before it
+    has imported anything heavy, and where one has, the first of them in the order is the culprit.
+    """
     done = subprocess.run(
-        [sys.executable, "-c", code, *words(command)],
+        [sys.executable, "-c", SETTLED.replace("HEAVY", repr(HEAVY))],
+        input=json.dumps([shlex.split(command) for command in commands]),
         cwd=folder, capture_output=True, text=True, timeout=120,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     )  # fmt: skip
-    *_, status, heavy = done.stdout.splitlines()
-    assert status.startswith("status ") and heavy.startswith("heavy"), done.stderr
-    return int(status.split()[1]), set(heavy.split()[1:]), done.stdout + done.stderr
+    assert done.returncode == 0, done.stderr
+    answers = [Answer(*json.loads(line)) for line in done.stdout.splitlines()]
+    return dict(zip(commands, answers, strict=True))
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Answer]:
+    folder = tmp_path_factory.mktemp("start_up")
+    (folder / "taken.h5").write_text("x")
+    found = settled([*PAGES, *REFUSALS], folder)
+    assert (folder / "taken.h5").read_text() == "x"
+    return found
 
 
 @pytest.mark.parametrize("command", PAGES)
-def test_a_page_imports_nothing_that_simulates(tmp_path, command):
-    status, heavy, _ = settled(command, tmp_path)
-    assert (status, heavy) == (0, set())
+def test_a_page_imports_nothing_that_simulates(answers, command):
+    answer = answers[command]
+    assert (answer.status, answer.heavy, answer.files) == (0, [], ["taken.h5"]), answer.said
 
 
 @pytest.mark.parametrize("command", REFUSALS)
-def test_a_refusal_imports_nothing_that_simulates(tmp_path, command):
-    (tmp_path / "taken.h5").write_text("x")
-    status, heavy, said = settled(command, tmp_path)
-    assert (status, heavy) == (2, set()) and REFUSALS[command] in said, said
-    assert [path.name for path in tmp_path.iterdir()] == ["taken.h5"]
+def test_a_refusal_imports_nothing_that_simulates(answers, command):
+    answer = answers[command]
+    assert (answer.status, answer.heavy, answer.files) == (2, [], ["taken.h5"]), answer.said
+    assert REFUSALS[command] in answer.said
 
 
 def test_what_simulates_is_seen(tmp_path):
-    """The tests above can fail: a run imports torch, and they would see it."""
-    status, heavy, said = settled("run mixture_rc --paths 8 --set protocol.ticks=8", tmp_path)
-    assert status == 0 and "torch" in heavy, said
+    """The tests above can fail: a run imports torch and leaves a file, and they would see it."""
+    refused, run = "run nosuch", "run mixture_rc --paths 8 --set protocol.ticks=8"
+    found = settled([refused, run], tmp_path)
+    assert (found[refused].status, found[refused].heavy, found[refused].files) == (2, [], [])
+    assert found[run].status == 0 and "torch" in found[run].heavy and found[run].files
 
 
 MISSPELT = {
