@@ -153,8 +153,14 @@ def test_paths_in_which_nothing_happened_are_no_copies(tmp_path, device):
     assert statuses(th.audit(path))["distinct_paths"] == "violated"
 
 
+@pytest.fixture(scope="module")
+def played():
+    """(first path, duration) -> what was played: books go wrong after the electrons jumped."""
+    return {}
+
+
 @pytest.mark.parametrize("wrong", ["heat x 1.001", "a bath dropped", "baths swapped", "slow"])
-def test_wrong_books_are_called(tmp_path, device, monkeypatch, wrong):
+def test_wrong_books_are_called(tmp_path, device, monkeypatch, played, wrong):
     from dataclasses import replace
 
     from thermohw.jumps import run as runs
@@ -162,7 +168,11 @@ def test_wrong_books_are_called(tmp_path, device, monkeypatch, wrong):
     right = exact.play_exact
 
     def play(task):
-        raw = right(replace(task, duration=0.8 * task.duration) if wrong == "slow" else task)
+        task = replace(task, duration=0.8 * task.duration) if wrong == "slow" else task
+        key = (task.head, task.duration)
+        if key not in played:
+            played[key] = right(task)
+        raw = played[key]
         heat = raw.heat.copy()
         if wrong == "heat x 1.001":
             heat *= 1.001
