@@ -24,6 +24,8 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from thermohw.control import Plan
     from thermohw.integrate import Carry, Step
 
@@ -72,28 +74,33 @@ class CodeEntropy:
         if nodes * span <= self.most:
             bins = (code + span * torch.arange(nodes)).reshape(-1)
             counts = torch.bincount(bins, minlength=nodes * span).view(nodes, span)
-        self.count(carry, control.tick, counts, (paths, nodes))
+        self.count(carry, [control.tick], None if counts is None else counts[None], (paths, nodes))
 
     def count(
-        self, carry: Carry, tick: int, counts: torch.Tensor | None, shape: tuple[int, int]
+        self,
+        carry: Carry,
+        ticks: Sequence[int],
+        counts: torch.Tensor | None,
+        shape: tuple[int, int],
     ) -> None:
-        """Count a tick's reading by how often every node had every code, (n, codes), in so many
+        """Count readings by how often every node had every code, (ticks, n, codes), in so many
         paths of so many nodes; None where a histogram would have more than `most` numbers.
         """
-        carry["last"].fill_(tick)
-        carry["seen"].add_(1.0)
+        carry["last"].fill_(ticks[-1])
+        carry["seen"].add_(float(len(ticks)))
         paths, nodes = shape
-        whole = torch.full((nodes,), self._cap, dtype=torch.float64)
+        whole = torch.full((len(ticks), nodes), self._cap, dtype=torch.float64)
         upper = whole if counts is None else self._entropies(counts, paths, whole)
-        carry["nats"].add_(upper.sum())
+        for row in upper.sum(1):  # one after another: the same bits however ticks are grouped
+            carry["nats"].add_(row)
 
     def _entropies(self, counts: torch.Tensor, paths: int, whole: torch.Tensor) -> torch.Tensor:
-        """Upper bound of every node's code entropy, shape (n,); at most its bits, `whole`."""
+        """Upper bound of every code entropy, shape (ticks, n); at most their bits, `whole`."""
         share = counts.double() / paths
         surprise = -share.clamp(min=1e-300).log()
-        entropy = (share * surprise).sum(1)
-        spread = (share * (surprise - entropy[:, None]).square()).sum(1)
-        codes = (counts > 0).sum(1)
+        entropy = (share * surprise).sum(2)
+        spread = (share * (surprise - entropy[..., None]).square()).sum(2)
+        codes = (counts > 0).sum(2)
         extra = 0.5 * (codes - 1) / paths
         error = (spread / paths + extra / paths).sqrt()
         upper = (entropy + extra + _ERRORS * error).minimum(whole)

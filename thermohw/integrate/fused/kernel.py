@@ -454,18 +454,25 @@ def _reread(reading, voltage, predicted, weight, inverse, pathwise, start, count
 
 
 @stage
-def _surprise(reading, offset, gain, predicted, account, start, column, count):
-    """(r - m-)^2 of what the reading says of the node."""
+def _undo(reading, offset, gain, told, count):
+    """What the reading says of the node."""
     for i in range(count):
-        new = np.float64((reading[i] - offset) / gain - predicted[i])
-        account[start + i, column] += new * new
+        told[i] = (reading[i] - offset) / gain
 
 
 @stage
-def _update(reading, offset, gain, weight, mean, count):
+def _surprise(told, predicted, account, count):
+    """(r - m-)^2 of what the reading says of the node."""
+    for i in range(count):
+        new = np.float64(told[i] - predicted[i])
+        account[i] += new * new
+
+
+@stage
+def _update(told, weight, mean, count):
     """m+ = m- + K (r - m-)."""
     for i in range(count):
-        mean[i] = mean[i] + weight * ((reading[i] - offset) / gain - mean[i])
+        mean[i] = mean[i] + weight * (told[i] - mean[i])
 
 
 @kernel
@@ -548,6 +555,7 @@ def play(
     room = room[(11 + depth) * n :]
     flux, slope, pump, levels = room[0], room[1], room[2], room[3 : 3 + modes]
     scratch, together = room[3 + modes : 5 + modes + n], room[5 + modes + n :]
+    wonder = np.zeros((n if knows else 1, stride))
     pulls = np.zeros((modes * n if kind == GENERAL else 1, stride), state.dtype)
     normals = np.zeros((most * wide + 1, per, stride), state.dtype)[1:]
     noises = np.zeros((max(told, 1), per, stride), state.dtype)
@@ -567,6 +575,9 @@ def play(
                 _scale(ring[m, j, start:], one, held_back[m, j], count)
             if knows:
                 _scale(predicted[j, start:], one, means[j], count)
+            if follows:
+                for i in range(count):
+                    wonder[j, i] = surprise[start + i, j]
             _scale(parts[j, start:], one, hot[j], count)
             _scale(parts[n + j, start:], one, done[j], count)
             _scale(parts[2 * n + j, start:], one, hoped[j], count)
@@ -614,17 +625,19 @@ def play(
                             _quantise(reading[j], middle, scalars[ADC + 1], step, one, count)
                             _encode(reading[j], middle, step, codes[t, j], start, count)
                         if knows:
-                            mean = means[j]
+                            mean, said = means[j], reading[j]
+                            if senses:
+                                said = scratch[0]
+                                _undo(reading[j], offset, gain, said, count)
                             if tells:
                                 _reread(reading[j], row, mean, informed[t, j, 2],
                                         informed[t, j, 0], pathwise, start, count)  # fmt: skip
                             if follows and pieces[q, READS] == 1:
-                                _surprise(reading[j], offset, gain, mean, surprise, start, j, count)
+                                _surprise(said, mean, wonder[j], count)
                             for i in range(rows):
                                 trace[t, READING, i, j] = reading[j, i]
                                 trace[t, PREDICTED, i, j] = mean[i]
-                            _update(reading[j], offset, gain, ticks[t, GAIN, j % ticks.shape[2]],
-                                    mean, count)  # fmt: skip
+                            _update(said, ticks[t, GAIN, j % ticks.shape[2]], mean, count)
                             for i in range(rows):
                                 trace[t, ESTIMATE, i, j] = mean[i]
                         if filters:
@@ -784,5 +797,8 @@ def play(
                 state[start + i, j] = s[j, i]
             for m in range(depth):
                 _scale(held_back[m, j], one, ring[m, j, start:], count)
+            if follows:
+                for i in range(count):
+                    surprise[start + i, j] = wonder[j, i]
             if knows:
                 _scale(means[j], one, predicted[j, start:], count)

@@ -29,7 +29,8 @@ __all__ = ["FusedRun"]
 
 _ROWS = 16  # of a tile whose readings and sources are seen one by one
 _STRIP, _STRIP_NUMBERS = 768, 2**13  # paths of a strip at most; numbers of one of its tables
-_CODES = 2**23  # codes that a call may hold
+_CODES = 2**21  # codes that a call may hold
+_BINS = 2**18  # of the histograms that are looked at together
 
 
 class FusedRun(TileRun):
@@ -222,19 +223,23 @@ class FusedRun(TileRun):
         return int(self.tables.starts[tick]) + q - begin
 
     def _count(self, codes: NDArray[np.int32], first: int) -> None:
-        assert self._codes is not None
+        assert self._codes is not None and self.setup.plan.adc is not None
+        told = [t for t in range(len(codes)) if first + t in self.tables.applied]
         nodes, paths = codes.shape[1:]
-        lows = codes.min(2)
-        spans = (codes.max(2) - lows).max(1) + 1
-        for t, (values, low, span) in enumerate(zip(codes, lows, spans.tolist(), strict=True)):
-            if first + t not in self.tables.applied:
-                continue
+        several = max(1, _BINS // (nodes * 2 ** min(self.setup.plan.adc.bits, 24)))
+        for start in range(0, len(told), several):
+            rows = told[start : start + several]
+            values = codes[rows[0] : rows[-1] + 1]
+            lows = values.min(2)
+            span = int((values.max(2) - lows).max()) + 1
             counts = None
             if nodes * span <= self._codes.most:
-                table = np.zeros((nodes, span), np.int64)
-                self.tables.tally(values, low, table)
+                table = np.zeros((len(values), nodes, span), np.int64)
+                for own, low, row in zip(table, lows, values, strict=True):
+                    self.tables.tally(row, low, own)
                 counts = torch.from_numpy(table)
-            self._codes.count(self.carries["codes"], first + t, counts, (paths, nodes))
+            ticks = [first + t for t in rows]
+            self._codes.count(self.carries["codes"], ticks, counts, (paths, nodes))
 
     def _frames(self, pieces: NDArray[np.int64]) -> NDArray[Any]:
         """Room for the frames that start in some pieces, whose rows are noted there."""
