@@ -66,6 +66,7 @@ class KalmanFilter:
         covariance, n = start_covariance, device.dim
         row = np.broadcast_to(np.asarray(noise_variance, dtype=float), (n,))  # one reading a node
         reading = np.diag(row)
+        known: dict[float, tuple[NDArray[Any], NDArray[Any]]] = {}
         for piece in timeline:
             if piece.reads:
                 gain = covariance @ np.linalg.inv(covariance + reading)
@@ -75,7 +76,10 @@ class KalmanFilter:
                 _, log_det = np.linalg.slogdet(np.eye(n) + covariance / row)
                 self.readings.append(ReadingStatistics(covariance, posterior, gain, 0.5 * log_det))
                 covariance = posterior
-            propagator, _, noise = _effort_moments(device, piece.duration, wiring)
+            if piece.duration not in known:
+                propagator, _, noise = _effort_moments(device, piece.duration, wiring)
+                known = {piece.duration: (propagator, noise)}
+            propagator, noise = known[piece.duration]
             covariance = propagator @ covariance @ propagator.T + noise * piece.temperature
         self.final_covariance = covariance
 
