@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import shutil
 import signal
 from typing import Any
 
@@ -75,12 +76,26 @@ def assert_same(first, second):
         assert one.tobytes() == other.tobytes() if numbers else np.array_equal(one, other), name
 
 
+@pytest.fixture(scope="module")
+def played(tmp_path_factory):
+    """(kind, paths) -> a finished run, which is copied and never touched."""
+    folder, made = tmp_path_factory.mktemp("played"), {}
+
+    def play(kind, paths):
+        if (kind, paths) not in made:
+            made[kind, paths] = folder / f"{len(made)}.h5"
+            run_spec(asked(kind, paths), made[kind, paths], progress=False)
+        return made[kind, paths]
+
+    return play
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_extended_equals_one_go(kind, tmp_path):
+def test_extended_equals_one_go(kind, played, tmp_path):
     _, _, few, many = KINDS[kind]
     whole, grown = tmp_path / "whole.h5", tmp_path / "grown.h5"
-    run_spec(asked(kind), whole, progress=False)
-    run_spec(asked(kind, few), grown, progress=False)
+    shutil.copy(played(kind, many), whole)
+    shutil.copy(played(kind, few), grown)
     run = run_spec(asked(kind), grown, resume=True, progress=False)
     assert run.ledger.paths == many and run.path == grown
     assert_same(whole, grown)
@@ -119,12 +134,12 @@ def killed(spec, path, commit):
 
 
 @pytest.mark.parametrize("kind", ["played, a part of a tile", "program", "jumps"])
-def test_killed_extension_loses_nothing(kind, tmp_path):
+def test_killed_extension_loses_nothing(kind, played, tmp_path):
     """In the first copy, behind it, and between the last commit and the new name."""
-    _, _, few, _ = KINDS[kind]
+    _, _, few, many = KINDS[kind]
     whole, grown = tmp_path / "whole.h5", tmp_path / "grown.h5"
-    run_spec(asked(kind), whole, progress=False)
-    run_spec(asked(kind, few), grown, progress=False)
+    shutil.copy(played(kind, many), whole)
+    shutil.copy(played(kind, few), grown)
     first = grown.read_bytes()
     for commit in (1, 2, 2):
         killed(asked(kind), grown, commit)
@@ -174,10 +189,10 @@ def test_a_trained_score_comes_from_the_file(tmp_path, monkeypatch):
     assert_same(whole, grown)
 
 
-def test_what_cannot_be_extended_is_said(tmp_path, monkeypatch):
+def test_what_cannot_be_extended_is_said(played, tmp_path, monkeypatch):
     """Another spec, an unfinished run, a run that diverges: the file stays what it was."""
     kind, path = "jumps", tmp_path / "run.h5"
-    run_spec(asked(kind, 5000), path, progress=False)
+    shutil.copy(played(kind, 5000), path)
     first = path.read_bytes()
     with pytest.raises(StoreError, match=r"another spec \(simulate.paths, simulate.seed differ"):
         run_spec(asked(kind, None, "simulate.seed=1"), path, resume=True)
@@ -196,9 +211,9 @@ def test_what_cannot_be_extended_is_said(tmp_path, monkeypatch):
         run_spec(asked(kind, 15000), broken, resume=True)
 
 
-def test_a_damaged_run_is_not_copied(tmp_path):
+def test_a_damaged_run_is_not_copied(played, tmp_path):
     kind, path = "jumps", tmp_path / "run.h5"
-    run_spec(asked(kind, 5000), path, progress=False)
+    shutil.copy(played(kind, 5000), path)
     with h5py.File(path, "r+") as file:
         data: Any = file["ledger/energy.end"]
         data[3] += 1e-22
