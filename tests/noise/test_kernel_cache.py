@@ -93,7 +93,8 @@ import numpy as np
 from thermohw.noise import compiled, jit
 out = np.empty((4, 3, 1), np.float32)
 compiled.fill_single(np.array([1, 2], np.uint32), 0, 0, 0, out)
-print(out.ravel().tolist(), jit.warm("fill_single"))
+place = jit.cache_folder()
+print(out.ravel().tolist(), place is not None and any(place.glob("**/*.fill_single-*.nbc")))
 """
 
 
@@ -112,4 +113,7 @@ def test_without_a_folder_there_is_no_crash(tmp_path):
     kept, quiet = drawn_in_a_process(tmp_path / "other")
     assert values.endswith("False\n") and kept.endswith("True\n")
     assert values.replace("False", "True") == kept
-    assert quiet == "" and said.count("\n") == 1 and "compiled anew" in said
+    again, silent = drawn_in_a_process(tmp_path / "other")
+    assert again == kept and silent == ""  # nothing to compile any more
+    assert quiet.count("\n") == 1 and "compiling kernels" in quiet and "kept" in quiet
+    assert said.count("\n") == 2 and "compiled anew" in said and "kept" not in said
