@@ -51,36 +51,55 @@ def play_into_memory(
     workers: int = 1,
 ) -> dict[str, NDArray[Any]]:
     """Every channel of the ledger, SI, first axis the paths; none where a keeper takes them."""
-    team = Workers(workers)
-    laned = LanedWorld(world, team)
-    table: dict[str, NDArray[Any]] = {}
+    team, table = Workers(workers), {}
     with team.running(), _bar(progress, paths * world.ticks) as bar:
         report: Callable[[int], object] = bar.update
         if progress and paths * world.ticks > _SMALL:
             layout = world.layout(paths) if keeper is None else keeper.layout
             report = Forecast(bar, *demands(layout, lambda _: True, stored=False))
+        if keeper is None:
+            return _play_lanes(world, paths, team, team.reporter(report))
+        laned = LanedWorld(world, team)
         for tile in tiles(paths, world.group):
             playing = laned.open(tile, report)
             playing.advance(None)
-            found = playing.results()[0]
-            if keeper is not None:
-                keeper.add(found)
-            elif tile.paths == paths:
-                table = found
-            else:
-                _enter(found, table, tile, paths)
+            keeper.add(playing.results()[0])
     return table
 
 
-def _enter(
-    found: dict[str, NDArray[Any]], table: dict[str, NDArray[Any]], tile: Tile, paths: int
-) -> None:
-    """A tile's channels in those of all paths: a tile's arrays are free again when the next needs
-    as many, and no path is held twice."""
-    for name, values in found.items():
-        if name not in table:
-            table[name] = np.empty((paths, *values.shape[1:]), values.dtype)
-        table[name][tile.first : tile.first + tile.paths] = values
+def _play_lanes(
+    world: World, paths: int, team: Workers, report: Callable[[int], object]
+) -> dict[str, NDArray[Any]]:
+    """Channels of all paths. Every lane is played and entered by one thread, so that little is left
+    that one of them does alone.
+    """
+    lanes = tiles(paths, world.lane)
+    table: dict[str, NDArray[Any]] = {}
+
+    def play(lane: Tile, opened: Playing | None = None) -> dict[str, NDArray[Any]]:
+        playing = world.open(lane, report) if opened is None else opened
+        playing.advance(None)
+        return playing.results()[0]
+
+    def enter(lane: Tile, found: dict[str, NDArray[Any]]) -> None:
+        for name, values in found.items():
+            table[name][lane.first : lane.first + lane.paths] = values
+
+    opened = world.open(lanes[0], report)  # what all lanes share is made with the first
+    if len(lanes) == 1:
+        return play(lanes[0], opened)
+    # Until some are through nobody knows what there is to enter.
+    some, others = lanes[: team.count], lanes[team.count :]
+    found = team.each(
+        [lambda: play(some[0], opened), *(lambda lane=lane: play(lane) for lane in some[1:])]
+    )
+    for name, values in found[0].items():
+        table[name] = np.empty((paths, *values.shape[1:]), values.dtype)
+    for lane, channels in zip(some, found, strict=True):
+        enter(lane, channels)
+    del found
+    team.each([lambda lane=lane: enter(lane, play(lane)) for lane in others])
+    return table
 
 
 def play_into_file(
