@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from thermohw.control import Control, Piece
-from thermohw.errors import InputError
+from thermohw.errors import InputError, StoreError
 from thermohw.integrate.recorder import Recorder
 from thermohw.noise import NoiseSource
 
@@ -99,6 +99,7 @@ class TileRun:
     predicted: torch.Tensor | None = None
     lag: torch.Tensor | None = None
     stride = 64  # ticks that are worth a report of progress
+    compiled = False
 
     @property
     def state(self) -> torch.Tensor:
@@ -233,7 +234,17 @@ class TileRun:
         return saved
 
     def restore(self, saved: dict[str, Any]) -> None:
-        """Continue from a checkpoint of the same tile."""
+        """Continue from a checkpoint of the same tile.
+
+        Raises:
+            StoreError: it is of compiled ticks, which keep more; the file stays as it is.
+        """
+        if "fused/ring" in saved and not self.compiled:
+            raise StoreError(
+                "was begun with compiled ticks, and numba does not work here: continue it where it "
+                "does, or run it anew",
+                where="the checkpoint",
+            )
 
         def tensor(value: np.ndarray) -> torch.Tensor:
             return torch.from_numpy(value.copy())

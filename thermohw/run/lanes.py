@@ -6,16 +6,17 @@ so that every number, every sum over paths and every checkpoint is the same for 
 threads. Compiled ticks, array operations and networks let go of the interpreter's lock while they
 work; one thread each is all that their libraries may take.
 
-What goes wrong in a lane stops the others at their next report of progress, and so does Ctrl-C;
-what is heard of is the first lane's trouble.
+What goes wrong in a lane stops the others, and so does Ctrl-C; what is heard of is the first lane's
+trouble.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -84,6 +85,7 @@ class Workers:
         self.count = count
         self._stop, self._lock = threading.Event(), threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
+        self._busy: set[int] = set()
 
     @contextmanager
     def running(self) -> Iterator[Workers]:
@@ -118,21 +120,41 @@ class Workers:
         """Do all of them; answers in their order."""
         if self._pool is None or len(tasks) == 1:
             return [task() for task in tasks]
-        futures = [self._pool.submit(_quietly, task) for task in tasks]
+        futures = [self._pool.submit(self._alone, task) for task in tasks]
         try:
-            for future in futures:
-                problem = future.exception()
-                if problem is not None and not isinstance(problem, _StoppedError):
-                    raise problem
-        except BaseException:
-            self._stop.set()
+            wait(futures, return_when=FIRST_EXCEPTION)
+        except BaseException:  # Ctrl-C
+            self._halt()
             raise
+        if any(future.done() and future.exception() for future in futures):
+            self._halt()
+            problems = [future.exception() for future in futures]
+            raise next(p for p in problems if p is not None and not isinstance(p, _StoppedError))
         return [future.result() for future in futures]
 
+    def _alone(self, task: Callable[[], _Answer]) -> _Answer:
+        """A task in its thread."""
+        if self._stop.is_set():
+            raise _StoppedError
+        me = threading.get_ident()
+        with self._lock:
+            self._busy.add(me)
+        try:
+            with np.errstate(all="ignore"):  # overflows are told of once, by whoever finds them
+                return task()
+        finally:
+            with self._lock:
+                self._busy.discard(me)
 
-def _quietly(task: Callable[[], _Answer]) -> _Answer:
-    with np.errstate(all="ignore"):  # overflows are told of once, by whoever finds them
-        return task()
+    def _halt(self) -> None:
+        """Stop the threads that are at work: not only where they report, since a tile of some kinds
+        of run reports when it is through, which may take hours.
+        """
+        self._stop.set()
+        raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
+        with self._lock:
+            for thread in self._busy:
+                raise_in(ctypes.c_ulong(thread), ctypes.py_object(_StoppedError))
 
 
 class LanedWorld:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from thermohw.errors import InputError
+from thermohw.errors import StoreError
 from thermohw.integrate.fused.columns import AFFINE, PieceEntry, Switch, TraceEntry
 from thermohw.integrate.fused.tables import Block, TickTables
 from thermohw.integrate.tile_run import TileRun
@@ -82,6 +82,8 @@ class FusedRun(TileRun):
         self._updates = watcher.get("filter")
         self._recorder = watcher.get("recorder")
         self._profile = watcher["profile"]
+
+    compiled = True
 
     def advance(self, until: int) -> None:
         """Run up to the start of tick `until`.
@@ -300,13 +302,13 @@ class FusedRun(TileRun):
         """Continue from a checkpoint of the same tile.
 
         Raises:
-            InputError: it is of a run whose ticks were not compiled.
+            StoreError: it is of a run whose ticks were not compiled; the file stays as it is.
         """
         if "fused/ring" not in saved:
-            raise InputError(
+            raise StoreError(
                 "was begun where ticks were not compiled (numba did not work there): continue it "
                 "there, or run it anew",
-                where="resume",
+                where="the checkpoint",
             )
         super().restore(saved)
         self._ring, self._scores, self._mean, self._parts, self._constants = (

@@ -50,7 +50,7 @@ _KEPT = 2**25  # numbers in all tables that are kept
 
 
 class Block(NamedTuple):
-    """TickTables of the pieces of some ticks; see `columns` for what stands where.
+    """Tables of the pieces of some ticks; see `columns` for what stands where.
 
     Attributes:
         first, stop: which pieces of the timeline.
@@ -81,7 +81,7 @@ class Block(NamedTuple):
 
 
 class TickTables:
-    """TickTables of an engine's run.
+    """Tables of an engine's run.
 
     Args:
         engine: whose plan can be played compiled (`thermohw.integrate.fused.choice`).
