@@ -12,7 +12,7 @@ from problems import unequal_nodes
 
 import thermohw as th
 from thermohw.control import Protocol
-from thermohw.errors import InputError
+from thermohw.errors import InputError, StoreError
 from thermohw.integrate import Tile
 from thermohw.integrate.fused import choice
 from thermohw.integrate.fused.run import FusedRun
@@ -219,6 +219,25 @@ def test_checkpoint(imperfect: str) -> None:
             for key, values in found.items():
                 if key not in ("sums", "power", "profile"):  # of a tile; added up in other groups
                     assert torch.equal(values, again.results()[name][key]), (name, key)
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_checkpoints_of_other_ticks_are_refused(begun: bool) -> None:
+    """Compiled ticks keep sums that readable ones would lose, and ask for them: a `StoreError`,
+    which leaves the file.
+    """
+    asked = protocol(LINE["pair"], "emf")
+    engine = build_engine(
+        Setting(asked, asked.score.target), seed=5, start=None, prior="schedule", dtype="float32",
+        every=0,
+    )  # fmt: skip
+    engine.compiled = begun
+    run = engine.open(Tile(0, 64))
+    run.advance(10)
+    saved = run.checkpoint()
+    engine.compiled = not begun
+    with pytest.raises(StoreError, match="compiled"):
+        engine.open(Tile(0, 64)).restore(saved)
 
 
 def test_wrong_constant_is_seen() -> None:

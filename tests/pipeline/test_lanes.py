@@ -13,8 +13,8 @@ import pytest
 from problems import mixture_protocol
 
 import thermohw as th
-from thermohw.errors import InputError, StoreError
-from thermohw.integrate import Tile, engine
+from thermohw.errors import InputError
+from thermohw.integrate import Tile
 from thermohw.pipeline import load_spec, run_spec
 from thermohw.run import lanes
 from thermohw.run.lanes import LanedWorld, Workers, wanted_workers
@@ -169,42 +169,3 @@ def test_trouble_stops_lanes_that_never_report() -> None:
     with pytest.raises(InputError, match="trouble"), Workers(2).running() as team:
         team.each([endless, fails])
     assert time.monotonic() - begun < 150.0
-
-
-@pytest.mark.parametrize("begun_compiled", [True, False])
-def test_resumed_by_other_ticks_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begun_compiled: bool
-) -> None:
-    """What compiled ticks began the readable ones cannot continue, nor the other way: the file
-    stays, and a place where it works continues it.
-    """
-    spec = load_spec(
-        "mixture_rc", ["simulate.paths=70000", "protocol.ticks=100", "protocol.control=clocked",
-                       "protocol.stepper=auto", "likelihood.test=0", "store.every=1",
-                       "audit.twins=false"],
-    )  # fmt: skip
-    path, right = tmp_path / "run.h5", PlayedTile.advance
-
-    def stop(self: PlayedTile, frames: int | None) -> None:
-        right(self, frames)
-        if self.run.tick > 60:
-            raise KeyboardInterrupt
-
-    def ticks(works: bool) -> None:
-        why = "" if works else "numba does not work here"
-        monkeypatch.setattr(engine, "not_compiled", lambda setup: why)
-
-    with monkeypatch.context() as broken:
-        broken.setattr(PlayedTile, "advance", stop)
-        ticks(begun_compiled)
-        with pytest.raises(KeyboardInterrupt):
-            run_spec(spec, path, progress=False)
-    ticks(not begun_compiled)
-    before = path.read_bytes()
-    with pytest.raises(StoreError, match="compiled ticks|run it anew"):
-        run_spec(spec, path, progress=False, resume=True)
-    assert path.exists() and len(path.read_bytes()) == len(before)
-    ticks(begun_compiled)
-    run_spec(spec, path, progress=False, resume=True)
-    with RunReader.open(path) as found:
-        assert found.finished
