@@ -22,7 +22,7 @@ from llvmlite.binding import get_host_cpu_features as host_features
 from numba.core import config as _config
 from numba.core import event
 
-__all__ = ["cache_folder", "inlined", "kernel", "stage"]
+__all__ = ["cache_folder", "inlined", "kernel", "stage", "summing"]
 
 config: Any = _config
 
@@ -51,6 +51,11 @@ inlined = numba.njit(inline="never", forceinline=True, **_OPTIONS)
 stage = numba.njit(inline="never", **_OPTIONS)
 """Decorator of loops over the paths of a strip, compiled on their own: within a long kernel the
 compiler would lose sight of which arrays overlap, and would not vectorise them."""
+
+
+summing = numba.njit(inline="never", fastmath={"reassoc", "nnan", "nsz"}, **_OPTIONS)
+"""Decorator of stages that return sums over paths, whose order may be the vectors': no path's own
+numbers come from them."""
 
 
 def _digest() -> str:

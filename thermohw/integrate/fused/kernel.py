@@ -13,7 +13,6 @@ reference; tables come from `thermohw.integrate.fused.tables`.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from numba import types, uint32
 from numba.extending import overload
@@ -33,7 +32,7 @@ from thermohw.integrate.fused.columns import (
 )
 from thermohw.integrate.fused.kernel_math import exponential, magnitude, nearest, unsigned
 from thermohw.noise.compiled import double_normals, single_normals
-from thermohw.noise.jit import kernel, stage
+from thermohw.noise.jit import kernel, stage, summing
 
 __all__ = ["play", "tally"]
 
@@ -48,10 +47,6 @@ TICK, READS, APPLIES, CHANNEL, WATCHED, FRAME, FLUSH = (int(c) for c in PieceEnt
  CONDUCTANCE, PREDICT, RESPOND, PACE) = (int(c) for c in Coefficient)  # fmt: skip
 STATE, SCORE, WEIGHT, GAIN, CONSTANT = (int(c) for c in Tick)
 VOLTAGE, READING, PREDICTED, ESTIMATE = (int(c) for c in TraceEntry)
-
-_summing = numba.njit(
-    inline="never", nogil=True, error_model="numpy", fastmath={"reassoc", "nnan", "nsz"}
-)
 
 
 def draw(group, channel, first, count, k0, k1, bits, out):
@@ -162,7 +157,7 @@ def _pull(mean, source, weight, quadratic, start, count):
         quadratic[start + i] += weight * off * off
 
 
-@_summing
+@summing
 def _total(x, count):
     total = x[0] - x[0]
     for i in range(count):
@@ -340,7 +335,7 @@ def _general(x, law, modes, n, full, levels, pulls, score, slope, work, wanted, 
             _add(levels[k], -law[modes + k], slope, count)
 
 
-@_summing
+@summing
 def _sums(start, end, source, keep, push, stiffness, count, out):
     """Sums over paths of emf runs and resting ones: r r, r e, e e, r v, v v, r; heat and work, with
     r = v' - keep v - push e.
@@ -364,7 +359,7 @@ def _sums(start, end, source, keep, push, stiffness, count, out):
     out[6], out[7] = heat, work
 
 
-@_summing
+@summing
 def _sums_current(start, end, source, flux, keep, push, stiffness, length, count, out):
     """The same of current runs."""
     rr = start[0] - start[0]
