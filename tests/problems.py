@@ -18,7 +18,7 @@ Both drive `TileRun` with the real controller, stepper and observers, one tick a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -448,19 +448,11 @@ def simulate(
         run.advance(engine.plan.schedule.ticks)
         ends.append(run.state)
         parts.append(run.results())
-    samples = zip(starts, ends, parts, strict=True)
-    return joined([Sample(*sample) for sample in samples])
-
-
-def joined(samples: Sequence[Sample]) -> Sample:
-    """Ensembles side by side, the paths of the first one first."""
-    parts = [sample.results for sample in samples]
     results = {
         name: {key: torch.cat([part[name][key] for part in parts]) for key in parts[0][name]}
         for name in parts[0]
     }
-    return Sample(torch.cat([s.start for s in samples]), torch.cat([s.end for s in samples]),
-                  results)  # fmt: skip
+    return Sample(torch.cat(starts), torch.cat(ends), results)
 
 
 def make(protocol: Protocol, *observers: Any, **options: Any) -> Engine:

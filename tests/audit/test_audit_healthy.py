@@ -40,8 +40,7 @@ APPLIES = {
     "scaled": ALWAYS | THEOREMS | {"second_law"},
     "float32": ALWAYS | {"second_law"},
     "noisy": ALWAYS | HELD | DEMON | {"second_law", "filter"},
-    # codes read -4 and 0 units; no kept path was below -2, and at 0 the law asks for nothing
-    "one bit": (ALWAYS - {"gain"}) | HELD | {"second_law", "information"},
+    "one bit": ALWAYS | HELD | {"second_law", "information"},
     "coarse source": ALWAYS | HELD | {"second_law"},
     "forgetful": ALWAYS | HELD | DEMON | {"second_law", "filter"},
     "chain": ALWAYS | {"second_law", "noise_correlation"},
@@ -243,8 +242,9 @@ def test_a_data_set_with_a_network(tmp_path):
     assert status["first_law"] == status["protocol_limits"] == "holds"
     for name in (*BOUNDS, *THEOREMS, *DEMON, "second_law"):
         assert status[name] == "not-applicable"
-    # twenty steps of training: off by a fifth of the width, which nobody would take for the data;
-    # of 256 paths that is four standard errors, of 512 seven
+    # Twenty steps of training: off by .22, three times what is excused as a learned score's own.
+    # From right samples that is z = 7 for 512 paths, from excused ones 5.8 to 6.6 (8 seeds); for
+    # 256 it is 4.2 from right ones, and called for one seed in four.
     assert result.check("sample_law").status == "violated"
     q = values(result)
     for name in ("nll.ode", "nll.marginal", "nll.sde_elbo", "entropy.estimate_plugin"):

@@ -23,13 +23,14 @@ from thermohw.jumps import (
 def test_fluctuation_theorems(seed: int) -> None:
     """Integral and detailed, in the stationary law; the integral one between two laws.
 
-    One nat: exp(-Sigma) of 4096 paths then is known to .03 to .05 for any seed; of 1.5 nats its
-    error is seldom below .05, and often cannot be trusted.
+    How far <exp(-Sigma)> is known is chance itself, as few paths carry it. One nat of 16384 paths:
+    to .017 to .036, by 800 to 2850 effective ones (25 seeds). A quarter of the paths would miss
+    what is asked for one seed in four, and 1.5 nats of so many nearly always.
     """
     device = circuits.motley("12 mV", "-8 mV", cold="200 K")
     law = master_equation(device)
     span = 1.0 / law.entropy_production
-    run = simulate_jumps(device, span, paths=4096, seed=seed, start=law)
+    run = simulate_jumps(device, span, paths=16384, seed=seed, start=law)
     theorem = fluctuation_theorem(run, law)
     assert abs(theorem.mean.z()) < 4.0
     assert theorem.mean.average.stderr < 0.05 and theorem.mean.effective > 300.0
@@ -37,27 +38,33 @@ def test_fluctuation_theorems(seed: int) -> None:
     assert theorem.production == pytest.approx(1.0, abs=0.3)
     assert theorem.mean.trusted and np.isfinite(theorem.z).sum() >= 4
     assert "effective samples" in str(theorem)
-    # It can fail: heat too large by three tenths.
-    sigma = entropy_production(run, law.log_probability(run.start), law.log_probability(run.end))
-    assert abs(z_of(np.exp(-sigma - 0.3 * run.medium_entropy), 1.0)) > 4.0
+    # It can fail: heat too large by three tenths. Bins, whose weights are bounded, say so for any
+    # seed (|z| of 8 to 11); the mean has no honest error any more.
+    heats = {f"heat.{bath}": 1.3 * run.heat[:, k] for k, bath in enumerate(run.books.baths)}
+    wrong = Books({**run.books, **heats}, run.books.kt, run.books.temperatures)
+    broken = fluctuation_theorem(replace(run, books=wrong), law)
+    assert np.nanmax(np.abs(broken.z)) > 4.0 and broken.mean.judge_against() != "holds"
 
     few = simulate_jumps(device, 20.0 * span, paths=256, seed=seed, start=law)
     assert "not applicable" in str(fluctuation_theorem(few, law))  # 20 nats: no path goes back
 
+    # Half as long, as the change of law produces half a nat itself: <exp(-Sigma)> to .019 to .027.
+    span *= 0.5
     other = master_equation(circuits.motley("0 V", "0 V"))
     generator = np.random.default_rng(seed)
-    start = other.sample(4096, generator)
+    start = other.sample(16384, generator)
     first = np.zeros(len(law.states))
     first[law.index(other.states[other.stationary > 1e-13])] = other.stationary[
         other.stationary > 1e-13
     ]
-    run = simulate_jumps(device, span, paths=4096, seed=seed, start=start)
+    run = simulate_jumps(device, span, paths=16384, seed=seed, start=start)
     sigma = entropy_production(
         run,
         law.log_probability(run.start, first),
         law.log_probability(run.end, law.evolve(first, span)),
     )
     assert abs(z_of(np.exp(-sigma), 1.0)) < 4.0
+    assert z_of(np.exp(-sigma - 0.3 * run.medium_entropy), 1.0) > 4.0
 
 
 def test_detailed_theorem_of_a_discrete_production(seed: int) -> None:

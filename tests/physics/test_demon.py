@@ -69,8 +69,11 @@ def test_identity_is_the_stated_one(run: tuple[Engine, Sample]) -> None:
     left = 0.5 * np.log(q[-1] / kalman.start_covariance[0, 0]) + information
     heat = sample.total("heat")
     assert quadratic.mean() + rest >= 0
-    # Path by path: the heat and the right-hand side have the readings in common.
+    # Path by path: heat (spread .9 to 3.9 kT) and right-hand side (2.0 to 3.1) have the readings in
+    # common; .035 to .05 kT is called.
     assert_z(heat - quadratic, rest - left, max_z=3.0)
+    # What the filter gained and forgot telescopes, so that no chance is in the rest of (b).
+    np.testing.assert_allclose(left, -0.5 * np.log(p / q).sum(), rtol=1e-10, atol=1e-12)
     np.testing.assert_allclose(q, np.exp(-2 * h) * p - np.expm1(-2 * h), rtol=1e-12)
 
 
