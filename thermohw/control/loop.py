@@ -353,12 +353,12 @@ def plain_covariance(process: Process, dim: int, variance: float) -> NDArray[Any
 
 def _common_axes(*matrices: NDArray[Any]) -> NDArray[Any] | None:
     """Orthonormal columns that make all of them diagonal; None where there are none."""
+    if not any(np.count_nonzero(m) > np.count_nonzero(np.diagonal(m)) for m in matrices):
+        return np.eye(len(matrices[0]))
     sizes = [float(np.abs(m).max()) or 1.0 for m in matrices]
     pairs = list(zip(matrices, sizes, strict=True))
     if not all(np.allclose(m, m.T, rtol=0.0, atol=1e-12 * s) for m, s in pairs):
         return None
-    if not any(np.any(m - np.diag(np.diagonal(m))) for m in matrices):
-        return np.eye(len(matrices[0]))
     # Axes of a generic sum are axes of every matrix of a commuting family.
     shares = [1.0 / (s * (1.0 + 0.618 * i)) for i, s in enumerate(sizes)]
     mixed = np.einsum("i,ijk->jk", shares, np.stack(matrices))
@@ -372,6 +372,8 @@ def _common_axes(*matrices: NDArray[Any]) -> NDArray[Any] | None:
 
 def _distinct(rows: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Rows that differ by more than rounding, and which of them each row is."""
+    if len(rows) == 1:
+        return rows, np.zeros(1, dtype=np.intp)
     size = np.abs(rows).max(0)
     rounded = np.round(rows / np.where(size > 0.0, size, 1.0), 11)
     _, first, which = np.unique(rounded, axis=0, return_index=True, return_inverse=True)

@@ -46,8 +46,10 @@ def equal_cells(device: LinearDevice) -> Division | None:
     """The division of a device with inductors into two or more equal cells; None where there is
     none.
     """
+    if not device.gyrating:
+        return None
     parts = device.components
-    if not device.gyrating or len(parts) < 2 or len({len(part) for part in parts}) > 1:
+    if len(parts) < 2 or len({len(part) for part in parts}) > 1:
         return None
     home = np.zeros(device.dim, dtype=int)
     for index, part in enumerate(parts):

@@ -45,17 +45,20 @@ _prefer_wide_vectors()
 _MODULES = ("noise/compiled.py", "noise/jit.py", "integrate/fused")
 _OPTIONS = {"nogil": True, "error_model": "numpy", "boundscheck": False}
 
-inlined = numba.njit(inline="never", forceinline=True, **_OPTIONS)
-"""Decorator of what other kernels take in: operations on single numbers."""
+# Said, not left out: what says nothing takes over what its first caller is compiled with, and a sum
+# that may be reordered would reorder the path's own numbers within it.
+_IN_ORDER: dict[str, Any] = {"fastmath": False, **_OPTIONS}
 
-stage = numba.njit(inline="never", **_OPTIONS)
+inlined = numba.njit(inline="never", forceinline=True, **_IN_ORDER)
+"""Decorator of what other kernels take in: operations on single numbers, in their order."""
+
+stage = numba.njit(inline="never", **_IN_ORDER)
 """Decorator of loops over the paths of a strip, compiled on their own: within a long kernel the
 compiler would lose sight of which arrays overlap, and would not vectorise them."""
 
-
-summing = numba.njit(inline="never", fastmath={"reassoc", "nnan", "nsz"}, **_OPTIONS)
-"""Decorator of stages that return sums over paths, whose order may be the vectors': no path's own
-numbers come from them."""
+summing = numba.njit(inline="never", fastmath={"reassoc", "contract", "nnan", "nsz"}, **_OPTIONS)
+"""Decorator of stages that return sums over paths, whose order may be the vectors'. No operation
+of theirs may go into a path's own numbers: these come from `inlined` functions."""
 
 
 def _digest() -> str:
