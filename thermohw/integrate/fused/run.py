@@ -201,23 +201,25 @@ class FusedRun(TileRun):
         self, pieces: NDArray[np.int64], trace: NDArray[Any], applied: NDArray[Any], first: int
     ) -> None:
         """States, readings and sources of the first rows, at ticks that are kept."""
-        plan, carry, slots = self.setup.plan, self.carries["residuals"], self._residuals.slots
+        plan, carry = self.setup.plan, self.carries["residuals"]
         kept, seen = carry["states"].shape[1], TraceEntry.VOLTAGE
         if plan.reading_noise > 0.0:
             seen = TraceEntry.ESTIMATE if plan.protocol.filter == "kalman" else TraceEntry.READING
-        for q, (tick, reads, applies) in enumerate(pieces[:, :3].tolist()):
-            if reads and tick in slots:
-                what = seen if reads == 1 else TraceEntry.VOLTAGE
-                values = trace[tick - first, what, :kept]
-                carry["states"][slots[tick]] = torch.from_numpy(values.astype(np.float64))
-            if applies in slots:
-                values = torch.from_numpy(applied[q, :kept].astype(np.float64))
-                carry["sources"][slots[applies]] = values
-            if self._updates is not None and (tick in slots or tick + 1 in slots):
-                read = trace[tick - first] if reads == 1 else None
-                acts = applied[q] if applies >= 0 else None
-                piece = plan.timeline[self._piece(tick, pieces, q)]
-                self._updates.keep(self.carries["filter"], piece, read, acts)
+        ticks, reads, applies = pieces[:, :3].T
+        slots = np.fromiter(self._residuals.slots, np.int64)  # ascending, one after another
+        told, acts = (reads > 0) & np.isin(ticks, slots), np.isin(applies, slots)
+        what = np.where(reads[told] == 1, seen, TraceEntry.VOLTAGE)
+        place = np.searchsorted(slots, ticks[told])
+        carry["states"].numpy()[place] = trace[ticks[told] - first, what, :kept]
+        carry["sources"].numpy()[np.searchsorted(slots, applies[acts])] = applied[acts, :kept]
+        if self._updates is None:
+            return
+        for q in np.flatnonzero(np.isin(ticks, slots) | np.isin(ticks + 1, slots)).tolist():
+            tick = int(ticks[q])
+            read = trace[tick - first] if reads[q] == 1 else None
+            source = applied[q] if applies[q] >= 0 else None
+            piece = plan.timeline[self._piece(tick, pieces, q)]
+            self._updates.keep(self.carries["filter"], piece, read, source)
 
     def _piece(self, tick: int, pieces: NDArray[np.int64], q: int) -> int:
         """Place in the timeline of row q."""

@@ -243,16 +243,16 @@ class TickTables:
     def _pieces(self, timeline: Sequence[Piece]) -> NDArray[np.int64]:
         found = np.zeros((len(timeline), len(PieceEntry)), np.int64)
         wide = self.device.dim * (2 if self.plan.drive.wiring == "current" else 1)
-        part, last = 0, -1
-        for row, piece in zip(found, timeline, strict=True):
-            part = part + 1 if piece.tick == last else 0
-            last = piece.tick
-            row[PieceEntry.TICK], row[PieceEntry.READS] = piece.tick, piece.reads
-            if piece.reads and piece.tick not in self.applied:
-                row[PieceEntry.READS] = 2
-            row[PieceEntry.APPLIES], row[PieceEntry.CHANNEL] = piece.applies, part * wide
-            row[PieceEntry.WATCHED], row[PieceEntry.FRAME] = piece.tick in self.watched, -1
-            row[PieceEntry.FLUSH] = piece.ends_tick and (piece.tick + 1) % _FLUSH == 0
+        tick = np.array([piece.tick for piece in timeline])
+        reads = np.array([piece.reads for piece in timeline], np.int64)
+        lost = [piece.reads and piece.tick not in self.applied for piece in timeline]
+        ends = np.array([piece.ends_tick for piece in timeline])
+        part = np.arange(len(tick)) - np.searchsorted(tick, tick)  # of its tick
+        found[:, PieceEntry.TICK], found[:, PieceEntry.READS] = tick, reads + np.array(lost)
+        found[:, PieceEntry.APPLIES] = [piece.applies for piece in timeline]
+        found[:, PieceEntry.CHANNEL], found[:, PieceEntry.FRAME] = part * wide, -1
+        found[:, PieceEntry.WATCHED] = [piece.tick in self.watched for piece in timeline]
+        found[:, PieceEntry.FLUSH] = ends & ((tick + 1) % _FLUSH == 0)
         return found
 
     def _coefficients(
