@@ -245,6 +245,12 @@ class LinearDevice(Wired, PassiveDevice):
             return state * state.new_tensor(diagonal)
         return state @ state.new_tensor(self.hessian)
 
+    def charges(self, efforts: torch.Tensor) -> torch.Tensor:
+        """States (paths, n) of efforts, the inverse of `efforts`."""
+        if self.unit_hessian:
+            return efforts
+        return efforts @ efforts.new_tensor(self.capacitance)
+
     def energy(self, state: torch.Tensor) -> torch.Tensor:
         """Stored energy z.H''z/2 of states (paths, n): float64, shape (paths,), in k T_ref."""
         state = state.double()

@@ -61,8 +61,7 @@ class Engine(Setup):
             alone = noise is not None or fused or self.plan.stepper == "reference"  # path by path
             rows = tile.paths if alone else tile.rows
             model = self.start.sample(self.seed, tile.first, rows)
-            voltage = self.plan.protocol.to_thermal(model)
-            state = voltage @ torch.as_tensor(self.plan.protocol.board.capacitance)
+            state = self.plan.protocol.board.charges(self.plan.protocol.to_thermal(model))
         assert state is not None
         state = state.to(self.dtype)
         if fused:

@@ -31,6 +31,7 @@ from thermohw.target import GaussianMixture, MixtureLaw
 __all__ = ["MixtureScore"]
 
 _SAMPLES = 65_536
+_KNOWN = 4  # densities that are kept
 
 
 class MixtureScore(ExactScore):
@@ -46,6 +47,7 @@ class MixtureScore(ExactScore):
     def __init__(self, target: GaussianMixture, process: Process) -> None:
         self.target, self.process, self.dim = target, process, target.dim
         self.narrowest = target.narrowest
+        self._densities: dict[float, GeneralField] = {}
 
     def law(self, t: float) -> MixtureLaw:
         """The mixture p_t, model units."""
@@ -57,7 +59,12 @@ class MixtureScore(ExactScore):
 
     def log_prob(self, x: Tensor, t: float) -> Tensor:
         """Log density ln p_t(x), nats, model units, shape (paths,), dtype of x."""
-        return GeneralField(self.law(t)).log_prob(x)
+        field = self._densities.get(t)  # every tile asks for those of both ends
+        if field is None:
+            field = GeneralField(self.law(t))
+            if len(self._densities) < _KNOWN:
+                self._densities[t] = field
+        return field.log_prob(x)
 
     def sample(self, n: int, t: float, generator: Random) -> Tensor:
         """Draw n samples of p_t, shape (n, dim), float64, model units."""
