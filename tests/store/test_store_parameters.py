@@ -11,6 +11,7 @@ from store.toy import hdf5, toy_parameters
 
 from thermohw.errors import StoreError
 from thermohw.store import content_hash, provenance
+from thermohw.store.draft import Draft
 from thermohw.store.parameters import read_tree, tree_bytes, write_tree, wrong_hashes
 
 
@@ -25,7 +26,7 @@ def same(a: object, b: object) -> bool:
 def test_tree_comes_back(tmp_path):
     tree = toy_parameters()
     with hdf5(tmp_path / "t.h5", "w") as file:
-        write_tree(file, tree)
+        write_tree(Draft(file), "", tree)
         assert same(read_tree(file), tree)
         assert list(wrong_hashes(file)) == []
     assert (tmp_path / "t.h5").stat().st_size <= tree_bytes(tree) + 4096
@@ -46,7 +47,7 @@ def test_hash_is_sha256_of_the_content():
 )
 def test_every_changed_leaf_is_named(tmp_path, place, value):
     with hdf5(tmp_path / "t.h5", "w") as file:
-        write_tree(file, toy_parameters())
+        write_tree(Draft(file), "", toy_parameters())
         data = file[place]
         assert isinstance(data, h5py.Dataset)
         data[(0,) * data.ndim] = value
@@ -55,7 +56,7 @@ def test_every_changed_leaf_is_named(tmp_path, place, value):
 
 def test_a_missing_hash_is_named(tmp_path):
     with hdf5(tmp_path / "t.h5", "w") as file:
-        write_tree(file, toy_parameters())
+        write_tree(Draft(file), "", toy_parameters())
         del file["weights"].attrs["sha256"]
         assert list(wrong_hashes(file)) == [("/weights", "has no sha256")]
 
@@ -64,7 +65,7 @@ def test_what_cannot_be_kept_is_refused(tmp_path):
     with hdf5(tmp_path / "t.h5", "w") as file:
         for value in (None, ["a"], np.array(["a"])):
             with pytest.raises(AssertionError):
-                write_tree(file, {"x": value})
+                write_tree(Draft(file), "", {"x": value})
 
 
 def test_provenance_names_versions():

@@ -23,6 +23,7 @@ care.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -32,13 +33,14 @@ import numpy as np
 
 from thermohw import outputs
 from thermohw.store import reserve
-from thermohw.store.checksums import DIGEST, RECORD, filled, record, shapes
-from thermohw.store.dimensions import attach, make_placeholder
+from thermohw.store.checksums import DIGEST, RECORD, record, shapes
+from thermohw.store.draft import Draft
 from thermohw.store.layout import Layout
-from thermohw.store.manifest import ORIGIN, manifest
-from thermohw.store.opening import FORMAT, FORMAT_OF_KINDS, FileId, file_id, new_file
+from thermohw.store.manifest import ORIGIN
+from thermohw.store.opening import FORMAT, FORMAT_OF_KINDS, new_file
 from thermohw.store.parameters import tree_bytes, write_tree
 from thermohw.store.provenance import provenance, version_of
+from thermohw.store.skeleton import SKELETON, holes, measured, places, remember
 
 __all__ = ["H5MD", "build", "expected", "make"]
 
@@ -47,11 +49,8 @@ H5MD = (1, 1)
 
 def make(
     path: Path, layout: Layout, parameters: Mapping[str, Any], *, author: str = "unknown"
-) -> FileId:
+) -> None:
     """Makes the file at its full size and gives it its name, as the last thing.
-
-    Returns:
-        What tells it from any other file that may bear its name from now on.
 
     Raises:
         StoreError: the path exists or cannot be made, or the disk is too small.
@@ -63,7 +62,9 @@ def make(
     try:
         try:
             with new_file(temporary) as file:
-                build(file, layout, parameters, author=author)
+                draft = Draft(file)
+                build(draft, layout, parameters, author=author)
+                around, own = holes(file, places(layout)), draft.offset(SKELETON)
         except (OSError, RuntimeError) as error:
             outputs.discard(temporary)
             reserve.leave(
@@ -71,64 +72,71 @@ def make(
                 "of it"
             )
         reserve.allocate(temporary, path)
-        made = file_id(outputs.descriptor(temporary))
+        if around is not None:
+            # Known once HDF5 has written its last byte.
+            handle = outputs.descriptor(temporary)
+            found = measured(handle, around)
+            os.pwrite(handle, found.digest, own)
+            remember(handle, found, made=True)
         reserve.publish(temporary, path)
-        return made
     finally:
         outputs.discard(temporary)
 
 
 def build(
-    file: h5py.File, layout: Layout, parameters: Mapping[str, Any], *, author: str = "unknown"
+    draft: Draft, layout: Layout, parameters: Mapping[str, Any], *, author: str = "unknown"
 ) -> None:
     """Writes everything that does not depend on the run and allocates everything that does."""
-    _h5md(file, author, FORMAT_OF_KINDS if "kind" in parameters else FORMAT)
+    _h5md(draft, author, FORMAT_OF_KINDS if "kind" in parameters else FORMAT)
     if layout.series or layout.ledger:  # an axis of nothing may be longer than the file has bytes
-        make_placeholder(file, "path", layout.paths)
+        draft.dimension("/path", layout.paths)
     for name, labels in layout.axes.items():
-        scale = file.create_dataset(name, data=np.array(labels, object), dtype=h5py.string_dtype())
-        scale.make_scale(name)
-    write_tree(file.create_group("parameters"), parameters)
-    write_tree(file.create_group("provenance"), provenance())
+        draft.values(f"/{name}", np.array(labels, object), (name,))
+    write_tree(draft, draft.group("/parameters"), parameters)
+    write_tree(draft, draft.group("/provenance"), provenance())
 
-    ledger, results = file.create_group("ledger"), file.create_group("results")
-    file.create_group("observables")
+    for name in ("ledger", "results", "observables"):
+        draft.group(f"/{name}")
     for channel in layout.series:
-        element = file.create_group(f"observables/{channel.name}")
-        time = element.create_dataset("time", data=np.array(layout.times, "<f8"))
-        step = element.create_dataset("step", data=np.array(layout.steps, "<i8"))
-        value = _allocate(
-            element,
-            "value",
+        element = draft.group(f"/observables/{channel.name}")
+        times, steps = np.array(layout.times, "<f8"), np.array(layout.steps, "<i8")
+        draft.values(f"{element}/time", times, ("time",), _units("s"))
+        draft.values(f"{element}/step", steps, ("time",), _units("1"))
+        draft.room(
+            f"{element}/value",
             layout.series_shape(channel),
             channel.dtype,
+            ("time", "path") + ((channel.axis,) if channel.axis else ()),
+            _units(channel.unit, channel.description),
             chunks=layout.chunk(channel),
         )
-        attach(time, ("time",))
-        attach(step, ("time",))
-        attach(value, ("time", "path") + ((channel.axis,) if channel.axis else ()))
-        _units(time, "s")
-        _units(step, "1")
-        _units(value, channel.unit, channel.description)
     for channel in layout.ledger:
-        data = _allocate(ledger, channel.name, layout.ledger_shape(channel), channel.dtype)
-        attach(data, ("path",) + ((channel.axis,) if channel.axis else ()))
-        _units(data, channel.unit, channel.description)
+        draft.room(
+            f"/ledger/{channel.name}",
+            layout.ledger_shape(channel),
+            channel.dtype,
+            ("path",) + ((channel.axis,) if channel.axis else ()),
+            _units(channel.unit, channel.description),
+        )
     # Coordinates first: the others look them up.
     for result in sorted(layout.results, key=lambda r: r.dim_names != (r.name,)):
-        data = _allocate(results, result.name, result.shape, result.dtype)
-        attach(data, result.dim_names)
-        data.attrs.update(result.attrs)
-        _units(data, result.unit)
+        draft.room(
+            f"/results/{result.name}",
+            result.shape,
+            result.dtype,
+            result.dim_names,
+            {**result.attrs, **_units(result.unit)},
+        )
 
-    run = file.create_group("run")
-    write_tree(run, {"layout": layout.to_json()})
+    run = draft.group("/run")
+    write_tree(draft, run, {"layout": layout.to_json()})
     for name in ("committed", "finished"):
-        _allocate(run, name, (), "uint64")
-    attach(_allocate(run, "written", (len(layout.results),), "uint8"), ("result",))
+        draft.room(f"{run}/{name}", (), "uint64")
+        draft.write(f"{run}/{name}", np.zeros((), "<u8"))
+    draft.room(f"{run}/written", (len(layout.results),), "uint8", ("result",))
     for name in ("slot_0", "slot_1"):
-        attach(_allocate(run, name, (layout.state_size,), "uint8"), ("state_byte",))
-    _checksums(file, layout)
+        draft.room(f"{run}/{name}", (layout.state_size,), "uint8", ("state_byte",))
+    _checksums(draft, layout)
 
 
 def expected(layout: Layout) -> Iterator[tuple[str, tuple[int, ...], str, str]]:
@@ -144,16 +152,16 @@ def expected(layout: Layout) -> Iterator[tuple[str, tuple[int, ...], str, str]]:
         yield f"/results/{result.name}", result.shape, result.dtype, result.unit
 
 
-def _checksums(file: h5py.File, layout: Layout) -> None:
+def _checksums(draft: Draft, layout: Layout) -> None:
     """Room for the checksums, the first record of the counters, and the manifest of the rest."""
-    sums = file.create_group("checksums")
+    sums = draft.group("/checksums")
     sizes = {
         "unit": layout.units, "series_channel": len(layout.series),
         "group": layout.groups, "ledger_channel": len(layout.ledger),
         "result": len(layout.results), "sha256_byte": DIGEST, "row": 2, "record_byte": RECORD,
     }  # fmt: skip
     for name, size in sizes.items():
-        make_placeholder(sums, name, size)
+        draft.dimension(f"{sums}/{name}", size)
     axes = {
         "series": ("unit", "series_channel", "sha256_byte"),
         "ledger": ("group", "ledger_channel", "sha256_byte"),
@@ -161,26 +169,27 @@ def _checksums(file: h5py.File, layout: Layout) -> None:
         "record": ("row", "record_byte"),
     }
     for name, shape in shapes(layout).items():
-        data = _allocate(sums, name, shape, "uint8")
-        attach(data, axes[name])
-        data[...] = 0
-    rows = sums["record"]
-    assert isinstance(rows, h5py.Dataset)
-    rows[0] = np.frombuffer(record(0, False), np.uint8)
-    write_tree(sums, {"manifest": manifest(file, filled(layout))})
-    file["provenance"].attrs["manifest"] = manifest(file, groups=ORIGIN)
+        draft.room(f"{sums}/{name}", shape, "uint8", axes[name])
+        start = np.zeros(shape, np.uint8)
+        if name == "record":
+            start[0] = np.frombuffer(record(0, False), np.uint8)
+        if start.size:
+            draft.write(f"{sums}/{name}", start)
+    draft.room(SKELETON, (DIGEST,), "uint8", ("sha256_byte",))
+    write_tree(draft, sums, {"manifest": draft.manifest()})
+    draft.attributes("/provenance", {"manifest": draft.manifest(ORIGIN)})
 
 
-def _h5md(file: h5py.File, author: str, version: tuple[int, int]) -> None:
+def _h5md(draft: Draft, author: str, version: tuple[int, int]) -> None:
     # H5MD 1.1 wants scalar fixed-length strings here, which is what numpy bytes become.
-    versions = {"h5md": H5MD, "h5md/modules/units": (1, 0), "h5md/modules/thermohw": version}
-    for place, numbers in versions.items():
-        file.require_group(place).attrs["version"] = np.array(numbers, "<i4")
-    file["h5md/modules/units"].attrs["system"] = np.bytes_("SI")
-    file.create_group("h5md/author").attrs["name"] = _fixed(author)
-    creator = file.create_group("h5md/creator")
-    creator.attrs["name"] = np.bytes_("thermohw")
-    creator.attrs["version"] = np.bytes_(version_of("thermohw"))
+    draft.group("/h5md", {"version": np.array(H5MD, "<i4")})
+    draft.group("/h5md/modules")
+    units = {"version": np.array((1, 0), "<i4"), "system": np.bytes_("SI")}
+    draft.group("/h5md/modules/units", units)
+    draft.group("/h5md/modules/thermohw", {"version": np.array(version, "<i4")})
+    draft.group("/h5md/author", {"name": _fixed(author)})
+    creator = {"name": np.bytes_("thermohw"), "version": np.bytes_(version_of("thermohw"))}
+    draft.group("/h5md/creator", creator)
 
 
 def _fixed(value: str) -> np.ndarray:
@@ -188,28 +197,7 @@ def _fixed(value: str) -> np.ndarray:
     return np.array(raw, dtype=h5py.string_dtype("utf-8", len(raw)))
 
 
-def _units(data: h5py.Dataset, unit: str, description: str = "") -> None:
-    data.attrs["unit"] = np.bytes_(unit)  # H5MD: fixed-length ASCII
-    data.attrs["units"] = unit  # xarray
-    if description:
-        data.attrs["long_name"] = description
-
-
-def _allocate(
-    group: h5py.Group,
-    name: str,
-    shape: tuple[int, ...],
-    dtype: str,
-    *,
-    chunks: tuple[int, ...] | None = None,
-) -> h5py.Dataset:
-    plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-    plan.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
-    plan.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
-    if chunks is not None:
-        chunks = tuple(min(c, n) for c, n in zip(chunks, shape, strict=True))
-    little = np.dtype(dtype).newbyteorder("<")
-    data = group.create_dataset(name, shape=shape, dtype=little, chunks=chunks, dcpl=plan)
-    if not shape:
-        data[()] = 0  # h5py drops the plan of a scalar: only a first write gives it its place
-    return data
+def _units(unit: str, description: str = "") -> dict[str, Any]:
+    """Attributes: of H5MD, fixed-length ASCII; of xarray; for people."""
+    named = {"long_name": description} if description else {}
+    return {"unit": np.bytes_(unit), "units": unit, **named}

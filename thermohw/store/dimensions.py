@@ -10,22 +10,13 @@ the root.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import h5py
 import numpy as np
 from h5py import h5a, h5d  # pyright: ignore
 
-__all__ = ["attach", "is_placeholder", "make_placeholder"]
+__all__ = ["NO_VARIABLE", "is_placeholder", "names_no_variable"]
 
-_NOT_A_VARIABLE = b"This is a netCDF dimension but not a netCDF variable."
-
-
-def make_placeholder(group: h5py.Group, name: str, size: int) -> h5py.Dataset:
-    """Makes an axis of `size` entries without values; no space is allocated for it."""
-    scale = group.create_dataset(name, shape=(size,), dtype=">f4")
-    scale.make_scale(_NOT_A_VARIABLE.decode() + f"{size:10d}")
-    return scale
+NO_VARIABLE = b"This is a netCDF dimension but not a netCDF variable."
 
 
 def is_placeholder(item: h5py.Group | h5py.Dataset | h5py.Datatype) -> bool:
@@ -42,30 +33,4 @@ def names_no_variable(data: h5d.DatasetID) -> bool:
         return False
     text = np.empty((), name.dtype)
     name.read(text)
-    return bytes(np.bytes_(text[()])).startswith(_NOT_A_VARIABLE)
-
-
-def attach(data: h5py.Dataset, names: Sequence[str]) -> None:
-    """Names the dimensions of a dataset: the nearest axis of that name, else a new one.
-
-    A dataset named like its only dimension becomes the axis itself (a coordinate).
-    """
-    assert len(names) == data.ndim
-    group = data.parent
-    assert isinstance(group, h5py.Group)
-    if len(names) == 1 and names[0] in group and group[names[0]] == data:
-        data.make_scale(names[0])
-        return
-    for dimension, name in enumerate(names):
-        scale = _find(group, name)
-        if scale is None:
-            scale = make_placeholder(group, name, data.shape[dimension])
-        data.dims[dimension].attach_scale(scale)
-
-
-def _find(group: h5py.Group, name: str) -> h5py.Dataset | None:
-    item = group.get(name)
-    if isinstance(item, h5py.Dataset) and item.is_scale:
-        return item
-    parent = group.parent
-    return _find(parent, name) if group.name != "/" and isinstance(parent, h5py.Group) else None
+    return bytes(np.bytes_(text[()])).startswith(NO_VARIABLE)

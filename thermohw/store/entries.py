@@ -13,11 +13,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import h5py
 import numpy as np
 
 from thermohw.intake import parse_json
-from thermohw.store.dimensions import attach
+from thermohw.store.draft import Draft
 from thermohw.store.parameters import read_tree, write_tree
 
 __all__ = ["ABSENT", "leaves", "read_entry", "unleaved", "write_entry"]
@@ -45,40 +44,43 @@ def _kind(values: Sequence[Any]) -> str:
     return "json" if not any(isinstance(v, np.ndarray) for v in values) else "mixed"
 
 
-def write_entry(group: h5py.Group, name: str, values: list[Any]) -> None:
-    """Writes what every cell has under one name, ABSENT where a cell has nothing."""
+def write_entry(draft: Draft, place: str, values: list[Any], attributes: Mapping[str, Any]) -> None:
+    """Writes what every cell has under one name, ABSENT where a cell has nothing.
+
+    Args:
+        draft: the file.
+        place: of the entry, in a group that is there.
+        values: one a cell.
+        attributes: further ones of the entry.
+    """
+    name = place.rsplit("/", 1)[1]
     present = np.array([value is not ABSENT for value in values])
     there = [value for value in values if value is not ABSENT]
+    some = {} if present.all() else {"present": present.astype(np.uint8)}
     kind = _kind(there)
     same = kind == "array" and len({(v.shape, v.dtype) for v in there}) == 1
     text = kind == "array" and any(v.dtype.kind == "U" for v in there)
     if kind == "mixed" or (kind == "array" and (not same or text)):
-        item: Any = group.create_group(name)
+        draft.group(place, {"kind": "cells", **some, **attributes})
         for i, value in enumerate(values):
             if value is not ABSENT:
-                write_tree(item, leaves({str(i): value}))
-        item.attrs["kind"] = "cells"
+                write_tree(draft, place, leaves({str(i): value}))
+        return
+    if kind == "array":
+        filler = np.zeros_like(there[0])
+        if filler.dtype.kind in "fc":
+            filler[...] = np.nan
+        data: Any = np.stack([filler if v is ABSENT else v for v in values])
+    elif kind in ("text", "json"):
+        texts = [json.dumps(v) if kind == "json" else v for v in there]
+        full = iter(texts)
+        data = np.array([next(full) if here else "" for here in present], dtype=object)
     else:
-        if kind == "array":
-            filler = np.zeros_like(there[0])
-            if filler.dtype.kind in "fc":
-                filler[...] = np.nan
-            data: Any = np.stack([filler if v is ABSENT else v for v in values])
-        elif kind in ("text", "json"):
-            texts = [json.dumps(v) if kind == "json" else v for v in there]
-            full = iter(texts)
-            data = np.array([next(full) if here else "" for here in present], dtype=object)
-        else:
-            empty = {"float": np.nan, "int": 0, "bool": False}[kind]
-            data = np.array([empty if v is ABSENT else v for v in values])
-        dtype = h5py.string_dtype() if kind in ("text", "json") else None
-        item = group.create_dataset(name, data=data, dtype=dtype)
-        item.attrs["kind"] = kind
-        # With the length in the name, so that an axis has one length in the whole group.
-        attach(item, ("cell", *(f"{name}_axis{i}_{n}" for i, n in enumerate(item.shape[1:]))))
-    if not present.all():
-        item.attrs["present"] = present.astype(np.uint8)
-    item.attrs["order"] = len(group)
+        empty = {"float": np.nan, "int": 0, "bool": False}[kind]
+        data = np.array([empty if v is ABSENT else v for v in values])
+    # With the length in the name, so that an axis has one length in the whole group.
+    axes = ("cell", *(f"{name}_axis{i}_{n}" for i, n in enumerate(data.shape[1:])))
+    draft.values(place, data, axes, {"kind": kind, **some, **attributes})
 
 
 def read_entry(item: Any, count: int) -> list[Any]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 import h5py
@@ -25,13 +25,16 @@ from thermohw.errors import StoreError
 from thermohw.intake import parse_json
 from thermohw.store.dimensions import names_no_variable
 
-__all__ = ["COUNTED", "DAMAGED", "ORIGIN", "difference", "manifest", "require_counted"]
+__all__ = ["COUNTED", "DAMAGED", "INTERNAL", "ORIGIN", "content_line", "difference", "manifest",
+           "require_counted", "text_of", "type_word"]  # fmt: skip
 
 COUNTED = ("h5md", "ledger", "observables", "parameters", "results", "run")
 DAMAGED = "changed or damaged after it was written; copy the file again or run anew"
 ORIGIN = ("provenance",)  # counted in a text of its own, since equal runs differ there
-_INTERNAL = {b"CLASS", b"NAME", b"DIMENSION_LIST", b"DIMENSION_LABELS", b"REFERENCE_LIST",
+INTERNAL = {b"CLASS", b"NAME", b"DIMENSION_LIST", b"DIMENSION_LABELS", b"REFERENCE_LIST",
              b"manifest"}  # fmt: skip
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def manifest(
@@ -55,8 +58,12 @@ def manifest(
             objects.extend(_walk(item, f"/{name.decode()}"))
     # HDF5 would search the file for the name of what a reference leads to.
     known = {h5o.get_info(i).addr: place for place, i in objects if isinstance(i, h5d.DatasetID)}
-    lines = (_line(item, place, filled, known) for place, item in objects)
-    return "".join(f"{json.dumps(line, separators=(',', ':'))}\n" for line in lines)
+    return text_of(_line(item, place, filled, known) for place, item in objects)
+
+
+def text_of(lines: Iterable[list[Any]]) -> str:
+    """The text of these lines, each a list as docs/format.md tells."""
+    return "".join(f"{_encode(line)}\n" for line in lines)
 
 
 def require_counted(file: h5py.File, found: str) -> None:
@@ -105,7 +112,7 @@ def _line(item: Any, place: str, filled: Collection[str], known: dict[int, str])
     names: list[bytes] = []
     h5a.iterate(item, names.append)
     attributes = []
-    for name in sorted({*names} - _INTERNAL):
+    for name in sorted({*names} - INTERNAL):
         attribute = h5a.open(item, name)
         attributes.append([name.decode(), *_content(attribute, attribute.read)])
     if isinstance(item, h5g.GroupID):
@@ -113,7 +120,7 @@ def _line(item: Any, place: str, filled: Collection[str], known: dict[int, str])
     if b"CLASS" in names and names_no_variable(item):
         return [place, "dimension", list(item.shape)]
     if place in filled:
-        content = [_type(item.dtype), list(item.shape), None]
+        content = [type_word(item.dtype), list(item.shape), None]
     else:
         content = _content(item, lambda array: item.read(h5s.ALL, h5s.ALL, array))
     axes = _axes(item, known) if b"DIMENSION_LIST" in names else [[] for _ in content[1]]
@@ -139,9 +146,16 @@ def _content(item: Any, read: Callable[[np.ndarray], object]) -> list[Any]:
     dtype, shape = item.dtype, item.shape
     if shape is None:
         raise ValueError("an empty value is none of a run file")
-    kind, array = _type(dtype), np.empty(shape, dtype)
+    type_word(dtype)  # before any byte is read
+    array = np.empty(shape, dtype)
     if array.size:
         read(array)
+    return content_line(dtype, array)
+
+
+def content_line(dtype: np.dtype, array: np.ndarray) -> list[Any]:
+    """Type, shape, and sha256 of values; texts are of a string type of h5py, or bytes."""
+    kind, shape = type_word(dtype), array.shape
     if kind != "text":
         raw: Any = array.astype(dtype.newbyteorder("<"), copy=False).tobytes()
     elif shape:
@@ -155,7 +169,12 @@ def _utf8(text: Any) -> bytes:
     return text.encode() if isinstance(text, str) else bytes(text)
 
 
-def _type(dtype: np.dtype) -> str:
+def type_word(dtype: np.dtype) -> str:
+    """A type in the words of the manifest.
+
+    Raises:
+        ValueError: no run writes it.
+    """
     if h5py.check_string_dtype(dtype) is not None:
         return "text"
     if dtype.kind not in "biufc":

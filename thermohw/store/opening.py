@@ -29,6 +29,7 @@ from thermohw import outputs
 from thermohw.errors import InputError, StoreError, overtaxed
 from thermohw.store.layout import Layout
 from thermohw.store.parameters import content_hash
+from thermohw.store.skeleton import known
 from thermohw.store.trust import require_trusted
 
 try:
@@ -62,13 +63,12 @@ _OURS = "is being written by this process already: close the writer that has it 
 _writing: WeakValueDictionary[FileId, h5py.File] = WeakValueDictionary()
 
 
-def open_file(path: Path, mode: str, *, ours: FileId | None = None, **options: Any) -> h5py.File:
+def open_file(path: Path, mode: str, **options: Any) -> h5py.File:
     """Opens a run file.
 
     Args:
         path: of the file.
         mode: "r" or "r+".
-        ours: of a file that this process has just made: it needs to pass no gate.
         options: of `h5py.File`.
 
     Raises:
@@ -93,7 +93,7 @@ def open_file(path: Path, mode: str, *, ours: FileId | None = None, **options: A
         file = h5py.File(path, mode, **options)
     except (OSError, RuntimeError) as error:
         raise StoreError(_reason(error), where=where) from error
-    if ours is None or ours != file_id(file.id.get_vfd_handle()):
+    if not known(file):
         require_trusted(file)  # nothing is read before
     try:
         if mode != "r":

@@ -21,7 +21,8 @@ import h5py
 import numpy as np
 
 from thermohw.errors import StoreError
-from thermohw.store.dimensions import attach, is_placeholder
+from thermohw.store.dimensions import is_placeholder
+from thermohw.store.draft import Draft
 
 __all__ = ["content_hash", "read_tree", "required", "tree_bytes", "wrong_hashes", "write_tree"]
 
@@ -55,16 +56,16 @@ def content_hash(value: str | bytes | np.ndarray) -> str:
     return hashlib.sha256(value).hexdigest()
 
 
-def write_tree(group: h5py.Group, tree: Mapping[str, Any]) -> None:
-    """Writes a nested mapping of text, numbers, bytes and arrays below `group`."""
+def write_tree(draft: Draft, place: str, tree: Mapping[str, Any]) -> None:
+    """Writes a nested mapping of text, numbers, bytes and arrays below the group at `place`."""
     for name, value in tree.items():
         assert isinstance(name, str) and name and "/" not in name and name != ".", (
             f"bad name {name!r}"
         )
         if isinstance(value, Mapping):
-            write_tree(group.create_group(name), value)
+            write_tree(draft, draft.group(f"{place}/{name}"), value)
         else:
-            _write_leaf(group, name, value)
+            _write_leaf(draft, f"{place}/{name}", name, value)
 
 
 def read_tree(group: h5py.Group) -> dict[str, Any]:
@@ -141,35 +142,28 @@ def _little(dtype: np.dtype) -> np.dtype:
     return dtype.newbyteorder("<")
 
 
-def _write_leaf(group: h5py.Group, name: str, value: Leaf) -> None:
+def _write_leaf(draft: Draft, place: str, name: str, value: Leaf) -> None:
+    attributes: dict[str, str] = {}
+    stored: Any = value
     if isinstance(value, str):
-        data = group.create_dataset(name, data=value, dtype=h5py.string_dtype())
-        data.attrs.update(kind="text", sha256=content_hash(value))
+        attributes = {"kind": "text", "sha256": content_hash(value)}
     elif isinstance(value, bytes):
-        data = group.create_dataset(name, data=np.frombuffer(value, dtype=np.uint8))
-        data.attrs.update(kind="bytes", sha256=content_hash(value))
+        attributes = {"kind": "bytes", "sha256": content_hash(value)}
+        stored = np.frombuffer(value, dtype=np.uint8)
     elif isinstance(value, bool | np.bool_):
-        data = group.create_dataset(name, data=bool(value))
-        data.attrs["kind"] = "bool"
+        attributes, stored = {"kind": "bool"}, np.bool_(value)
     elif isinstance(value, int | np.integer):
         small = -(2**63) <= value < 2**63
-        kind = (
-            {"data": np.int64(value)}
-            if small
-            else {"data": str(value), "dtype": h5py.string_dtype()}
-        )
-        data = group.create_dataset(name, **kind)
-        data.attrs["kind"] = "int"
+        attributes, stored = {"kind": "int"}, np.int64(value) if small else str(value)
     elif isinstance(value, float | np.floating):
-        data = group.create_dataset(name, data=np.float64(value))
-        data.attrs["kind"] = "float"
+        attributes, stored = {"kind": "float"}, np.float64(value)
     else:
-        array = np.asarray(value)
-        assert array.dtype.kind in "biufc", f"parameter {name}: {array.dtype} cannot be stored"
-        data = group.create_dataset(name, data=array.astype(_little(array.dtype), copy=False))
-        data.attrs.update(kind="array", sha256=content_hash(array))
+        stored = np.asarray(value)
+        assert stored.dtype.kind in "biufc", f"parameter {name}: {stored.dtype} cannot be stored"
+        attributes = {"kind": "array", "sha256": content_hash(stored)}
     # With the length in the name, for xarray wants an axis to have one length in a group and below.
-    attach(data, tuple(f"{name}_axis{i}_{n}" for i, n in enumerate(data.shape)))
+    axes = tuple(f"{name}_axis{i}_{n}" for i, n in enumerate(np.shape(stored)))
+    draft.values(place, stored, axes, attributes)
 
 
 def _read_leaf(data: h5py.Dataset) -> Leaf:

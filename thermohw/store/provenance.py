@@ -10,6 +10,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
 from importlib import metadata
 
 from thermohw.errors import shown
@@ -19,6 +20,7 @@ __all__ = ["PACKAGES", "changed", "provenance", "version_of"]
 PACKAGES = ("thermohw", "torch", "numpy", "scipy", "h5py")
 
 
+@cache  # of what this process imported, whatever is installed meanwhile
 def version_of(package: str) -> str:
     """Installed version of a distribution, "not installed" where there is none."""
     try:

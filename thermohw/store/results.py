@@ -28,7 +28,8 @@ import numpy as np
 from thermohw import outputs
 from thermohw.errors import StoreError, overtaxed
 from thermohw.intake import require_file
-from thermohw.store.dimensions import attach, is_placeholder, make_placeholder
+from thermohw.store.dimensions import is_placeholder
+from thermohw.store.draft import Draft
 from thermohw.store.entries import ABSENT, leaves, read_entry, unleaved, write_entry
 from thermohw.store.manifest import DAMAGED, manifest, require_counted
 from thermohw.store.opening import new_file
@@ -83,29 +84,25 @@ def write_results(path: str | Path, results: StudyResults) -> Path:
         raise StoreError(f"cannot be written ({error.strerror})", where=str(path)) from error
     try:
         with new_file(spare) as file:
-            file.attrs.update(
-                format=STUDY_FORMAT,
-                minor=1,
-                study=results.study,
-                title=results.title,
-                question=results.question,
-            )
-            make_placeholder(file, "cell", len(results.rows))
-            write_tree(file.create_group("parameters"), leaves(results.parameters))
-            write_tree(file.create_group("provenance"), results.provenance)
-            group = file.create_group("cells")
-            for name in dict.fromkeys(key for row in results.rows for key in row):
-                write_entry(group, name, [row.get(name, ABSENT) for row in results.rows])
+            draft = Draft(file)
+            head = {"study": results.study, "title": results.title, "question": results.question}
+            draft.attributes("/", {"format": STUDY_FORMAT, "minor": 1, **head})
+            draft.dimension("/cell", len(results.rows))
+            write_tree(draft, draft.group("/parameters"), leaves(results.parameters))
+            write_tree(draft, draft.group("/provenance"), results.provenance)
+            draft.group("/cells")
+            names = dict.fromkeys(key for row in results.rows for key in row)
+            for order, name in enumerate(names, 1):
                 unit = results.units.get(name, "1")
-                group[name].attrs.update(unit=unit, units=unit)
-            seconds = file.create_group("seconds")
+                attributes = {"order": order, "unit": unit, "units": unit}
+                values = [row.get(name, ABSENT) for row in results.rows]
+                write_entry(draft, f"/cells/{name}", values, attributes)
+            draft.group("/seconds")
             for name, values in (("wall", results.wall), ("cpu", results.cpu)):
-                data = seconds.create_dataset(name, data=np.asarray(values, dtype="<f8"))
-                data.attrs.update(unit="s", units="s")
-                attach(data, ("cell",))
-            write_tree(
-                file.create_group("checksums"), {"manifest": manifest(file, groups=_COUNTED)}
-            )
+                times = np.asarray(values, dtype="<f8")
+                draft.values(f"/seconds/{name}", times, ("cell",), {"unit": "s", "units": "s"})
+            counted = draft.manifest(_COUNTED)
+            write_tree(draft, draft.group("/checksums"), {"manifest": counted})
         os.replace(spare, path)
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or str(error)

@@ -24,6 +24,7 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Iterator
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -46,7 +47,8 @@ RATIO, SMALL = 100, 256 * 2**20
 _MOST_NAME, _MOST_ATTRIBUTES, _MOST_ENTRIES = 255, 256, 64
 _FILTERS = {h5z.FILTER_DEFLATE: "gzip", h5z.FILTER_SHUFFLE: "shuffle", h5z.FILTER_FLETCHER32: ""}
 # What dimension scales consist of: the only references a run file has.
-_SCALES = {"DIMENSION_LIST": h5t.VLEN, "REFERENCE_LIST": h5t.COMPOUND}
+_SCALES = {b"DIMENSION_LIST": h5t.VLEN, b"REFERENCE_LIST": h5t.COMPOUND}
+_TEXT = 16  # bytes that stand in an object for a text of variable length
 
 
 def require_trusted(file: h5py.File) -> None:
@@ -80,64 +82,67 @@ class _Walk:
     def __init__(self, file: h5py.File) -> None:
         self._root = file.id
         self._size = max(os.stat(file.filename).st_size, 1)
-        self._seen: set[tuple[int, int]] = set()
+        self._seen: set[int] = set()  # addresses
         self._texts = self._declared = 0
 
     def whole(self) -> None:
         info = h5o.get_info(self._root)
-        self._seen.add((info.fileno, info.addr))
+        self._seen.add(info.addr)
         root = h5g.open(self._root, b"/")
         self._attributes(root, "/")
         groups = [("", root, 1)]
         while groups:
             place, group, level = groups.pop()
-            for name in self._links(group, place):
+            for name, address in self._links(group, place):
                 here = f"{place}/{name.decode()}"
-                kind = self._object(group, name, here)
-                if kind == h5o.TYPE_DATASET:
-                    data = h5d.open(group, name)
-                    self._dataset(data, here)
-                    self._attributes(data, here)
+                item = self._object(group, name, address, here)
+                if isinstance(item, h5d.DatasetID):
+                    self._dataset(item, here)
+                    self._attributes(item, here)
                 else:
-                    inner = h5g.open(group, name)
-                    self._attributes(inner, here)
+                    self._attributes(item, here)
                     if level == MOST_LEVELS:
                         raise _Refused(f"{here} lies more than {MOST_LEVELS} groups deep")
-                    groups.append((here, inner, level + 1))
+                    groups.append((here, item, level + 1))
 
-    def _links(self, group: h5g.GroupID, place: str) -> list[bytes]:
-        """Names in a group, all of hard links; nothing is followed."""
-        names: list[bytes] = []
+    def _links(self, group: h5g.GroupID, place: str) -> list[tuple[bytes, int]]:
+        """Names in a group, all of hard links, and where these lead; nothing is followed."""
+        links: list[tuple[bytes, int]] = []
         problems: list[str] = []
         kinds = {h5l.TYPE_SOFT: "a soft link", h5l.TYPE_EXTERNAL: "an external link"}
 
         def visit(name: bytes, info: h5l.LinkInfo) -> bool | None:
+            if info.type == h5l.TYPE_HARD and _fair(name) and len(links) < most:
+                links.append((name, info.u))
+                return None
             shown = f"{place}/{ascii(name.decode('utf-8', 'replace'))[1:-1][:80]}"
             if info.type != h5l.TYPE_HARD:
                 problems.append(f"{shown} is {kinds.get(info.type, 'a link of an unknown kind')}")
             elif not _fair(name):
                 problems.append(f"{shown} has a name that no run file has")
-            elif len(names) + len(self._seen) > MOST_OBJECTS:
+            else:
                 problems.append(f"it has more than {MOST_OBJECTS} objects")
-            names.append(name)
-            return True if problems else None  # True ends the iteration
+            return True  # ends the iteration
 
+        most = MOST_OBJECTS - len(self._seen) + 1
         group.links.iterate(visit, info=True)
         if problems:
             raise _Refused(problems[0])
-        return names
+        return links
 
-    def _object(self, group: h5g.GroupID, name: bytes, here: str) -> int:
-        """Kind of an object that was not met before."""
-        info = h5o.get_info(group, name)
-        if info.type not in (h5o.TYPE_DATASET, h5o.TYPE_GROUP):
+    def _object(
+        self, group: h5g.GroupID, name: bytes, address: int, here: str
+    ) -> h5g.GroupID | h5d.DatasetID:
+        """An object that was not met before."""
+        item = h5o.open(group, name)
+        if not isinstance(item, h5g.GroupID | h5d.DatasetID):
             raise _Refused(f"{here} is a stored datatype, neither a group nor a dataset")
-        if (info.fileno, info.addr) in self._seen:
+        if address in self._seen:
             raise _Refused(f"{here} is another name of an object met before: a circle or an alias")
-        self._seen.add((info.fileno, info.addr))
+        self._seen.add(address)
         if len(self._seen) > MOST_OBJECTS:
             raise _Refused(f"it has more than {MOST_OBJECTS} objects")
-        return info.type
+        return item
 
     def _attributes(self, item: h5g.GroupID | h5d.DatasetID, here: str) -> None:
         names: list[bytes] = []
@@ -147,20 +152,28 @@ class _Walk:
         )
         if len(names) > _MOST_ATTRIBUTES:
             raise _Refused(f"{here} has more than {_MOST_ATTRIBUTES} attributes")
+        scales = _SCALES if isinstance(item, h5d.DatasetID) else {}
         for name in names:
-            shown = f"attribute {ascii(name.decode('utf-8', 'replace'))[1:-1][:80]} of {here}"
             attribute = h5a.open(item, name)
-            dtype, space = attribute.get_type(), attribute.get_space()
-            points = space.get_simple_extent_npoints()
-            scale = isinstance(item, h5d.DatasetID) and _SCALES.get(name.decode("utf-8", "replace"))
-            if scale and dtype.get_class() == scale and not dtype.committed():
+            dtype, stored = attribute.get_type(), _stored(attribute)
+            if name in scales and dtype.get_class() == scales[name] and not dtype.committed():
                 continue
+            problem, text = _judged(dtype)
+            # What takes bytes has an extent: it is asked for where there are none, or many.
+            if not (problem or stored == 0 or (text and stored > _TEXT * _MOST_ENTRIES)) and _fair(
+                name
+            ):
+                continue
+            shown = f"attribute {ascii(name.decode('utf-8', 'replace'))[1:-1][:80]} of {here}"
             if not _fair(name):
                 raise _Refused(f"{shown} has a name that no run file has")
-            _require_plain(dtype, shown)
+            if problem:
+                raise _Refused(f"{shown} {problem}")
+            space = attribute.get_space()
             if space.get_simple_extent_type() == h5s.NULL:
                 raise _Refused(f"{shown} has no extent, as nothing in a run file")
-            if _is_text(dtype) and points > _MOST_ENTRIES:
+            points = space.get_simple_extent_npoints()
+            if text and points > _MOST_ENTRIES:
                 raise _Refused(f"{shown} has {points} texts, more than {_MOST_ENTRIES}")
 
     def _dataset(self, data: h5d.DatasetID, here: str) -> None:
@@ -172,7 +185,9 @@ class _Walk:
         if plan.get_external_count():
             name = ascii(os.fsdecode(plan.get_external(0)[0]))[1:-1][:80]
             raise _Refused(f"{here} keeps its values outside, in {name}")
-        _require_plain(dtype, here)
+        problem, text = _judged(dtype)
+        if problem:
+            raise _Refused(f"{here} {problem}")
         filters = [plan.get_filter(i)[0] for i in range(plan.get_nfilters())]
         for code in filters:
             if code not in _FILTERS:
@@ -202,7 +217,7 @@ class _Walk:
             raise _Refused(f"{here} lies beyond the end of the file")
         if layout == h5d.CHUNKED:
             self._chunks(data, prod(plan.get_chunk()) * dtype.get_size(), filters, here)
-        if _is_text(dtype):
+        if text:
             self._text(data, points, here)
 
     def _chunks(self, data: h5d.DatasetID, size: int, filters: list[int], here: str) -> None:
@@ -246,17 +261,16 @@ class _Walk:
 
 def _fair(name: bytes) -> bool:
     """Whether a name is what a run file may have: printable, short, no path."""
+    return len(name) <= _MOST_NAME and _printable(name)
+
+
+@lru_cache(1024)  # attributes of all objects bear the same few
+def _printable(name: bytes) -> bool:
     try:
         text = name.decode("utf-8")
     except UnicodeDecodeError:
         return False
-    odd = text in ("", ".", "..") or "/" in text or len(name) > _MOST_NAME
-    return text.isprintable() and not odd
-
-
-def _is_text(dtype: h5t.TypeID) -> bool:
-    """Whether a type is text of variable length."""
-    return isinstance(dtype, h5t.TypeStringID) and dtype.is_variable_str()
+    return text.isprintable() and text not in ("", ".", "..") and "/" not in text
 
 
 def _leaves(dtype: h5t.TypeID) -> Iterator[h5t.TypeID]:
@@ -269,19 +283,45 @@ def _leaves(dtype: h5t.TypeID) -> Iterator[h5t.TypeID]:
     yield dtype
 
 
-def _require_plain(dtype: h5t.TypeID, here: str) -> None:
-    """Refuse what is no number, truth value or text."""
+_judgements: dict[bytes, tuple[str, bool]] = {}  # of types, by what HDF5 encodes them to
+
+
+def _judged(dtype: h5t.TypeID) -> tuple[str, bool]:
+    """What is wrong with a type that is no number, truth value or text, "" where nothing is; and
+    whether it is text of variable length.
+    """
     if dtype.committed():
-        raise _Refused(f"{here} has a stored datatype")
-    for leaf in _leaves(dtype):
-        kind = leaf.get_class()
-        if kind == h5t.REFERENCE:
-            raise _Refused(f"{here} holds references")
-        text = kind == h5t.STRING
-        if kind not in (h5t.INTEGER, h5t.FLOAT, h5t.ENUM) and not text:
-            raise _Refused(f"{here} is of a type that no run file has")
-        if leaf.get_size() > 16 and not (text and leaf.get_size() <= MOST_TEXT):
-            raise _Refused(f"{here} has values of {leaf.get_size()} bytes each")
+        return "has a stored datatype", False
+    code = dtype.encode()
+    found = _judgements.get(code)
+    if found is None:
+        problem = next((words for leaf in _leaves(dtype) if (words := _no_leaf(leaf))), "")
+        text = isinstance(dtype, h5t.TypeStringID) and dtype.is_variable_str()
+        found = problem, text
+        if len(_judgements) < 256 and len(code) < 256:  # those of a stranger's file are not kept
+            _judgements[code] = found
+    return found
+
+
+def _no_leaf(leaf: h5t.TypeID) -> str:
+    """What is wrong with a type without members."""
+    kind = leaf.get_class()
+    if kind == h5t.REFERENCE:
+        return "holds references"
+    text = kind == h5t.STRING
+    if kind not in (h5t.INTEGER, h5t.FLOAT, h5t.ENUM) and not text:
+        return "is of a type that no run file has"
+    if leaf.get_size() > 16 and not (text and leaf.get_size() <= MOST_TEXT):
+        return f"has values of {leaf.get_size()} bytes each"
+    return ""
+
+
+def _stored(attribute: h5a.AttrID) -> int:
+    """Bytes of an attribute's values."""
+    try:
+        return attribute.get_storage_size()
+    except RuntimeError:  # h5py's word for none
+        return 0
 
 
 def _is_placeholder(data: h5d.DatasetID) -> bool:

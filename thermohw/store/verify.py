@@ -53,13 +53,14 @@ def verify(path: str | Path) -> list[Finding]:
 
 
 def _checksums(run: RunReader) -> None:
-    """Every unit, path group and result; the manifest and the counters were checked on opening."""
+    """Every unit, path group and result, and the manifest; the counters were checked on opening."""
     layout, units = run.layout, min(run.committed, run.layout.units)
     counts = {"series": range(units), "ledger": range(units // layout.blocks)}
     names = run.result_names
     problems = []
-    if not run.has_checksums:  # then nothing says that there are as many units
+    if run._sums is None:  # then nothing says that there are as many units
         return
+    run._sums.check_manifest(anew=True)
     places = (
         (kind, c.name, n) for kind in counts for c in getattr(layout, kind) for n in counts[kind]
     )

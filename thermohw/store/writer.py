@@ -108,8 +108,8 @@ class RunWriter:
             StoreError: the path exists or cannot be made, or the disk is too small.
         """
         assert isinstance(parameters.get("spec"), str), "parameters need the text `spec`"
-        made = make(Path(path), layout, parameters, author=author)
-        return cls(open_file(Path(path), "r+", ours=made, rdcc_nbytes=0), layout)
+        make(Path(path), layout, parameters, author=author)
+        return cls(open_file(Path(path), "r+", rdcc_nbytes=0), layout)
 
     @classmethod
     def resume(cls, path: str | Path, spec_hash: str) -> RunWriter:
