@@ -59,7 +59,7 @@ def content(path):
     with h5py.File(path) as file:
 
         def visit(name, item):
-            apart = ("provenance/", "checksums/manifest", "run/slot")
+            apart = ("provenance/", "checksums/manifest", "checksums/skeleton", "run/slot")
             if isinstance(item, h5py.Dataset) and not name.startswith(apart):
                 found[name] = item[()]
 

@@ -33,7 +33,7 @@ VARIANTS = {
 }
 
 
-_APART = ("provenance/", "checksums/manifest", "run/slot")
+_APART = ("provenance/", "checksums/manifest", "checksums/skeleton", "run/slot")
 
 
 def datasets(path):

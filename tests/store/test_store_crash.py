@@ -29,18 +29,21 @@ def contents(path: Path) -> dict[str, bytes]:
         return {place: np.asarray(file[place][()]).tobytes() for place, *_ in expected(run.layout)}
 
 
-def start(verb: str, path: Path) -> subprocess.Popen[str]:
+def start(verb: str, path: Path, how: str = "at once") -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
-        [sys.executable, str(TOY), verb, str(path)],
+        [sys.executable, str(TOY), verb, str(path), how],
         stdout=subprocess.PIPE,
         text=True,
         env=environment,
     )
 
 
-def test_sigkill_at_random_moments(tmp_path):
-    """A real process, killed again and again at moments between and inside its writes."""
+@pytest.mark.parametrize(("how", "most"), [("at once", 8), ("later", 6)])
+def test_sigkill_at_random_moments(tmp_path, how, most):
+    """A real process, killed again and again at moments between and inside its writes, which it or
+    its thread does.
+    """
     whole = tmp_path / "whole.h5"
     assert start("run", whole).wait() == 0
     reference = contents(whole)
@@ -48,12 +51,12 @@ def test_sigkill_at_random_moments(tmp_path):
         volts = run.series("voltage").read()
 
     chance, kills, files = random.Random(0), 0, 0
-    while kills < 8:
+    while kills < most:
         torn, verb, before = tmp_path / f"torn_{files}.h5", "run", 0
         files += 1
         assert files < 20, f"only {kills} kills"
         while True:
-            process = start(verb, torn)
+            process = start(verb, torn, how)
             assert process.stdout is not None
             for _ in range(chance.randrange(1, 80)):
                 process.stdout.readline()

@@ -70,9 +70,15 @@ def toy_parameters() -> dict[str, object]:
 
 
 def produce(
-    run: RunWriter, seed: int = 0, after: Callable[[str], None] = lambda what: None
+    run: RunWriter,
+    seed: int = 0,
+    after: Callable[[str], None] = lambda what: None,
+    *,
+    later: bool = False,
 ) -> None:
-    """Works off every unit that is left and finishes; `after` is called after each write."""
+    """Works off every unit that is left and finishes; `after` is called after each write. With
+    `later` series are handed to the writer's thread, three frames at a time.
+    """
     layout = run.layout
     state = run.state() or toy_state(layout.group, seed)
     while run.committed < layout.units:
@@ -86,10 +92,12 @@ def produce(
         kicks = generator.standard_normal((size, *x.shape))
         walk = x + np.cumsum(kicks, axis=0)
         x, heat = walk[-1], heat + (kicks**2).sum((0, 2))
-        run.write_series("voltage", frames, paths, walk[:, :count])
-        after("voltage")
-        run.write_series("power", frames, paths, kicks[:, :count, 0])
-        after("power")
+        for name, values in (("voltage", walk[:, :count]), ("power", kicks[:, :count, 0])):
+            step = 3 if later else size
+            for first in range(0, size, step):
+                part = slice(frames.start + first, min(frames.start + first + step, frames.stop))
+                run.write_series(name, part, paths, values[first : first + step], later=later)
+            after(name)
         if frames.stop == layout.frames:
             run.write_ledger("heat", paths, heat[:count])
             run.write_ledger("end", paths, x[:count])
@@ -124,8 +132,10 @@ def unsealed(path: str | Path) -> str | Path:
     return path
 
 
-def main(verb: str, path: str) -> None:
-    """Runs or resumes a file of 96 units (12 groups of 1024 paths, 8 blocks), 15 MB."""
+def main(verb: str, path: str, how: str = "at once") -> None:
+    """Runs or resumes a file of 96 units (12 groups of 1024 paths, 8 blocks), 15 MB; "later": by
+    the writer's thread.
+    """
     if verb == "run":
         layout = toy_layout(12_000, 64, 1024, 8)
         run = RunWriter.create(path, layout, toy_parameters())
@@ -133,7 +143,8 @@ def main(verb: str, path: str) -> None:
         run = RunWriter.resume(path, content_hash(SPEC))
     with run:
         print("open", flush=True)
-        produce(run, after=lambda what: print(what, flush=True))
+        run._worth = how == "later"
+        produce(run, after=lambda what: print(what, flush=True), later=run._worth)
 
 
 if __name__ == "__main__":

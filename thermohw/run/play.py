@@ -9,6 +9,7 @@ accounts, and the totals over finished tiles.
 from __future__ import annotations
 
 import os
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from thermohw.integrate import Tile
     from thermohw.run.keep import Keeper
     from thermohw.run.world import Playing, World
+    from thermohw.store import Unit
 
 __all__ = ["play_into_file", "play_into_memory"]
 
@@ -184,6 +186,24 @@ def play_into_file(
     return channels
 
 
+def _series(writer: RunWriter, playing: Playing, region: Unit) -> None:
+    """Play a unit's frames in four pieces of whole chunks; each is written while the next one is
+    played.
+    """
+    layout, (paths, frames) = writer.layout, region
+    chunk = min((layout.chunk(channel)[0] for channel in layout.series), default=layout.block)
+    step = chunk * ceil(layout.block / 4 / chunk)
+    done, count = frames.start, 1
+    while done < frames.stop and count:
+        playing.advance(min(done + step, frames.stop))
+        series, count = playing.drain(), 0
+        for name, values in series.items():
+            count = len(values)  # all of them where a kind of run is played in one piece
+            writer.write_series(name, slice(done, done + count), paths, values, later=True)
+        done += count
+    playing.advance(frames.stop)  # where there are no series
+
+
 def _finish(
     writer: RunWriter,
     playing: Playing,
@@ -195,9 +215,7 @@ def _finish(
     layout = writer.layout
     for left in range(layout.blocks - writer.committed % layout.blocks, 0, -1):
         region = layout.unit(writer.committed)
-        playing.advance(region.frames.stop)
-        for name, values in playing.drain().items():
-            writer.write_series(name, region.frames, region.paths, values)
+        _series(writer, playing, region)
         state: dict[str, Any] = {}
         if left > 1:
             state = playing.checkpoint()

@@ -40,7 +40,7 @@ from thermohw.store.skeleton import (
     remember,
 )
 
-__all__ = ["DIGEST", "RECORD", "Checksums", "Sealed", "digest", "record", "sealed",
+__all__ = ["DIGEST", "RECORD", "Checksums", "Sealed", "digest", "raw", "record", "sealed",
            "shapes"]  # fmt: skip
 
 DIGEST, RECORD = 32, 48
@@ -50,7 +50,7 @@ _PIECE = 2**24  # bytes read at a time where a unit is read only to be checked
 
 def digest(values: np.ndarray) -> bytes:
     """sha256 of numbers in C order, little endian."""
-    return hashlib.sha256(_raw(values)).digest()
+    return hashlib.sha256(raw(values)).digest()
 
 
 def record(committed: int, finished: bool) -> bytes:
@@ -219,7 +219,7 @@ class Sealed:
         total = hashlib.sha256()
         for start in range(first.start, first.stop, rows):
             piece = self.data[(slice(start, min(start + rows, first.stop)), *others)]
-            total.update(_raw(piece))
+            total.update(raw(piece))
         return total.digest()
 
 
@@ -240,8 +240,8 @@ def sealed(
     return Sealed(data, stored, region, word)
 
 
-def _raw(values: np.ndarray) -> memoryview:
-    # The bytes, without a copy where they lie in order.
+def raw(values: np.ndarray) -> memoryview:
+    """The bytes of numbers in C order, little endian, without a copy where they lie so."""
     array = np.asarray(values)
     array = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
     return array.reshape(-1).view(np.uint8).data

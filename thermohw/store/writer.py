@@ -19,22 +19,27 @@ hands the bytes to the operating system, no more.)
 Measured traps shape this file. A dataset reopened per block swallows "disk full" silently, so every
 dataset stays open while writing; a failed flush ends the process (`reserve.leave`). libver "latest"
 marks the file as open for writing and does not reopen after a kill, so the default is kept. The
-chunk cache is off: units go from the caller's array to the file in one piece.
+chunk cache is off: units go from the caller's array to the file in one piece, or a few chunks at a
+time while the next are simulated (`later`).
 """
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from collections.abc import Callable, Mapping
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
+from h5py import h5d, h5s  # pyright: ignore
 from numpy.typing import ArrayLike
 
 from thermohw.errors import StoreError
-from thermohw.store.checksums import Checksums, digest, record, sealed
+from thermohw.store.behind import Behind
+from thermohw.store.checksums import Checksums, digest, raw, record, sealed
 from thermohw.store.container import make
 from thermohw.store.layout import Layout
 from thermohw.store.opening import (
@@ -53,6 +58,8 @@ from thermohw.store.reserve import cause, leave
 from thermohw.store.state import State, pack, require_state
 
 __all__ = ["RunWriter"]
+
+_WORTH = 2**20  # bytes of series in a unit that are worth a thread
 
 
 class RunWriter:
@@ -81,10 +88,16 @@ class RunWriter:
         )
         # None in a file of format 1.0, which is continued as one.
         self._sums = Checksums(file, layout) if checked(file) else None
+        paths, frames = layout.unit(0)
+        row = sum(c.itemsize * prod(layout.width(c)) for c in layout.series)
+        self._worth = row * (paths.stop * frames.stop) > _WORTH
         self.committed = counter(file, "/run/committed")
         self._done = bool(counter(file, "/run/finished", most=1))
-        # (kind, channel, unit) written so far -> sha256; None where it came in parts.
+        # (kind, channel, unit) written so far -> sha256; None where parts are missing or came out
+        # of order. While they come in order: the sum of those so far, and where the next begins.
         self._filled: dict[tuple[str, str, int], bytes | None] = {}
+        self._sums_so_far: dict[tuple[str, str, int], tuple[Any, int]] = {}
+        self._behind = Behind()
 
     @classmethod
     def create(
@@ -160,11 +173,26 @@ class RunWriter:
         slot = self._slots[self.committed % 2][()].tobytes()
         return require_state(slot, self.committed, str(self.path))
 
-    def write_series(self, name: str, frames: slice, paths: slice, values: ArrayLike) -> None:
-        """Writes part of a series: values (frames, paths[, axis]) in the channel's unit."""
+    def write_series(
+        self, name: str, frames: slice, paths: slice, values: ArrayLike, *, later: bool = False
+    ) -> None:
+        """Writes part of a series: values (frames, paths[, axis]) in the channel's unit.
+
+        Args:
+            name: of the series.
+            frames: within one unit.
+            paths: within the same.
+            values: the numbers.
+            later: by a thread, before the next commit at the latest; nobody may change `values`
+                any more.
+        """
         block = frames.indices(self.layout.frames)[0] // self.layout.block
-        unit = self._ahead(name, paths, block)
-        self._write(("series", name, unit), self._series[name], (frames, paths), values)
+        key = "series", name, self._ahead(name, paths, block)
+        if later and self._worth:
+            self._behind.do(lambda: self._write(key, self._series[name], (frames, paths), values))
+        else:
+            self._behind.wait()
+            self._write(key, self._series[name], (frames, paths), values)
 
     def write_ledger(self, name: str, paths: slice, values: ArrayLike) -> None:
         """Writes part of a ledger channel: values (paths[, axis]) in the channel's unit."""
@@ -173,9 +201,10 @@ class RunWriter:
 
     def write_result(self, name: str, values: ArrayLike) -> None:
         """Writes a whole result; no part of a commit, so written again after a resume."""
-        found, sums = self._put(self._results[name], (), values, hashed=True), self._sums
+        array, sums = self._put(self._results[name], (), values), self._sums
         index = self.layout.rows["results", name]
-        if sums is not None and found is not None:
+        if sums is not None:
+            found = digest(array)
             self._guard(lambda: sums.put("results", index, found))
             self._guard(self._file.flush)
         self._guard(lambda: self._written.__setitem__(index, 1))
@@ -183,6 +212,7 @@ class RunWriter:
     def commit(self, state: State | None = None) -> None:
         """Makes the unit under way safe, with the state from which the next one starts."""
         assert self.committed < self.layout.units, "every unit is committed already"
+        self._behind.wait()
         number = self.committed + 1
         # A channel that somebody forgot would be zeros that look like data.
         due = {("series", name, self.committed) for name in self._series}
@@ -195,6 +225,7 @@ class RunWriter:
         self._guard(lambda: self._commit(slot, number))
         for entry in due:
             del self._filled[entry]
+        self._sums_so_far.clear()
         self.committed = number
 
     def ledger(self, name: str) -> np.ndarray:
@@ -218,6 +249,7 @@ class RunWriter:
 
     def close(self) -> None:
         """Closes the file; what is committed stays, an unfinished run can be resumed."""
+        self._behind.close()
         if self._file:
             self._guard(self._file.close)
 
@@ -263,28 +295,55 @@ class RunWriter:
         paths, frames = self.layout.unit(unit)
         region = (frames, paths) if kind == "series" else (paths,)
         ends = [s.indices(n)[:2] for s, n in zip(where, data.shape, strict=False)]
-        whole = ends == [(s.start, s.stop) for s in region]
         assert all(e[1] <= s.stop for e, s in zip(ends, region, strict=True)), (
             f"{name}: these paths and frames reach into another unit"
         )
-        self._filled[key] = self._put(data, where, values, hashed=whole)
+        array = self._put(data, where, values)
+        self._filled[key] = None
+        if self._sums is not None:
+            self._filled[key] = self._sum(key, ends, region, array)
 
-    def _put(
-        self, data: h5py.Dataset, where: tuple[slice, ...], values: ArrayLike, *, hashed: bool
+    def _sum(
+        self,
+        key: tuple[str, str, int],
+        ends: list[tuple[int, int]],
+        region: tuple[slice, ...],
+        array: np.ndarray,
     ) -> bytes | None:
+        """sha256 of a unit whose last part this is; parts follow each other along the first axis.
+
+        Of the bytes in memory, not of what a disk gives back.
+        """
+        (start, stop), others = ends[0], ends[1:]
+        total, follows = self._sums_so_far.pop(key, (None, None))
+        if start == region[0].start:
+            total = hashlib.sha256()
+        elif start != follows:
+            return None
+        if others != [(s.start, s.stop) for s in region[1:]]:
+            return None
+        assert total is not None
+        total.update(raw(array))
+        if stop == region[0].stop:
+            return total.digest()
+        self._sums_so_far[key] = total, stop
+        return None
+
+    def _put(self, data: h5py.Dataset, where: tuple[slice, ...], values: ArrayLike) -> np.ndarray:
+        """Writes values to a part of a dataset; returns them as they are in the file."""
         # Converted here: HDF5's own conversion goes through a small buffer and is several times
         # slower.
         array = np.ascontiguousarray(values, dtype=data.dtype)
+        starts = tuple(s.indices(n)[0] for s, n in zip(where, data.shape, strict=False))
         shape = tuple(len(range(*s.indices(n))) for s, n in zip(where, data.shape, strict=False))
         shape += data.shape[len(where) :]
         assert np.shape(values) == shape, (
             f"{data.name}: values have shape {np.shape(values)}, not {shape}"
         )
         if 0 not in shape:
-            self._guard(lambda: data.__setitem__(where or (), array.reshape(shape)))
-        # Of the bytes in memory, not of what a disk gives back. (Hashing them in a thread while
-        # they are written gains nothing.)
-        return digest(array) if hashed and self._sums is not None else None
+            place = (*starts, *(0 for _ in shape[len(starts) :]))
+            self._guard(lambda: _lay(data.id, place, array.reshape(shape)))
+        return array
 
     def _ahead(self, name: str, paths: slice, block: int) -> int:
         # The unit a write belongs to; never one that is committed.
@@ -301,3 +360,12 @@ class RunWriter:
                 f"{self.path}: writing failed ({cause(error)}); {self.committed} of "
                 f"{self.layout.units} units are safe: free some space and continue with --resume"
             )
+
+
+def _lay(data: h5d.DatasetID, place: tuple[int, ...], array: np.ndarray) -> None:
+    """Writes an array in C order to its place in a dataset of the same type."""
+    space = h5s.ALL
+    if place and array.shape != data.shape:
+        space = data.get_space()
+        space.select_hyperslab(place, array.shape)
+    data.write(h5s.create_simple(array.shape) if place else h5s.ALL, space, array)

@@ -165,7 +165,7 @@ def series_channels(engine: Engine, dtype: str) -> tuple[Channel, ...]:
 
 
 def series_values(engine: Engine, frames: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:
-    """Recorded frames in SI, shape (frames, paths, node)."""
+    """Recorded frames in SI, shape (frames, paths, node): where they are, not in a copy."""
     scale = engine.plan.protocol.device.scale
     if engine.plan.protocol.device.fluxes:
         sizes = {"V": scale.voltage, "A": scale.current, "1": 1.0}
@@ -175,7 +175,10 @@ def series_values(engine: Engine, frames: dict[str, torch.Tensor]) -> dict[str, 
         }
     source = scale.current if engine.plan.drive.wiring == "current" else scale.voltage
     factors = {"voltage": scale.voltage, "control": source, "score": 1.0}
-    return {name: (values * factors[name]).numpy() for name, values in frames.items()}
+    for name, values in frames.items():
+        if factors[name] != 1.0:
+            values.mul_(factors[name])
+    return {name: values.numpy() for name, values in frames.items()}
 
 
 def _columns(engine: Engine) -> list[tuple[str, str, str, str, list[int]]]:
