@@ -89,8 +89,7 @@ def _why_not(recorded: Recorded) -> str:
         )
     if recorded.simulate["dtype"] != "float64":
         reasons.append(
-            "float32 normals end at 5.8 sigma, too early for exponential averages "
-            "(run dtype = 'float64')"
+            "float32 normals end too early for exponential averages (run dtype = 'float64')"
         )
     return "; ".join(reasons) or "the run was made without them"
 

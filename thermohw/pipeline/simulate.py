@@ -82,7 +82,7 @@ def simulate(
 
     Args:
         protocol: what to play; without a score the arguments below are paths, seed, store, every,
-            keep, spec, parameters, resume and progress.
+            keep, spec, parameters, resume, progress and workers.
         paths: number of samples to generate.
         seed: of the noise streams; a path's noise depends on it and on the path's index only.
         store: run file to write; None keeps the ledger in memory.
