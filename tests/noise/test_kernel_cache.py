@@ -117,3 +117,57 @@ def test_without_a_folder_there_is_no_crash(tmp_path):
     assert again == kept and silent == ""  # nothing to compile any more
     assert quiet.count("\n") == 1 and "compiling kernels" in quiet and "kept" in quiet
     assert said.count("\n") == 2 and "compiled anew" in said and "kept" not in said
+
+
+def test_damaged_code_is_made_anew(home, monkeypatch):
+    """A power cut leaves files that are empty or cut short."""
+    monkeypatch.setattr(jit, "_FOLDER", jit.cache_folder())
+    place = jit._FOLDER
+    assert place is not None
+
+    def double(x):
+        return x + x
+
+    def numbers():
+        return [double_again(3), double_again(2.5)]
+
+    double_again = jit.kernel(double)
+    assert numbers() == [6, 5.0]
+    kept = [path for path in place.rglob("*.nb?")]
+    assert len(kept) == 3, "an index, and code for two types"
+    for cut in (0, 20):
+        for path in kept:
+            path.write_bytes(path.read_bytes()[:cut])
+        double_again = jit.kernel(double)
+        assert numbers() == [6, 5.0]
+        double_again = jit.kernel(double)
+        assert numbers() == [6, 5.0]
+        assert sum(double_again.stats.cache_hits.values()) == 2, "kept again"
+
+
+def test_a_full_disk_keeps_nothing(home, monkeypatch):
+    monkeypatch.setattr(jit, "_FOLDER", jit.cache_folder())
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("numba.core.caching.IndexDataCacheFile.save", full)
+    triple = jit.kernel(lambda x: 3 * x)
+    assert triple(2) == 6
+
+
+def test_without_a_compiler_at_work():
+    """NUMBA_DISABLE_JIT: kernels would be Python functions, whose words overflow; one line."""
+    code = (
+        "from thermohw.noise import sources; import numpy as np\n"
+        "print(sources.kernels(), sources._fill(np.array([1, 2], np.uint32), 0, 0, 0, (3, 1), "
+        "np.dtype(np.float32)).shape)"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"NUMBA_DISABLE_JIT": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert found.stdout == "None (4, 3, 1)\n", found.stderr
+    assert found.stderr.count("\n") == 1 and "NUMBA_DISABLE_JIT is set" in found.stderr

@@ -116,13 +116,16 @@ def test_workers_that_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
     assert wanted_workers(9, said.append) == 4
     assert said == ["9 workers asked for, 4 cores here: 4"]
     for wrong in (0, -1, 1.5, True, "2"):
-        with pytest.raises(InputError, match="workers: .*expected a whole number, 1 or more"):
+        with pytest.raises(InputError, match="workers: expected a whole number >= 1"):
             wanted_workers(wrong, said.append)  # type: ignore[arg-type]
     monkeypatch.setenv("THERMOHW_WORKERS", "two")
-    with pytest.raises(InputError, match="THERMOHW_WORKERS: 'two'"):
+    with pytest.raises(InputError, match="THERMOHW_WORKERS: .*got 'two'"):
         wanted_workers(None, said.append)
-    monkeypatch.setenv("THERMOHW_WORKERS", "3")
+    monkeypatch.setenv("THERMOHW_WORKERS", " 3 ")
     assert wanted_workers(None, said.append) == 3
+    assert wanted_workers(np.int64(2), said.append) == 2  # type: ignore[arg-type]
+    monkeypatch.setenv("THERMOHW_WORKERS", "")  # as good as unset
+    assert wanted_workers(None, said.append) == 4
 
 
 def test_stopped_with_threads_at_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

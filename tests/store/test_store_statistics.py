@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from thermohw.errors import InputError
 from thermohw.estimate import Estimate
 from thermohw.store import CELLS, Statistics
 
@@ -83,3 +84,11 @@ def test_a_constant_and_what_lies_far_out():
     assert far.cells[0, -1] == 1 and far.quantile(1.0)[0] == 1e9
     assert not np.isfinite(joined(x, 500).mean[0])
     assert np.isnan(Statistics.of(np.ones(1)).stderr)
+
+
+@pytest.mark.parametrize("share", [1.5, -0.1, float("nan"), [0.1, 0.5], "half", None])
+def test_a_quantile_has_a_share(share):
+    found = Statistics.of(np.arange(10.0))
+    with pytest.raises(InputError, match="expected one number from 0 to 1"):
+        found.quantile(share)
+    assert repr(found) == "<Statistics of 10 paths: mean 4.5, minimum 0., maximum 9.>"

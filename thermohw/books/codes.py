@@ -19,20 +19,42 @@ Reference:
 from __future__ import annotations
 
 from math import log
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from thermohw.control import Plan
     from thermohw.integrate import Carry, Step
 
-__all__ = ["CodeEntropy"]
+__all__ = ["CodeEntropy", "sorted_counts", "too_wide"]
 
 _PER_CODE = 10  # paths below which a code is undersampled
 _ERRORS = 3.0
+_NARROW = 2**12  # codes that are counted one by one however few the paths
+
+
+def too_wide(span: int, paths: int) -> bool:
+    """Whether codes so far apart are better sorted than counted one by one."""
+    return span > max(_NARROW, paths)
+
+
+def sorted_counts(codes: NDArray[Any]) -> NDArray[np.int64]:
+    """How often every node has each of its codes, (n, paths) -> (n, codes), zeros behind; no more
+    of them than are too many for an entropy.
+    """
+    nodes, paths = codes.shape
+    found = np.zeros((nodes, paths // _PER_CODE + 2), np.int64)
+    for row, own in zip(np.sort(codes, 1), found, strict=True):
+        starts = np.flatnonzero(np.concatenate([[True], row[1:] != row[:-1], [True]]))
+        often = np.diff(starts)[: len(own)]
+        own[: len(often)] = often
+    return found
 
 
 class CodeEntropy:
@@ -47,7 +69,6 @@ class CodeEntropy:
 
     name = "codes"
     sums = True
-    most = 2**24  # numbers of a histogram of one tick
 
     def __init__(self, plan: Plan) -> None:
         assert plan.adc is not None
@@ -70,28 +91,28 @@ class CodeEntropy:
         code = self._adc.code(control.reading).to(torch.int64)
         code, (paths, nodes) = code - code.min(0).values, code.shape
         span = int(code.max()) + 1
-        counts = None
-        if nodes * span <= self.most:
+        if too_wide(span, paths):
+            counts = torch.from_numpy(sorted_counts(code.T.contiguous().numpy()))
+        else:
             bins = (code + span * torch.arange(nodes)).reshape(-1)
             counts = torch.bincount(bins, minlength=nodes * span).view(nodes, span)
-        self.count(carry, [control.tick], None if counts is None else counts[None], (paths, nodes))
+        self.count(carry, [control.tick], counts[None], paths)
 
     def count(
         self,
         carry: Carry,
         ticks: Sequence[int],
-        counts: torch.Tensor | None,
-        shape: tuple[int, int],
+        counts: torch.Tensor,
+        paths: int,
     ) -> None:
         """Count readings by how often every node had every code, (ticks, n, codes), in so many
-        paths of so many nodes; None where a histogram would have more than `most` numbers.
+        paths.
         """
         carry["last"].fill_(ticks[-1])
         carry["seen"].add_(float(len(ticks)))
-        paths, nodes = shape
-        whole = torch.full((len(ticks), nodes), self._cap, dtype=torch.float64)
-        upper = whole if counts is None else self._entropies(counts, paths, whole)
-        for row in upper.sum(1):  # one after another: the same bits however ticks are grouped
+        whole = torch.full(counts.shape[:2], self._cap, dtype=torch.float64)
+        # One after another: the same bits however ticks are grouped.
+        for row in self._entropies(counts, paths, whole).sum(1):
             carry["nats"].add_(row)
 
     def _entropies(self, counts: torch.Tensor, paths: int, whole: torch.Tensor) -> torch.Tensor:

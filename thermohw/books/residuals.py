@@ -161,11 +161,9 @@ class Residuals:
         left = []
         for i, index in enumerate(self._columns):
             r, q, g = self._room(i, before[i]), pulled[i], acted[i]
-            if q is not None and q[0] is before[i] and isinstance(q[1], float):
-                torch.sub(end[:, index], before[i], alpha=1.0 - q[1], out=r)
-            else:
-                torch.sub(end[:, index], before[i], out=r)
-                _add(r, *q) if q is not None else None
+            torch.sub(end[:, index], before[i], out=r)
+            if q is not None:
+                _add(r, *q)
             left.append(r)
             if g is not None:
                 _add(r, *g, -1.0)

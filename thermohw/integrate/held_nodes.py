@@ -73,10 +73,11 @@ class HeldNodes:
         m, n = self.moments(piece.duration, piece.temperature), self.device.dim
         emf, current = self.terminals.emf(control), self.terminals.current(control)
         normals = noise.normals(self.normals, piece.tick)
-        end = _relax(state, m, emf)
+        change = (normals if n == self.normals else normals[:, :n]) * m.spread
+        _relax(change, state, m, emf)
         if current is not None:
-            end = _add(end, current, m.from_current)
-        end = _add(end, normals if n == self.normals else normals[:, :n], m.spread)
+            _add(change, current, m.from_current)
+        end = state + change
         charge = state - end
         force = torch.lerp(self.terminals.voltage(state), self.terminals.voltage(end), 0.5)
         heat_correction, flux = None, None
@@ -107,12 +108,23 @@ class HeldNodes:
         )
 
 
-def _relax(state: torch.Tensor, m: NodeMoments, emf: torch.Tensor | None) -> torch.Tensor:
-    """decay * state + from_source * emf; one operation where the two weights add up to one."""
-    scalar = isinstance(m.decay, float)
-    if emf is not None and scalar and abs(m.decay + m.from_source - 1.0) < 1e-15:
-        return torch.lerp(emf, state, m.decay)
-    return _combine(state, m.decay, emf, m.from_source)
+def _relax(
+    change: torch.Tensor, state: torch.Tensor, m: NodeMoments, emf: torch.Tensor | None
+) -> None:
+    """change += from_source * emf - loss * state, in place; one term where the two weights are one.
+
+    A short tick's loss is far below the rounding of the state, and is added to the noise first:
+    what rounding leaves then averages out in place of being the same in every tick.
+    """
+    if emf is not None and isinstance(m.loss, float) and m.loss == m.from_source:
+        _add(change, emf - state, m.loss)
+        return
+    if isinstance(m.loss, float):
+        change.add_(state, alpha=-m.loss)
+    else:
+        change.addcmul_(state, m.loss, value=-1.0)
+    if emf is not None:
+        _add(change, emf, m.from_source)
 
 
 def _combine(

@@ -14,6 +14,7 @@ import os
 import stat
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import numba
 from llvmlite.binding import get_host_cpu_features as host_features
 from numba.core import config as _config
 from numba.core import event
+from numba.core.caching import FunctionCache
 
 __all__ = ["cache_folder", "inlined", "kernel", "stage", "summing"]
 
@@ -75,7 +77,9 @@ def _digest() -> str:
 
 def cache_folder() -> Path | None:
     """Where machine code is kept; None where there is no folder that only its owner can write."""
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    home = os.environ.get("XDG_CACHE_HOME", "")
+    if not os.path.isabs(home):  # the variable's own standard says to ignore it
+        home = os.path.join(os.path.expanduser("~"), ".cache")
     ours = Path(home) / "thermohw"
     place = ours / "kernels" / _digest()
     try:
@@ -101,6 +105,26 @@ if _FOLDER is None:
           "folder 'thermohw/kernels' that only its owner can write", file=sys.stderr)  # fmt: skip
 
 
+class _Kept(FunctionCache):  # type: ignore[misc]
+    """Machine code on disk, without which a run goes on: damaged files (a power cut leaves empty
+    ones) are made anew, and a full disk keeps none.
+    """
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """What is kept; None where there is nothing, or nothing whole."""
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:  # whatever unpickling garbage raises
+            with suppress(OSError):
+                self.flush()
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep it where that is possible."""
+        with suppress(OSError):
+            super().save_overload(sig, data)
+
+
 def kernel(function: Callable[..., Any]) -> Any:
     """Decorator: compiled when first called, kept on disk."""
     if _FOLDER is None:
@@ -108,7 +132,10 @@ def kernel(function: Callable[..., Any]) -> Any:
     theirs = config.CACHE_DIR
     config.CACHE_DIR = str(_FOLDER)
     try:  # the place is chosen here and now
-        return numba.njit(cache=True, **_OPTIONS)(function)
+        found = numba.njit(**_OPTIONS)(function)
+        if hasattr(found, "enable_caching"):  # not where NUMBA_DISABLE_JIT is set
+            found._cache = _Kept(function)
+        return found
     finally:
         config.CACHE_DIR = theirs
 

@@ -31,10 +31,14 @@ def kernels() -> ModuleType | None:
     """The compiled kernels; None where numba does not work, said once."""
     try:
         from thermohw.noise import compiled
+        from thermohw.noise.jit import config
+
+        if config.DISABLE_JIT:  # kernels as Python functions would overflow
+            raise RuntimeError("NUMBA_DISABLE_JIT is set")
     except Exception as error:  # numba, its compiler, or a version of numpy that it does not know
         import sys
 
-        print(f"numba does not work here ({type(error).__name__}: {error}): "
+        print(f"numba does not work here ({type(error).__name__}: {' '.join(str(error).split())}): "
               "noise and ticks take their slow, readable path", file=sys.stderr)  # fmt: skip
         return None
     return compiled

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import torch
 
-from thermohw.errors import InputError
+from thermohw.intake import whole
 from thermohw.integrate import tiles
 
 if TYPE_CHECKING:
@@ -58,12 +58,11 @@ def wanted_workers(asked: int | None, say: Callable[[str], object]) -> int:
     cores, where = usable_cores(), "workers"
     value: Any = asked
     if value is None:
-        text = os.environ.get("THERMOHW_WORKERS")
-        if text is None:
+        text = os.environ.get("THERMOHW_WORKERS", "").strip()
+        if not text:
             return cores
         where, value = "THERMOHW_WORKERS", int(text) if text.isdecimal() else text
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise InputError(f"{value!r}: expected a whole number, 1 or more", where=where)
+    value = whole(value, 1, where)
     if value > cores:
         say(f"{value} workers asked for, {cores} {'core' if cores == 1 else 'cores'} here: {cores}")
         return cores

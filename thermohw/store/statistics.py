@@ -22,10 +22,12 @@ thousand kT with a spread of one has a single cell. Neither is bit-identical aft
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from thermohw.errors import InputError
 from thermohw.estimate import Estimate
 
 if TYPE_CHECKING:
@@ -61,6 +63,11 @@ class Statistics:
     def __init__(self, width: tuple[int, ...] = ()) -> None:
         self.table = np.zeros((*width, len(COLUMNS)))
         self.cells = np.zeros((*width, CELLS), np.int64)
+
+    def __repr__(self) -> str:
+        rows = (f"{n} {np.array2string(np.asarray(self[n]), precision=4, threshold=6)}"
+                for n in ("mean", "minimum", "maximum"))  # fmt: skip
+        return f"<Statistics of {self.count} paths: {', '.join(rows)}>"
 
     @classmethod
     def of(cls, values: ArrayLike) -> Statistics:
@@ -127,7 +134,12 @@ class Statistics:
     def quantile(self, share: float) -> NDArray[np.float64]:
         """The value below which a share of the paths lies, 0 <= share <= 1, shape width; see the
         module for how exact that is.
+
+        Raises:
+            InputError: no share.
         """
+        if not isinstance(share, Real) or not 0.0 <= float(share) <= 1.0:
+            raise InputError(f"{share!r}: expected one number from 0 to 1", where="quantile")
         edges = self.edges().reshape(-1, CELLS + 1)
         low, high = self["minimum"].reshape(-1), self["maximum"].reshape(-1)
         found = np.empty(len(edges))

@@ -21,6 +21,7 @@ _WATCHERS = frozenset(
      "information", "recorder"}
 )  # fmt: skip
 _ALWAYS = frozenset({"ledger", "peaks", "profile", "residuals"})
+_BITS = 24  # of codes that are whole numbers in single precision
 _MODES = 256  # of a mixture, at most: every one has scratch memory of its own
 
 
@@ -46,6 +47,8 @@ def not_compiled(engine: Setup) -> str:
         return "not every node has a source"
     if plan.schedule.heating is not None:
         return "its temperature varies"
+    if plan.adc is not None and plan.adc.bits > _BITS:
+        return f"its reading converter has more than {_BITS} bits"
     if plan.chain.dac.inl != 0.0 or plan.chain.dac.dnl != 0.0:
         return "its source converter has a curve"
     if plan.chain.amplifier.smooth and plan.chain.amplifier.swing < inf:

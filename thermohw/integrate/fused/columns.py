@@ -81,7 +81,7 @@ class PieceEntry(IntEnum):
 class Coefficient(IntEnum):
     """Of every piece and node, state's precision; thermal units."""
 
-    DECAY = 0  # end state by start state
+    LOSS = 0  # start state that is gone at the end, 1 - phi
     INPUT = 1  # by source, or by current
     SPREAD = 2  # by its normal
     SUM_STATE = 3  # int v dt by start state
@@ -89,7 +89,7 @@ class Coefficient(IntEnum):
     FOLLOW = 5  # by the same normal
     REST = 6  # by a second one
     LENGTH = 7  # of the piece
-    KEEP = 8  # residual: effort by effort, Phi
+    PULL = 8  # residual: effort that is gone, 1 - Phi
     PUSH = 9  # effort by source
     ONE = 10  # conditional heat: by force^2 (emf), by v^2 (current)
     TWO = 11  # by v i

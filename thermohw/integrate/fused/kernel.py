@@ -63,7 +63,7 @@ AFFINE, PAIR, SHARED, GENERAL = AFFINE, PAIR, SHARED, GENERAL
 _, ROOT, NOISE, SHAKE, ADC, DAC, FOLLOWER, SWING, FACTOR = (int(c) for c in Scalar)
 STIFFNESS, SENSE, OFFSET, TUNE, LIFT = (int(c) for c in NodeEntry)
 TICK, READS, APPLIES, CHANNEL, WATCHED, FRAME, FLUSH = (int(c) for c in PieceEntry)
-(DECAY, INPUT, SPREAD, SUM_STATE, SUM_INPUT, FOLLOW, REST, LENGTH, KEEP, PUSH, ONE, TWO, THREE,
+(LOSS, INPUT, SPREAD, SUM_STATE, SUM_INPUT, FOLLOW, REST, LENGTH, PULL, PUSH, ONE, TWO, THREE,
  CONDUCTANCE, PREDICT, RESPOND, PACE) = (int(c) for c in Coefficient)  # fmt: skip
 STATE, SCORE, WEIGHT, GAIN, CONSTANT = (int(c) for c in Tick)
 VOLTAGE, READING, PREDICTED, ESTIMATE = (int(c) for c in TraceEntry)
@@ -343,14 +343,14 @@ def play(
                 xi, then, now = normals[part * wide + j, place], table[1 - turn, j], s[j]
                 if current:
                     step_current(now, e, xi, normals[part * wide + n + j, place], then, hot[j],
-                                  done[j], hoped[j], c[DECAY, m], c[INPUT, m], c[SPREAD, m],
+                                  done[j], hoped[j], c[LOSS, m], c[INPUT, m], c[SPREAD, m],
                                   c[SUM_STATE, m], c[SUM_INPUT, m], c[FOLLOW, m], c[REST, m],
-                                  half * stiffness, stiffness, c[KEEP, m], c[PUSH, m],
+                                  half * stiffness, stiffness, c[PULL, m], c[PUSH, m],
                                   c[LENGTH, m], c[CONDUCTANCE, m], c[ONE, m], c[TWO, m],
                                   c[THREE, m], count, out)  # fmt: skip
                 else:
-                    step(now, e, xi, then, hot[j], done[j], hoped[j], c[DECAY, m], c[INPUT, m],
-                          c[SPREAD, m], half * stiffness, stiffness, c[KEEP, m], c[PUSH, m],
+                    step(now, e, xi, then, hot[j], done[j], hoped[j], c[LOSS, m], c[INPUT, m],
+                          c[SPREAD, m], half * stiffness, stiffness, c[PULL, m], c[PUSH, m],
                           c[ONE, m], count, out)  # fmt: skip
                 for column in range(8):
                     sums[q, j, column] += out[column]
@@ -365,7 +365,7 @@ def play(
                     else:
                         peaks[3] = max(peaks[3], out[10] * gamma * stiffness * pace)
                 if pieces[q, WATCHED] == 1:
-                    residual(now, then, e, c[KEEP, m], c[PUSH, m], stiffness, together[groups[j]],
+                    residual(now, then, e, c[PULL, m], c[PUSH, m], stiffness, together[groups[j]],
                               count)  # fmt: skip
                 if knows:
                     mean = means[j]

@@ -1,5 +1,8 @@
 """One node through one tick with its accounts: move, book, expect, and sums over paths.
 
+A short tick's loss is far below the rounding of the state it is taken from: it is added to the
+noise first, so that what rounding leaves averages out in place of being the same in every tick.
+
 A path's own numbers come from `_one` and `_one_current`, whose operations keep their order; what is
 summed over paths around them may be reordered and contracted.
 """
@@ -13,31 +16,31 @@ __all__ = ["residual", "step", "step_current"]
 
 
 @inlined
-def _one(x, e, xi, decay, gain, spread, half, stiffness, keep, push, share):
+def _one(x, e, xi, loss, gain, spread, half, stiffness, lost, push, share):
     """A path of an emf run, or at rest: charge at the end, voltages at both ends, force, heat,
-    work, what heat is expected but for a constant, residual r = v' - keep v - push e.
+    work, what heat is expected but for a constant, residual r = v' - v + lost v - push e.
     """
-    y = x * decay + e * gain + xi * spread
+    y = x + ((e * gain - x * loss) + xi * spread)
     v, w = x * stiffness, y * stiffness
     force, charge, off = (x + y) * half - e, x - y, v - e
     return y, v, w, force, force * charge, -(e * charge), off * off * share, (
-        (w - v * keep) - e * push
+        ((w - v) + v * lost) - e * push
     )  # fmt: skip
 
 
 @inlined
 def _one_current(
-    x, e, xi, eta, decay, gain, spread, one, two, follow, rest, half, stiffness, keep, push, length,
+    x, e, xi, eta, loss, gain, spread, one, two, follow, rest, half, stiffness, lost, push, length,
     share, cross, own,
 ):  # fmt: skip
     """The same of a current run, whose work is on the flux int v dt."""
-    y = x * decay + e * gain + xi * spread
+    y = x + ((e * gain - x * loss) + xi * spread)
     flux = x * one + e * two + xi * follow + eta * rest
     v, w = x * stiffness, y * stiffness
     force = (x + y) * half
     heat = force * (x - y + e * length) + (flux - force * length) * e
     expected = v * v * share + v * e * cross + e * e * own
-    return y, v, w, force, heat, e * flux, expected, (w - v * keep) - e * push
+    return y, v, w, force, heat, e * flux, expected, ((w - v) + v * lost) - e * push
 
 
 @inlined
@@ -48,7 +51,7 @@ def _away(force, source, conductance):
 
 @summing
 def step(
-    start, source, normal, end, heat, work, expected, decay, gain, spread, half, stiffness, keep,
+    start, source, normal, end, heat, work, expected, loss, gain, spread, half, stiffness, lost,
     push, share, count, out,
 ):  # fmt: skip
     """A tick of an emf run, or at rest, with its accounts.
@@ -64,7 +67,7 @@ def step(
     for i in range(count):
         e = source[i]
         y, v, w, force, q, a, hoped, r = _one(
-            start[i], e, normal[i], decay, gain, spread, half, stiffness, keep, push, share
+            start[i], e, normal[i], loss, gain, spread, half, stiffness, lost, push, share
         )
         end[i] = y
         heat[i] += q
@@ -88,8 +91,8 @@ def step(
 
 @summing
 def step_current(
-    start, source, normal, other, end, heat, work, expected, decay, gain, spread, one, two, follow,
-    rest, half, stiffness, keep, push, length, conductance, share, cross, own, count, out,
+    start, source, normal, other, end, heat, work, expected, loss, gain, spread, one, two, follow,
+    rest, half, stiffness, lost, push, length, conductance, share, cross, own, count, out,
 ):  # fmt: skip
     """The same of a current run; `out` has the largest |i - gamma v| behind."""
     rr = start[0] - start[0]
@@ -99,8 +102,8 @@ def step_current(
     for i in range(count):
         e = source[i]
         y, v, w, force, q, a, hoped, r = _one_current(
-            start[i], e, normal[i], other[i], decay, gain, spread, one, two, follow, rest, half,
-            stiffness, keep, push, length, share, cross, own,
+            start[i], e, normal[i], other[i], loss, gain, spread, one, two, follow, rest, half,
+            stiffness, lost, push, length, share, cross, own,
         )  # fmt: skip
         end[i] = y
         heat[i] += q
@@ -126,7 +129,8 @@ def step_current(
 
 
 @stage
-def residual(start, end, source, keep, push, stiffness, out, count):
+def residual(start, end, source, lost, push, stiffness, out, count):
     """Residuals of a watched tick, added to those of their group."""
     for i in range(count):
-        out[i] += (end[i] * stiffness - start[i] * stiffness * keep) - source[i] * push
+        v = start[i] * stiffness
+        out[i] += ((end[i] * stiffness - v) + v * lost) - source[i] * push

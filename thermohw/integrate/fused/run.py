@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from thermohw.books.codes import sorted_counts, too_wide
 from thermohw.errors import StoreError
 from thermohw.integrate.fused.columns import AFFINE, PieceEntry, Switch, TraceEntry
 from thermohw.integrate.fused.tables import Block, TickTables
@@ -230,20 +231,24 @@ class FusedRun(TileRun):
         assert self._codes is not None and self.setup.plan.adc is not None
         told = [t for t in range(len(codes)) if first + t in self.tables.applied]
         nodes, paths = codes.shape[1:]
+        lows, highs = codes.min(2), codes.max(2)
+        spans = (highs - lows).max(1) + 1
         several = max(1, _BINS // (nodes * 2 ** min(self.setup.plan.adc.bits, 24)))
-        for start in range(0, len(told), several):
-            rows = told[start : start + several]
-            values = codes[rows[0] : rows[-1] + 1]
-            lows = values.min(2)
-            span = int((values.max(2) - lows).max()) + 1
-            counts = None
-            if nodes * span <= self._codes.most:
-                table = np.zeros((len(values), nodes, span), np.int64)
-                for own, low, row in zip(table, lows, values, strict=True):
-                    self.tables.tally(row, low, own)
-                counts = torch.from_numpy(table)
+        while told:
+            wide = too_wide(int(spans[told[0]]), paths)
+            rows = [told.pop(0)]
+            while told and not wide and len(rows) < several:
+                if too_wide(int(spans[told[0]]), paths):
+                    break
+                rows.append(told.pop(0))
+            if wide:
+                table = sorted_counts(codes[rows[0]])[None]
+            else:
+                table = np.zeros((len(rows), nodes, int(spans[rows].max())), np.int64)
+                for own, t in zip(table, rows, strict=True):
+                    self.tables.tally(codes[t], lows[t], own)
             ticks = [first + t for t in rows]
-            self._codes.count(self.carries["codes"], ticks, counts, (paths, nodes))
+            self._codes.count(self.carries["codes"], ticks, torch.from_numpy(table), paths)
 
     def _frames(self, pieces: NDArray[np.int64]) -> NDArray[Any]:
         """Room for the frames that start in some pieces, whose rows are noted there."""

@@ -234,7 +234,7 @@ class TickTables:
             weights=np.array([1.0 / (p.temperature * p.duration) for p in timeline]),
             inverse=inverse,
             reach=rows[:, Coefficient.PUSH],
-            pull=1.0 - rows[:, Coefficient.KEEP],
+            pull=rows[:, Coefficient.PULL],
             constant=constant,
             even=pumped,
             told=self._told(low, high),
@@ -264,11 +264,11 @@ class TickTables:
         keys = [(p.duration, p.temperature, p.conductance) for p in timeline]
         place = {key: i for i, key in enumerate(dict.fromkeys(keys))}
         first = {key: piece for key, piece in zip(reversed(keys), reversed(timeline), strict=True)}
-        for key in place:
-            if key not in self._known:
-                if len(self._known) >= _LENGTHS:
-                    self._known.clear()
-                self._known[key] = self._one(first[key])
+        new = [key for key in place if key not in self._known]
+        if len(self._known) + len(new) > _LENGTHS:  # others' go, not those that are asked for now
+            self._known = {key: self._known[key] for key in place if key in self._known}
+        for key in new:
+            self._known[key] = self._one(first[key])
         tables, inverses, constants = zip(*(self._known[key] for key in place), strict=True)
         wide = max(table.shape[1] for table in tables)
         table = np.stack([np.broadcast_to(t, (t.shape[0], wide)) for t in tables])
@@ -281,14 +281,14 @@ class TickTables:
         m, stiffness = node_moments(device, h).heated(warm), np.diag(device.hessian)
         current = self.plan.drive.wiring == "current"
         columns: list[Any] = [0.0] * len(Coefficient)
-        columns[Coefficient.DECAY], columns[Coefficient.SPREAD] = m.decay, m.spread
+        columns[Coefficient.LOSS], columns[Coefficient.SPREAD] = m.loss, m.spread
         columns[Coefficient.INPUT] = m.from_current if current else m.from_source
         columns[Coefficient.SUM_STATE], columns[Coefficient.SUM_INPUT] = m.sum_state, m.sum_current
         columns[Coefficient.FOLLOW], columns[Coefficient.REST] = m.follow, m.rest
         columns[Coefficient.LENGTH], columns[Coefficient.PACE] = h, piece.conductance
         columns[Coefficient.CONDUCTANCE] = device.coefficients
         kernel = self.kernels.at(h)
-        columns[Coefficient.KEEP] = kernel.decay[:, 0, 0]
+        columns[Coefficient.PULL] = 1.0 - kernel.decay[:, 0, 0]
         columns[Coefficient.PUSH] = kernel.push[0][:, 0, 0] * self.kernels.entry
         drop = 0.5 * (1.0 - np.square(m.decay)) / stiffness
         columns[Coefficient.ONE] = drop
