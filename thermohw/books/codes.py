@@ -32,29 +32,11 @@ if TYPE_CHECKING:
     from thermohw.control import Plan
     from thermohw.integrate import Carry, Step
 
-__all__ = ["CodeEntropy", "sorted_counts", "too_wide"]
+__all__ = ["CodeEntropy"]
 
 _PER_CODE = 10  # paths below which a code is undersampled
 _ERRORS = 3.0
 _NARROW = 2**12  # codes that are counted one by one however few the paths
-
-
-def too_wide(span: int, paths: int) -> bool:
-    """Whether codes so far apart are better sorted than counted one by one."""
-    return span > max(_NARROW, paths)
-
-
-def sorted_counts(codes: NDArray[Any]) -> NDArray[np.int64]:
-    """How often every node has each of its codes, (n, paths) -> (n, codes), zeros behind; no more
-    of them than are too many for an entropy.
-    """
-    nodes, paths = codes.shape
-    found = np.zeros((nodes, paths // _PER_CODE + 2), np.int64)
-    for row, own in zip(np.sort(codes, 1), found, strict=True):
-        starts = np.flatnonzero(np.concatenate([[True], row[1:] != row[:-1], [True]]))
-        often = np.diff(starts)[: len(own)]
-        own[: len(often)] = often
-    return found
 
 
 class CodeEntropy:
@@ -91,8 +73,8 @@ class CodeEntropy:
         code = self._adc.code(control.reading).to(torch.int64)
         code, (paths, nodes) = code - code.min(0).values, code.shape
         span = int(code.max()) + 1
-        if too_wide(span, paths):
-            counts = torch.from_numpy(sorted_counts(code.T.contiguous().numpy()))
+        if self.too_wide(span, paths):
+            counts = torch.from_numpy(self.sorted_counts(code.T.contiguous().numpy()))
         else:
             bins = (code + span * torch.arange(nodes)).reshape(-1)
             counts = torch.bincount(bins, minlength=nodes * span).view(nodes, span)
@@ -126,6 +108,24 @@ class CodeEntropy:
         error = (spread / paths + extra / paths).sqrt()
         upper = (entropy + extra + _ERRORS * error).minimum(whole)
         return torch.where(codes * _PER_CODE > paths, whole, upper)
+
+    @staticmethod
+    def too_wide(span: int, paths: int) -> bool:
+        """Whether codes so far apart are better sorted than counted one by one."""
+        return span > max(_NARROW, paths)
+
+    @staticmethod
+    def sorted_counts(codes: NDArray[Any]) -> NDArray[np.int64]:
+        """How often every node has each of its codes, (n, paths) -> (n, codes), zeros behind; no
+        more of them than are too many for an entropy.
+        """
+        nodes, paths = codes.shape
+        found = np.zeros((nodes, paths // _PER_CODE + 2), np.int64)
+        for row, own in zip(np.sort(codes, 1), found, strict=True):
+            starts = np.flatnonzero(np.concatenate([[True], row[1:] != row[:-1], [True]]))
+            often = np.diff(starts)[: len(own)]
+            own[: len(often)] = often
+        return found
 
     def result(self, carry: Carry, state: torch.Tensor) -> Carry:
         """information.codes: sum over readings and nodes, an upper bound, nats per path of the

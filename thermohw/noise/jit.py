@@ -105,7 +105,7 @@ if _FOLDER is None:
           "folder 'thermohw/kernels' that only its owner can write", file=sys.stderr)  # fmt: skip
 
 
-class _Kept(FunctionCache):  # type: ignore[misc]
+class _KernelCache(FunctionCache):  # type: ignore[misc]
     """Machine code on disk, without which a run goes on: damaged files (a power cut leaves empty
     ones) are made anew, and a full disk keeps none.
     """
@@ -134,7 +134,7 @@ def kernel(function: Callable[..., Any]) -> Any:
     try:  # the place is chosen here and now
         found = numba.njit(**_OPTIONS)(function)
         if hasattr(found, "enable_caching"):  # not where NUMBA_DISABLE_JIT is set
-            found._cache = _Kept(function)
+            found._cache = _KernelCache(function)
         return found
     finally:
         config.CACHE_DIR = theirs

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from thermohw.books.codes import sorted_counts, too_wide
 from thermohw.errors import StoreError
 from thermohw.integrate.fused.columns import AFFINE, PieceEntry, Switch, TraceEntry
 from thermohw.integrate.fused.tables import Block, TickTables
@@ -235,14 +234,14 @@ class FusedRun(TileRun):
         spans = (highs - lows).max(1) + 1
         several = max(1, _BINS // (nodes * 2 ** min(self.setup.plan.adc.bits, 24)))
         while told:
-            wide = too_wide(int(spans[told[0]]), paths)
+            wide = self._codes.too_wide(int(spans[told[0]]), paths)
             rows = [told.pop(0)]
             while told and not wide and len(rows) < several:
-                if too_wide(int(spans[told[0]]), paths):
+                if self._codes.too_wide(int(spans[told[0]]), paths):
                     break
                 rows.append(told.pop(0))
             if wide:
-                table = sorted_counts(codes[rows[0]])[None]
+                table = self._codes.sorted_counts(codes[rows[0]])[None]
             else:
                 table = np.zeros((len(rows), nodes, int(spans[rows].max())), np.int64)
                 for own, t in zip(table, rows, strict=True):
