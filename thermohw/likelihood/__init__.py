@@ -8,6 +8,7 @@ account. `physical_rates` and `energy_law` say what the same generation costs on
 from __future__ import annotations
 
 from thermohw.estimate import Estimate
+from thermohw.likelihood.device import DeviceBound, device_elbo
 from thermohw.likelihood.ensemble import GridEnsemble, SampleEnsemble
 from thermohw.likelihood.evaluate import Likelihood, evaluate
 from thermohw.likelihood.flow import Flow, flow_nll
@@ -17,6 +18,7 @@ from thermohw.likelihood.trace import ExactTrace, Hutchinson
 from thermohw.likelihood.wiring import EnergyLaw, energy_law, integrate_rates, physical_rates
 
 __all__ = [
+    "DeviceBound",
     "EnergyLaw",
     "Estimate",
     "ExactTrace",
@@ -27,6 +29,7 @@ __all__ = [
     "SampleEnsemble",
     "Sweep",
     "Timeline",
+    "device_elbo",
     "energy_law",
     "evaluate",
     "flow_nll",

@@ -132,7 +132,7 @@ def kernel(function: Callable[..., Any]) -> Any:
     theirs = config.CACHE_DIR
     config.CACHE_DIR = str(_FOLDER)
     try:  # the place is chosen here and now
-        found = numba.njit(**_OPTIONS)(function)
+        found: Any = numba.njit(**_OPTIONS)(function)
         if hasattr(found, "enable_caching"):  # not where NUMBA_DISABLE_JIT is set
             found._cache = _KernelCache(function)
         return found
