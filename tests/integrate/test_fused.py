@@ -217,8 +217,8 @@ def test_wide_converters(bits: int) -> None:
 
 
 def test_short_ticks_relax_in_single_precision() -> None:
-    """A millionth of R C: e^-h in single precision would be 1.3 % of the rate off in every tick
-    alike, and a loss taken from the state by itself 5 %: 2.6e-4 and 1e-3 after 2000 ticks from 10.
+    """A millionth of R C: a state of 10 times e^-h in single precision is 5 % of the rate off in
+    every tick alike, a loss taken from the state by itself 2 %: 1e-3 and 4e-4 after 2000 ticks.
     Against the same normals in double precision rounding is random, 3e-7 a tick.
     """
     h, ticks, paths = 1e-6, 2000, 4096

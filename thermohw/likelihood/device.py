@@ -186,8 +186,7 @@ class _NoisedPaths:
         )
         self.many = self.readings.many
         zero = torch.zeros(len(self.final), dtype=torch.float64)
-        device, late = plan.protocol.board, remembers
-        works = plan.drive.wiring == "emf" and device.uncoupled and not late
+        works = plan.drive.wiring == "emf" and plan.protocol.board.uncoupled and not remembers
         self.parts = {name: zero.clone() for name in ("direct", *(("work",) if works else ()))}
         self.split = _balance(plan)
         start, law = outset(plan)
@@ -236,7 +235,8 @@ class _NoisedPaths:
             wanted = wanted + through(bridge.gain, state - through(bridge.start, self.final))
             after = wanted + bridge.law.spread(self._normals(len(state)))
             closed = bridge.law.divergence(law, wanted - middle)
-        share, source = self._share(control)
+        device = self.plan.protocol.board
+        share = torch.tensor(np.diag(device.capacitance)) / float(device.temperatures[0])
         found = Surplus(*3 * [0.0 * closed])
         if self.reference is not None:
             found = self.reference.surplus(ticks, tick, bridge, law, state, self.final, share)
@@ -246,7 +246,9 @@ class _NoisedPaths:
             pull = law.solve(mean - rest)
             self.parts["direct"] += (pull * (0.5 * (mean - rest) - (wanted - rest))).sum(1)
             self.parts["direct"] -= found.direct
-            if "work" in self.parts and source is not None:
+            if "work" in self.parts:  # C_j/kT of every node by its source and its move
+                source = torch.zeros_like(state)
+                source[:, list(device.controlled)] = control.source
                 self.parts["work"] += (source * share * (wanted - state)).sum(1) - found.work
         if self.many == 1:
             return after, closed, held
@@ -308,19 +310,6 @@ class _NoisedPaths:
 
     def _prior_mean(self) -> Tensor:
         return torch.as_tensor(self.prior.mean) * self.units
-
-    def _share(self, control: Control) -> tuple[Tensor, Tensor | None]:
-        """C_j/kT of every coordinate, and what emfs of uncoupled nodes work by it: the sources of
-        all coordinates; None for other circuits and wirings, and where a source comes late.
-        """
-        device = self.plan.protocol.board
-        share = torch.tensor(np.diag(device.capacitance)) / float(device.temperatures[0])
-        late = self.plan.latency > 0.0 or not self.plan.chain.lag.is_ideal
-        if self.plan.drive.wiring != "emf" or not device.uncoupled or late:
-            return share, None
-        source = share.new_zeros(len(control.source), len(share))
-        source[:, list(device.controlled)] = control.source
-        return share, source
 
     def _terms(
         self, total: Tensor, prior: Tensor, start: Tensor, law: Gaussian
