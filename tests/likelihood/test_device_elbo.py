@@ -216,6 +216,43 @@ def test_two_ticks_by_quadrature(name: str) -> None:
     assert abs(estimate.value - wanted) < 4.0 * math.hypot(estimate.stderr, 1e-3), estimate
 
 
+def test_particles_by_quadrature() -> None:
+    """Noisy readings that are remembered: the source of the first still acts when the second is
+    read, so that U of two ticks has the logarithm of an integral over both. M particles are above
+    it by a share 1/M, which 16 and 64 of them take out. Particles that are not chosen anew by their
+    weights after the first tick fail by nine standard errors.
+    """
+    target, process = th.targets.gaussian(mean=[0.3], std=[0.3]), th.OU(duration=0.6)
+    plan = plan_of(th.load_device("rc1"), process, target, 2, latency="200 ns",
+                   reading_noise="120 uV")  # fmt: skip
+    prior = process.prior("schedule", target.mean, target.covariance)
+    chain, z, h, end = Chain(plan), np.linspace(-6.0, 6.0, 241), 0.3, 0.7
+    d, s = math.exp(-h), 1.0 - math.exp(-2.0 * h)
+    both = _normal(z - d * end, s)[None, :] * _normal(z[:, None] - d * z[None, :], s)
+    nodes, weights = np.polynomial.hermite_e.hermegauss(16)
+    weights, density = weights / weights.sum(), np.zeros_like(both)
+    for y0, w0 in zip(nodes * plan.reading_noise, weights, strict=True):
+        u0 = chain.source(z + y0, 0)
+        first = _normal(z[None, :] - chain.mean(z, 0.0 * z, u0)[0][:, None], chain.spread)
+        for y1, w1 in zip(nodes * plan.reading_noise, weights, strict=True):
+            u1 = chain.source(z + y1, 1)
+            last = chain.mean(z[None, :], u0[:, None], u1[None, :])[0]
+            density += w0 * w1 * first * _normal(end - last, chain.spread)
+    begin = prior.log_prob(torch.tensor(z)[:, None]).numpy()
+    value = np.log(np.maximum(both, 1e-300)) - begin[:, None] - np.log(density)
+    wanted = float((both * value).sum()) * (z[1] - z[0]) ** 2
+    ends, found = torch.full((40000, 1), end, dtype=torch.float64), {}
+    for many in (16, 64):
+        made = device_elbo(
+            plan, ends, prior, generator=torch.Generator().manual_seed(many), draws=many,
+            moments=(target.mean, target.covariance),
+        )  # fmt: skip
+        assert made.method == "integrated" and made.draws == many
+        found[many] = Estimate.from_paths(made.total.numpy())
+    limit = (found[64] * 4.0 - found[16]) * (1.0 / 3.0)
+    assert abs(limit.z(wanted)) < 4.0, (found, wanted)
+
+
 @pytest.mark.parametrize("name", ["dac", "late", "offset"])
 @pytest.mark.parametrize("ticks", [2, 8])
 def test_bounds_the_chain(name: str, ticks: int) -> None:
