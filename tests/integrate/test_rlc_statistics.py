@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 import torch
 from acceptance import assert_z
 from laws import at_rest
+from pace import pieces
 from problems import F64
 from rlc import cell, heat_of, pair
 
@@ -108,11 +107,10 @@ def test_heat_through_an_inductor(method: str) -> None:
 
 
 def test_a_page_of_nodes_loads_at_once() -> None:
-    """784 nodes in under a second of processor time, steady state and time constants included."""
+    """784 nodes, steady state and time constants included, without a matrix of 784 x 784."""
     load_device("rc1")  # units and schemas are read once per process
-    before = time.process_time()
+    assert pieces(lambda: load_device("rc784")) < 10.0
     device = load_device("rc784")
-    assert time.process_time() - before < 1.0
     assert device.uncoupled and device.dim == 784
     np.testing.assert_array_equal(np.diag(device.effort_covariance), device.effort_covariance[0, 0])
 

@@ -6,12 +6,12 @@ import base64
 import io
 import json
 import re
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from matplotlib.image import imread
+from pace import pieces
 from report.report_runs import Page, kept_audit
 
 from thermohw.audit import audit
@@ -48,11 +48,9 @@ def test_page_is_a_pure_function(any_run: Path, tmp_path: Path) -> None:
     assert first == second
 
 
-def test_page_takes_less_than_five_seconds(mixture: Path, tmp_path: Path) -> None:
+def test_page_is_written_at_once(mixture: Path, tmp_path: Path) -> None:
     found = audit(mixture)
-    began = time.process_time()
-    report(mixture, tmp_path / "page.html", audit=found)
-    assert time.process_time() - began < 5.0
+    assert pieces(lambda: report(mixture, tmp_path / "page.html", audit=found)) < 60.0
 
 
 def test_every_quantity_and_check_is_there(noisy: Path, tmp_path: Path) -> None:

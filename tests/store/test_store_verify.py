@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from typing import Any
 
 import h5py
 import numpy as np
 import pytest
+from pace import pieces
 from store.toy import hdf5, produce, toy_layout, toy_parameters, unsealed
 
 from thermohw.errors import StoreError
@@ -174,9 +174,9 @@ def test_units_that_only_the_layout_has_cost_nothing(victim):
         file["run/layout"][()] = text
         file["run/layout"].attrs["sha256"] = content_hash(text)
         file["run/committed"][()] = 3 * 10**6
-    start = time.process_time()
-    assert any("the layout says float64 (1000000,)" in str(found) for found in verify(victim))
-    assert time.process_time() - start < 1.0
+    found = []
+    assert pieces(lambda: found.extend(verify(victim))) < 10.0
+    assert any("the layout says float64 (1000000,)" in str(one) for one in found)
 
 
 class Stop(Exception):
