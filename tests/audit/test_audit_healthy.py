@@ -21,8 +21,8 @@ CHECKS = [
     "finite_values", "distinct_paths", "first_law", "bath_heat", "noise_temperature",
     "noise_correlation", "gain", "filter", "start_law", "second_law", "fluctuation_even",
     "fluctuation_odd",
-    "bound_marginal", "bound_ode", "nll_above_entropy", "information", "information_identity",
-    "sample_law", "protocol_limits",
+    "bound_marginal", "bound_ode", "nll_above_entropy", "evidence", "energy_likelihood",
+    "information", "information_identity", "sample_law", "protocol_limits",
 ]  # fmt: skip
 BOUNDS = {"bound_marginal", "bound_ode", "nll_above_entropy"}
 THEOREMS = {"fluctuation_even", "fluctuation_odd"}
@@ -31,21 +31,26 @@ HELD = {"bath_heat"}  # clocked control
 STEPS = {"noise_temperature", "gain", "start_law"}
 SOUND = {"finite_values", "distinct_paths"}
 ALWAYS = {"first_law", "sample_law", "protocol_limits"} | BOUNDS | STEPS | SOUND
+KERNEL = {"evidence"}  # a Gaussian law of every tick: not of splitting
+ENERGY = {"energy_likelihood"}  # and sources that are the score's own, node by node
 # What applies to each run; everything that applies holds, except what is explained.
 APPLIES = {
-    "emf": ALWAYS | THEOREMS | {"second_law"},
-    "current": ALWAYS | THEOREMS | {"second_law"},
-    "clocked": ALWAYS | THEOREMS | HELD,
-    "clocked current": ALWAYS | THEOREMS | HELD,
-    "scaled": ALWAYS | THEOREMS | {"second_law"},
+    "emf": ALWAYS | KERNEL | ENERGY | THEOREMS | {"second_law"},
+    "current": ALWAYS | KERNEL | ENERGY | THEOREMS | {"second_law"},
+    "clocked": ALWAYS | KERNEL | ENERGY | THEOREMS | HELD,
+    "clocked current": ALWAYS | KERNEL | ENERGY | THEOREMS | HELD,
+    "scaled": ALWAYS | KERNEL | ENERGY | THEOREMS | {"second_law"},
     "float32": ALWAYS | {"second_law"},
-    "noisy": ALWAYS | HELD | DEMON | {"second_law", "filter"},
-    "one bit": ALWAYS | HELD | {"second_law", "information"},
-    "coarse source": ALWAYS | HELD | {"second_law"},
-    "forgetful": ALWAYS | HELD | DEMON | {"second_law", "filter"},
+    "noisy": ALWAYS | KERNEL | HELD | DEMON | {"second_law", "filter"},
+    "one bit": ALWAYS | KERNEL | HELD | {"second_law", "information"},
+    "coarse source": ALWAYS | KERNEL | HELD | {"second_law"},
+    "forgetful": ALWAYS | KERNEL | HELD | DEMON | {"second_law", "filter"},
     "chain": ALWAYS | {"second_law", "noise_correlation"},
     "chain current": ALWAYS | {"second_law", "noise_correlation"},
-    "chain noisy": ALWAYS | HELD | {"second_law", "noise_correlation", "filter", "information"},
+    "chain noisy": ALWAYS
+    | KERNEL
+    | HELD
+    | {"second_law", "noise_correlation", "filter", "information"},
 }
 EXPLAINED = {
     "scaled": {"bound_ode", "sample_law"},

@@ -13,6 +13,7 @@ from thermohw.audit.correlation import noise_correlation
 from thermohw.audit.cost import cost_quantities
 from thermohw.audit.energy import energy_quantities, first_law
 from thermohw.audit.entropy import system_change
+from thermohw.audit.evidence import energy_likelihood, evidence
 from thermohw.audit.filtering import reading_filter
 from thermohw.audit.fluctuation import fluctuation
 from thermohw.audit.gain import gain
@@ -47,15 +48,15 @@ __all__ = ["NAMES", "audit"]
 NAMES = (
     "finite_values", "distinct_paths", "first_law", "bath_heat", "noise_temperature",
     "noise_correlation", "gain", "filter", "start_law", "second_law", "fluctuation_even",
-    "fluctuation_odd", "bound_marginal", "bound_ode", "nll_above_entropy", "information",
-    "information_identity", "sample_law", "protocol_limits",
+    "fluctuation_odd", "bound_marginal", "bound_ode", "nll_above_entropy", "evidence",
+    "energy_likelihood", "information", "information_identity", "sample_law", "protocol_limits",
 )  # fmt: skip
 """Names of the checks, in their order."""
 
 # What can be said of a single path, or does not depend on paths; the rest are means over them.
 _BY_PATH = (
     "finite_values", "distinct_paths", "first_law", "filter", "protocol_limits", "bound_marginal",
-    "bound_ode", "nll_above_entropy",
+    "bound_ode", "nll_above_entropy", "evidence", "energy_likelihood",
 )  # fmt: skip
 
 
@@ -109,6 +110,8 @@ def _audit(recorded: Recorded, recompute: bool) -> Audit:
         "bound_marginal": lambda: bound_marginal(recorded),
         "bound_ode": lambda: bound_ode(recorded),
         "nll_above_entropy": lambda: nll_above_entropy(recorded),
+        "evidence": lambda: evidence(recorded),
+        "energy_likelihood": lambda: energy_likelihood(recorded),
         "information": lambda: information(recorded, change),
         "information_identity": lambda: information_identity(recorded),
         "sample_law": lambda: sample_law(recorded, samples),

@@ -1,4 +1,4 @@
-"""The entropy bound and the likelihoods: three checks on stored terms.
+"""The entropy bound and the likelihoods: checks on stored terms.
 
     NLL_marg >= B = (S0 + S1)/2 - Sigma/2                                   a theorem about the
     marginal likelihood
@@ -25,12 +25,13 @@ from thermohw.audit.verdict import Check, Quantity, not_applicable
 from thermohw.estimate import EXPLAINED, FEWEST, HOLDS, VIOLATED, Estimate, judge, worst
 from thermohw.intake import parse_json
 
-__all__ = ["bound_marginal", "bound_ode", "likelihood_quantities", "nll_above_entropy"]
+__all__ = ["bound_marginal", "bound_ode", "likelihood_quantities", "nll_above_entropy",
+           "why_unknown"]  # fmt: skip
 
 _ROUND = 1e-9  # rounding of stored terms against each other, relative
 
 
-def _unknown(recorded: Recorded, name: str) -> str:
+def why_unknown(recorded: Recorded, name: str) -> str:
     """Why a term is not there."""
     if "likelihood" not in recorded.parameters:
         return "the run stored no likelihood terms (likelihood.test = 0)"
@@ -90,7 +91,7 @@ def bound_marginal(recorded: Recorded) -> Check:
     bound, marginal = _bound(recorded), recorded.term("nll.marginal")
     if bound is None or marginal is None:
         return not_applicable(
-            name, _unknown(recorded, "bound.lower") + _estimates(recorded), relation=">="
+            name, why_unknown(recorded, "bound.lower") + _estimates(recorded), relation=">="
         )
     stored = recorded.term("bound.gap")
     error = hypot(stored.stderr if stored else 0.0, _numerical(recorded, "error.quadrature"))
@@ -127,7 +128,7 @@ def bound_ode(recorded: Recorded) -> Check:
         return few
     bound, ode = _bound(recorded), recorded.term("nll.ode")
     if bound is None or ode is None:
-        return not_applicable(name, _unknown(recorded, "bound.lower"), relation=">=")
+        return not_applicable(name, why_unknown(recorded, "bound.lower"), relation=">=")
     margin = recorded.term("bound.ode_margin")
     numerical = ("error.solver", "error.divergence")
     error = hypot(
@@ -181,11 +182,11 @@ def nll_above_entropy(recorded: Recorded) -> Check:
     clean, noised = recorded.term("entropy.clean"), recorded.term("entropy.data")
     floor = clean or noised
     if ode is None or elbo is None:
-        return not_applicable(name, _unknown(recorded, "nll.ode"), relation=">=")
+        return not_applicable(name, why_unknown(recorded, "nll.ode"), relation=">=")
     if floor is None:
         return not_applicable(
             name,
-            f"{_unknown(recorded, 'entropy.data')}; NLL_ode = {ode.value:.5f} +- {ode.stderr:.5f}, "
+            f"{why_unknown(recorded, 'entropy.data')}; NLL_ode = {ode.text()}, "
             f"evidence bound {elbo.value:.5f} +- {elbo.stderr:.5f} nats",
             value=ode.value,
             relation=">=",
@@ -244,8 +245,9 @@ def likelihood_quantities(recorded: Recorded) -> dict[str, Quantity]:
     table: dict[str, Quantity] = {}
     for name in _NAMES if not stored else stored["terms"]:
         term = recorded.term(name)
-        unit = "bit" if name.endswith(".bits_per_dim") else "nat"
-        note = _unknown(recorded, name) if term is None else recorded.notes.get(name, "")
+        heat = name.startswith("energy_likelihood.")
+        unit = "bit" if name.endswith(".bits_per_dim") else "kT" if heat else "nat"
+        note = why_unknown(recorded, name) if term is None else recorded.notes.get(name, "")
         table[name] = Quantity(
             term.value if term else None, term.stderr if term else None, unit, note
         )
@@ -288,6 +290,7 @@ _NAMES = (
     "nll.ode",
     "nll.marginal",
     "nll.sde_elbo",
+    "nll.device_elbo",
     "bound.lower",
     "bound.gap",
     "bound.terminal_mismatch",

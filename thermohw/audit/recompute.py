@@ -24,6 +24,7 @@ from thermohw.control import Controller
 from thermohw.estimate import HOLDS, VIOLATED, Estimate, judge
 from thermohw.intake import parse_json
 from thermohw.likelihood import Likelihood, evaluate
+from thermohw.likelihood.device_terms import device_terms
 from thermohw.noise import Stream, block_generator
 
 __all__ = ["recomputed"]
@@ -105,6 +106,16 @@ def _likelihood(recorded: Recorded) -> tuple[Likelihood, bool]:
         steps=settings.get("steps"),
         split=settings.get("split", "auto"),
     )
+    if "nll.device_elbo" in stored["terms"]:
+        own = block_generator(int(recorded.simulate["seed"]), 1, Stream.LIKELIHOOD)
+        device = settings["device"]
+        held = target.held_out(int(device.get("points", 2)), own) if points is None else points
+        terms, _, arrays, _ = device_terms(
+            recorded.plan, target, held, prior=settings["prior"], generator=own,
+            beside=again, draws=int(device.get("draws", 1)),
+        )  # fmt: skip
+        again.terms.update(terms)
+        again.points.update(arrays)
     if points is not None and drawn is not None:
         return again, bool(torch.equal(drawn, points))
     if "weight" in stored["points"]:  # quadrature, no noise at all

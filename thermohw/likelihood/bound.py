@@ -34,6 +34,10 @@ calibrated score. `bound.prior_mismatch_gaussian` is KL(Gaussian of p_T's mean a
 prior): the prior is Gaussian, so K1 is that plus the negentropy of p_T - a lower bound on K1 that
 does not need S1.
 
+`energy_likelihood.heat` is the heat, in kT, of continuously controlled sources in series on the
+noised data, `energy_likelihood.strain` its part int b . D^-1 b dt; less `energy_likelihood.drift`
+it is 2 H1 + 4 U - 6 NLL_marg (`device_heat`), H1 = `entropy.cross_prior`.
+
 Estimates of S0 without its knowledge (biases; K1 = 0 and calibration make them agree):
     plugin     S1 - Sigma                   (1/2) int g^2 (E|s_true|^2 - E|s|^2), either sign
     inversion  2 NLL_marg - S1 + Sigma      2 K1 + (1/2) int g^2 E|s - s_true|^2 >= 0
@@ -56,7 +60,7 @@ from thermohw.likelihood.marginal import (
 from thermohw.likelihood.sweep import Sweep
 from thermohw.likelihood.terms import Terms
 
-__all__ = ["Known", "bound_terms", "flow_terms"]
+__all__ = ["HEAT", "Known", "bound_terms", "flow_terms"]
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,7 @@ class Known:
     reason: str
 
 
+HEAT = "energy_likelihood"
 _PARTS = ("bound.score_error_gradient", "bound.score_error_solenoidal")
 _MISMATCH = 0.05  # nats a sample of prior mismatch that are worth a note
 _SUBSTITUTED = "S(T) replaced by its upper bound, the entropy of the Gaussian of equal covariance"
@@ -168,6 +173,9 @@ def bound_terms(
         note=note,
     )
     terms.add("entropy.estimate_elbo", elbo, density=True)
+    terms.add(f"{HEAT}.heat", swept.drift + 4.0 * swept.norm + 2.0 * swept.trace - log_volume)
+    terms.add(f"{HEAT}.strain", swept.drift + 4.0 * swept.norm)
+    terms.add(f"{HEAT}.drift", swept.drift - 3.0 * log_volume)
     return terms
 
 

@@ -54,6 +54,7 @@ from torch import Tensor
 from thermohw.books.kernels import without_kernel
 from thermohw.control import Controller
 from thermohw.errors import InputError
+from thermohw.likelihood.device_heat import NoisedHeat
 from thermohw.likelihood.device_readings import TickReadings
 from thermohw.likelihood.device_reference import DeviceReference, Surplus
 from thermohw.likelihood.device_ticks import (
@@ -86,12 +87,15 @@ class DeviceBound:
             and "direct"; else "prior" and "ticks".
         method: "exact readings", "integrated" or "augmented".
         draws: M, readings of every tick that are averaged over; 1 where there is nothing to.
+        heat: of the ticks on the noised data (`device_heat`), where sources follow exact readings
+            of uncoupled nodes at one temperature; else None.
     """
 
     total: Tensor
     terms: dict[str, Tensor]
     method: str
     draws: int
+    heat: NoisedHeat | None = None
 
 
 def without_evidence(plan: Plan) -> str:
@@ -188,6 +192,7 @@ class _NoisedPaths:
         zero = torch.zeros(len(self.final), dtype=torch.float64)
         works = plan.drive.wiring == "emf" and plan.protocol.board.uncoupled and not remembers
         self.parts = {name: zero.clone() for name in ("direct", *(("work",) if works else ()))}
+        self.heat = None if noisy or remembers else _heat(plan, ticks, len(zero))
         self.split = _balance(plan)
         start, law = outset(plan)
         centre = through(start, self.final)
@@ -201,9 +206,22 @@ class _NoisedPaths:
             state, added, particles = self._tick(ticks, tick, bridge, state, particles, remembers)
             total = total + added
         _require_finite(total)
+        self._close()
         total = total - float(self.units.log().sum())  # a density of the model's unit
         method = "exact readings" if not noisy else "augmented" if kept else "integrated"
-        return DeviceBound(total, self._terms(total, first, start, law), method, self.many)
+        terms = self._terms(total, first, start, law)
+        return DeviceBound(total, terms, method, self.many, self.heat)
+
+    def _close(self) -> None:
+        """Sources at the end of the run, where the score has a value there."""
+        if self.heat is None:
+            return
+        try:
+            self.heat.close(
+                self.final, self.controller.act(self.final, self.plan.schedule.ticks).source
+            )
+        except InputError:  # a density with edges, at t = 0
+            self.heat = None
 
     def _begin(self) -> _Particles:
         rows = len(self.final) * self.many
@@ -223,6 +241,8 @@ class _NoisedPaths:
         each = state.repeat_interleave(self.many, 0)
         control = self.controller.act(each, tick, noise=noise, predicted=held.predicted)
         mean, held = self._mean(ticks, tick, each, control, held)
+        if self.heat is not None:
+            self.heat.add(tick, state, mean - through(ticks.decay(tick), state))
         law = ticks.law(tick)
         middle = mean
         if self.many > 1:
@@ -325,6 +345,8 @@ class _NoisedPaths:
         terms = {"prior": prior, "energy": energy, "control": total - prior - energy}
         if self.many > 1:
             return terms
+        if self.reference is not None:  # tick by tick: that the split adds up is then a result
+            terms["control"] = self.parts["direct"]
         return terms | self.parts
 
 
@@ -335,6 +357,13 @@ def _require_finite(values: Tensor) -> None:
             "a source on a noised path is beyond all numbers: the score diverges there",
             where="nll.device_elbo",
         )
+
+
+def _heat(plan: Plan, ticks: DeviceTicks, paths: int) -> NoisedHeat | None:
+    """Books of the heat on noised data: of nodes by themselves, one resistor each."""
+    board = plan.protocol.board
+    apart = board.uncoupled and len(board.elements) == board.dim
+    return NoisedHeat(plan, ticks, paths) if apart and plan.protocol.process.isotropic else None
 
 
 def _balance(plan: Plan) -> Tensor | None:

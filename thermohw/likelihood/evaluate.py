@@ -21,7 +21,7 @@ from torch import Tensor
 from thermohw.errors import InputError
 from thermohw.estimate import Estimate
 from thermohw.likelihood.admission import admit_score, admit_settings
-from thermohw.likelihood.bound import bound_terms, flow_terms
+from thermohw.likelihood.bound import HEAT, bound_terms, flow_terms
 from thermohw.likelihood.data_units import alone, data_terms, in_data_units
 from thermohw.likelihood.ensemble import GridEnsemble
 from thermohw.likelihood.flow import Flow, flow_nll
@@ -53,7 +53,8 @@ class Likelihood:
         notes: dotted name -> why it is None, or what qualifies it.
         points: per-point arrays, shape (points,), float64: "nll.ode" (data units; under a Langevin
             process also "nll.data.ode"),
-            "nll.ode.solver_error", "nll.ode.divergence_stderr"; on a grid also "weight".
+            "nll.ode.solver_error", "nll.ode.divergence_stderr", "energy_likelihood.strain"
+            (`device_heat`; not on a grid); on a grid also "weight".
         profile: per-time arrays, shape (moments,): see `sweep`.
         settings: how it was computed: prior, probes, tolerance, numbers of evaluations; "cost" has
             for every likelihood its "score_evaluations" and "divergence_evaluations" (of the whole
@@ -194,6 +195,8 @@ def evaluate(
         "nll.ode.solver_error": solved.solver_error.numpy(),
         "nll.ode.divergence_stderr": solved.divergence_stderr.numpy(),
     }
+    if not grid:
+        arrays[f"{HEAT}.strain"] = (4.0 * swept.norm + swept.drift).numpy()
     if clean.weight is not None:
         arrays["weight"] = clean.weight.numpy()
     if isinstance(process, Langevin):

@@ -4,6 +4,7 @@ At every quadrature moment the ensemble is drawn and score and trace are evaluat
 D = g g^T/2 and dsigma as in `timeline`, the pass accumulates per path
 
     norm   = int s . D s dt               (1/2 int g^2 |s|^2 dt)
+    drift  = int (f . D^-1 f - 4 f . s) dt          what f adds to the heat (`device_heat`)
     trace  = int tr(D grad s) dt          (1/2 int g^2 div s dt)
     cross  = int s_cond . D s dt          (Stein: E cross = -E trace)
     error  = int d . D d dt, d = s - s_true, where the true score is known,
@@ -57,6 +58,7 @@ class Sweep:
 
     Attributes:
         norm: int s . D s dt, nats.
+        drift: int (f . D^-1 f - 4 f . s) dt, nats.
         trace: int tr(D grad s) dt, nats.
         cross: int s_cond . D s dt, nats.
         error: int (s - s_true) . D (s - s_true) dt, nats; None where the true score is unknown.
@@ -70,6 +72,7 @@ class Sweep:
     """
 
     norm: Tensor
+    drift: Tensor
     trace: Tensor
     cross: Tensor
     error: Tensor | None
@@ -148,6 +151,8 @@ def sweep(
             if name in values:
                 term = float(weight) * moment.stretch * (values[name] - sign * known)
                 totals[name] = totals.get(name, sign * reference.integral) + term
+        drift = values["drift_square"] - 4.0 * values["drift_score"]
+        totals["drift"] = totals.get("drift", 0.0) + float(weight) * moment.stretch * drift
         means = {name: float(value.mean()) for name, value in values.items()}
         excess = np.array([means[name] - _SIGNS[name] * known for name in _COARSE])
         coarse += coarser * moment.stretch * excess
@@ -156,6 +161,7 @@ def sweep(
     profile = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     return Sweep(
         totals["norm"],
+        totals["drift"],
         totals["trace"],
         totals["cross"],
         totals.get("error"),

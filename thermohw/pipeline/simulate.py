@@ -183,6 +183,7 @@ def simulate(
             elif setting.target is not None and test != 0:
                 tree["likelihood"] = likelihood_tree(
                     setting,
+                    plan=engine.plan,
                     test=256 if test is None else test,
                     seed=seed,
                     prior=prior,

@@ -15,19 +15,24 @@ import torch
 
 from thermohw.errors import InputError
 from thermohw.likelihood import evaluate
+from thermohw.likelihood.device_terms import device_terms
 from thermohw.likelihood.progress import silent, terminal_bar
 from thermohw.noise import Stream, block_generator
 
 if TYPE_CHECKING:
+    from thermohw.control import Plan
     from thermohw.run.setting import Setting
     from thermohw.target import Target
 
 __all__ = ["likelihood_tree", "require_likelihood"]
 
+_DRAWN = 1024  # points of a known law of one coordinate, where a quadrature needs none
+
 
 def likelihood_tree(
     setting: Setting,
     *,
+    plan: Plan | None = None,
     test: int,
     seed: int,
     prior: str = "schedule",
@@ -41,6 +46,7 @@ def likelihood_tree(
 
     Args:
         setting: what is run; its target must be known.
+        plan: its protocol worked out; None leaves the bound of the device as it is out.
         test: held-out points, at most as many as a data set has; in one dimension known laws are
             integrated by quadrature instead.
         seed: of the noise and the held-out draw (its own stream).
@@ -73,15 +79,25 @@ def likelihood_tree(
         progress=terminal_bar if progress else silent,
     )
     torch.set_num_threads(threads)
+    device: dict[str, Any] = {}
+    notes: dict[str, str] = {}
+    arrays: dict[str, Any] = {}
+    settings = _untimed(found.settings)
+    if plan is not None:
+        own = block_generator(seed, 1, Stream.LIKELIHOOD)
+        held = data.held_out(max(test, _DRAWN), own) if points is None else points
+        device, notes, arrays, settings["device"] = device_terms(
+            plan, data, held, prior=prior, generator=own, beside=found
+        )
     unknown = (float("nan"), float("nan"))
     return {
         "terms": {
             name: list(unknown if term is None else (term.value, term.stderr))
-            for name, term in found.terms.items()
+            for name, term in (found.terms | device).items()
         },
-        "notes": json.dumps(found.notes),
-        "settings": json.dumps(_untimed(found.settings)),
-        "points": dict(found.points),
+        "notes": json.dumps(found.notes | notes),
+        "settings": json.dumps(settings),
+        "points": dict(found.points) | arrays,
         "profile": dict(found.profile),
         **({} if points is None else {"test": points.numpy()}),
     }

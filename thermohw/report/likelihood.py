@@ -49,6 +49,12 @@ _GROUPS: dict[str, dict[str, str]] = {
         "entropy.estimate_inversion": "estimate 2 NLL − S₁ + Σ; from above",
         "entropy.estimate_elbo": "estimate: the evidence bound; from above",
     },
+    "Heat on the noised data, kT": {
+        "energy_likelihood.heat": "of continuous sources in series: 2 H₁ + 4 U − 6 NLL + drift",
+        "energy_likelihood.drift": "what the process's own drift adds",
+        "energy_likelihood.held": "of the run's own ticks, sources held",
+        "energy_likelihood.residual": "its part b²/D: by the circuit's sources, less by the score",
+    },
     "Entropies along the way": {
         "entropy.prior": "S₁, at the end of noising",
         "entropy.sigma_forward": "Σ, plug-in change along noising",
