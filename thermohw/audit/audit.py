@@ -19,6 +19,7 @@ from thermohw.audit.fluctuation import fluctuation
 from thermohw.audit.gain import gain
 from thermohw.audit.gather import gathered
 from thermohw.audit.information import information, information_identity, information_quantities
+from thermohw.audit.known_law import known_law_quantities, twin_bound
 from thermohw.audit.likelihood import (
     bound_marginal,
     bound_ode,
@@ -48,7 +49,7 @@ __all__ = ["NAMES", "audit"]
 NAMES = (
     "finite_values", "distinct_paths", "first_law", "bath_heat", "noise_temperature",
     "noise_correlation", "gain", "filter", "start_law", "second_law", "fluctuation_even",
-    "fluctuation_odd", "bound_marginal", "bound_ode", "nll_above_entropy", "evidence",
+    "fluctuation_odd", "bound_marginal", "bound_ode", "nll_above_entropy", "twin_bound", "evidence",
     "energy_likelihood", "information", "information_identity", "sample_law", "protocol_limits",
 )  # fmt: skip
 """Names of the checks, in their order."""
@@ -56,7 +57,7 @@ NAMES = (
 # What can be said of a single path, or does not depend on paths; the rest are means over them.
 _BY_PATH = (
     "finite_values", "distinct_paths", "first_law", "filter", "protocol_limits", "bound_marginal",
-    "bound_ode", "nll_above_entropy", "evidence", "energy_likelihood",
+    "bound_ode", "nll_above_entropy", "twin_bound", "evidence", "energy_likelihood",
 )  # fmt: skip
 
 
@@ -110,6 +111,7 @@ def _audit(recorded: Recorded, recompute: bool) -> Audit:
         "bound_marginal": lambda: bound_marginal(recorded),
         "bound_ode": lambda: bound_ode(recorded),
         "nll_above_entropy": lambda: nll_above_entropy(recorded),
+        "twin_bound": lambda: twin_bound(recorded),
         "evidence": lambda: evidence(recorded),
         "energy_likelihood": lambda: energy_likelihood(recorded),
         "information": lambda: information(recorded, change),
@@ -131,6 +133,7 @@ def _audit(recorded: Recorded, recompute: bool) -> Audit:
         **entropy_quantities(recorded, change, slack),
         **information_quantities(recorded),
         **likelihood_quantities(recorded),
+        **known_law_quantities(recorded),
         **cost_quantities(recorded),
         **sample_quantities(samples),
         **protocol_quantities(recorded),

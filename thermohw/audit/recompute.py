@@ -1,7 +1,8 @@
 """Stored likelihood terms and information, computed again from what the file holds.
 
 The file has the weights or the exact target, the test points and the seed of the likelihood's own
-noise stream, so the same numbers come out up to rounding and the solver's error:
+noise stream, of the run and of its model twin, so the same numbers come out up to rounding and the
+solver's error:
 
     |again - stored| <= 1e-6 (1 + |stored|) + solver + quadrature error
 
@@ -17,6 +18,7 @@ from math import hypot
 import numpy as np
 import torch
 
+from thermohw.audit.known_law import known_law
 from thermohw.audit.recorded import Recorded, model_tensor
 from thermohw.audit.verdict import Check, not_applicable
 from thermohw.books import acquired, converter_information
@@ -37,25 +39,18 @@ def recomputed(recorded: Recorded) -> Check:
     name = "recomputed"
     rows: list[tuple[str, float, float, float]] = []  # name, stored, again, standard error
     remarks = []
-    if "likelihood" in recorded.parameters and recorded.setting.target is not None:
-        again, same = _likelihood(recorded)
-        solver = sum(abs(term.value) for n in _ERRORS if (term := recorded.term(n)) is not None)
-        for key in recorded.parameters["likelihood"]["terms"]:
-            before, after = recorded.term(key), again.terms.get(key)
-            if key in _ERRORS or (before is None and after is None):
-                continue
-            if before is None or after is None:
-                rows.append((key, float("nan"), float("nan"), 0.0))
-                continue
-            error = 0.25 * (_RELATIVE * (1.0 + abs(before.value)) + solver)
-            if not same:
-                error = hypot(error, before.stderr, after.stderr)
-            rows.append((key, before.value, after.value, error))
-        remarks.append(
-            f"{len(rows)} likelihood terms from the same noise"
-            if same
-            else f"{len(rows)} likelihood terms from fresh noise"
-        )
+    fresh = False
+    twin = known_law(recorded)
+    for words, found, stream in (
+        ("likelihood terms", recorded, Stream.LIKELIHOOD),
+        ("terms of its twin", twin, Stream.KNOWN_LAW),
+    ):
+        if found is None or "likelihood" not in found.parameters or found.setting.target is None:
+            continue
+        compared, same = _compared(found, stream)
+        fresh = fresh or not same
+        rows += [(f"twin.{row[0]}" if found is twin else row[0], *row[1:]) for row in compared]
+        remarks.append(f"{len(compared)} {words} from {'the same' if same else 'fresh'} noise")
     stored = recorded.information.get("acquired")
     told = _acquired(recorded) if stored is not None and np.isfinite(stored) else None
     if stored is not None and told is not None:
@@ -67,7 +62,7 @@ def recomputed(recorded: Recorded) -> Check:
     worst = max(rows, key=lambda row: _size(*row[1:]))
     deviation = worst[2] - worst[1]
     status = HOLDS if judge(_size(*worst[1:])) == HOLDS else VIOLATED
-    if recorded.parameters.get("likelihood") and not same and status == VIOLATED:
+    if fresh and status == VIOLATED:
         status = judge(_size(*worst[1:]))
     detail = (
         f"{' and '.join(remarks)}: largest deviation {deviation:+.2g} in {worst[0]} "
@@ -85,12 +80,35 @@ def _size(stored: float, again: float, error: float) -> float:
     return float("inf") if np.isnan(z) else z
 
 
-def _likelihood(recorded: Recorded) -> tuple[Likelihood, bool]:
+def _compared(
+    recorded: Recorded, stream: Stream
+) -> tuple[list[tuple[str, float, float, float]], bool]:
+    """Name, stored and computed value, and standard error of every term; and whether the noise is
+    the same.
+    """
+    again, same = _likelihood(recorded, stream)
+    rows: list[tuple[str, float, float, float]] = []
+    solver = sum(abs(term.value) for n in _ERRORS if (term := recorded.term(n)) is not None)
+    for key in recorded.parameters["likelihood"]["terms"]:
+        before, after = recorded.term(key), again.terms.get(key)
+        if key in _ERRORS or (before is None and after is None):
+            continue
+        if before is None or after is None:
+            rows.append((key, float("nan"), float("nan"), 0.0))
+            continue
+        error = 0.25 * (_RELATIVE * (1.0 + abs(before.value)) + solver)
+        if not same:
+            error = hypot(error, before.stderr, after.stderr)
+        rows.append((key, before.value, after.value, error))
+    return rows, same
+
+
+def _likelihood(recorded: Recorded, stream: Stream) -> tuple[Likelihood, bool]:
     """All terms again, and whether the noise is the same."""
     stored, target = recorded.parameters["likelihood"], recorded.setting.target
     assert target is not None
     settings = parse_json(stored["settings"])
-    generator = block_generator(int(recorded.simulate["seed"]), 0, Stream.LIKELIHOOD)
+    generator = block_generator(int(recorded.simulate["seed"]), 0, stream)
     points = model_tensor(stored["test"]) if "test" in stored else None
     drawn = None if points is None else target.held_out(len(points), generator)
     again = evaluate(

@@ -20,8 +20,9 @@ For one Gaussian this is exact, and a mixture on the line is followed as it is
 the worse counts:
 
     whole       mean and covariance of all the data. Early in a run the score is theirs. Along each
-                direction sigma is the narrowest mode's, a mixture's; data whose modes are not known
-                have no other width than their own there
+                direction sigma is the narrowest mode's, a mixture's of independent coordinates;
+                data whose modes are not known, or have full covariances, narrow along some
+                directions only, have no other width than their own there
     narrowest   a mode of the smallest variance, as far from the origin as the modes sit: a
                 mixture's means; else the root mean square of the data along one coordinate. It is
                 followed once modes so far out have parted, noise(t) = decay(t)^2 |mu|^2: before, no
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from thermohw.control.protocol import Protocol
     from thermohw.process import Process
     from thermohw.score import Score
+    from thermohw.target import Target
     from thermohw.target.law import MixtureLaw
 
 __all__ = ["CAP", "NATS_CAP", "WIDTH_CAP", "Bias", "bias_of", "narrow_loop"]
@@ -188,7 +190,7 @@ def _laws(protocol: Protocol) -> list[_FollowedLaw]:
     places, whole = mean[:, None], covariance
     if isinstance(process, Langevin):
         whole = process.joint(mean, covariance)[1]
-    modes = score.target.law.means if isinstance(score.target, GaussianMixture) else None
+    modes = _modes(score.target)
     if modes is not None and len(modes) == 1:
         return [_FollowedLaw("narrowest", whole, places, whole=True)]
     narrow = plain_covariance(process, score.dim, score.narrowest)
@@ -201,6 +203,16 @@ def _laws(protocol: Protocol) -> list[_FollowedLaw]:
         _FollowedLaw("narrowest", narrow, away, since=_parting(process, score.narrowest, away)),
         _FollowedLaw("whole", whole, places, None if modes is None else score.narrowest),
     ]
+
+
+def _modes(target: Target | None) -> NDArray[Any] | None:
+    """Places of the modes, shape (K, n); None where they, or their widths along each direction, are
+    not known.
+    """
+    if not isinstance(target, GaussianMixture):
+        return None
+    data = getattr(target, "base", target).law
+    return target.law.means if data.diagonal or len(data.weights) == 1 else None
 
 
 def _parting(process: Process, variance: float, away: NDArray[Any]) -> float:

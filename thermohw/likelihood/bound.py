@@ -152,7 +152,7 @@ def bound_terms(
         terms.add("bound.residual", residual, _half(s0, -0.5), _half(s1, 0.5), reason=reason)
     truncation = None
     if s0 is not None and known.clean is not None:
-        truncation = s0 - known.clean.value
+        truncation = s0 - known.clean
     terms.put("bound.truncation", truncation, reason=reason)
 
     terms.put("entropy.data", s0, density=True, reason=reason)

@@ -146,6 +146,8 @@ def known_entropies(
     """
     process = score.process
     clean = None if target.entropy is None else Estimate(target.entropy - target.log_volume, 0.0)
+    if clean is None and process.t_min > 0.0:  # a mixture whose entropy has no quadrature
+        clean = ensemble.entropy(0.0)
     matched = process.prior("matched", target.mean, target.covariance)
     return Known(
         start=ensemble.entropy(process.t_min),

@@ -23,3 +23,4 @@ class Stream(IntEnum):
     WAVEFORMS = 5  # values of noise sources
     EVENTS = 6  # of circuits whose paths have clocks of their own
     TWINS = 7  # what imperfections and ticks do, measured on a few paths
+    KNOWN_LAW = 8  # the model twin: training, samples and noised samples of a fitted mixture

@@ -17,6 +17,7 @@ from thermohw.pipeline.admit import (
     program_of,
     stop_of,
 )
+from thermohw.pipeline.known_law import require_known_law
 from thermohw.pipeline.terms import require_likelihood
 from thermohw.program import Drive
 from thermohw.run.setting import Setting
@@ -106,6 +107,8 @@ def _build(spec: Spec, known: Admitted, checkpoint: Path | None, progress: bool)
     if tables.score.kind == "network":  # slips are told before the training, not after
         wanted = tables.likelihood
         require_likelihood(target, test=wanted.test, solver=wanted.solver, moments=wanted.steps)
+        if wanted.twin and wanted.test:
+            require_known_law(target, wanted.twin)
         make_plan(Protocol(device, process, _Untrained(process, target), **settings))
     score = _score(tables.score, target, process, checkpoint=checkpoint, progress=progress)
     return Setting(Protocol(device, process, score.scaled(scale), **settings), target)

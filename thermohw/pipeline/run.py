@@ -122,6 +122,7 @@ def _run_scored(
             tolerance=tables.likelihood.tolerance,
             moments=tables.likelihood.steps,
             solver=tables.likelihood.solver,
+            twin=tables.likelihood.twin,
             twins=tables.audit.twins,
             spec=spec.canonical,
             parameters={"source": spec.text},

@@ -26,6 +26,7 @@ from thermohw.errors import InputError, StoreError
 from thermohw.intake import whole
 from thermohw.jumps import Jumps
 from thermohw.noise import VERSION
+from thermohw.pipeline.known_law import known_law_tree, require_known_law
 from thermohw.pipeline.record import Run
 from thermohw.pipeline.summary import LedgerSummary, moments_keeper
 from thermohw.pipeline.terms import likelihood_tree
@@ -70,6 +71,7 @@ def simulate(
     tolerance: float = 1e-5,
     moments: int | None = None,
     solver: str = "adaptive",
+    twin: int = 0,
     twins: bool = True,
     spec: str | None = None,
     parameters: dict[str, Any] | None = None,
@@ -102,6 +104,10 @@ def simulate(
         tolerance: of the likelihood's flow solver, nats.
         moments: times of the likelihood's integrals; None chooses.
         solver: of the likelihood's flow: "adaptive", or "fixed" with as many steps as `moments`.
+        twin: Gaussians of a mixture fitted to the data, on which a network is trained as the
+            score's was, so that the entropy bound and its gap are known on a law like the data's
+            (`thermohw.pipeline.known_law`); 0 leaves it out. Data sets, network scores and files
+            only; it takes as long as the training did.
         twins: measure on a few paths more what the finite tick and every imperfection do to the
             samples, and store it (`thermohw.pipeline.twins`); files only.
         spec: canonical text that identifies the run; default made from the settings.
@@ -117,6 +123,7 @@ def simulate(
             diverges.
     """
     paths, seed = whole(paths, 1, "simulate.paths"), whole(seed, 0, "simulate.seed")
+    twin = whole(twin, 0, "likelihood.twin")
     every = None if every is None else whole(every, 0, "store.every")
     every = keeping(keep, every, "simulate.keep")
     workers = wanted_workers(workers, _say)
@@ -181,18 +188,21 @@ def simulate(
             if longer:
                 tree = _of_the_shorter(longer, setting) | tree
             elif setting.target is not None and test != 0:
-                tree["likelihood"] = likelihood_tree(
-                    setting,
-                    plan=engine.plan,
-                    test=256 if test is None else test,
-                    seed=seed,
-                    prior=prior,
-                    probes=probes,
-                    tolerance=tolerance,
-                    moments=moments,
-                    solver=solver,
-                    progress=progress,
-                )
+                asked: dict[str, Any] = {
+                    "test": 256 if test is None else test,
+                    "seed": seed,
+                    "prior": prior,
+                    "probes": probes,
+                    "tolerance": tolerance,
+                    "moments": moments,
+                    "solver": solver,
+                    "progress": progress,
+                }
+                if twin:
+                    require_known_law(setting.target, twin)
+                tree["likelihood"] = likelihood_tree(setting, plan=engine.plan, **asked)
+                if twin:
+                    tree["known_law"] = known_law_tree(setting, twin, **asked)
             if twins:
                 found = twin_tree(setting, engine, paths=paths, prior=prior, dtype=dtype)
                 tree |= {"twins": found} if found else {}

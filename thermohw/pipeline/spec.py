@@ -134,9 +134,10 @@ class SimulateTable(Table):
 
 
 class LikelihoodTable(Table):
-    """[likelihood]; test = 0 leaves it out."""
+    """[likelihood]; test = 0 leaves it out; twin is the number of Gaussians of a known law."""
 
     test: Natural = 256
+    twin: Natural = 0
     probes: Natural = 0
     tolerance: Factor = 1e-5
     steps: Count | None = None
@@ -217,6 +218,8 @@ class Spec:
         tables = self.tables.model_dump(mode="json")
         if self.tables.audit == AuditTable():
             del tables["audit"]
+        if not self.tables.likelihood.twin:
+            del tables["likelihood"]["twin"]
         if self.tables.store.keep == "paths":
             del tables["store"]["keep"]
         other = [kind for kind in _KINDS if kind != self.kind]

@@ -9,6 +9,7 @@ everything again from the file alone.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -20,11 +21,15 @@ from thermohw.likelihood.progress import silent, terminal_bar
 from thermohw.noise import Stream, block_generator
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from thermohw.control import Plan
+    from thermohw.likelihood import Likelihood
     from thermohw.run.setting import Setting
+    from thermohw.score import Score
     from thermohw.target import Target
 
-__all__ = ["likelihood_tree", "require_likelihood"]
+__all__ = ["as_tree", "evaluated", "likelihood_tree", "points_asked", "require_likelihood"]
 
 _DRAWN = 1024  # points of a known law of one coordinate, where a quadrature needs none
 
@@ -61,13 +66,61 @@ def likelihood_tree(
     data = setting.target
     require_likelihood(data, test=test, solver=solver, moments=moments)
     generator = block_generator(seed, 0, Stream.LIKELIHOOD)
-    points = (
-        None if data.analytic and data.dim == 1 else data.held_out(_rows(data, test), generator)
-    )
-    threads = torch.get_num_threads()
-    found = evaluate(
+    on_a_line = data.analytic and data.dim == 1
+    points = None if on_a_line else data.held_out(points_asked(data, test), generator)
+    found = evaluated(
         setting.score,
         data,
+        points,
+        generator=generator,
+        prior=prior,
+        probes=probes,
+        tolerance=tolerance,
+        moments=moments,
+        solver=solver,
+        progress=progress,
+    )
+    if plan is not None:
+        own = block_generator(seed, 1, Stream.LIKELIHOOD)
+        held = data.held_out(max(test, _DRAWN), own) if points is None else points
+        device, notes, arrays, how = device_terms(
+            plan, data, held, prior=prior, generator=own, beside=found
+        )
+        found = replace(
+            found,
+            terms=found.terms | device,
+            notes=found.notes | notes,
+            points=found.points | arrays,
+            settings=found.settings | {"device": how},
+        )
+    return as_tree(found, points)
+
+
+def evaluated(
+    score: Score,
+    target: Target,
+    points: Tensor | None,
+    *,
+    generator: torch.Generator,
+    prior: str,
+    probes: int,
+    tolerance: float,
+    moments: int | None,
+    solver: str,
+    progress: bool,
+) -> Likelihood:
+    """Evaluate a score on a target; settings as of `likelihood_tree`.
+
+    Args:
+        score: the model.
+        target: the data.
+        points: held-out points, model units; None integrates by quadrature.
+        generator: noise is drawn from it.
+    """
+    threads = torch.get_num_threads()
+    found = evaluate(
+        score,
+        target,
         generator=generator,
         prior=prior,
         points=points,
@@ -79,25 +132,20 @@ def likelihood_tree(
         progress=terminal_bar if progress else silent,
     )
     torch.set_num_threads(threads)
-    device: dict[str, Any] = {}
-    notes: dict[str, str] = {}
-    arrays: dict[str, Any] = {}
-    settings = _untimed(found.settings)
-    if plan is not None:
-        own = block_generator(seed, 1, Stream.LIKELIHOOD)
-        held = data.held_out(max(test, _DRAWN), own) if points is None else points
-        device, notes, arrays, settings["device"] = device_terms(
-            plan, data, held, prior=prior, generator=own, beside=found
-        )
+    return found
+
+
+def as_tree(found: Likelihood, points: Tensor | None) -> dict[str, Any]:
+    """What an evaluation found, and the points that it was taken at, as a tree to store."""
     unknown = (float("nan"), float("nan"))
     return {
         "terms": {
             name: list(unknown if term is None else (term.value, term.stderr))
-            for name, term in (found.terms | device).items()
+            for name, term in found.terms.items()
         },
-        "notes": json.dumps(found.notes | notes),
-        "settings": json.dumps(settings),
-        "points": dict(found.points) | arrays,
+        "notes": json.dumps(found.notes),
+        "settings": json.dumps(_untimed(found.settings)),
+        "points": dict(found.points),
         "profile": dict(found.profile),
         **({} if points is None else {"test": points.numpy()}),
     }
@@ -111,8 +159,8 @@ def require_likelihood(data: Target, *, test: int, solver: str, moments: int | N
     """
     if test and solver == "fixed" and moments is None:
         raise InputError("the fixed solver needs a number of steps", where="likelihood.steps")
-    if test and not (data.analytic and data.dim == 1) and _rows(data, test) < 2:
-        problem = f"{_rows(data, test)} held-out point: expected at least 2, or test = 0"
+    if test and not (data.analytic and data.dim == 1) and points_asked(data, test) < 2:
+        problem = f"{points_asked(data, test)} held-out point: expected at least 2, or test = 0"
         raise InputError(problem, where="likelihood.test")
 
 
@@ -125,6 +173,6 @@ def _untimed(settings: dict[str, Any]) -> dict[str, Any]:
     return settings | {"cost": cost}
 
 
-def _rows(data: Target, asked: int) -> int:
-    counts = getattr(data, "counts", None)
-    return asked if counts is None else min(asked, counts["test"])
+def points_asked(data: Target, asked: int) -> int:
+    """As many as asked for, or as a data set has; a law that is known has any number."""
+    return min(asked, getattr(data, "counts", {}).get("test", asked))

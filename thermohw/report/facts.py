@@ -48,6 +48,7 @@ class Facts:
         schedule: grid, stepper, model_time, physical_time (s), profile_edges (ticks), duration (s).
         start: kind, entropy (nats), preparation (k T).
         likelihood: terms name -> (value, stderr), notes, settings, points, profile; {} without.
+        twin_components: Gaussians of the known law on which a twin was trained; 0 without one.
         profile: sums over paths of heat (k T), work (k T), int div u per bin; None if not written.
         peaks: largest voltage, source, current, rate of change, SI; None if not written.
         baths: names, in the order of the file.
@@ -76,6 +77,7 @@ class Facts:
     provenance: dict[str, str] = field(default_factory=dict)
     hashes: dict[str, str] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
+    twin_components: int = 0
 
     @property
     def ticks(self) -> int:
@@ -172,6 +174,9 @@ def read_facts(run: RunReader) -> Facts:
                 "spec": str(tree.get("source", tree["spec"])),
                 "datasheet": str(sheet["text"]),
             },
+            twin_components=len(tree["known_law"]["arrays"]["weights"])
+            if "known_law" in tree
+            else 0,
         )
     except KeyError as error:
         raise StoreError(

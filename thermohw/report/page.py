@@ -24,6 +24,7 @@ from thermohw.report.figures.density import density, moments, scatter
 from thermohw.report.figures.images import film_strip, grids, levels
 from thermohw.report.figures.rates import model_rates, physical_rates
 from thermohw.report.figures.traces import fan, sources, voltages
+from thermohw.report.known_law import comparison
 from thermohw.report.likelihood import likelihood_groups, point_summary
 from thermohw.report.numerals import measured, plain
 from thermohw.report.overview import headline, score_words, title, wiring_words
@@ -117,6 +118,7 @@ def _page(path: Path, verdicts: Verdicts) -> str:
         rates=[p for p in (model_rates(facts, clock), physical_rates(facts, clock)) if p],
         likelihood=likelihood_groups(verdicts, facts),
         points=point_summary(facts),
+        twin=comparison(verdicts, facts),
         protocol=protocol(facts, verdicts),
         limits=limits(facts),
         provenance=provenance(facts),

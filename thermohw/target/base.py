@@ -74,6 +74,17 @@ class Target(ABC):
     def sample(self, n: int, generator: Random) -> Tensor:
         """Draw n samples, shape (n, dim), float64, model units (data sets: training rows)."""
 
+    @property
+    def repeats(self) -> bool:
+        """A training draws from finitely many images, which a network may learn by heart; else
+        every sample is a new one."""
+        return not self.analytic
+
+    def training_draws(self, n: int, generator: Random) -> Tensor:
+        """What a training step takes: n samples, shape (n, dim), float64, model units; of finitely
+        many images with replacement."""
+        return self.sample(n, generator)
+
     def training(self, n: int | None, generator: torch.Generator) -> Tensor:
         """Training points, shape (n, dim), float64, model units; analytic: fresh samples."""
         return self._fresh(n, generator)

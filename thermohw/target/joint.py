@@ -120,6 +120,10 @@ class JointMixture(GaussianMixture):
         """Kind, the data's own table, positions and momenta."""
         return _table(self)
 
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Those of the data."""
+        return self.base.arrays()
+
 
 def lift(target: Target, process: Process) -> Target:
     """The target in all coordinates of a process: itself, or the data with momenta beside them."""

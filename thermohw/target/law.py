@@ -117,9 +117,14 @@ class MixtureLaw:
             which = torch.searchsorted(edges, u, right=True)
         if self.diagonal:
             return torch.addcmul(means[which], factors[which], z)
-        x = means[which]  # column by column: the bits of a row must not depend on its neighbours
-        for j in range(self.dim):
-            x.addcmul_(factors[which, :, j], z[:, j : j + 1])
+        x = means[which]
+        for k, factor in enumerate(factors):
+            # Column by column: the bits of a row must not depend on its neighbours.
+            rows = (which == k).nonzero()[:, 0]
+            columns, part = z[rows].T.contiguous(), x[rows].T.contiguous()
+            for j in range(self.dim):
+                part[j:].addcmul_(factor[j:, j : j + 1], columns[j])
+            x[rows] = part.T
         return x
 
     def log_prob(self, x: np.ndarray) -> np.ndarray:

@@ -12,15 +12,16 @@ from thermohw.errors import InputError
 from thermohw.target.array import array
 from thermohw.target.base import Target
 from thermohw.target.cifar import cifar10
-from thermohw.target.dataset import TEST, TRAIN, VALIDATION
+from thermohw.target.dataset import TEST, TRAIN, VALIDATION, DataSet
 from thermohw.target.digits import digits
+from thermohw.target.fitted import COMPONENTS, FittedMixture, fit_mixture, require_mixture
 from thermohw.target.gaussian import gaussian, gaussian_mixture
 from thermohw.target.joint import join
 from thermohw.target.mnist import mnist
 from thermohw.target.pixels import gaussian_pixels
 from thermohw.target.uniform import uniform_pixels
 
-__all__ = ["TARGETS", "joint", "stored_target", "target_from_dict"]
+__all__ = ["TARGETS", "fitted_mixture", "joint", "stored_target", "target_from_dict"]
 
 
 def joint(base: Any, positions: Any, momentum: Any, *, arrays: Any = None) -> Target:
@@ -36,6 +37,40 @@ def joint(base: Any, positions: Any, momentum: Any, *, arrays: Any = None) -> Ta
     return join(target_from_dict(base, arrays), tuple(int(i) for i in positions), matrix)
 
 
+def fitted_mixture(
+    data: Any, components: int = COMPONENTS, *, seed: int = 0, arrays: Any = None
+) -> FittedMixture:
+    """A mixture of Gaussians with full covariances fitted to a data set: a law that is known, as
+    much like the data as a mixture can be (`thermohw.target.fitted`).
+
+    Args:
+        data: the data set: a target, its table, or the name of a kind that needs no more.
+        components: number of Gaussians.
+        seed: of the fit's first guess and of the training images.
+        arrays: numbers of a stored run, instead of a fit.
+
+    Returns:
+        The target, in the data set's units, with as many training images as that has.
+
+    Raises:
+        InputError: `data` is no data set, more components than rows, no more rows than dimensions,
+            or a component whose covariance is singular.
+    """
+    given = data.to_dict() if isinstance(data, Target) else data
+    given = {"kind": given} if isinstance(given, str) else given
+    if not isinstance(given, Mapping) or given.get("kind") not in _DATA:
+        kinds = ", ".join(_DATA)
+        problem = f"expected a data set: a table of kind {kinds}, or one of these names"
+        raise InputError(problem, where="target.data")
+    table = {"kind": "fitted_mixture", "data": dict(given), "components": components, "seed": seed}
+    if arrays is not None:
+        require_mixture(arrays)
+        return FittedMixture(table, arrays)
+    known = data if isinstance(data, Target) else target_from_dict(given)
+    assert isinstance(known, DataSet)
+    return fit_mixture(known, components=components, seed=seed, table=table)
+
+
 TARGETS: dict[str, Callable[..., Target]] = {
     "gaussian": gaussian,
     "gaussian_mixture": gaussian_mixture,
@@ -45,6 +80,7 @@ TARGETS: dict[str, Callable[..., Target]] = {
     "mnist": mnist,
     "cifar10": cifar10,
     "gaussian_pixels": gaussian_pixels,
+    "fitted_mixture": fitted_mixture,
     "joint": joint,
 }
 
@@ -56,7 +92,7 @@ def stored_target(mapping: Any, arrays: Any = None) -> Target:
     """Build a target from what a stored run holds, and from nothing else.
 
     A run file is a stranger's: it may not make its reader open a file, let alone the network, by
-    naming one. Data sets are therefore rebuilt from their arrays only.
+    naming one. Data sets, and mixtures fitted to them, are rebuilt from their arrays only.
 
     Args:
         mapping: `Target.to_dict()` as it was stored.
@@ -73,6 +109,8 @@ def stored_target(mapping: Any, arrays: Any = None) -> Target:
         base = base.get("base")
     if isinstance(base, Mapping) and base.get("kind") in _DATA:
         _require_rows(arrays)
+    if isinstance(base, Mapping) and base.get("kind") == "fitted_mixture":
+        require_mixture(arrays)
     return target_from_dict(mapping, arrays)
 
 

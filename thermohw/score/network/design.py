@@ -105,7 +105,7 @@ def schedule(target: Target, options: Mapping[str, Any]) -> dict[str, Any]:
     """
     few = {"steps": 2000, "learning_rate": 5e-3, "states": 64}
     many = {"steps": 1000, "learning_rate": 2e-3, "states": 16}
-    decay = 0.0 if target.analytic else 1e-2
+    decay = 1e-2 if target.repeats else 0.0
     chosen = (few if target.dim <= _FEW else many) | {"seed": 0, "times": 32, "weight_decay": decay}
     least = {"seed": 0, "steps": 1, "times": 1, "states": 1}  # whole numbers
     chosen["entropy_weight"] = 0.0
@@ -135,7 +135,7 @@ def _trunk(target: Target, kind: str | None) -> dict[str, Any]:
     shape = target.image_shape
     if kind is None:
         kind = "unet" if shape and shape[0] * shape[1] > _DENSE else "mlp"
-    regularised = not target.analytic and target.dim > _FEW
+    regularised = target.repeats and target.dim > _FEW
     if kind != "unet":
         dense = {"width": _width(target.dim), "bumps": 12, "dropout": 0.2 if regularised else 0.0}
         return dense if kind == "mlp" else dense | {"kind": kind}  # build_head knows the kinds

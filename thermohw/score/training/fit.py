@@ -8,8 +8,9 @@ moves the minimiser from s to s/(1 + lambda).
 
 Every 50 steps the averaged weights are judged by the evidence bound on the validation points,
 always the same ones. On a data set the best of them are what is returned; the test points are never
-looked at. An analytic target never repeats a sample, so there is nothing to stop for, and the last
-are returned. A seed fixes everything at a given number of torch threads, interrupted or not.
+looked at. An analytic target (but a fitted mixture) never repeats a sample, so there is nothing to
+stop for, and the last are returned. A seed fixes everything at a given number of torch threads,
+interrupted or not.
 """
 
 from __future__ import annotations
@@ -183,7 +184,7 @@ class Training:
         state, settings, table = self.state, self.settings, self.table
         count, states = settings["times"], settings["states"]
         index, cells = table.draw(count, state.generator)
-        x0 = self.target.sample(count * states, state.generator).float()
+        x0 = self.target.training_draws(count * states, state.generator).float()
         z = torch.randn(count, states, self.target.dim, generator=state.generator)
         x, conditional = table.noised(x0.view(z.shape), z, index)
         flat = state.weights.detach().requires_grad_()
@@ -263,7 +264,7 @@ class Training:
             "training": {**self.settings, "best_step": state.best_step},
             "validation": [[int(n), loss, bound + volume] for n, loss, bound in state.history],
         }
-        kept = state.average if target.analytic else state.best
+        kept = state.best if target.repeats else state.average
         weights = self.parameters(kept)
         weights = {name: value.clone() for name, value in weights.items()}
         return NetworkScore(
