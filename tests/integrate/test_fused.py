@@ -187,7 +187,7 @@ def test_unequal_nodes(wiring: str) -> None:
 
 def test_strips_and_tiles() -> None:
     """A path's numbers do not depend on its tile, on its place in a strip, or on who follows."""
-    asked = protocol(LINE["pair"], "emf", adc_bits=10, reading_noise="10 uV")
+    asked = protocol(LINE["pair"], "emf", adc_bits=10, reading_noise="10 uV", latency="3 ns")
     whole = play(asked, 1100, "float32", compiled=True)
     for first, paths in ((0, 1), (513, 100), (1023, 77)):
         part = play(asked, paths, "float32", compiled=True, first=first)

@@ -13,16 +13,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from acceptance import assert_z
-from problems import Sample, make, mixture_protocol, simulate
+from problems import Sample, chain, make, mixture_protocol, mixture_score, simulate
 
 from thermohw.books import (
     ExponentialMean,
     Information,
     acquired,
     converter_information,
+    information_account,
     nearest_neighbour_entropy,
 )
+from thermohw.circuit import relaxation
 from thermohw.control import Protocol
 from thermohw.integrate import Engine
 from thermohw.target import gaussian
@@ -171,3 +174,89 @@ def test_erratic_demon_pays() -> None:
     _, filtered = demon(128, "200 uV", "kalman")
     gap = raw.total("heat").mean() - filtered.total("heat").mean()
     assert gap > 20 * raw.total("heat").std() / PATHS**0.5
+
+
+@pytest.mark.parametrize("noise, nats", [("6 uV", 126.75), ("30 uV", 28.841), ("200 uV", 3.3585)])
+def test_how_much_readings_tell(noise: str, nats: float) -> None:
+    """sum I_k of 128 readings of a node that starts at rest, by a recursion of two numbers."""
+    engine = make(
+        mixture_protocol("emf", "clocked", 128, reading_noise=noise, filter="kalman"), start="state"
+    )
+    told = acquired(engine.controller)
+    decay, r = np.exp(-6.0 / 128), engine.plan.reading_noise**2
+    p, total = 1.0, 0.0
+    for _ in range(128):
+        total += 0.5 * np.log1p(p / r)
+        p = p * r / (p + r) * decay + 1.0 - decay
+    assert told == pytest.approx(total, rel=1e-9)
+    assert told == pytest.approx(nats, rel=5e-5)  # as printed
+
+
+@pytest.mark.parametrize("ticks, books", [(256, -0.078023), (512, -0.075685)], ids=["256", "512"])
+def test_exact_readings_pay_with_what_nobody_counts(ticks: int, books: float) -> None:
+    """dS + Q/kT of the clocked mixture, its law carried along by quadrature: -0.073387 as the tick
+    shrinks, below zero by -0.39 h more.
+    """
+    engine = make(mixture_protocol("emf", "clocked", ticks))
+    x = np.linspace(-7.0, 7.0, 361)  # a tick's noise is two and a half steps wide and more
+    step, h = x[1] - x[0], 3.0 / ticks
+    decay, spread = np.exp(-h), np.sqrt(-np.expm1(-2.0 * h))
+    volts = torch.from_numpy(x)[:, None]
+    law = np.exp(mixture_score().log_prob(volts, 3.0).numpy())
+
+    def entropy(density: np.ndarray) -> float:
+        return float(-(density * np.log(np.maximum(density, 1e-300))).sum() * step)
+
+    total = -entropy(law)
+    for tick in range(ticks):
+        source = engine.plan.laws[tick].sources(volts).numpy()[:, 0]
+        total += 0.5 * (1.0 - decay**2) * float((((x - source) ** 2 - 1.0) * law).sum() * step)
+        away = (x[:, None] - decay * x - (1.0 - decay) * source) / spread
+        law = np.exp(-0.5 * away**2) @ law * step / (spread * np.sqrt(2.0 * np.pi))
+    total += entropy(law)
+    assert total == pytest.approx(books, abs=1e-6)
+    assert total == pytest.approx(-0.073387 - 0.39 * h, abs=0.02 * h)
+
+
+@pytest.mark.parametrize("hot", [False, True], ids=["one temperature", "several"])
+def test_identity_of_a_network(hot: bool) -> None:
+    """(b) in matrix form on the chain: heat over kT, bath by bath, less its conditional mean."""
+    device = chain(hot=hot)
+    process = relaxation(device, 3.0)
+    score = gaussian([0.5] * 8, 0.6).score(process)
+    protocol = Protocol(device, process, score, wiring="emf", control="clocked", ticks=64,
+                        reading_noise="20 uV", filter="kalman")  # fmt: skip
+    engine = make(protocol, start="prior", seed=1)
+    engine.observers = (*engine.observers, information_account(engine.controller))
+    sample = simulate(engine, 8192)
+    medium = (sample.results["ledger"]["heat"].numpy() / device.temperatures).sum(1)
+    told = sample.results["information"]
+    gap = medium - told["identity.medium"].numpy()
+    assert_z(gap, 0.0, max_z=3.0)
+    # It would have seen heat that is 8 % off, or as much less.
+    assert abs(0.08 * medium.mean()) > 4.0 * gap.std() / len(gap) ** 0.5
+    kalman = engine.controller.filter
+    assert kalman is not None
+    ends = (kalman.final_covariance, kalman.start_covariance)
+    left = 0.5 * np.subtract(*(np.linalg.slogdet(p)[1] for p in ends)) + acquired(engine.controller)
+    assert told["identity.medium"].numpy().mean() + left > 0.0  # a sum of squares
+    assert_z(told["information.pathwise"], acquired(engine.controller), max_z=3.0)
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+def test_identity_ahead_of_a_converter(bits: int) -> None:
+    """Control is a function of the readings that a converter is given, so (b) is exact for them,
+    however coarse its codes; for the codes with LSB^2/12 added it is one of second moments.
+    """
+    protocol = mixture_protocol(
+        "emf", "clocked", 128, reading_noise="10 uV", adc_bits=bits, adc_range=(-4e-4, 4e-4)
+    )
+    engine = make(protocol, start="state", seed=1)
+    engine.observers = (*engine.observers, information_account(engine.controller))
+    sample = simulate(engine, PATHS // 2)
+    told, heat = sample.results["information"], sample.total("heat")
+    assert_z(heat - told["identity.heat"].numpy(), 0.0, max_z=3.0)
+    plain = make(mixture_protocol("emf", "clocked", 128, reading_noise="10 uV"), start="state")
+    assert_z(told["information.pathwise"], acquired(plain.controller), max_z=3.0)
+    if bits == 8:  # noise of 3.2 steps
+        assert_z(heat - told["identity.codes"].numpy(), 0.0, max_z=3.0)

@@ -6,7 +6,9 @@ Energies in k T_ref, everything else in nats. Per path, from the stored channels
     medium      sum_k Q_k/(k T_k)                       every bath at its own temperature (stored
                                                         where that varied during the run)
     ledger      medium + ln q_0(x_0) - ln rho(x_N)      where both densities are known
-    identity    sum_k Q_k less its conditional mean given the readings
+    identity    sum_k Q_k less its conditional mean given the readings; of a network the medium
+                less its own
+    identity.codes  the medium less its conditional mean given a converter's codes
 
 and differences of those that share their noise, so that a comparison has the standard error of the
 difference. The residual is worked out anew, and stored energies are held against those of the
@@ -129,6 +131,10 @@ class Accounts:
             columns["medium - pumping"] = columns["medium"] - columns["pumping"]
         if "identity.heat" in chunk:
             columns["identity"] = columns["heat.total"] - chunk["identity.heat"] / kt
+        elif "identity.medium" in chunk:
+            columns["identity"] = columns["medium"] - chunk["identity.medium"]
+        if "identity.codes" in chunk:
+            columns["identity.codes"] = columns["medium"] - chunk["identity.codes"]
         if not {"log_prob.start", "log_prob.end"} <= set(columns):
             return
         ledger = columns["medium"] + columns["log_prob.start"] - columns["log_prob.end"]

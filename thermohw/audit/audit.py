@@ -131,7 +131,7 @@ def _audit(recorded: Recorded, recompute: bool) -> Audit:
     quantities = {
         **energy_quantities(recorded),
         **entropy_quantities(recorded, change, slack),
-        **information_quantities(recorded),
+        **information_quantities(recorded, change),
         **likelihood_quantities(recorded),
         **known_law_quantities(recorded),
         **cost_quantities(recorded),

@@ -282,6 +282,7 @@ class _Circuit:
         self.mean = protocol.to_thermal(start.mean)
         self.covariance = protocol.covariance_to_thermal(start.covariance)
         self._entry = self._inlet()
+        self._bare = "reading_variance" not in recorded.information
 
     def _inlet(self) -> NDArray[np.float64]:
         """What the sources push, f = u @ entry, shape (sources, n)."""
@@ -303,7 +304,10 @@ class _Circuit:
 
     def law(self, ticks: set[int]) -> _Recursion:
         """Gains at every tick asked for, and what all readings tell."""
-        noise = np.square(self._plan.reading_noise / np.asarray(self._plan.chain.sense.gain))
+        plan = self._plan
+        noise = np.asarray(plan.reading_variance)
+        if self._bare:  # files whose filter took codes for readings without steps
+            noise = np.square(plan.reading_noise / np.asarray(plan.chain.sense.gain))
         covariance, n = self.covariance, len(self.mean)
         row = np.broadcast_to(noise, n)
         reading, size, found = np.diag(row), np.sqrt(row), _Recursion({}, [], [], covariance)

@@ -34,7 +34,7 @@ the average rests on paths too rare to be seen, at any number of them that can b
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf, isfinite, sqrt
+from math import inf, isfinite, log, sqrt
 
 import numpy as np
 from scipy.linalg import expm
@@ -42,10 +42,18 @@ from scipy.linalg import expm
 from thermohw.audit.entropy import SystemChange
 from thermohw.audit.recorded import Recorded
 from thermohw.audit.verdict import Check, Quantity, not_applicable
-from thermohw.books.information import converter_bounds
+from thermohw.books.information import BY_NOISE, converter_bounds
+from thermohw.circuit import tick_moments
 from thermohw.estimate import NOT_APPLICABLE, Estimate, judge, worst
 
-__all__ = ["Learned", "information", "information_identity", "information_quantities", "learned"]
+__all__ = [
+    "Learned",
+    "information",
+    "information_identity",
+    "information_paid",
+    "information_quantities",
+    "learned",
+]
 
 _BIAS = 0.1  # standard errors by which a comparison may be off at most
 _READINGS = 1024  # whose joint covariance is still diagonalised
@@ -60,11 +68,13 @@ class Learned:
         away: what the true value can be less; 0 to 1e-6 where `most` is the transfer entropy, None
             where nothing is known.
         source: what the number follows from.
+        readings: sum I_k of the analog readings, what sum i_k averages to; None where not known.
     """
 
     most: float
     away: float | None
     source: str
+    readings: float | None = None
 
     @property
     def exact(self) -> bool:
@@ -88,16 +98,16 @@ def learned(recorded: Recorded) -> Learned:
             codes=recorded.codes,
         )
         source = min(bounds, key=bounds.__getitem__)
-        return Learned(bounds[source], None, source)
+        return Learned(bounds[source], None, source, bounds.get(BY_NOISE))
     acquired = float(recorded.information.get("acquired", inf))
     if not isfinite(acquired):
         return Learned(inf, None, "readings without noise or converter")
     start = recorded.start
     if start.gaussian:
         assert start.negentropy is not None
-        return Learned(acquired, start.negentropy.value, "")
+        return Learned(acquired, start.negentropy.value, "", acquired)
     away = None if start.negentropy is None else start.negentropy.value
-    return Learned(acquired, away, "sum I_k for a start that is not Gaussian")
+    return Learned(acquired, away, "sum I_k for a start that is not Gaussian", acquired)
 
 
 def information(recorded: Recorded, change: SystemChange) -> Check:
@@ -120,12 +130,13 @@ def information(recorded: Recorded, change: SystemChange) -> Check:
     words = "in all" if told.exact else f"at most, {told.source}"
     detail = f"dS + sum Q/kT = {value.text()} >= -{told.most:.5g} nats ({words})"
     parts = [judge(value.z(-told.most), relation=">=")]
-    if "information.pathwise" in recorded.moments:
+    if "information.pathwise" in recorded.moments and told.readings is not None:
         mean = recorded.moments["information.pathwise"]
-        z = mean.z(told.most)
+        z = mean.z(told.readings)
         parts.append(judge(z))
         detail += (
             f"; mean of sum i_k = {mean.text('.4g')}, z = {z:+.2f} against sum I_k "
+            f"{'' if told.readings == told.most else f'= {told.readings:.5g} '}"
             f"(seen if {mean.power():.2g} off)"
         )
     average, remark = _sagawa_ueda(recorded)
@@ -183,28 +194,90 @@ def information_identity(recorded: Recorded) -> Check:
     name = "information_identity"
     if "identity" not in recorded.moments:
         return not_applicable(name, f"{_why_not(recorded)}")
+    coded = _of_codes(recorded)
     away = recorded.start.negentropy
     if away is None:
         return not_applicable(
-            name, "the identity needs a Gaussian start, and how far this one is from it is unknown"
+            name,
+            "the identity needs a Gaussian start, and how far this one is from it is unknown"
+            + coded,
         )
     bias = sqrt(2.0 * (away.value + 3.0 * away.stderr) * recorded.paths)
     if bias > _BIAS:
         return not_applicable(
             name,
             f"the start law is {away.value:.2g} nats from Gaussian: control may correlate with the "
-            f"filter's errors, by up to {bias:.2g} standard errors of {recorded.paths} paths",
+            f"filter's errors, by up to {bias:.2g} standard errors of {recorded.paths} paths"
+            + coded,
         )
-    gap = recorded.moments["identity"]
-    heat = recorded.moments["heat.total"]
+    gap, medium = recorded.moments["identity"], recorded.moments["medium"]
     z = gap.z(0.0)
     detail = (
-        f"Q/kT = {heat.value:.5f}, less its conditional mean given the readings, path by path: "
-        f"{gap.text('+.5f')}, z = {z:+.2f}"
+        f"sum Q/kT = {medium.value:.5f}, less its conditional mean given the readings, path by "
+        f"path: {gap.text('+.5f')}, z = {z:+.2f}"
     )
+    paid = information_paid(recorded)
+    if paid is not None:
+        left = medium.value + paid - away.value
+        detail += (
+            f"; sum Q/kT + (1/2) ln det P_N/P_0 + sum I = {left:.5g}, the squares of the "
+            f"right-hand side {left - gap.value:.5g} nats"
+        )
+    expected = medium.value - gap.value
     return Check(
-        name, judge(z), heat.value, heat.value - gap.value, gap.stderr, detail, power=gap.power()
+        name, judge(z), medium.value, expected, gap.stderr, detail + coded, power=gap.power()
     )
+
+
+def _of_codes(recorded: Recorded) -> str:
+    """The same given a converter's codes, in words; empty without one.
+
+    Steps are no Gaussian noise: in second moments they are one of variance LSB^2/12 where noise or
+    motion in a tick exceeds them, and no verdict is given.
+    """
+    plan = recorded.plan
+    if plan.adc is None or "identity.codes" not in recorded.moments:
+        return ""
+    gap, step = recorded.moments["identity.codes"], plan.adc.lsb
+    noise, motion = plan.reading_noise, _least_motion(recorded)
+    fine = "exceeds" if max(noise, motion) > step else "does not exceed"
+    return (
+        f"; given the codes, their steps taken for noise of LSB^2/12: {gap.text('+.5f')}, no "
+        f"verdict, at LSB^2/R = {step**2 / noise**2:.3g} (noise {noise / step:.3g} LSB, motion in "
+        f"a tick from {motion / step:.3g} LSB: the larger {fine} a step)"
+    )
+
+
+def _least_motion(recorded: Recorded) -> float:
+    """Least standard deviation by which a node's noise moves a reading in a tick, thermal units."""
+    device, plan = recorded.plan.protocol.board, recorded.plan
+    shortest = min(plan.timeline, key=lambda piece: piece.duration)
+    moved = tick_moments(device, shortest.duration).end_covariance * shortest.temperature
+    variance = np.diag(device.hessian @ moved @ device.hessian)
+    return float(np.sqrt(variance.min()) * np.min(np.abs(plan.chain.sense.gain)))
+
+
+def information_paid(recorded: Recorded) -> float | None:
+    """sum I + (1/2) ln det(2 pi e P_N) - S(start) of the analog readings, nats; None without
+    Gaussian reading noise, or where the start's entropy is not known.
+
+    What pays for the heat at any start law and score (`thermohw.audit.second_law`). Ahead of a
+    converter, too: control is a function of the readings there, whatever it learns of them. For
+    S(start) only its distance J from that of a Gaussian must be known: left out, a slack of less
+    than J below zero would look like a violation.
+    """
+    plan, away = recorded.plan, recorded.start.negentropy
+    if away is None or plan.reading_noise == 0.0 or not recorded.clocked:
+        return None
+    if plan.adc is None:
+        facts = recorded.information
+        if "log_det_change" not in facts:
+            return None
+        return float(facts["acquired"]) + float(facts["log_det_change"]) + away.value
+    ahead = recorded.analog
+    dets = [np.linalg.slogdet(p)[1] for p in (ahead.start_covariance, ahead.final_covariance)]
+    told = sum(reading.information for reading in ahead.readings)
+    return float(told + 0.5 * (dets[1] - dets[0]) + away.value)
 
 
 def _why_not(recorded: Recorded) -> str:
@@ -215,8 +288,6 @@ def _why_not(recorded: Recorded) -> str:
         return "the identity needs readings with Gaussian noise"
     if protocol.wiring == "current":
         return "the identity is one of the emf wiring"
-    if protocol.adc_bits is not None:
-        return "a converter's readings are not Gaussian"
     if protocol.latency is not None:
         return "with latency a tick's input is not that of its own reading"
     chain = recorded.plan.chain
@@ -224,12 +295,82 @@ def _why_not(recorded: Recorded) -> str:
         return "readings with a gain or an offset are not those of the identity"
     if not chain.lag.is_ideal:
         return "sources with a memory do not rest between decisions"
-    return "the identity is one of uncoupled nodes"
+    return "the run did not record what its readings say of the heat"
 
 
-def information_quantities(recorded: Recorded) -> dict[str, Quantity]:
-    """information.acquired: nats per sample."""
-    return {"information.acquired": _acquired(recorded)}
+def information_quantities(recorded: Recorded, change: SystemChange) -> dict[str, Quantity]:
+    """information.acquired and .per_tick, nats; .efficiency of the demon; .bits_read."""
+    return {
+        "information.acquired": _acquired(recorded),
+        "information.per_tick": _per_tick(recorded),
+        "information.efficiency": _efficiency(recorded, change),
+        "information.bits_read": _bits_read(recorded),
+    }
+
+
+def _per_tick(recorded: Recorded) -> Quantity:
+    """Mean information of a tick."""
+    whole, ticks = _acquired(recorded), recorded.plan.schedule.ticks
+    if whole.value is None:
+        return Quantity(None, None, "nat", whole.note)
+    note = f"{whole.note}; mean of {ticks} ticks"
+    if recorded.plan.reading_noise > 0.0:
+        told = [reading.information for reading in recorded.analog.readings]
+        most = int(np.argmax(told))
+        note += f", I_k of the analog readings {min(told):.4g} to {told[most]:.4g} at tick {most}"
+    stderr = None if whole.stderr is None else whole.stderr / ticks
+    return Quantity(whole.value / ticks, stderr, "nat", note)
+
+
+def _efficiency(recorded: Recorded, change: SystemChange) -> Quantity:
+    """eta = -(dS + sum Q/kT)/(sum I - I(X_N;Y)) <= 1, physics of `thermohw.audit.second_law`.
+
+    With K = sum I - I(X_N;Y) + dS known without dS (`information_paid`), eta = -(m + s)/(K - s) of
+    the measured m = sum Q/kT and s = dS; K - s >= m + s by the second law.
+    """
+    if not recorded.clocked:
+        return Quantity(None, None, "1", "continuous control takes no readings")
+    told = learned(recorded)
+    if not isfinite(told.most):
+        return Quantity(None, None, "1", "0 for infinite information: readings without noise")
+    if change.value is None:
+        return Quantity(None, None, "1", change.method)
+    medium, s = recorded.moments["medium"], change.value
+    paid, note = information_paid(recorded), "of sum I - I(X_N;Y)"
+    if paid is None or paid - s > told.most:  # the converter tells less than the readings did
+        spent, slope = told.most, -1.0 / told.most
+        note = f"of the information acquired, {'' if told.exact else 'at most '}{spent:.5g} nats"
+    else:
+        spent = paid - s
+        slope = -(spent + medium.value + s) / spent**2
+    if not spent > 0.0:
+        return Quantity(None, None, "1", "all that was learned is still known: nothing was spent")
+    value = -(medium.value + s) / spent
+    stderr = float(np.hypot(medium.stderr / spent, slope * change.stderr))
+    if value < 0.0:
+        note += "; negative: no demon"
+    elif not told.exact or change.upper:
+        note += "; at least, from bounds"
+    return Quantity(value, stderr, "1", note)
+
+
+def _bits_read(recorded: Recorded) -> Quantity:
+    """What the controller's memory would have to hold, bits per sample."""
+    if not recorded.clocked:
+        return Quantity(None, None, "bit", "continuous control takes no readings")
+    plan, told = recorded.plan, learned(recorded)
+    if plan.adc is None:
+        if not isfinite(told.most):
+            return Quantity(None, None, "bit", "infinite: readings without noise or converter")
+        return Quantity(
+            told.most / log(2.0), None, "bit", "readings without converter: the information alone"
+        )
+    readings = plan.schedule.ticks * recorded.setting.device.dim
+    note = (
+        f"{readings} readings of {plan.adc.bits} bits, of which {told.most / log(2.0):.5g} bits at "
+        "most tell anything of the circuit; a memory of that size pays the erasure of cost.erasure"
+    )
+    return Quantity(float(readings * plan.adc.bits), 0.0, "bit", note)
 
 
 def _acquired(recorded: Recorded) -> Quantity:

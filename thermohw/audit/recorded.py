@@ -17,7 +17,8 @@ import torch
 
 from thermohw.audit.accounts import Accounts
 from thermohw.audit.moments import Moments
-from thermohw.control import Plan, make_plan
+from thermohw.books import analog_filter
+from thermohw.control import KalmanFilter, Plan, make_plan
 from thermohw.control.chain import describe_keys
 from thermohw.errors import InputError
 from thermohw.estimate import Estimate
@@ -93,6 +94,16 @@ class Recorded:
             self.simulate["start"],
             target=self.setting.target,
             prior=self.simulate["prior"],
+        )
+
+    @cached_property
+    def analog(self) -> KalmanFilter:
+        """The filter of the readings with their Gaussian noise, ahead of any converter."""
+        protocol, start = self.setting.protocol, self.start
+        return analog_filter(
+            self.plan,
+            protocol.to_thermal(start.mean),
+            protocol.covariance_to_thermal(start.covariance),
         )
 
     @cached_property

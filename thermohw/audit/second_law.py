@@ -54,7 +54,7 @@ from math import isfinite, log
 import numpy as np
 
 from thermohw.audit.entropy import SystemChange
-from thermohw.audit.information import learned
+from thermohw.audit.information import information_paid, learned
 from thermohw.audit.recorded import Recorded
 from thermohw.audit.twins import read_twins
 from thermohw.audit.verdict import Check, Quantity, not_applicable
@@ -80,9 +80,10 @@ def second_law_slack(recorded: Recorded, change: SystemChange) -> Slack:
     """What must not be negative; see the module."""
     medium = recorded.moments["medium"]
     if recorded.clocked:
-        kalman = _kalman(recorded)
-        if kalman is not None:
-            return Slack(medium + kalman, "dS + sum Q/kT + sum I - I(X_N;Y)")
+        paid = information_paid(recorded)
+        if paid is not None and not _fewer_codes(recorded, change, paid):
+            ahead = ", I of the noise ahead of the converter" * (recorded.plan.adc is not None)
+            return Slack(medium + paid, f"dS + sum Q/kT + sum I - I(X_N;Y){ahead}")
     if change.value is None:
         return Slack(None, change.method)
     found = Estimate(change.value, change.stderr)
@@ -116,18 +117,14 @@ def second_law_slack(recorded: Recorded, change: SystemChange) -> Slack:
     return Slack(pumped + found, "dS + sum Q/kT - int E div u")
 
 
-def _kalman(recorded: Recorded) -> float | None:
-    """sum I + (1/2) ln det(2 pi e P_N) - S(start); None without Gaussian reading noise, or where
-    the start's entropy is not known.
-
-    By the module's argument it pays for the heat at any start law and score. For S(start) only its
-    distance J from that of a Gaussian must be known: left out, a slack of less than J below zero
-    would look like a violation.
+def _fewer_codes(recorded: Recorded, change: SystemChange, paid: float) -> bool:
+    """Whether a converter passes less than its readings pay for, so that the law is tighter with
+    what it passes; without converter never.
     """
-    facts, away = recorded.information, recorded.start.negentropy
-    if recorded.plan.adc is not None or "log_det_change" not in facts or away is None:
-        return None
-    return float(facts["acquired"]) + float(facts["log_det_change"]) + away.value
+    if recorded.plan.adc is None or change.value is None:
+        return False
+    bound, _ = _information_bound(recorded)
+    return bound is not None and bound + change.value < paid
 
 
 def _information_bound(recorded: Recorded) -> tuple[float | None, str]:
@@ -153,7 +150,7 @@ def second_law(recorded: Recorded, change: SystemChange, slack: Slack) -> Check:
         return not_applicable(name, slack.law + remark, relation=">=")
     z = value.z(0.0)
     detail = f"{slack.law} = {value.text()} >= 0 nats" + (f", z = {z:+.2f}" if z < 0.0 else "")
-    if change.value is not None and not (recorded.clocked and _kalman(recorded) is not None):
+    if change.value is not None and not slack.law.startswith("dS + sum Q/kT + sum I -"):
         detail += f"; dS {Estimate(change.value, change.stderr).text('+.5f')} by {change.method}"
     status = VIOLATED if wrong else judge(z, relation=">=")
     if not wrong and not recorded.clocked and recorded.step > 1.0:  # whatever its sign

@@ -10,8 +10,10 @@ from thermohw.books.fluctuation import PathRatio
 from thermohw.books.information import (
     Information,
     acquired,
+    analog_filter,
     converter_bounds,
     converter_information,
+    information_account,
 )
 from thermohw.books.kernels import Kernels, without_kernel
 from thermohw.books.ledger import Ledger
@@ -39,9 +41,11 @@ __all__ = [
     "Residuals",
     "Updates",
     "acquired",
+    "analog_filter",
     "converter_bounds",
     "converter_information",
     "heat_balance",
+    "information_account",
     "nearest_neighbour_entropy",
     "without_kernel",
 ]

@@ -44,12 +44,14 @@ from thermohw.books.ledger import FLUSH
 from thermohw.circuit import node_moments
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from thermohw.circuit import LinearDevice
     from thermohw.integrate import Carry, Step
 
-__all__ = ["NetworkBalance", "HeatBalance", "heat_balance", "watched_ticks"]
+__all__ = ["HeatBalance", "NetworkBalance", "heat_balance", "held_responses", "watched_ticks"]
 
 _SMALL = 16  # state variables up to which every tick is watched
 _WATCHED = 12  # ticks of a larger network
@@ -192,27 +194,15 @@ class NetworkBalance:
         return {"expected": carry["expected"]}
 
     def _make_form(self, h: float, dtype: torch.dtype) -> _Form:
-        device, n = self.device, self.device.dim
-        across = device.directions @ device.hessian  # X_k of charges and fluxes
-        inputs = device.port_matrix
-        offset = np.zeros((len(across), inputs.shape[1]))
-        if self.wiring == "emf":
-            chosen = list(device.controlled)
-            inputs = device.source_matrix[:, chosen]
-            offset = -np.eye(len(across))[:, chosen]
-        total = n + inputs.shape[1]
-        driven = np.zeros((total, total))
-        driven[:n, :n], driven[:n, n:] = -device.drift_matrix, inputs
+        device = self.device
+        across = device.directions @ device.hessian
         stiffness = np.einsum("ki,ki->k", across, device.directions)
         constant = -h * device.temperatures * stiffness
         rows = []
-        for s, weight in zip(*_quadrature(device, h), strict=True):
-            response = across @ expm(driven * s)[:n]
-            aged = response[:, :n] @ device.noise_matrix
-            constant = constant + weight * (h - s) * np.square(aged).sum(1)
-            response[:, n:] += offset
+        for response, aged, weight in held_responses(device, self.wiring, h):
+            constant = constant + aged
             rows.append(np.sqrt(weight * device.coefficients)[:, None] * response)
-        stacked = np.stack(rows)  # (rows, K, n + c)
+        stacked, total = np.stack(rows), rows[0].shape[1]  # (rows, K, n + c)
         if len(stacked) > total:  # one factor a bath
             factors = [np.linalg.qr(stacked[:, k], mode="r") for k in range(len(across))]
             stacked = np.stack(factors, 1)
@@ -220,6 +210,39 @@ class NetworkBalance:
         return _Form(
             torch.tensor(root, dtype=dtype), torch.as_tensor(device.coefficients * constant)
         )
+
+
+def held_responses(
+    device: LinearDevice, wiring: str, h: float
+) -> Iterator[tuple[NDArray[Any], NDArray[Any], float]]:
+    """How the forces across the elements follow state and sources during a held tick.
+
+    Args:
+        device: any linear device.
+        wiring: "emf" or "current".
+        h: duration, R_ref C_ref.
+
+    Yields:
+        At every node s of a quadrature over (0, h): response of X_k(s) to (z, c), shape (K, n + c);
+        the noise's share of int E X_k^2 that belongs to the age s, weight included, shape (K,); the
+        weight.
+    """
+    n = device.dim
+    across = device.directions @ device.hessian  # X_k of charges and fluxes
+    inputs = device.port_matrix
+    offset = np.zeros((len(across), inputs.shape[1]))
+    if wiring == "emf":
+        chosen = list(device.controlled)
+        inputs = device.source_matrix[:, chosen]
+        offset = -np.eye(len(across))[:, chosen]
+    total = n + inputs.shape[1]
+    driven = np.zeros((total, total))
+    driven[:n, :n], driven[:n, n:] = -device.drift_matrix, inputs
+    for s, weight in zip(*_quadrature(device, h), strict=True):
+        response = across @ expm(driven * s)[:n]
+        aged = weight * (h - s) * np.square(response[:, :n] @ device.noise_matrix).sum(1)
+        response[:, n:] += offset
+        yield response, aged, float(weight)
 
 
 def _quadrature(device: LinearDevice, h: float) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -48,6 +48,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from thermohw.books.held_heat import held_heat
 from thermohw.circuit import node_moments
 from thermohw.control import KalmanFilter
 
@@ -57,15 +58,35 @@ if TYPE_CHECKING:
     from thermohw.control import Controller, Plan
     from thermohw.integrate import Carry, Step
 
-__all__ = ["Information", "acquired", "converter_bounds", "converter_information"]
+__all__ = [
+    "Information",
+    "NetworkInformation",
+    "acquired",
+    "analog_filter",
+    "converter_bounds",
+    "converter_information",
+    "information_account",
+]
 
 BY_NOISE, BY_CODES, BY_BITS = "noise ahead of the converter", "entropy of its codes", "its bits"
 """What bounds the information behind a converter."""
 
 
+def information_account(controller: Controller) -> Information:
+    """The observer that fits a device: nodes by themselves at one temperature, or any network."""
+    device = controller.plan.protocol.board
+    alone = device.uncoupled and float(np.ptp(device.temperatures)) == 0.0
+    return Information(controller) if alone else NetworkInformation(controller)
+
+
 class Information:
-    """Observer of clocked runs with Gaussian reading noise, exact converters and no latency;
-    uncoupled nodes at one temperature.
+    """Observer of clocked runs with Gaussian reading noise and no latency; uncoupled nodes at one
+    temperature.
+
+    Ahead of a converter the readings are Gaussian all the same, and control is a function of them:
+    the account is theirs, with a filter of its own. Beside it stands that of the codes, taken for
+    readings with the noise of their steps added (`Plan.reading_variance`), as the run's filter
+    takes them.
 
     Args:
         controller: with its filter.
@@ -76,7 +97,12 @@ class Information:
 
     def __init__(self, controller: Controller) -> None:
         assert controller.filter is not None
-        self.plan, self.filter = controller.plan, controller.filter
+        self.plan, self._codes = controller.plan, None
+        self.filter = controller.filter
+        if self.plan.adc is not None:
+            self._codes = self.filter
+            begin = self.filter.start_mean, self.filter.start_covariance
+            self.filter = analog_filter(self.plan, *begin)
         self._variance = self.plan.reading_noise**2
         device = self.plan.protocol.board
         self._weights = torch.tensor(1.0 / np.diag(device.hessian))
@@ -84,48 +110,110 @@ class Information:
     def init(self, state: torch.Tensor) -> Carry:
         """Nothing read yet."""
         zeros = torch.zeros(len(state), dtype=torch.float64)
-        return {"quadratic": zeros.clone(), "pathwise": zeros.clone()}
+        carry = {"quadratic": zeros.clone(), "pathwise": zeros.clone()}
+        if self._codes is not None:
+            carry |= {"coded": zeros.clone(), "mean": self.filter.start(len(state), zeros)}
+        return carry
 
     def update(self, carry: Carry, step: Step) -> None:
         """Account for one tick and the reading at its start."""
         control = step.control
         assert control is not None and control.reading is not None
         assert control.estimate is not None and control.predicted is not None
-        reading, before = control.reading.double(), control.predicted.double()
-        device, prior = self.plan.protocol.board, self.filter.readings[control.tick].prior
-        voltage = device.efforts(step.start).double()
+        source, estimate = control.source.double(), control.estimate.double()
+        emf = self.plan.drive.wiring == "emf"
+        if self._codes is None:
+            self._tell(
+                carry["pathwise"], control.reading.double(), control.predicted.double(), step
+            )
+        else:
+            if emf:
+                self._expect(carry["coded"], estimate, source, step.piece.duration)
+            assert control.analog is not None
+            before, reading = carry["mean"], control.analog.double()
+            self._tell(carry["pathwise"], reading, before, step)
+            estimate = self.filter.update(before, reading, control.tick)
+            carry["mean"] = self.filter.predict(estimate, source, step.piece)
+        if emf:
+            self._expect(carry["quadratic"], estimate, source, step.piece.duration)
+
+    def _tell(
+        self, account: torch.Tensor, reading: torch.Tensor, before: torch.Tensor, step: Step
+    ) -> None:
+        """Add i_k of a reading, given the filter's mean before it."""
+        prior = self.filter.readings[step.piece.tick].prior
+        voltage = self.plan.protocol.board.efforts(step.start).double()
         noise = (reading - voltage).square().sum(1) / self._variance
         total = prior + self._variance * np.eye(len(prior))
         _, log_det = np.linalg.slogdet(total / self._variance)
         innovation = reading - before
         spread = (innovation @ torch.tensor(np.linalg.inv(total)) * innovation).sum(1)
-        carry["pathwise"].add_(0.5 * (log_det + spread - noise))
-        if self.plan.drive.wiring == "emf":
-            decay = torch.as_tensor(
-                node_moments(device, step.piece.duration).decay, dtype=torch.float64
-            )
-            pull = (control.estimate.double() - control.source.double()).square()
-            carry["quadratic"].add_((0.5 * self._weights * (1.0 - decay**2) * pull).sum(1))
+        account.add_(0.5 * (log_det + spread - noise))
+
+    def _expect(
+        self, account: torch.Tensor, estimate: torch.Tensor, source: torch.Tensor, h: float
+    ) -> None:
+        """Add the part of a tick's heat given the readings that follows from the filter's mean."""
+        decay = node_moments(self.plan.protocol.board, h).decay
+        share = 0.5 * self._weights * (1.0 - torch.as_tensor(decay, dtype=torch.float64) ** 2)
+        account.add_((share * (estimate - source).square()).sum(1))
 
     def result(self, carry: Carry, state: torch.Tensor) -> Carry:
-        """identity.heat: the conditional mean of Q of identity (b); information.pathwise: sum_k
-        i_k; nats per path.
+        """information.pathwise: sum_k i_k, nats; the conditional mean of identity (b), of one
+        temperature "identity.heat", k T_ref, of a network "identity.medium", sum_j Q_j/kT_j;
+        "identity.codes", nats: that sum given a converter's codes.
         """
         result = {"information.pathwise": carry["pathwise"]}
         if self.plan.drive.wiring == "emf":
-            result["identity.heat"] = carry["quadratic"] + self._covariance_terms()
+            result[self._channel] = carry["quadratic"] + self._covariance_terms(self.filter)
+            if self._codes is not None:
+                coded = carry["coded"] + self._covariance_terms(self._codes)
+                result["identity.codes"] = coded / self._unit()
         return result
 
-    def _covariance_terms(self) -> float:
+    _channel = "identity.heat"
+
+    def _unit(self) -> float:
+        """What the accounts have to be divided by to be nats."""
+        return float(self.plan.protocol.board.temperatures[0])
+
+    def _covariance_terms(self, kalman: KalmanFilter) -> float:
         """sum_k (1/2) tr C (P_k^+ - P_{k+1}^-)."""
         weights = self._weights.numpy()
-        after = [reading.prior for reading in self.filter.readings[1:]] + [
-            self.filter.final_covariance
-        ]
+        after = [reading.prior for reading in kalman.readings[1:]] + [kalman.final_covariance]
         return 0.5 * sum(
             float(weights @ np.diag(reading.posterior - following))
-            for reading, following in zip(self.filter.readings, after, strict=True)
+            for reading, following in zip(kalman.readings, after, strict=True)
         )
+
+
+class NetworkInformation(Information):
+    """The same of any linear network with any number of baths, each over its own temperature
+    (`thermohw.books.held_heat`).
+    """
+
+    _channel = "identity.medium"
+
+    def _unit(self) -> float:
+        return 1.0
+
+    def _expect(
+        self, account: torch.Tensor, estimate: torch.Tensor, source: torch.Tensor, h: float
+    ) -> None:
+        device = self.plan.protocol.board
+        form = held_heat(device, h)
+        charges = estimate @ torch.tensor(device.capacitance)
+        known = torch.cat([charges, source], 1)
+        account.add_((known @ torch.tensor(form.matrix) * known).sum(1))
+
+    def _covariance_terms(self, kalman: KalmanFilter) -> float:
+        device, total = self.plan.protocol.board, 0.0
+        inward, n = device.capacitance, device.dim
+        for reading, piece in zip(kalman.readings, self.plan.timeline, strict=True):
+            form = held_heat(device, piece.duration)
+            spread = inward @ reading.posterior @ inward
+            total += form.constant + float(np.sum(form.matrix[:n, :n] * spread))
+        return total
 
 
 def acquired(controller: Controller) -> float:
@@ -165,16 +253,29 @@ def converter_bounds(
     if codes is not None:
         bounds[BY_CODES] = codes
     if plan.reading_noise > 0.0:
-        kalman = KalmanFilter(
-            plan.protocol.board,
-            plan.timeline,
-            plan.reading_noise**2 / np.square(plan.chain.sense.gain),  # noise seen at the node
-            start_mean=start_mean,
-            start_covariance=start_covariance,
-            wiring=plan.drive.wiring,
-        )
+        kalman = analog_filter(plan, start_mean, start_covariance)
         bounds[BY_NOISE] = float(sum(reading.information for reading in kalman.readings))
     return bounds
+
+
+def analog_filter(
+    plan: Plan, start_mean: NDArray[Any], start_covariance: NDArray[Any]
+) -> KalmanFilter:
+    """The filter of the readings ahead of a plan's converter: Gaussian noise alone.
+
+    Args:
+        plan: with reading noise.
+        start_mean: mean voltages, shape (n,), thermal units.
+        start_covariance: their covariance, shape (n, n).
+    """
+    return KalmanFilter(
+        plan.protocol.board,
+        plan.timeline,
+        plan.reading_noise**2 / np.square(plan.chain.sense.gain),  # noise seen at the node
+        start_mean=start_mean,
+        start_covariance=start_covariance,
+        wiring=plan.drive.wiring,
+    )
 
 
 def converter_information(

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from thermohw.control.kalman import KalmanFilter
 
 if TYPE_CHECKING:
@@ -39,6 +37,7 @@ class Control(NamedTuple):
         predicted: the filter's mean before the reading; None without reading noise.
         estimate: and after it.
         lag: what the sources remember, shape (paths, states, sources); None for prompt sources.
+        analog: a noisy reading ahead of its converter, shape (paths, n); None without converter.
     """
 
     tick: int
@@ -49,6 +48,7 @@ class Control(NamedTuple):
     predicted: torch.Tensor | None = None
     estimate: torch.Tensor | None = None
     lag: torch.Tensor | None = None
+    analog: torch.Tensor | None = None
 
 
 class Controller:
@@ -73,12 +73,10 @@ class Controller:
         self.divergence = divergence
         self.filter: KalmanFilter | None = None
         if plan.reading_noise > 0.0:
-            gain = plan.chain.sense.gain  # noise behind a gain is noise/gain of the voltage
-            variance = plan.reading_noise**2
             self.filter = KalmanFilter(
                 plan.protocol.board,
                 plan.timeline,
-                variance if gain == 1.0 else variance / np.square(gain),
+                plan.reading_variance,
                 start_mean=start_mean,
                 start_covariance=start_covariance,
                 wiring=plan.drive.wiring,
@@ -132,6 +130,7 @@ class Controller:
         if self.reads_noise:
             assert noise is not None
             reading = reading.add(noise[:, :n], alpha=plan.reading_noise)
+        analog = reading if self.reads_noise and plan.adc is not None else None
         reading = chain.adc(reading)
         estimate = None
         if self.filter is not None:
@@ -144,7 +143,7 @@ class Controller:
             score = score.add(noise[:, -n:], alpha=chain.score.noise)
         source = chain.score(law.combine(seen, score))
         source = chain.amplifier(chain.dac(source))
-        return Control(tick, source, score, None, reading, predicted, estimate)
+        return Control(tick, source, score, None, reading, predicted, estimate, analog=analog)
 
     def predict(self, mean: torch.Tensor, source: torch.Tensor, piece: Piece) -> torch.Tensor:
         """The filter's mean at the end of a piece."""

@@ -154,6 +154,18 @@ class Plan:
         )
 
     @property
+    def reading_variance(self) -> float | NDArray[Any]:
+        """Variance of a reading about the node's voltage, thermal units: the analog noise, and
+        behind a converter LSB^2/12 of its steps.
+
+        The second is exact in second moments only, and only where noise or motion in a tick exceed
+        a step. Both are seen through the gain of the sensing stage.
+        """
+        steps = 0.0 if self.adc is None else self.adc.lsb**2 / 12.0
+        gain, variance = self.chain.sense.gain, self.reading_noise**2 + steps
+        return variance if np.all(gain == 1.0) else variance / np.square(gain)
+
+    @property
     def seconds(self) -> float:
         """Physical duration of a run."""
         return self.schedule.duration * self.protocol.device.scale.time

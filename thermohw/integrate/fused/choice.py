@@ -39,6 +39,10 @@ def not_compiled(engine: Setup) -> str:
     watchers = {observer.name for observer in engine.observers}
     if watchers - _WATCHERS:
         return f"'{sorted(watchers - _WATCHERS)[0]}' watches it"
+    if "information" in watchers and float(np.ptp(device.temperatures)) > 0.0:
+        return "the heat that its readings predict is counted bath by bath"
+    if "information" in watchers and plan.adc is not None:
+        return "what its reading converter was given is accounted for"
     if not watchers >= _ALWAYS:
         return "it keeps a part of the default accounts only"
     if engine.stepper.flux and plan.drive.wiring == "emf":

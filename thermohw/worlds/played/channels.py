@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from thermohw.store import Channel
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from thermohw.integrate import Engine
     from thermohw.score import ExactScore
 
@@ -66,14 +65,15 @@ def ledger_channels(engine: Engine) -> tuple[Channel, ...]:
         channels.append(Channel("sigma.odd", "1", description="log path ratio, odd control, nats"))
     if "information" in names:
         channels.append(Channel("information.pathwise", "1", description="sum of i_k, nats"))
-        if wiring == "emf":
-            channels.append(
-                Channel(
-                    "identity.heat",
-                    "J",
-                    description="conditional mean of the heat given the readings",
-                )
-            )
+        if wiring == "emf" and device.uncoupled and float(np.ptp(device.temperatures)) == 0.0:
+            about = "conditional mean of the heat given the readings"
+            channels.append(Channel("identity.heat", "J", description=about))
+        elif wiring == "emf":
+            about = "conditional mean of sum_k Q_k/kT_k given the readings, nats"
+            channels.append(Channel("identity.medium", "1", description=about))
+        if wiring == "emf" and engine.plan.adc is not None:
+            about = "the same in nats given the codes, their steps taken for noise"
+            channels.append(Channel("identity.codes", "1", description=about))
     if engine.start.log_prob is not None:
         channels.append(
             Channel("log_prob.start", "1", description="ln q_0(x_0), nats, model units")
@@ -137,9 +137,14 @@ def ledger_values(
         for parity in ("even", "odd"):
             values[f"sigma.{parity}"] = results["fluctuation"][parity] + boundary
     if "information" in results:
-        values["information.pathwise"] = results["information"]["information.pathwise"]
-        if "identity.heat" in results["information"]:
-            values["identity.heat"] = results["information"]["identity.heat"] * scale.energy
+        told = results["information"]
+        values |= {
+            name: told[name]
+            for name in ("information.pathwise", "identity.medium", "identity.codes")
+            if name in told
+        }
+        if "identity.heat" in told:
+            values["identity.heat"] = told["identity.heat"] * scale.energy
     n = len(device.nodes)
     for when, efforts in (("start", v_start), ("end", v_end)):
         values[f"voltage.{when}"] = efforts[:, :n] * scale.voltage

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thermohw.books import Profile, acquired, converter_information
+from thermohw.books import Profile, acquired, analog_filter, converter_information
 from thermohw.control.realisation import describe_realisation
 
 if TYPE_CHECKING:
@@ -67,16 +67,24 @@ def _information(engine: Engine) -> dict[str, Any]:
 
     "bound" says that it is an upper bound: behind a converter (the smallest known before the run;
     "law" tells files apart whose bound was another one), or for a start that is not Gaussian.
+    "per_reading" are the I_k of the analog noise, ahead of a converter where there is one;
+    "reading_variance" is the R of the run's own filter, thermal units.
     """
     plan, start = engine.plan, engine.start
+    facts: dict[str, Any]
     if plan.adc is not None:
         mean = plan.protocol.to_thermal(start.mean)
         covariance = plan.protocol.covariance_to_thermal(start.covariance)
         bound = converter_information(plan, mean, covariance)
-        return {"acquired": bound, "bound": True, "law": "minimum of sums"}
+        facts = {"acquired": bound, "bound": True, "law": "minimum of sums"}
+        if plan.reading_noise > 0.0:
+            ahead = analog_filter(plan, mean, covariance)
+            facts["per_reading"] = np.array([one.information for one in ahead.readings])
+            facts["reading_variance"] = np.asarray(plan.reading_variance, dtype=np.float64)
+        return facts
     kalman = engine.controller.filter
     gaussian = kalman is None or start.gaussian
-    facts: dict[str, Any] = {"acquired": acquired(engine.controller), "bound": not gaussian}
+    facts = {"acquired": acquired(engine.controller), "bound": not gaussian}
     if kalman is not None:
         facts["per_reading"] = np.array([reading.information for reading in kalman.readings])
         _, start_det = np.linalg.slogdet(kalman.start_covariance)

@@ -2,8 +2,8 @@
 
 The ledger, the peaks and the profile are always there. Pumping needs div u, cheap for exact scores
 only; the path ratios of the fluctuation theorems need a Gaussian kernel, exact readings, float64
-noise and few dimensions; the information account needs readings with Gaussian noise, no converter
-and no latency; the mean heat of every bath needs sources that stay between decisions.
+noise and few dimensions; the information account needs readings with Gaussian noise and no latency;
+the mean heat of every bath needs sources that stay between decisions.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import torch
 
 from thermohw.books import (
     CodeEntropy,
-    Information,
     Ledger,
     PathRatio,
     Peaks,
@@ -23,6 +22,7 @@ from thermohw.books import (
     Residuals,
     Updates,
     heat_balance,
+    information_account,
     without_kernel,
 )
 from thermohw.errors import InputError
@@ -100,13 +100,11 @@ def build_engine(
         observers.append(PathRatio(device, protocol.wiring, kernel=kernel))
     if (
         engine.controller.filter is not None
-        and plan.adc is None
         and plan.latency == 0.0
-        and device.uncoupled
         and plan.chain.sense.exact
         and prompt
     ):
-        observers.append(Information(engine.controller))
+        observers.append(information_account(engine.controller))
     if every > 0:
         observers.append(Recorder(plan, saved_ticks(plan.schedule.ticks, every)))
     engine.observers = tuple(observers)
