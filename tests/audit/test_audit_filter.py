@@ -11,6 +11,7 @@ from golden.runs import CHAIN, CLOCKED
 from store.toy import unsealed
 
 from thermohw.audit import audit
+from thermohw.audit.entropy import system_change
 from thermohw.audit.filtering import _Circuit, _told, reading_filter
 from thermohw.audit.gain import gain
 from thermohw.audit.gather import gather
@@ -183,7 +184,7 @@ def test_codes_of_late_readings_are_counted(tmp_path):
     told = {}
     for name, extra in (("prompt", []), ("late", [LATE])):
         found = run(tmp_path / f"{name}.h5", *CLOCKED, "protocol.adc_bits=6", *extra, paths=1024)
-        acquired = information_quantities(found)["information.acquired"]
+        acquired = information_quantities(found, system_change(found))["information.acquired"]
         assert acquired.note is not None and "entropy of its codes" in acquired.note
         told[name] = acquired.value
     assert told["late"] == pytest.approx(told["prompt"], rel=0.05)

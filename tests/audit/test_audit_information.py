@@ -190,3 +190,40 @@ def test_few_paths_earn_no_verdict(tmp_path: Path) -> None:
     for name in ("information", "information_identity", "second_law", "bath_heat"):
         check = result.check(name)
         assert check.status == "not-applicable", check.detail
+
+
+def test_efficiency_and_bits(tmp_path: Path) -> None:
+    """eta = -(dS + Q/kT)/(sum I - I(X_N;Y)), every part taken from where it stands by itself."""
+    noisy = {"protocol.reading_noise": "10 uV", "simulate.start": "prior"}
+    path = run(tmp_path, noisy, paths=8192, ticks=128)
+    result, evidence = audit(path), gather(path)
+    q = {name: quantity.value for name, quantity in result.quantities.items()}
+    told = learned(evidence).most
+    assert q["information.per_tick"] == pytest.approx(told / 128, rel=1e-12)
+    assert q["information.bits_read"] == pytest.approx(told / LN2, rel=1e-12)
+    kalman = evidence.analog
+    end = 0.5 * float(np.log(2.0 * np.pi * np.e * kalman.final_covariance[0, 0]))
+    start = 0.5 * float(np.log(2.0 * np.pi * np.e))
+    kept = start + q["entropy.system_change"] - end  # I(X_N;Y) = S(X_N) - S(X_N | Y)
+    eta = -(q["entropy.system_change"] + q["entropy.medium"]) / (told - kept)
+    assert q["information.efficiency"] == pytest.approx(eta, rel=1e-4)
+    assert 0.0 < eta <= 1.0  # readings of 10 uV: a demon at work
+
+
+def test_identity_ahead_of_a_coarse_converter(tmp_path: Path) -> None:
+    """Codes of a coarse converter: the identity ahead of it holds, and sees a heat booked wrong by
+    as much as its power says; what the codes say stands beside it without a verdict.
+    """
+    coarse = {"protocol.reading_noise": "10 uV", "protocol.adc_bits": 6, "simulate.start": "prior",
+              "protocol.adc_range": ["-400 uV", "400 uV"]}  # fmt: skip
+    path = run(tmp_path, coarse, paths=8192, ticks=128)
+    result = audit(path)
+    check = result.check("information_identity")
+    assert check.status == "holds" and "LSB^2/R = 1.56" in check.detail, check.detail
+    assert "no verdict" in check.detail and check.power is not None
+    law = result.check("second_law")
+    assert law.status == "holds" and "ahead of the converter" in law.detail
+    with h5py.File(unsealed(path), "r+") as file:
+        heat: Any = file["ledger/heat.r0"]
+        heat[...] = heat[...] + 1.1 * check.power * KT
+    assert audit(path).check("information_identity").status == "violated"

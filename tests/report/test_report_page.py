@@ -114,6 +114,31 @@ def test_model_and_wiring_are_told_apart(mixture: Path, unrecorded: Path, tmp_pa
     assert "store.every = 0" in bare.text and "without its likelihood" in bare.text
 
 
+def test_the_demons_story(noisy: Path, unrecorded: Path, mixture: Path, tmp_path: Path) -> None:
+    """Sums over the run end where the file's own totals are; exact readings have no third curve."""
+
+    def label(path: Path) -> str:
+        elements = page_of(path, tmp_path).elements("svg")
+        return next((e["aria-label"] for e in elements if e.get("id") == "demon-story"), "")
+
+    words = label(noisy)
+    with RunReader.open(noisy) as run:
+        heat = float(run.result("profile")[:, 0].sum()) / run.paths
+        told = float(np.sum(run.parameters["information"]["per_reading"]))
+        profile = run.parameters["likelihood"]["profile"]
+    rates = np.asarray(profile["intrinsic"]) + np.asarray(profile["exchange"])
+    removed = -float(np.asarray(profile["weight"]) @ rates)
+    for name, total in (("entropy removed", removed), ("heat given", heat),
+                        ("information paid", told)):  # fmt: skip
+        drawn = re.search(rf"{name} (−?[\d.]+)", words)
+        assert drawn is not None, words
+        assert float(drawn[1].replace("−", "-")) == pytest.approx(total, rel=1e-3)
+    exact = label(unrecorded)
+    assert re.search(r"heat given [−\d]", exact) and not re.search(r"information paid [−\d]", exact)
+    assert "infinite information" in exact and "without its likelihood" in exact
+    assert label(mixture) == ""  # continuous control reads nothing
+
+
 def _bitmaps(page: Page) -> list[np.ndarray]:
     sources = [e["src"] for e in page.elements("img")]
     return [imread(io.BytesIO(base64.b64decode(s.split(",")[1]))) for s in sources]

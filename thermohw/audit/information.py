@@ -159,7 +159,7 @@ def _sagawa_ueda(recorded: Recorded) -> tuple[str, str]:
     if kappa is None:
         reason = f"of more than {_READINGS} readings ({weight})"
         return NOT_APPLICABLE, f"Sagawa-Ueda average not applicable: {reason}"
-    weight = f"kappa {kappa:.3g}, {weight}"
+    weight = f"kappa {kappa:.3g} (kappa/(1 + kappa) = {kappa / (1.0 + kappa):.3g}), {weight}"
     if kappa >= 1.0 or not total.trusted:
         return NOT_APPLICABLE, f"Sagawa-Ueda average not applicable at {weight}"
     return (
@@ -220,8 +220,8 @@ def information_identity(recorded: Recorded) -> Check:
     if paid is not None:
         left = medium.value + paid - away.value
         detail += (
-            f"; sum Q/kT + (1/2) ln det P_N/P_0 + sum I = {left:.5g}, the squares of the "
-            f"right-hand side {left - gap.value:.5g} nats"
+            f"; sum Q/kT + (1/2) ln det P_N/P_0 + sum I = {left:.5f}, the squares of the "
+            f"right-hand side {left - gap.value:.5f} nats"
         )
     expected = medium.value - gap.value
     return Check(
@@ -276,6 +276,8 @@ def information_paid(recorded: Recorded) -> float | None:
         return float(facts["acquired"]) + float(facts["log_det_change"]) + away.value
     ahead = recorded.analog
     dets = [np.linalg.slogdet(p)[1] for p in (ahead.start_covariance, ahead.final_covariance)]
+    if not np.isfinite(dets).all():  # a start that spans no volume
+        return None
     told = sum(reading.information for reading in ahead.readings)
     return float(told + 0.5 * (dets[1] - dets[0]) + away.value)
 
@@ -367,8 +369,8 @@ def _bits_read(recorded: Recorded) -> Quantity:
         )
     readings = plan.schedule.ticks * recorded.setting.device.dim
     note = (
-        f"{readings} readings of {plan.adc.bits} bits, of which {told.most / log(2.0):.5g} bits at "
-        "most tell anything of the circuit; a memory of that size pays the erasure of cost.erasure"
+        f"{readings} readings of {plan.adc.bits} bits; at most {told.most / log(2.0):.5g} bits of "
+        "them tell anything of the circuit, and to forget those costs what cost.erasure says"
     )
     return Quantity(float(readings * plan.adc.bits), 0.0, "bit", note)
 

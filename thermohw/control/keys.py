@@ -41,7 +41,8 @@ class ProtocolKeys(Imperfections):
             (current).
         reading_noise: standard deviation of the Gaussian noise of a reading, volt.
         latency: delay from reading to source, second.
-        filter: what the score sees: "none" the raw reading, "kalman" the filtered one.
+        filter: what the score sees: "none" the raw reading, "kalman" the filtered one; "tweedie":
+            the reading, at the level of all the noise in it (`thermohw.score.reading`).
     """
 
     wiring: str

@@ -26,6 +26,7 @@ from thermohw.control.timeline import Piece, make_timeline
 from thermohw.errors import InputError
 from thermohw.intake import whole
 from thermohw.process import Langevin, Relaxation
+from thermohw.score.reading import ReadingScore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -161,9 +162,7 @@ class Plan:
         The second is exact in second moments only, and only where noise or motion in a tick exceed
         a step. Both are seen through the gain of the sensing stage.
         """
-        steps = 0.0 if self.adc is None else self.adc.lsb**2 / 12.0
-        gain, variance = self.chain.sense.gain, self.reading_noise**2 + steps
-        return variance if np.all(gain == 1.0) else variance / np.square(gain)
+        return _reading_variance(self.chain, self.adc)
 
     @property
     def seconds(self) -> float:
@@ -213,13 +212,14 @@ def make_plan(protocol: Protocol, *, refuse: bool = True) -> Plan:
     adc = make_converter(protocol.adc_bits, protocol.adc_range, "adc", ("V", scale.voltage), widest)
     dac = make_converter(protocol.dac_bits, protocol.dac_range, "dac", source_unit, strongest)
     chain = make_chain(protocol, adc=adc, dac=dac, latency=latency)
+    seen = _read_at_level(protocol, drive, chain, adc) if protocol.filter == "tweedie" else score
     plan = Plan(
         protocol=protocol,
         drive=drive,
         schedule=schedule,
         timeline=make_timeline(schedule, latency),
-        laws=Laws(drive, score, schedule.model_time, boundary_heat(protocol, schedule, stepper)),
-        middle_laws=Laws(drive, score, middle_times(protocol, schedule), schedule.heating),
+        laws=Laws(drive, seen, schedule.model_time, boundary_heat(protocol, schedule, stepper)),
+        middle_laws=Laws(drive, seen, middle_times(protocol, schedule), schedule.heating),
         adc=adc,
         dac=dac,
         reading_noise=chain.reading_noise,
@@ -230,6 +230,27 @@ def make_plan(protocol: Protocol, *, refuse: bool = True) -> Plan:
     if bias is not None:
         vars(plan)["bias"] = bias  # worked out already, and a long grid's takes a second
     return plan
+
+
+def _reading_variance(chain: Chain, adc: Converter | None) -> float | NDArray[Any]:
+    """Analog noise and steps of a reading, seen at the node; thermal units."""
+    steps = 0.0 if adc is None else adc.lsb**2 / 12.0
+    gain, variance = chain.sense.gain, chain.reading_noise**2 + steps
+    return variance if np.all(gain == 1.0) else variance / np.square(gain)
+
+
+def _read_at_level(
+    protocol: Protocol, drive: ReverseDrive, chain: Chain, adc: Converter | None
+) -> Score:
+    """The protocol's score, asked about readings at the level of all the noise in them."""
+    if not (isinstance(drive.state, float) and isinstance(drive.score, float)):
+        raise InputError(
+            "'tweedie' needs uncoupled nodes of equal R, C and T: use 'kalman' or 'none'",
+            where="protocol.filter",
+        )
+    variance = float(_reading_variance(chain, adc)) * protocol.theta
+    pull = drive.state * variance / (drive.score * protocol.theta**0.5)
+    return ReadingScore(protocol.score, variance, pull)
 
 
 def _builder(protocol: Protocol) -> Callable[[int], Schedule]:

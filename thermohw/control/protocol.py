@@ -40,7 +40,7 @@ _CHOICES = {
     "grid": ("uniform", "log-snr"),
     "stepper": ("auto", "splitting", "heun", "euler", "exact", "reference"),
     "realisation": ("clock", "resistance", "temperature", "injected"),
-    "filter": ("none", "kalman"),
+    "filter": ("none", "kalman", "tweedie"),
 }
 _CLOCKED_ONLY = ("clock", "adc_bits", "dac_bits", "reading_noise", "latency")
 
@@ -101,9 +101,15 @@ class Protocol(ProtocolKeys):
         for bits, ends in (("adc_bits", "adc_range"), ("dac_bits", "dac_range")):
             if getattr(self, bits) is None and getattr(self, ends) is not None:
                 raise InputError(f"{ends} needs {bits}", where=f"protocol.{ends}")
-        if self.filter == "kalman" and self.reading_noise is None:
+        if self.filter != "none" and self.reading_noise is None:
             raise InputError(
-                "filter = 'kalman' needs a reading_noise to filter", where="protocol.filter"
+                f"filter = {self.filter!r} needs a reading_noise to filter", where="protocol.filter"
+            )
+        if self.filter == "tweedie" and not self.process.isotropic:
+            raise InputError(
+                f"'tweedie' moves a reading to the noise level of an isotropic process (ou, vp, "
+                f"ve), not of {self.process.kind!r}: use 'kalman' or 'none'",
+                where="protocol.filter",
             )
         self._check_size()
         _check_realisation(self)

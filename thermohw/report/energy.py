@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from thermohw.report.facts import Facts
     from thermohw.report.verdicts import Verdicts
 
-__all__ = ["Bar", "account", "cell_grid", "ledger"]
+__all__ = ["Bar", "account", "cell_grid", "demon_terms", "ledger"]
 
 _MOST_BATHS = 16  # more are grouped by the cell they repeat, or the smaller ones are added up
 _WORK = {
@@ -126,6 +126,40 @@ def account(verdicts: Verdicts, facts: Facts) -> tuple[list[Bar], float, str]:
     for spelled, sign in _SIGNS.items():
         words = words.replace(spelled, sign)
     return *_scaled(bars, [q.stderr for _, _, q, _, _ in terms]), words
+
+
+_DEMON = {
+    "entropy.system_change": "entropy change dS",
+    "entropy.medium": "heat over kT, Σ Q/kT",
+    "information.acquired": "information acquired, Σ I",
+    "information.per_tick": "information of a tick, mean",
+    "information.efficiency": "efficiency −(dS + Σ Q/kT)/(Σ I − I(X;Y))",
+    "information.bits_read": "bits read",
+    "cost.erasure": "least cost of forgetting",
+}
+
+
+def demon_terms(verdicts: Verdicts) -> list[tuple[str, str, float | None, str, str]]:
+    """The demon's account as rows: dotted name, what it is, value, the number in words, a note."""
+    rows = []
+    for name, label in _DEMON.items():
+        found = verdicts.quantities.get(name)
+        if found is None:
+            continue
+        if found.value is None:
+            words = (
+                "infinite" if found.note.startswith(("infinite", "exact readings")) else "unknown"
+            )
+        elif found.unit == "J":
+            words = joules(found.value, found.stderr)
+        else:
+            unit = {"nat": "nats", "bit": "bits", "1": ""}[found.unit]
+            words = measured(found.value, found.stderr, unit)
+        note = found.note or found.method
+        if name == "information.per_tick" and found.value is not None:
+            note = note.partition("; ")[2]  # what is said of the whole already
+        rows.append((name, label, found.value, words, note))
+    return rows
 
 
 def cell_grid(verdicts: Verdicts, facts: Facts) -> tuple[str, np.ndarray] | None:

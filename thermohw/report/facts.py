@@ -53,6 +53,7 @@ class Facts:
         peaks: largest voltage, source, current, rate of change, SI; None if not written.
         baths: names, in the order of the file.
         nodes: names.
+        information: what the readings told: acquired, bound, per_reading (nats); {} where none.
         provenance: versions, platform, time of creation.
         hashes: what was hashed -> sha256.
         texts: what is stored verbatim: the spec as written, the datasheet.
@@ -74,6 +75,7 @@ class Facts:
     peaks: dict[str, float] | None
     baths: tuple[str, ...]
     nodes: tuple[str, ...]
+    information: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, str] = field(default_factory=dict)
     hashes: dict[str, str] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
@@ -168,6 +170,7 @@ def read_facts(run: RunReader) -> Facts:
             peaks=_peaks(run, units),
             baths=tuple(n.removeprefix("heat.") for n in run.channel_names if n[:5] == "heat."),
             nodes=tuple(run.layout.axes["node"]),
+            information=tree.get("information", {}),
             provenance=run.provenance,
             hashes={"spec": run.spec_hash, "datasheet": str(sheet["content_hash"])},
             texts={

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 from thermohw.report.clock import Clock
 from thermohw.report.costs import costs
 from thermohw.report.details import limits, protocol, provenance
-from thermohw.report.energy import account, cell_grid, ledger
+from thermohw.report.energy import account, cell_grid, demon_terms, ledger
 from thermohw.report.excerpts import read_film, read_samples, read_traces
 from thermohw.report.facts import Facts, read_facts
 from thermohw.report.figures.canvas import renamed
 from thermohw.report.figures.cells import cell_map
+from thermohw.report.figures.demon import demon_story
 from thermohw.report.figures.density import density, moments, scatter
 from thermohw.report.figures.images import film_strip, grids, levels
 from thermohw.report.figures.rates import model_rates, physical_rates
@@ -115,6 +116,8 @@ def _page(path: Path, verdicts: Verdicts) -> str:
         costs=system,
         scale=scale,
         cells=_maps(verdicts, facts, samples),
+        demon=demon_story(facts, clock),
+        told=demon_terms(verdicts),
         rates=[p for p in (model_rates(facts, clock), physical_rates(facts, clock)) if p],
         likelihood=likelihood_groups(verdicts, facts),
         points=point_summary(facts),

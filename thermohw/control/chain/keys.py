@@ -178,6 +178,14 @@ class Imperfections(Record):
                         "use filter = 'none' with it",
                         where=f"protocol.{name}",
                     )
+        if getattr(self, "filter", "none") == "tweedie":
+            for name in ("sense_gain", "sense_offset"):
+                if name in given:
+                    raise InputError(
+                        "filter = 'tweedie' takes a reading for the node's voltage and noise: "
+                        "leave one of the two out",
+                        where=f"protocol.{name}",
+                    )
 
 
 def describe_keys(protocol: Imperfections) -> list[str]:

@@ -36,6 +36,8 @@ def not_compiled(engine: Setup) -> str:
         return "its score is no exact one of a Gaussian or a mixture"
     if len(base.target.law.weights) > _MODES:
         return f"its mixture has more than {_MODES} modes"
+    if plan.protocol.filter == "tweedie":
+        return "its score is asked at the level of its readings"
     watchers = {observer.name for observer in engine.observers}
     if watchers - _WATCHERS:
         return f"'{sorted(watchers - _WATCHERS)[0]}' watches it"

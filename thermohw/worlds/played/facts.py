@@ -89,5 +89,6 @@ def _information(engine: Engine) -> dict[str, Any]:
         facts["per_reading"] = np.array([reading.information for reading in kalman.readings])
         _, start_det = np.linalg.slogdet(kalman.start_covariance)
         _, end_det = np.linalg.slogdet(kalman.final_covariance)
-        facts["log_det_change"] = 0.5 * float(end_det - start_det)
+        if np.isfinite(start_det) and np.isfinite(end_det):  # a start that spans a volume
+            facts["log_det_change"] = 0.5 * float(end_det - start_det)
     return facts
