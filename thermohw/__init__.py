@@ -30,6 +30,7 @@ _EXPORTS: dict[str, str] = {
     "free_run": "thermohw.integrate.free",
     "invert": "thermohw.solver",
     "langevin": "thermohw.circuit",
+    "learned_production": "thermohw.books.velocity",
     "likelihood": "thermohw.likelihood",
     "linearised": "thermohw.circuit",
     "load_datasheet": "thermohw.datasheet",
