@@ -9,6 +9,8 @@ Energies in k T_ref, everything else in nats. Per path, from the stored channels
     identity    sum_k Q_k less its conditional mean given the readings; of a network the medium
                 less its own
     identity.codes  the medium less its conditional mean given a converter's codes
+    production  log ratio of the ticks + ln q_0(x_0) - ln rho(x_N), where both densities are known
+    untied      medium less (log ratio of the ticks - what of it is no heat)
 
 and differences of those that share their noise, so that a comparison has the standard error of the
 difference. The residual is worked out anew, and stored energies are held against those of the
@@ -35,6 +37,8 @@ _PLAIN = (
     "log_prob.end",
     "sigma.even",
     "sigma.odd",
+    "ratio.ticks",
+    "ratio.returned",
     "information.pathwise",
 )
 _AVERAGED = ("sigma.even", "sigma.odd", "sagawa_ueda")
@@ -56,13 +60,16 @@ class Accounts:
         residual: largest |residual| of a path relative to the energy it exchanged,
             E_0 + E_N + sum |W| + sum |Q|; float32 states also move the thermal energy of the nodes,
             at its hottest: a tick's works against noise of T(t) are of that size, and cancel.
+        untied: largest |untied| of a path relative to the same energy, over k times the coldest
+            temperature.
         mismatch: largest relative difference of a stored energy from that of the stored voltages.
         tally: of values that are not finite, and of paths that agree.
         hottest: largest T(t)/T_ref of the run.
+        coldest: smallest.
         contradiction: how far a file that keeps moments contradicts itself (`audit.kept`).
     """
 
-    extremes: ClassVar = ("residual", "mismatch")
+    extremes: ClassVar = ("residual", "mismatch", "untied")
 
     device: LinearDevice
     paths: int
@@ -74,6 +81,8 @@ class Accounts:
     tally: PathTally = field(default_factory=PathTally)
     hottest: float = 1.0
     contradiction: float = 0.0
+    coldest: float = 1.0
+    untied: float = 0.0
 
     @property
     def idle(self) -> float:
@@ -122,6 +131,9 @@ class Accounts:
         size = np.maximum(exchanged + self.idle, 1e-300)
         worst = np.abs(columns["residual"] / size).max()
         self.residual = _larger(self.residual, worst)
+        if "untied" in columns:
+            cold = self.coldest * float(self.device.temperatures.min())
+            self.untied = _larger(self.untied, np.abs(columns["untied"] / size).max() * cold)
         self._energies(chunk, {"voltage.start": begin, "voltage.end": end})
 
     @staticmethod
@@ -135,10 +147,16 @@ class Accounts:
             columns["identity"] = columns["medium"] - chunk["identity.medium"]
         if "identity.codes" in chunk:
             columns["identity.codes"] = columns["medium"] - chunk["identity.codes"]
+        if "ratio.returned" in columns:
+            heat = columns["ratio.ticks"] - columns["ratio.returned"]
+            columns["untied"] = columns["medium"] - heat
         if not {"log_prob.start", "log_prob.end"} <= set(columns):
             return
         ledger = columns["medium"] + columns["log_prob.start"] - columns["log_prob.end"]
         columns["ledger"] = ledger
+        if "ratio.ticks" in columns:
+            boundary = columns["log_prob.start"] - columns["log_prob.end"]
+            columns["production"] = columns["ratio.ticks"] + boundary
         if "sigma.even" in columns:
             columns["even - ledger"] = columns["sigma.even"] - ledger
             if "pumping" in columns:

@@ -28,6 +28,7 @@ from thermohw.audit.likelihood import (
 )
 from thermohw.audit.limits import protocol_limits, protocol_quantities
 from thermohw.audit.paths import distinct_paths, finite_values
+from thermohw.audit.production import production, production_bounds, production_quantities
 from thermohw.audit.recompute import recomputed
 from thermohw.audit.record import Audit
 from thermohw.audit.recorded import Recorded
@@ -48,9 +49,10 @@ __all__ = ["NAMES", "audit"]
 
 NAMES = (
     "finite_values", "distinct_paths", "first_law", "bath_heat", "noise_temperature",
-    "noise_correlation", "gain", "filter", "start_law", "second_law", "fluctuation_even",
-    "fluctuation_odd", "bound_marginal", "bound_ode", "nll_above_entropy", "twin_bound", "evidence",
-    "energy_likelihood", "information", "information_identity", "sample_law", "protocol_limits",
+    "noise_correlation", "gain", "filter", "start_law", "second_law", "production",
+    "fluctuation_even", "fluctuation_odd", "bound_marginal", "bound_ode", "nll_above_entropy",
+    "twin_bound", "evidence", "energy_likelihood", "information", "information_identity",
+    "sample_law", "protocol_limits",
 )  # fmt: skip
 """Names of the checks, in their order."""
 
@@ -93,8 +95,9 @@ def _audit(recorded: Recorded, recompute: bool) -> Audit:
     sound = finite_values(recorded)
     if sound.status == VIOLATED:
         return _unsound(recorded, sound)
-    change, samples = system_change(recorded), compare(recorded)
-    slack = second_law_slack(recorded, change)
+    bounds, samples = production_bounds(recorded), compare(recorded)
+    change = system_change(recorded, bounds.densities)
+    slack = second_law_slack(recorded, change, bounds)
     makers: dict[str, Callable[[], Check]] = {
         "finite_values": lambda: sound,
         "distinct_paths": lambda: distinct_paths(recorded),
@@ -106,6 +109,7 @@ def _audit(recorded: Recorded, recompute: bool) -> Audit:
         "filter": lambda: reading_filter(recorded),
         "start_law": lambda: start_states(recorded),
         "second_law": lambda: second_law(recorded, change, slack),
+        "production": lambda: production(recorded, bounds),
         "fluctuation_even": lambda: fluctuation(recorded, "even"),
         "fluctuation_odd": lambda: fluctuation(recorded, "odd"),
         "bound_marginal": lambda: bound_marginal(recorded),
@@ -130,7 +134,8 @@ def _audit(recorded: Recorded, recompute: bool) -> Audit:
         checks.append(recomputed(recorded))
     quantities = {
         **energy_quantities(recorded),
-        **entropy_quantities(recorded, change, slack),
+        **entropy_quantities(recorded, change, slack, bounds),
+        **production_quantities(recorded, bounds),
         **information_quantities(recorded, change),
         **likelihood_quantities(recorded),
         **known_law_quantities(recorded),

@@ -32,7 +32,7 @@ from thermohw.audit.verdict import Check, Quantity
 from thermohw.control.realisation import injected_work
 from thermohw.estimate import FEWEST, HOLDS, VIOLATED, Estimate
 
-__all__ = ["energy_quantities", "first_law"]
+__all__ = ["energy_quantities", "first_law", "rounding"]
 
 _EXACT = 1e-10  # least that is allowed in float64
 _UNIT = 2.0**-24  # unit roundoff of float32
@@ -43,10 +43,7 @@ _STATE = 1e-9  # stored energies against those of the stored voltages
 def first_law(recorded: Recorded) -> Check:
     """Energy is conserved on every path."""
     single = recorded.simulate["dtype"] == "float32"
-    pieces = len(recorded.plan.timeline)
-    flight = max(1.0, recorded.step) ** 2  # energy within a tick longer than its loop's time
-    rounded = 16.0 * sqrt(pieces) * flight
-    allowed = rounded * _UNIT if single else max(rounded * _DOUBLE, _EXACT)
+    pieces, flight, allowed = len(recorded.plan.timeline), _flight(recorded), rounding(recorded)
     value = recorded.accounts.residual
     fine = value <= allowed and recorded.accounts.mismatch <= _STATE
     detail = (
@@ -71,6 +68,18 @@ def first_law(recorded: Recorded) -> Check:
         detail += f"; the moments that were kept contradict each other by {gap:.2g}"
     status = HOLDS if fine else VIOLATED
     return Check("first_law", status, value, allowed, None, detail, "<=", allowed)
+
+
+def rounding(recorded: Recorded) -> float:
+    """What rounding leaves of the energy exchanged; see the module."""
+    rounded = 16.0 * sqrt(len(recorded.plan.timeline)) * _flight(recorded)
+    single = recorded.simulate["dtype"] == "float32"
+    return rounded * _UNIT if single else max(rounded * _DOUBLE, _EXACT)
+
+
+def _flight(recorded: Recorded) -> float:
+    """Energy within a tick longer than its loop's time."""
+    return max(1.0, recorded.step) ** 2
 
 
 def _steepest(recorded: Recorded, flight: float) -> tuple[str, Estimate, float]:

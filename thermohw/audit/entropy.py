@@ -3,8 +3,10 @@
     exact laws          both ends known (exact score, exact control, start from p_T), and the
                         samples agree: -E ln p(x_N) within three standard errors of S(t_min)
     nearest neighbours  of the end states, in three dimensions or less
-    cross-entropy       -E ln p(x_N) >= S(final) for any density p: the law of the data where it is
-                        known, else the Gaussian with the samples' own covariance
+    cross-entropy       -E ln p(x_N) >= S(final) for any density p, the smallest of: the law of the
+                        data where it is known, the model's own density by its probability flow, a
+                        mixture fitted to other end states, the Gaussian with the samples' own
+                        covariance
 
 A cross-entropy is an upper bound of dS, so that only a negative slack computed with it says
 anything. A data set noised to p_T has no known entropy; that of the noise alone bounds it from
@@ -13,16 +15,18 @@ below, and dS again from above. Nats; model units cancel in the difference.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from math import hypot, inf, isfinite, log, pi, sqrt
 
 import numpy as np
 from scipy.special import digamma
 
+from thermohw.audit.production import Density
 from thermohw.audit.recorded import Recorded
 from thermohw.books import nearest_neighbour_entropy
 from thermohw.errors import InputError
-from thermohw.estimate import Estimate
+from thermohw.estimate import FEWEST, Estimate
 
 __all__ = ["SystemChange", "gaussian_entropy", "known_entropy", "law_entropy", "system_change"]
 
@@ -39,20 +43,38 @@ class SystemChange:
         stderr: its standard error.
         method: in words.
         upper: it is an upper bound.
+        beside: other estimates of the same, by what they are.
     """
 
     value: float | None
     stderr: float
     method: str
     upper: bool = False
+    beside: dict[str, Estimate] = field(default_factory=dict)
+
+    @property
+    def others(self) -> str:
+        """What else is known of dS, in words."""
+        listed = (
+            f"{words} {found.text('.4g')}"
+            for words, found in self.beside.items()
+            if not self.method.startswith(words) and isfinite(found.value)
+        )
+        return "; ".join(listed)
 
 
-def system_change(recorded: Recorded) -> SystemChange:
-    """The best that is known of dS; see the module."""
+def system_change(recorded: Recorded, densities: Sequence[Density] = ()) -> SystemChange:
+    """The best that is known of dS; see the module.
+
+    Args:
+        recorded: the run.
+        densities: of end states, evaluated already.
+    """
     start, lower = recorded.start_entropy, False
     if start is None:
         start, lower = _noise_entropy(recorded), True
-    final = _final(recorded)
+    crossed = _crossed(recorded, densities)
+    final = _final(recorded, crossed)
     if final is None:
         return SystemChange(None, 0.0, "too few samples for the entropy of the end states")
     if not isfinite(final[0]):
@@ -60,7 +82,8 @@ def system_change(recorded: Recorded) -> SystemChange:
     value, stderr, method, upper = final
     if lower:
         method += "; S(start) bounded from below by the entropy of its noise"
-    return SystemChange(value - start, stderr, method, upper or lower)
+    beside = {words: found - start for words, found in crossed.items()}
+    return SystemChange(value - start, stderr, method, upper or lower, beside)
 
 
 def _noise_entropy(recorded: Recorded) -> float:
@@ -79,30 +102,40 @@ def gaussian_entropy(covariance: np.ndarray) -> float:
     return 0.5 * float(np.linalg.slogdet(2.0 * pi * np.e * covariance)[1])
 
 
-def _final(recorded: Recorded) -> tuple[float, float, str, bool] | None:
+def _crossed(recorded: Recorded, densities: Sequence[Density]) -> dict[str, Estimate]:
+    """Upper bounds of S(final) in model units, by what they are."""
+    x, dim, found = recorded.first, recorded.setting.device.dim, {}
+    if "log_prob.end" in recorded.moments:
+        found["cross-entropy to the data's law"] = -recorded.moments["log_prob.end"]
+    for density in densities:
+        if len(density.nll) >= FEWEST:
+            found[f"cross-entropy to {density.words}"] = density.cross_entropy
+    if len(x) >= 4 * dim:
+        value = Estimate(*_largest_entropy(x))
+        found["entropy of the Gaussian with the samples' covariance"] = value
+    return found
+
+
+def _final(
+    recorded: Recorded, crossed: dict[str, Estimate]
+) -> tuple[float, float, str, bool] | None:
     """S(final) in model units: value, standard error, method, whether it is an upper bound."""
     moments, x, dim = recorded.moments, recorded.first, recorded.setting.device.dim
-    cross = None
-    if "log_prob.end" in moments:
-        mean = moments["log_prob.end"]
-        cross = Estimate(-mean.value, mean.stderr)
-        known = known_entropy(recorded)
-        if known is not None:
-            z = Estimate(cross.value, hypot(cross.stderr, known.stderr)).z(known.value)
-            if abs(z) <= 3.0:
-                method = f"exact laws (-E ln p of the samples agrees, z = {z:+.2f})"
-                return known.value, known.stderr, method, False
+    known = known_entropy(recorded) if "log_prob.end" in moments else None
+    if known is not None:
+        cross = -moments["log_prob.end"]
+        z = Estimate(cross.value, hypot(cross.stderr, known.stderr)).z(known.value)
+        if abs(z) <= 3.0:
+            method = f"exact laws (-E ln p of the samples agrees, z = {z:+.2f})"
+            return known.value, known.stderr, method, False
     if dim <= _LOW and len(x) >= 100:
         count = min(len(x), _NEIGHBOURS)
         entropy = nearest_neighbour_entropy(x[:count])
         return *entropy, f"nearest neighbours of {count} end states", False
-    if cross is not None:
-        method = "cross-entropy to the data's law, an upper bound"
-        return cross.value, cross.stderr, method, True
-    if len(x) < 4 * dim:
+    if not crossed:
         return None
-    method = "entropy of the Gaussian with the samples' covariance, an upper bound"
-    return *_largest_entropy(x), method, True
+    words = min(crossed, key=lambda name: crossed[name].value)
+    return *crossed[words], f"{words}, an upper bound", True
 
 
 def known_entropy(recorded: Recorded) -> Estimate | None:

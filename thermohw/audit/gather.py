@@ -21,6 +21,7 @@ from thermohw.errors import InputError
 from thermohw.intake import parse_json
 from thermohw.run.setting import rebuild
 from thermohw.store import RunReader, required
+from thermohw.worlds.played.density import DENSITY
 
 if TYPE_CHECKING:
     from thermohw.circuit import LinearDevice
@@ -75,10 +76,12 @@ def gathered(run: RunReader) -> Recorded:
         balance=run.result("balance") if "balance" in run.result_names else None,
         residuals=_tables(run, "residual."),
         filter=_tables(run, "filter."),
+        density=_tables(run, DENSITY),
         codes=_codes(run),
     )
     _require(recorded)
     recorded.accounts.hottest = float(recorded.plan.schedule.temperatures.max())
+    recorded.accounts.coldest = float(recorded.plan.schedule.temperatures.min())
     if run.keeps_moments:
         _restore(recorded, run)
     else:
@@ -105,7 +108,7 @@ def _read(recorded: Recorded, run: RunReader) -> None:
 def _restore(recorded: Recorded, run: RunReader) -> None:
     """What was added up while the run was played; the first paths are added up once more."""
     begun = recorded.accounts
-    begin = account_maker(begun.device, begun.single, begun.hottest)
+    begin = account_maker(begun.device, begun.single, begun.hottest, begun.coldest)
     recorded.accounts, first = Kept.read(begin, run), begin()
     chunk = {name: run.first(name) for name in run.channel_names}
     with np.errstate(over="ignore", invalid="ignore"):  # `finite_values` will say
@@ -118,15 +121,18 @@ def _restore(recorded: Recorded, run: RunReader) -> None:
     _keep(recorded, run, chunk)
 
 
-def account_maker(device: LinearDevice, single: bool, hottest: float) -> Callable[[], Accounts]:
+def account_maker(
+    device: LinearDevice, single: bool, hottest: float, coldest: float
+) -> Callable[[], Accounts]:
     """Makes accounts of no paths, whose number is not asked for before there are some.
 
     Args:
         device: that runs.
         single: states are float32.
         hottest: largest T(t)/T_ref of the run.
+        coldest: smallest.
     """
-    return lambda: Accounts(device, 0, single, hottest=hottest)
+    return lambda: Accounts(device, 0, single, hottest=hottest, coldest=coldest)
 
 
 def _count_results(recorded: Recorded, run: RunReader) -> None:
@@ -280,3 +286,8 @@ def _keep(recorded: Recorded, run: RunReader, chunk: dict[str, np.ndarray]) -> N
             recorded.first_start = chunk["voltage.start"][:_FIRST] / protocol.v0
     names = ("log_prob.start", "log_prob.end")
     recorded.log_prob = {name: chunk[name][:_FIRST] for name in names if name in chunk}
+    if "ratio.ticks" in chunk:
+        recorded.ratio = chunk["ratio.ticks"][:_FIRST]
+    elif "sigma.even" in chunk:
+        ends = chunk["log_prob.start"] - chunk["log_prob.end"]
+        recorded.ratio = (chunk["sigma.even"] - ends)[:_FIRST]

@@ -134,7 +134,7 @@ class Kept:
         """See `Judged`."""
         self.sums = sums = self._fresh()
         worst = np.asarray(arrays["audit.extremes"], np.float64)
-        for name, value in zip(sums.extremes, worst.tolist(), strict=True):
+        for name, value in zip(sums.extremes, worst.tolist()):  # noqa: B905  older files have fewer
             setattr(sums, name, value)
         table = np.asarray(arrays["audit.accounts"])
         sums.moments.count = int(arrays["audit.paths"])

@@ -26,6 +26,7 @@ from thermohw.control import Controller
 from thermohw.estimate import HOLDS, VIOLATED, Estimate, judge
 from thermohw.intake import parse_json
 from thermohw.likelihood import Likelihood, evaluate
+from thermohw.likelihood.density import EndDensity
 from thermohw.likelihood.device_terms import device_terms
 from thermohw.noise import Stream, block_generator
 
@@ -51,6 +52,10 @@ def recomputed(recorded: Recorded) -> Check:
         fresh = fresh or not same
         rows += [(f"twin.{row[0]}" if found is twin else row[0], *row[1:]) for row in compared]
         remarks.append(f"{len(compared)} {words} from {'the same' if same else 'fresh'} noise")
+    density = _density(recorded)
+    if density is not None:
+        rows.append(density)
+        remarks.append("the density of the end states")
     stored = recorded.information.get("acquired")
     told = _acquired(recorded) if stored is not None and np.isfinite(stored) else None
     if stored is not None and told is not None:
@@ -141,6 +146,20 @@ def _likelihood(recorded: Recorded, stream: Stream) -> tuple[Likelihood, bool]:
     before, after = stored["points"]["nll.ode"], again.points["nll.ode"]
     same = len(before) == len(after) and np.allclose(before, after, rtol=_RELATIVE, atol=_RELATIVE)
     return again, bool(same)
+
+
+def _density(recorded: Recorded) -> tuple[str, float, float, float] | None:
+    """Mean -ln rho of the end states, stored and again, and what the flow's error allows."""
+    stored, target = recorded.density, recorded.setting.target
+    if not stored or target is None or float(stored["state"][0]) < 0.0:
+        return None
+    asked = EndDensity(**parse_json(recorded.parameters["density"]["settings"]))
+    points = model_tensor(recorded.first[: asked.points])
+    again = asked.evaluate(recorded.setting.score, target, points).nll.numpy()
+    before = stored["nll"][: len(again)]
+    solver = float(np.abs(stored["solver_error"]).mean())
+    error = 0.25 * (_RELATIVE * (1.0 + abs(float(before.mean()))) + solver)
+    return "density.nll", float(before.mean()), float(again.mean()), error
 
 
 def _acquired(recorded: Recorded) -> float | None:

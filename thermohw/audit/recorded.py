@@ -48,6 +48,9 @@ class Recorded:
         first: end voltages of the first paths, model units, shape (rows, nodes).
         first_start: and their start voltages.
         log_prob: stored ln q_0(x_0) and ln rho(x_N) of the first paths, where stored.
+        ratio: sums of ln K/K~ of the first paths, where recorded.
+        density: "nll", "solver_error" and "state" of `thermohw.worlds.played.density`; empty where
+            no density was wanted.
         peaks: largest voltage, source, current and rate, thermal units.
         balance: sums over paths for every bath, see `thermohw.books.balance`, shape (K + 1, 4);
             (K, 3) in older files.
@@ -71,6 +74,8 @@ class Recorded:
     first: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
     first_start: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
     log_prob: dict[str, np.ndarray] = field(default_factory=dict)
+    ratio: np.ndarray | None = None
+    density: dict[str, np.ndarray] = field(default_factory=dict)
     balance: np.ndarray | None = None
     residuals: dict[str, np.ndarray] = field(default_factory=dict)
     filter: dict[str, np.ndarray] = field(default_factory=dict)

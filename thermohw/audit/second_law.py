@@ -12,9 +12,11 @@ covariance P_N of the end state given all readings,
 
 equal for a Gaussian start, and the law holds with the right-hand side for any start and any score
 (Jensen's inequality on the Sagawa-Ueda average with rho = N(xhat_N, P_N), the filter's own
-prediction of the readings, and E sum i_k = sum I_k). Exact readings carry infinite information and
-no statement is left; converted readings carry at most what the converter passes, and a converted
-source lets at most B ln 2 nats a tick and source of it act on the circuit.
+prediction of the readings, and E sum i_k = sum I_k). Converted readings carry at most what the
+converter passes, and a converted source lets at most B ln 2 nats a tick and source of it act on the
+circuit. Exact readings carry infinite information, and of these sums no statement is left; what is
+held against 0 then is the production bound of `thermohw.audit.production`, where the heat in it is
+tied to the kernel: path by path where that was recorded, else by the comparison that follows.
 
 Where log path ratios were recorded, dS + Q/kT (minus pumping) must agree with their mean up to the
 step. For Euler steps under emf control the two differ per path by exactly sum h (|b_{n+1}|^2 -
@@ -55,10 +57,11 @@ import numpy as np
 
 from thermohw.audit.entropy import SystemChange
 from thermohw.audit.information import information_paid, learned
+from thermohw.audit.production import Bounds, tied
 from thermohw.audit.recorded import Recorded
 from thermohw.audit.twins import read_twins
 from thermohw.audit.verdict import Check, Quantity, not_applicable
-from thermohw.estimate import VIOLATED, Estimate, judge
+from thermohw.estimate import VIOLATED, Estimate, judge, largest_of, worst
 
 __all__ = ["Slack", "entropy_quantities", "second_law", "second_law_slack"]
 
@@ -70,13 +73,17 @@ class Slack:
     Attributes:
         value: None where it cannot be had.
         law: which sum it is, or why there is none.
+        bounds: of how many production bounds it is the smallest; 0: of none.
+        remark: what stands beside a production bound.
     """
 
     value: Estimate | None
     law: str
+    bounds: int = 0
+    remark: str = ""
 
 
-def second_law_slack(recorded: Recorded, change: SystemChange) -> Slack:
+def second_law_slack(recorded: Recorded, change: SystemChange, bounds: Bounds) -> Slack:
     """What must not be negative; see the module."""
     medium = recorded.moments["medium"]
     if recorded.clocked:
@@ -84,7 +91,11 @@ def second_law_slack(recorded: Recorded, change: SystemChange) -> Slack:
         if paid is not None and not _fewer_codes(recorded, change, paid):
             ahead = ", I of the noise ahead of the converter" * (recorded.plan.adc is not None)
             return Slack(medium + paid, f"dS + sum Q/kT + sum I - I(X_N;Y){ahead}")
+    produced = recorded.clocked and _information_bound(recorded)[0] is None and _tied(recorded)
+    produced = produced and bounds.smallest.value is not None
     if change.value is None:
+        if produced:
+            return _produced(recorded, bounds, change.method)
         return Slack(None, change.method)
     found = Estimate(change.value, change.stderr)
     books = medium + found
@@ -93,11 +104,10 @@ def second_law_slack(recorded: Recorded, change: SystemChange) -> Slack:
         if bound is not None:
             return Slack(books + bound, f"dS + sum Q/kT + I, with I <= {bound:.4g} nats ({source})")
         demon = " (a demon: only the information restores the law)" if books.value < 0.0 else ""
-        return Slack(
-            None,
-            f"exact readings carry infinite information; dS + sum Q/kT = {books.text('+.5f')} "
-            f"nats{demon}; dS by {change.method}",
-        )
+        sums = f"dS + sum Q/kT = {books.text('+.5f')} nats{demon}; dS by {change.method}"
+        if produced:
+            return _produced(recorded, bounds, sums)
+        return Slack(None, f"exact readings carry infinite information; {sums}")
     if not recorded.plan.chain.lag.is_ideal:
         return Slack(
             None,
@@ -115,6 +125,19 @@ def second_law_slack(recorded: Recorded, change: SystemChange) -> Slack:
         )
     pumped = recorded.moments["medium - pumping"]
     return Slack(pumped + found, "dS + sum Q/kT - int E div u")
+
+
+def _tied(recorded: Recorded) -> bool:
+    """Whether the heat of the books is held against the path ratios."""
+    moments, emf = recorded.moments, recorded.setting.protocol.wiring == "emf"
+    return emf and ("untied" in moments or "even - held" in moments)
+
+
+def _produced(recorded: Recorded, bounds: Bounds, remark: str) -> Slack:
+    """The production bound as the second law of exact readings."""
+    sums = "Q/kT + returned" if "untied" in recorded.moments else "sum ln K/K~"
+    words = f" with rho {bounds.smallest.words}; information: infinite; {remark}"
+    return Slack(bounds.smallest.value, f"ln q_0 - ln rho + {sums}", bounds.count, words)
 
 
 def _fewer_codes(recorded: Recorded, change: SystemChange, paid: float) -> bool:
@@ -143,16 +166,20 @@ def _information_bound(recorded: Recorded) -> tuple[float | None, str]:
 def second_law(recorded: Recorded, change: SystemChange, slack: Slack) -> Check:
     """The second law, and whether the books agree with recorded path ratios."""
     name, value = "second_law", slack.value
+    heat, words = tied(recorded, short=True) if slack.bounds else ("", "")
     wrong, remark, reach = _against_paths(recorded)
     if value is None:
         if wrong:
             return Check(name, VIOLATED, None, 0.0, None, slack.law + remark, ">=")
         return not_applicable(name, slack.law + remark, relation=">=")
-    z = value.z(0.0)
+    z = largest_of(value.z(0.0), max(slack.bounds, 1))
     detail = f"{slack.law} = {value.text()} >= 0 nats" + (f", z = {z:+.2f}" if z < 0.0 else "")
-    if change.value is not None and not slack.law.startswith("dS + sum Q/kT + sum I -"):
+    if slack.bounds:
+        detail += slack.remark + (f"; {words}" if words else "")
+    elif change.value is not None and not slack.law.startswith("dS + sum Q/kT + sum I -"):
         detail += f"; dS {Estimate(change.value, change.stderr).text('+.5f')} by {change.method}"
     status = VIOLATED if wrong else judge(z, relation=">=")
+    status = worst(status, heat) if heat else status
     if not wrong and not recorded.clocked and recorded.step > 1.0:  # whatever its sign
         blind = f"ticks of {recorded.step:.2g} loop times leave as large an error in these books"
         return not_applicable(name, f"{detail}: {blind}", value=value.value, relation=">=")
@@ -164,7 +191,7 @@ def second_law(recorded: Recorded, change: SystemChange, slack: Slack) -> Check:
         value.stderr,
         detail + remark,
         ">=",
-        max(value.power(">="), reach),
+        max(value.power(">=", count=max(slack.bounds, 1)), reach),
     )
 
 
@@ -253,16 +280,18 @@ def _mean_square(recorded: Recorded) -> float:
 
 
 def entropy_quantities(
-    recorded: Recorded, change: SystemChange, slack: Slack
+    recorded: Recorded, change: SystemChange, slack: Slack, bounds: Bounds
 ) -> dict[str, Quantity]:
     """dS, medium entropy, slack, production and pumping; nats per sample."""
     moments, value = recorded.moments, slack.value
     medium = moments["medium"]
     table = {
-        "entropy.system_change": Quantity(change.value, change.stderr, "nat", method=change.method),
+        "entropy.system_change": Quantity(
+            change.value, change.stderr, "nat", change.others, method=change.method
+        ),
         "entropy.medium": Quantity.of(medium, "nat", _medium_note(recorded)),
         "second_law.slack": Quantity.of(value, "nat", slack.law),
-        "production.total": _production(recorded, value, change),
+        "production.total": _production(recorded, slack, change, bounds),
     }
     if "pumping" in moments:
         note = "int div u as a sum over ticks, O(h)" if recorded.clocked else "int div u"
@@ -280,14 +309,15 @@ def _medium_note(recorded: Recorded) -> str:
     return f"sum of int dQ_k/kT(t), T(t) the {'effective ' * (name == 'injected')}temperature"
 
 
-def _production(recorded: Recorded, value: Estimate | None, change: SystemChange) -> Quantity:
-    """Entropy production: from log path ratios where recorded, else what continuous books say.
+def _production(recorded: Recorded, slack: Slack, change: SystemChange, bounds: Bounds) -> Quantity:
+    """Entropy production: from log path ratios where recorded with the known law, else what
+    continuous books say, else the smallest of the bounds.
 
     Ratios of the states miss what circulates between more resistors than nodes: there the books
     come first.
     """
     parity = "even" if recorded.setting.protocol.wiring == "emf" else "odd"
-    hidden = _hidden(recorded)
+    hidden, value = _hidden(recorded), slack.value
     booked = value is not None and not recorded.clocked
     if f"sigma.{parity}" in recorded.moments and not (hidden and booked):
         note = "of the continuously controlled circuit, up to O(h)" if recorded.clocked else ""
@@ -295,6 +325,12 @@ def _production(recorded: Recorded, value: Estimate | None, change: SystemChange
             note = f"{note}; of the states alone, a lower bound".removeprefix("; ")
         mean = recorded.moments[f"sigma.{parity}"]
         return Quantity.of(mean, "nat", note, method=f"log path ratios, {parity} control")
+    if not booked and bounds.smallest.value is not None:
+        note = "an upper bound of the production of the ticks, even control"
+        if hidden:
+            note += "; of the states alone"
+        method = f"log path ratios with rho {bounds.smallest.words}"
+        return Quantity.of(bounds.smallest.value, "nat", note, method=method)
     if recorded.clocked or value is None:
         reason = "needs log path ratios, or continuous control and a known entropy change"
         return Quantity(None, None, "nat", reason)

@@ -18,6 +18,7 @@ from thermohw.books.information import (
 from thermohw.books.kernels import Kernels, without_kernel
 from thermohw.books.ledger import Ledger
 from thermohw.books.peaks import Peaks
+from thermohw.books.production import Production, without_ratio
 from thermohw.books.profile import Profile
 from thermohw.books.pumping import Pumping
 from thermohw.books.residuals import Residuals
@@ -36,6 +37,7 @@ __all__ = [
     "NetworkBalance",
     "PathRatio",
     "Peaks",
+    "Production",
     "Profile",
     "Pumping",
     "Residuals",
@@ -48,4 +50,5 @@ __all__ = [
     "information_account",
     "nearest_neighbour_entropy",
     "without_kernel",
+    "without_ratio",
 ]

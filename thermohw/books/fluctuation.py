@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from thermohw.circuit import LinearDevice
     from thermohw.integrate import Carry, Step
 
-__all__ = ["PathRatio"]
+__all__ = ["PathRatio", "state_law"]
 
 
 class PathRatio:
@@ -111,28 +111,59 @@ class PathRatio:
         """Right-multipliers (propagator, response, whitener) of the end state, then of (end state,
         flux).
         """
+        if self.kernel == "euler" or device.gyrating:
+            return state_law(device, self.wiring, self.kernel, h)
         n, k = device.dim, len(device.elements)
-        columns = list(device.controlled) if self.wiring == "emf" else list(range(k, k + n))
-        if self.kernel == "euler":
-            g = np.concatenate([device.source_matrix, device.port_matrix], axis=1)[:, columns]
-            factor = _cholesky(device.noise_matrix * sqrt(h))
-            return _rows(np.eye(n) - h * device.drift_matrix, h * g, np.linalg.inv(factor))
-        moments = tick_moments(device, h)
-        if device.gyrating:
-            # A square root by QR keeps the quiet fluxes, which a covariance would round away.
-            root = np.asarray(np.linalg.qr((moments.end_noise @ moments.factor).T, mode="r"))
-            whitener = np.linalg.inv(root.T)
-            return _rows(moments.propagator, moments.input[:, columns], whitener)
-        f, _, m = augmented_system(device)
-        keep = list(range(n)) + list(range(n + k, f.shape[0]))
-        # Reorder so that the kept components lead; the QR factor then needs no differences of
-        # covariances.
-        order = keep + list(range(n, n + k))
-        factor = square_root_covariance(f[np.ix_(order, order)], m[order], h, slice(0, len(keep)))
+        columns, moments = _columns(device, self.wiring), tick_moments(device, h)
+        factor = _held_factor(device, h)
         propagator = np.concatenate([moments.propagator, moments.flow_state[k:]])
         response = np.concatenate([moments.input, moments.flow_input[k:]])[:, columns]
         even = _rows(moments.propagator, moments.input[:, columns], np.linalg.inv(factor[:n, :n]))
         return even + _rows(propagator, response, np.linalg.inv(factor))
+
+
+def state_law(device: LinearDevice, wiring: str, kernel: str, h: float) -> tuple[torch.Tensor, ...]:
+    """The law of the end state of a step: x' = x @ propagator + c @ response + noise.
+
+    Args:
+        device: n state variables.
+        wiring: "emf" or "current".
+        kernel: "held" (exact tick) or "euler".
+        h: its length, R_ref C_ref.
+
+    Returns:
+        propagator (n, n), response (sources, n) and the whitener (n, n) of residuals, all of them
+        right-multipliers, float64, at the device's own temperatures.
+    """
+    n, columns = device.dim, _columns(device, wiring)
+    if kernel == "euler":
+        g = np.concatenate([device.source_matrix, device.port_matrix], axis=1)[:, columns]
+        factor = _cholesky(device.noise_matrix * sqrt(h))
+        return _rows(np.eye(n) - h * device.drift_matrix, h * g, np.linalg.inv(factor))
+    moments = tick_moments(device, h)
+    if device.gyrating:
+        # A square root by QR keeps the quiet fluxes, which a covariance would round away.
+        root = np.asarray(np.linalg.qr((moments.end_noise @ moments.factor).T, mode="r")).T
+    else:
+        root = _held_factor(device, h)[:n, :n]
+    return _rows(moments.propagator, moments.input[:, columns], np.linalg.inv(root))
+
+
+def _columns(device: LinearDevice, wiring: str) -> list[int]:
+    """Inputs of a device that its wiring controls."""
+    k = len(device.elements)
+    return list(device.controlled) if wiring == "emf" else list(range(k, k + device.dim))
+
+
+def _held_factor(device: LinearDevice, h: float) -> NDArray[Any]:
+    """Square root of the covariance of (end state, flux), lower triangular."""
+    n, k = device.dim, len(device.elements)
+    f, _, m = augmented_system(device)
+    keep = list(range(n)) + list(range(n + k, f.shape[0]))
+    # Reorder so that the kept components lead; the QR factor then needs no differences of
+    # covariances.
+    order = keep + list(range(n, n + k))
+    return square_root_covariance(f[np.ix_(order, order)], m[order], h, slice(0, len(keep)))
 
 
 def _cholesky(half: NDArray[Any]) -> NDArray[Any]:

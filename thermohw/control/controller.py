@@ -145,6 +145,19 @@ class Controller:
         source = chain.amplifier(chain.dac(source))
         return Control(tick, source, score, None, reading, predicted, estimate, analog=analog)
 
+    def noiseless(self, voltage: torch.Tensor, tick: int) -> torch.Tensor:
+        """Source values, shape (paths, sources), that a raw reading of the voltages without noise
+        would lead to; otherwise as `act`.
+        """
+        law, chain = self.plan.laws[tick], self.plan.chain
+        if self.plan.ideal:
+            if law.gain is not None:
+                return law.sources(voltage)
+            return law.combine(voltage, law.field(law.model(voltage)))
+        reading = chain.adc(chain.sense(voltage))
+        source = chain.score(law.combine(reading, law.field(law.model(reading))))
+        return chain.amplifier(chain.dac(source))
+
     def predict(self, mean: torch.Tensor, source: torch.Tensor, piece: Piece) -> torch.Tensor:
         """The filter's mean at the end of a piece."""
         assert self.filter is not None

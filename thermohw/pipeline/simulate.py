@@ -25,6 +25,7 @@ from thermohw.control import Protocol
 from thermohw.errors import InputError, StoreError
 from thermohw.intake import whole
 from thermohw.jumps import Jumps
+from thermohw.likelihood.density import EndDensity
 from thermohw.noise import VERSION
 from thermohw.pipeline.known_law import known_law_tree, require_known_law
 from thermohw.pipeline.record import Run
@@ -46,7 +47,14 @@ from thermohw.run.setting import Setting, describe, differences
 from thermohw.solver import Evolve
 from thermohw.store import RunReader, check_new
 from thermohw.target import lift
-from thermohw.worlds.played import ENERGIES, PlayedWorld, build_engine, run_facts
+from thermohw.worlds.played import (
+    ENERGIES,
+    PlayedWorld,
+    build_engine,
+    end_density,
+    lanes,
+    run_facts,
+)
 
 if TYPE_CHECKING:
     from thermohw.target import Target
@@ -160,13 +168,24 @@ def simulate(
             "every": every,
         }
         settings |= {} if keep == "paths" else {"keep": keep}
-        world, energy = PlayedWorld(engine, every), setting.device.scale.energy
+        density = None
+        if store is not None:
+            count = min(paths, lanes(engine.plan)[0])
+            wanted = EndDensity(
+                points=256 if test is None else test, prior=prior, probes=probes,
+                tolerance=tolerance, solver=solver,
+                steps=moments if solver == "fixed" else None, seed=seed,
+            )  # fmt: skip
+            density = end_density(engine, setting.target, points=count, settings=wanted)
+        world = PlayedWorld(engine, every, density, setting.target)
+        energy = setting.device.scale.energy
         keeper = None
         if keep == "moments":
             judged = None
             if store is not None:
-                hottest = float(engine.plan.schedule.temperatures.max())
-                judged = Kept(account_maker(setting.device, dtype == "float32", hottest))
+                warm = engine.plan.schedule.temperatures
+                ends = float(warm.max()), float(warm.min())
+                judged = Kept(account_maker(setting.device, dtype == "float32", *ends))
             keeper = moments_keeper(world.layout(paths), energy, judged)
         if store is None:
             world = PlayedWorld(engine, 0)
@@ -177,6 +196,8 @@ def simulate(
             return Run(setting, channels, ledger, None, settings, engine.plan, keeper)
         tree = {**describe(setting), **(parameters or {}), **run_facts(engine)}
         tree |= {"simulate": json.dumps(settings), "noise": VERSION}
+        if density is not None:
+            tree["density"] = {"settings": json.dumps(density.settings())}
         texts = {name: value for name, value in tree.items() if isinstance(value, str)}
         tree["spec"] = spec or json.dumps(texts, sort_keys=True)
         path = Path(store)

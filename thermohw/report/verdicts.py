@@ -39,6 +39,7 @@ _TITLES = {
     "filter": "Filter of the readings",
     "start_law": "Start states follow their law",
     "second_law": "Second law of this wiring",
+    "production": "Production, whatever the data's law",
     "fluctuation_even": "Fluctuation theorem, even control",
     "fluctuation_odd": "Fluctuation theorem, odd control",
     "bound_marginal": "Entropy bound on the marginal likelihood",
@@ -62,6 +63,7 @@ _TITLES = {
 _RELATIONS = {
     "first_law": "≤",
     "second_law": "≥",
+    "production": "≥",
     "bound_marginal": "≥",
     "bound_ode": "≥",
     "nll_above_entropy": "≥",

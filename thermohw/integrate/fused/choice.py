@@ -14,7 +14,7 @@ from thermohw.score.mixture import MixtureScore
 if TYPE_CHECKING:
     from thermohw.integrate.tile_run import Setup
 
-__all__ = ["not_compiled"]
+__all__ = ["not_compilable", "not_compiled"]
 
 _WATCHERS = frozenset(
     {"ledger", "peaks", "profile", "balance", "codes", "residuals", "filter", "pumping",
@@ -27,6 +27,11 @@ _MODES = 256  # of a mixture, at most: every one has scratch memory of its own
 
 def not_compiled(engine: Setup) -> str:
     """Why the compiled tick does not play a run, in words; empty where it does."""
+    return not_compilable(engine) or ("" if kernels() else "numba does not work here")
+
+
+def not_compilable(engine: Setup) -> str:
+    """The same wherever numba works: what a run keeps must not depend on the machine."""
     plan, device = engine.plan, engine.plan.protocol.board
     if not isinstance(engine.stepper, HeldNodes):
         return "its circuit is coupled, its control continuous, or its sources remember"
@@ -65,8 +70,6 @@ def not_compiled(engine: Setup) -> str:
     for response in (plan.drive.state, plan.drive.score, plan.drive.divergence_score):
         if not isinstance(response, float) and _mixes(response):
             return "its control mixes nodes"
-    if kernels() is None:
-        return "numba does not work here"
     return ""
 
 

@@ -63,6 +63,12 @@ def ledger_channels(engine: Engine) -> tuple[Channel, ...]:
             Channel("sigma.even", "1", description="log path ratio, even control, nats")
         )
         channels.append(Channel("sigma.odd", "1", description="log path ratio, odd control, nats"))
+    if "production" in names:
+        about = "sum of ln K/K~ of the ticks, even control, nats"
+        channels.append(Channel("ratio.ticks", "1", description=about))
+        if device.uncoupled and wiring == "emf":
+            about = "the part of it that is no heat, nats"
+            channels.append(Channel("ratio.returned", "1", description=about))
     if "information" in names:
         channels.append(Channel("information.pathwise", "1", description="sum of i_k, nats"))
         if wiring == "emf" and device.uncoupled and float(np.ptp(device.temperatures)) == 0.0:
@@ -136,6 +142,9 @@ def ledger_values(
         boundary = values["log_prob.start"] - values["log_prob.end"]
         for parity in ("even", "odd"):
             values[f"sigma.{parity}"] = results["fluctuation"][parity] + boundary
+    for name, part in (("ratio.ticks", "ratio"), ("ratio.returned", "returned")):
+        if part in results.get("production", {}):
+            values[name] = results["production"][part]
     if "information" in results:
         told = results["information"]
         values |= {

@@ -2,8 +2,10 @@
 
 The ledger, the peaks and the profile are always there. Pumping needs div u, cheap for exact scores
 only; the path ratios of the fluctuation theorems need a Gaussian kernel, exact readings, float64
-noise and few dimensions; the information account needs readings with Gaussian noise and no latency;
-the mean heat of every bath needs sources that stay between decisions.
+noise and few dimensions; those of the production, of which means are taken, a Gaussian kernel and
+control without a memory, where the readable tick plays (compiled ones keep no ratios); the
+information account needs readings with Gaussian noise and no latency; the mean heat of every bath
+needs sources that stay between decisions.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from thermohw.books import (
     Ledger,
     PathRatio,
     Peaks,
+    Production,
     Profile,
     Pumping,
     Residuals,
@@ -24,9 +27,11 @@ from thermohw.books import (
     heat_balance,
     information_account,
     without_kernel,
+    without_ratio,
 )
 from thermohw.errors import InputError
 from thermohw.integrate import Recorder, make_engine, saved_ticks
+from thermohw.integrate.fused.choice import not_compilable
 
 if TYPE_CHECKING:
     from thermohw.control import Plan
@@ -105,6 +110,12 @@ def build_engine(
         and prompt
     ):
         observers.append(information_account(engine.controller))
+    if not theorem and not without_ratio(plan) and _defined_at_end(score):
+        engine.observers = tuple(observers)
+        if not_compilable(engine):
+            ratios = Production(plan, engine.controller)
+            if ratios.regular:
+                observers.append(ratios)
     if every > 0:
         observers.append(Recorder(plan, saved_ticks(plan.schedule.ticks, every)))
     engine.observers = tuple(observers)

@@ -6,6 +6,7 @@ and results of a file, thermal units become SI, and saved frames become ticks.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,12 +26,15 @@ from thermohw.worlds.played.channels import (
     series_channels,
     series_values,
 )
+from thermohw.worlds.played.density import density_results, density_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from thermohw.control import Plan
     from thermohw.integrate import Engine, TileRun
+    from thermohw.likelihood.density import EndDensity
+    from thermohw.target import Target
 
 __all__ = ["PlayedTile", "PlayedWorld"]
 
@@ -41,19 +45,30 @@ class PlayedWorld:
     Args:
         engine: plan, noise and observers.
         every: save every n-th tick; 0 for none.
+        density: of the first end states, where it is wanted; see `end_density`.
+        target: the data, for the density.
     """
 
     kind = "played"
     largest: Collection[str] = frozenset({"peaks"})
 
-    def __init__(self, engine: Engine, every: int) -> None:
-        self.engine, self.every = engine, every
+    def __init__(
+        self,
+        engine: Engine,
+        every: int,
+        density: EndDensity | None = None,
+        target: Target | None = None,
+    ) -> None:
+        self.engine, self.every, self.density, self.target = engine, every, density, target
         self.lane, self.group = lanes(engine.plan)
         self.ticks = engine.plan.schedule.ticks
 
     def layout(self, paths: int) -> Layout:
         """What a file of so many paths holds."""
-        return _layout(self.engine, paths, self.every)
+        layout = _layout(self.engine, paths, self.every)
+        if self.density is None:
+            return layout
+        return replace(layout, results=layout.results + density_results(self.density))
 
     def open(self, tile: Tile, progress: Callable[[int], object]) -> PlayedTile:
         """Paths of a tile at the start."""
@@ -64,7 +79,7 @@ class PlayedTile:
     """A tile of an engine on its way; see `thermohw.run.world.Playing`."""
 
     def __init__(self, world: PlayedWorld, tile: Tile, progress: Callable[[int], object]) -> None:
-        self.engine, self.tile, self.progress = world.engine, tile, progress
+        self.world, self.engine, self.tile, self.progress = world, world.engine, tile, progress
         self.run = self.engine.open(tile)
         self._start = self.run.whole.clone()  # the run may move its states in place
         self._saved = saved_ticks(world.ticks, world.every)
@@ -117,6 +132,10 @@ class PlayedTile:
             for key, values in found.get(name, {}).items():
                 if first or key in summed:  # the rest is kept of the first tile alone
                     added[f"{group}.{key}"] = values.numpy()
+        if first and self.world.density is not None and self.world.target is not None:
+            added |= density_values(
+                self.engine, self.world.density, self.world.target, self.run.whole
+            )
         return channels, added
 
 
