@@ -8,8 +8,8 @@ import pytest
 from thermohw.audit import audit
 from thermohw.audit.mixture import cross_fitted_nll
 
-NETWORK = ["score={kind='network', steps=60, seed=0}", "simulate.dtype=float32",
-           "protocol.ticks=64", "simulate.paths=2048", "likelihood.test=64",
+NETWORK = ["score={kind='network', steps=30, seed=0}", "simulate.dtype=float32",
+           "protocol.ticks=64", "simulate.paths=1024", "likelihood.test=64",
            "protocol.allow_ringing=true", "audit.twins=false"]  # fmt: skip
 
 

@@ -11,6 +11,8 @@ import pytest
 
 from thermohw.audit import audit
 from thermohw.report import report
+from thermohw.run.kinds import kind_of
+from thermohw.store import RunReader
 
 DATA = Path(__file__).parent.parent / "data"
 VERDICTS, VERDICTS_2 = (
@@ -27,6 +29,12 @@ CHANGED: dict[tuple[str, str], str] = {
                                          "temperature")], "holds"),
     # momenta are thrown away: the samples are the data coordinate
     ("langevin", "sample_law"): "holds",
+    # exact readings: judged on the production bound, where log path ratios were recorded and the
+    # heat could be held against them
+    **dict.fromkeys(
+        [(run, "second_law") for run in ("clocked-emf", "injected", "prior",
+                                         "resistance", "scaled-score", "temperature", "unaudited",
+                                         "ve")], "holds"),
     # 8 or 16 held-out points: a verdict on a mean needs 30
     **dict.fromkeys(
         [(run, check) for run in ("pixels", "chain", "chain-clocked") for check in LIKELIHOOD],
@@ -48,10 +56,20 @@ def golden(tmp_path_factory):
     return unpack
 
 
+def _production(path):
+    """Old files have the log path ratios of the fluctuation theorems, or none; runs without a score
+    have no such check.
+    """
+    with RunReader.open(path) as run:
+        ratios = "sigma.even" in run.channel_names or kind_of(run.parameters) != "played"
+    return "holds" if ratios else "not-applicable"
+
+
 @pytest.mark.parametrize("name", sorted(VERDICTS))
 def test_verdicts_of_0_1_0(golden, name):
     found = {check.name: check.status for check in audit(golden(name)).checks}
     assert {found.pop(check) for check in NEW} == {"not-applicable"}
+    assert found.pop("production") == _production(golden(name))
     # 0.1.0 stored start states and all paths, and never looked at these
     assert {found.pop(name) for name in ("start_law", "finite_values", "distinct_paths")} == {
         "holds"
@@ -74,6 +92,7 @@ def test_verdicts_of_0_2_0(golden, name):
     found = {check.name: check.status for check in audit(golden(name, "0.2.0")).checks}
     for later in ("evidence", "energy_likelihood"):  # terms it did not store
         assert found.pop(later, "not-applicable") == "not-applicable"
+    assert found.pop("production", "holds") == _production(golden(name, "0.2.0"))
     assert found == VERDICTS_2[name]
     assert "violated" not in found.values()
 

@@ -128,9 +128,10 @@ def second_law_slack(recorded: Recorded, change: SystemChange, bounds: Bounds) -
 
 
 def _tied(recorded: Recorded) -> bool:
-    """Whether the heat of the books is held against the path ratios."""
+    """Whether the heat of the books is held against the path ratios, from both sides."""
     moments, emf = recorded.moments, recorded.setting.protocol.wiring == "emf"
-    return emf and ("untied" in moments or "even - held" in moments)
+    compared = "even - held" in moments and recorded.step <= 1.0 and not _hidden(recorded)
+    return emf and ("untied" in moments or compared)
 
 
 def _produced(recorded: Recorded, bounds: Bounds, remark: str) -> Slack:

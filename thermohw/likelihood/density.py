@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EndDensity"]
 
-_BLOCK = 1  # of the likelihood's stream; 0 is that of held-out points
+_BLOCK = 2  # of the likelihood's stream; 0 and 1 are those of held-out points
 
 
 @dataclass(frozen=True)

@@ -43,15 +43,6 @@ def not_compilable(engine: Setup) -> str:
         return f"its mixture has more than {_MODES} modes"
     if plan.protocol.filter == "tweedie":
         return "its score is asked at the level of its readings"
-    watchers = {observer.name for observer in engine.observers}
-    if watchers - _WATCHERS:
-        return f"'{sorted(watchers - _WATCHERS)[0]}' watches it"
-    if "information" in watchers and float(np.ptp(device.temperatures)) > 0.0:
-        return "the heat that its readings predict is counted bath by bath"
-    if "information" in watchers and plan.adc is not None:
-        return "what its reading converter was given is accounted for"
-    if not watchers >= _ALWAYS:
-        return "it keeps a part of the default accounts only"
     if engine.stepper.flux and plan.drive.wiring == "emf":
         return "its int v dt is asked for"
     if list(device.controlled) != list(range(len(device.elements))) and plan.drive.wiring == "emf":
@@ -70,6 +61,11 @@ def not_compilable(engine: Setup) -> str:
     for response in (plan.drive.state, plan.drive.score, plan.drive.divergence_score):
         if not isinstance(response, float) and _mixes(response):
             return "its control mixes nodes"
+    watchers = {observer.name for observer in engine.observers}
+    if watchers - _WATCHERS:
+        return f"'{sorted(watchers - _WATCHERS)[0]}' watches it"
+    if not watchers >= _ALWAYS:
+        return "it keeps a part of the default accounts only"
     return ""
 
 
