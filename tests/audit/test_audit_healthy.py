@@ -21,8 +21,8 @@ CHECKS = [
     "finite_values", "distinct_paths", "first_law", "bath_heat", "noise_temperature",
     "noise_correlation", "gain", "filter", "start_law", "second_law", "production",
     "fluctuation_even", "fluctuation_odd",
-    "bound_marginal", "bound_ode", "nll_above_entropy", "evidence", "energy_likelihood",
-    "information", "information_identity", "sample_law", "protocol_limits",
+    "bound_marginal", "bound_ode", "nll_above_entropy", "twin_bound", "evidence",
+    "energy_likelihood", "information", "information_identity", "sample_law", "protocol_limits",
 ]  # fmt: skip
 BOUNDS = {"bound_marginal", "bound_ode", "nll_above_entropy"}
 THEOREMS = {"fluctuation_even", "fluctuation_odd"}
@@ -52,7 +52,8 @@ APPLIES = {
     | KERNEL
     | HELD
     | RATIOS
-    | {"second_law", "noise_correlation", "filter", "information"},
+    | DEMON
+    | {"second_law", "noise_correlation", "filter"},
 }
 EXPLAINED = {
     "scaled": {"bound_ode", "sample_law"},
