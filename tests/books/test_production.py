@@ -269,3 +269,56 @@ def test_runs_meet_them_and_no_density_falls_below() -> None:
     wrong = Estimate.from_paths(begin.numpy() - np.log(unit(x[:, 0].numpy())))
     assert_z(wrong.value, averages(128)[2], stderr=wrong.stderr)
     assert wrong.z(OWN[128]) > 4.0
+
+
+# ------------------------------------------------------------------ from below
+
+
+@pytest.mark.parametrize("name", ["held", "euler", "codes"])
+def test_learned_written_out(name: str) -> None:
+    """(w + w') . dx - (w^2 + w'^2) h/2 of one node with w = b - s in units of kT/C and RC, b = c -
+    x what its sources make of it; for ideal control s is the score itself.
+    """
+    made, run = played(CASES[name](), 5)
+    plan, protocol = made.plan, made.plan.protocol
+    steps = made.observers[-1].steps
+    closing = made.controller.noiseless(run.whole, plan.schedule.ticks)
+    states = [x[:5] for x in (*(step.start for step in steps), run.whole)]
+    sources = [c[:5] for c in (*(step.control.source for step in steps), closing)]
+    fields = []
+    for n, (x, c) in enumerate(zip(states, sources, strict=True)):
+        law = plan.laws[n]
+        score = law.field(law.model(x)) * protocol.theta**0.5
+        if name == "codes":  # what the codes' source is the drive of
+            score = 0.5 * (c - 2.0 * x)
+        fields.append((c - x) - score)
+    total = torch.zeros(5, dtype=F64)
+    for n, step in enumerate(steps):
+        h, moved = step.piece.duration, states[n + 1] - states[n]
+        one, two = fields[n], fields[n + 1]
+        total += ((one + two) * moved - 0.5 * h * (one**2 + two**2)).sum(1)
+    found = run.results()["production"]["learned"]
+    np.testing.assert_allclose(found, total, rtol=1e-9, atol=1e-9)
+
+
+def test_learned_is_the_production_from_below() -> None:
+    """Exact score: .108541 in the limit of short ticks, where the bounds from both sides meet. Of a
+    score 30 % too small w is not the current velocity, nor p_0 the law of the end states.
+    """
+    score = mixture_score()
+    gaps = []
+    for scale in (1.0, 0.7):
+        protocol = Protocol(rc1(), score.process, score.scaled(scale), wiring="emf",
+                            control="clocked", ticks=512)  # fmt: skip
+        made, run = played(protocol, 20_000)
+        found = run.results()["production"]
+        learned = found["learned"].numpy()
+        start = made.observers[-1].steps[0].start[: len(learned)]
+        begin = score.log_prob(start, 3.0) - score.log_prob(run.state, 0.0)
+        gaps.append(Estimate.from_paths((begin + found["ratio"]).numpy() - learned))
+        if scale == 1.0:
+            below = Estimate.from_paths(learned)
+            assert abs(below.z(0.108541)) < 4.0 and below.stderr < 0.05 * 0.108541
+    right, wrong = gaps
+    assert abs(right.value) < 4.0 * right.stderr + (0.109510 - 0.108541)
+    assert wrong.value > 10.0 * wrong.stderr

@@ -39,6 +39,7 @@ _PLAIN = (
     "sigma.odd",
     "ratio.ticks",
     "ratio.returned",
+    "ratio.learned",
     "information.pathwise",
 )
 _AVERAGED = ("sigma.even", "sigma.odd", "sagawa_ueda")

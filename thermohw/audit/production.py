@@ -203,7 +203,11 @@ def production(recorded: Recorded, bounds: Bounds) -> Check:
     ]  # fmt: skip
     detail = f"production <= {best.value.text('.4f')} nats with {best.words}"
     detail += f"; {listed[0]}" if listed else ""
+    if "ratio.learned" in recorded.moments:
+        detail += f"; learned from below {recorded.moments['ratio.learned'].text('.4f')}"
     detail += "; of states and readings together" if bounds.augmented else ""
+    if not words and "sigma.even" in recorded.moments:
+        words = "held against the heat by second_law"
     detail += f"; {words}" if words else "; not tied to heat: the states of this circuit hide some"
     found = judge(z, relation=relation)
     power = best.value.power(relation, count=bounds.count)
@@ -230,7 +234,9 @@ def production_quantities(recorded: Recorded, bounds: Bounds) -> dict[str, Quant
         method = f"rho: {bound.words}" if bound.value is not None else ""
         table[f"production.{name}"] = Quantity.of(bound.value, "nat", text, method=method)
     words = {"ratio.ticks": ("ratio", "sum of ln K/K~ of the ticks"),
-             "ratio.returned": ("returned", "what of it is no heat")}  # fmt: skip
+             "ratio.returned": ("returned", "what of it is no heat"),
+             "ratio.learned": ("learned", "a lower bound, up to the tick: E[2 w o dx - w^2 dt]/D "
+                               "with the score's own current velocity w")}  # fmt: skip
     for column, (name, about) in words.items():
         if column in recorded.moments:
             table[f"production.{name}"] = Quantity.of(recorded.moments[column], "nat", about)

@@ -35,6 +35,19 @@ leaves
     returned = sum_n (h/4 D)(|b_{n+1}(x_{n+1})|^2 - |b_n(x_n)|^2)
 
 Both hold path by path to round-off, which ties the bound to the heat that was measured.
+
+A bound from the other side needs no density. For any field w
+
+    E[ sum_n (w_n + w_{n+1}) . D^-1 (x_{n+1} - x_n) - (h/2) (|w_n|^2 + |w_{n+1}|^2)/D ]
+
+is at most the production of the continuous path, up to O(h), and is it for its current velocity
+w = b - D grad ln q (`thermohw.books.velocity`). The score that drives the circuit has learned one:
+b = -f + 2 D s was built from it, so that w = b - D s = (b - f)/2 follows from the source alone.
+Held at rest voltage c, with drive c = a_n x + (response) s and rate r of the node,
+
+    w_n = r (c_n + (a_n - 2) x_n)/2,
+
+D s for a score of any quality, and any w is allowed: converters, offsets and noise too.
 """
 
 from __future__ import annotations
@@ -118,6 +131,8 @@ class Production:
         joined = self._kernels.feeds is None and device.gyrating
         self._parts = 0 if joined else self._kernels.order.shape[1]
         self._tied = device.uncoupled and emf
+        driven = isinstance(plan.laws[0].drive.state, float)
+        self._beside = ("returned", *(("learned",) if driven else ())) if self._tied else ()
         self._product: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = torch.matmul
         if self._parts:
             self._product = torch.mul if self._parts == 1 else _by_part
@@ -138,7 +153,7 @@ class Production:
         zeros = partial(torch.zeros, len(state), dtype=torch.float64)
         carry = {"ratio": zeros(), "before": state}
         carry["source"] = torch.zeros(len(state), self.sources, dtype=state.dtype)
-        return carry | ({"returned": zeros()} if self._tied else {})
+        return carry | {name: zeros() for name in self._beside}
 
     def update(self, carry: Carry, step: Step) -> None:
         """Add the log ratio of the tick before: only now is the source of its way back decided."""
@@ -151,7 +166,7 @@ class Production:
         carry["before"], carry["source"] = step.start, source
 
     def result(self, carry: Carry, state: torch.Tensor) -> Carry:
-        """Per path, nats: "ratio", without the boundary term, and "returned"."""
+        """Per path, nats: "ratio", without the boundary term, "returned" and "learned"."""
         ticks = self.plan.schedule.ticks
         closing = self.controller.noiseless(self.device.efforts(state), ticks)
         last = self._ratio(carry, self.plan.timeline[-1], state, closing)
@@ -177,7 +192,26 @@ class Production:
             loss = law.decay - 1.0
             drifts = ((z * loss + u * law.push) * law.white for z, u in ((y, d), (x, c)))
             found["returned"] = half * _less(*drifts)
+        if "learned" in self._beside:
+            found["learned"] = self._learned(law, piece, (x, y, c, d))
         return found
+
+    def _learned(self, law: _TickLaw, piece: Piece, ends: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """The lower bound's share of a step, of uncoupled nodes; ends: states and what the sources
+        push at either end.
+        """
+        x, y, c, d = ends
+        gone = 1.0 - law.decay
+        size = -law.decay.log() if self._kernel == "held" else gone  # r h
+        rest = piece.temperature / law.white.square()
+        rest = rest / (gone * (1.0 + law.decay) if self._kernel == "held" else 2.0 * gone)
+        moves = []
+        for place, (state, pushed) in enumerate(((x, c), (y, d))):
+            own = self.plan.laws[piece.tick + place].drive.state
+            moves.append(0.5 * size * (pushed * law.push / gone + (own - 2.0) * state))
+        first, second = moves
+        work = (first + second) * (y - x) - 0.5 * (first.square() + second.square())
+        return (work / (size * rest)).sum(1)
 
     def _coordinates(self, state: torch.Tensor) -> torch.Tensor:
         """States as the laws have them: efforts (paths, n) or (paths, parts, m), or as they are."""

@@ -69,6 +69,9 @@ def ledger_channels(engine: Engine) -> tuple[Channel, ...]:
         if device.uncoupled and wiring == "emf":
             about = "the part of it that is no heat, nats"
             channels.append(Channel("ratio.returned", "1", description=about))
+            if isinstance(engine.plan.laws[0].drive.state, float):
+                about = "production from below, by the score's own current velocity, nats"
+                channels.append(Channel("ratio.learned", "1", description=about))
     if "information" in names:
         channels.append(Channel("information.pathwise", "1", description="sum of i_k, nats"))
         if wiring == "emf" and device.uncoupled and float(np.ptp(device.temperatures)) == 0.0:
@@ -142,7 +145,8 @@ def ledger_values(
         boundary = values["log_prob.start"] - values["log_prob.end"]
         for parity in ("even", "odd"):
             values[f"sigma.{parity}"] = results["fluctuation"][parity] + boundary
-    for name, part in (("ratio.ticks", "ratio"), ("ratio.returned", "returned")):
+    for name, part in (("ratio.ticks", "ratio"), ("ratio.returned", "returned"),
+                       ("ratio.learned", "learned")):  # fmt: skip
         if part in results.get("production", {}):
             values[name] = results["production"][part]
     if "information" in results:
