@@ -134,8 +134,12 @@ class Production:
         driven = isinstance(plan.laws[0].drive.state, float)
         self._beside = ("returned", *(("learned",) if driven else ())) if self._tied else ()
         self._product: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = torch.matmul
-        if self._parts:
-            self._product = torch.mul if self._parts == 1 else _by_part
+        self._one = len(self._kernels.order) == 1  # joined: right-multipliers
+        assert not self._one or (np.diff(self._kernels.order[0]) == 1).all(), "in their own order"
+        if self._parts == 1:
+            self._product = torch.mul
+        elif not self._one:
+            self._product = _by_part
         size = 6 * device.dim * (self._parts or device.dim)
         self.law = lru_cache(maxsize=max(16, _CACHE // size))(self._law)
 
@@ -219,7 +223,7 @@ class Production:
         if not self._parts:
             return state
         efforts = self.device.efforts(state)
-        return efforts if self._parts == 1 else efforts[:, self._order]
+        return efforts if self._parts == 1 or self._one else efforts[:, self._order]
 
     def _pushed(self, source: torch.Tensor) -> torch.Tensor:
         """What sources (paths, k) push, in the same coordinates."""
@@ -228,14 +232,16 @@ class Production:
             return source
         order, factor = self._kernels.order, torch.as_tensor(self._kernels.entry)
         if self._kernels.feeds is None:
-            return (source @ factor)[:, None]
+            return source @ factor
         columns = []
         for place, feeding in zip(order.T, self._kernels.feeds, strict=True):
             if feeding is None:
                 columns.append(source.new_zeros(len(source), len(place)))
             else:
                 columns.append(source[:, torch.as_tensor(feeding)] * factor[torch.as_tensor(place)])
-        return columns[0] if self._parts == 1 else torch.stack(columns, 2)
+        if self._parts == 1:
+            return columns[0]
+        return torch.stack(columns, 2)[:, 0] if self._one else torch.stack(columns, 2)
 
     @cached_property
     def _order(self) -> torch.Tensor:
@@ -264,6 +270,8 @@ class Production:
         tables = (decay, push, white, decay * flip, push * flip, white * flip)
         if self._parts == 1:
             tables = tuple(table[:, 0, 0] for table in tables)
+        elif self._one:
+            tables = tuple(table[0].T for table in tables)
         rows = [torch.tensor(np.ascontiguousarray(table)) for table in tables]
         return _TickLaw(*rows[:3], (rows[3], rows[4], rows[5]))
 
