@@ -151,15 +151,26 @@ def test_information_changed_in_the_file(tmp_path, name, edit, value):
     assert value is None or check.value == pytest.approx(value, rel=0.01)
 
 
+def test_information_moved_between_ticks(tmp_path):
+    """The sum is right, and the page's curve would not be."""
+    path = tmp_path / "run.h5"
+    run(path, *NOISY, paths=64)
+    with h5py.File(unsealed(path), "r+") as file:
+        place: Any = file["parameters/information/per_reading"]
+        place[...] = place[()][::-1]
+    check = audit(path).check("filter")
+    assert check.status == "violated" and "information of reading" in check.detail
+
+
 def test_a_singular_start_has_no_determinant(tmp_path):
     """What is judged then is what the readings told."""
     found = run(tmp_path / "run.h5", *BOARD)
     circuit = _Circuit(found)
-    assert len(_told(found, circuit, circuit.law(set()))) == 2
+    assert len(_told(found, circuit, circuit.law(set()))) == 3
     for least in (0.0, 1e-14):
         circuit.covariance = np.diag([1.0] * 7 + [least])
-        (gap,) = _told(found, circuit, circuit.law(set()))
-        assert "information acquired" in gap.wrong
+        gap, each = _told(found, circuit, circuit.law(set()))
+        assert "information acquired" in gap.wrong and "information of reading" in each.wrong
 
 
 @pytest.mark.parametrize("kind", [NOISY, FILTERED])

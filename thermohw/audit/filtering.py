@@ -231,6 +231,8 @@ def _told(recorded: Recorded, circuit: _Circuit, law: _Recursion) -> list[_Gap]:
         nats, allowed = (float(sum(column)) for column in zip(*law.information, strict=True))
         what = "information acquired"
         found.append(_number(what, float(facts["acquired"]), nats, allowed, abs(nats) or 1.0))
+    if "per_reading" in facts:
+        found.append(_each(np.asarray(facts["per_reading"], dtype=np.float64), law))
     if "log_det_change" in facts:
         first, last = (np.linalg.eigvalsh(p) for p in (circuit.covariance, law.covariance))
         errors = _EIGEN * n * first[-1], _ROUTES * last[-1]
@@ -240,6 +242,18 @@ def _told(recorded: Recorded, circuit: _Circuit, law: _Recursion) -> list[_Gap]:
             what, stored = "log-determinant change", float(facts["log_det_change"])
             found.append(_number(what, stored, nats, allowed, max(abs(nats), 0.5 * n)))
     return found
+
+
+def _each(stored: NDArray[np.float64], law: _Recursion) -> _Gap:
+    """The information of the reading that is farthest from the recursion's."""
+    again, allowed = np.array(law.information).T
+    if stored.shape != again.shape:
+        return _number("information tick by tick, its sum", inf, float(again.sum()), 0.0, 1.0)
+    k = int(np.argmax(np.abs(stored - again) / allowed))
+    size = abs(float(again[k])) or 1.0
+    return _number(
+        f"information of reading {k}", *map(float, (stored[k], again[k], allowed[k])), size
+    )
 
 
 def _number(what: str, stored: float, again: float, allowed: float, size: float) -> _Gap:

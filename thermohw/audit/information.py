@@ -334,7 +334,7 @@ def _efficiency(recorded: Recorded, change: SystemChange) -> Quantity:
         return Quantity(None, None, "1", "continuous control takes no readings")
     told = learned(recorded)
     if not isfinite(told.most):
-        return Quantity(None, None, "1", "0 for infinite information: readings without noise")
+        return Quantity(None, None, "1", "infinite information: nothing to compare with")
     if change.value is None:
         return Quantity(None, None, "1", change.method)
     medium, s = recorded.moments["medium"], change.value

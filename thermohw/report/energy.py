@@ -147,9 +147,8 @@ def demon_terms(verdicts: Verdicts) -> list[tuple[str, str, float | None, str, s
         if found is None:
             continue
         if found.value is None:
-            words = (
-                "infinite" if found.note.startswith(("infinite", "exact readings")) else "unknown"
-            )
+            endless = found.note.startswith(("infinite:", "exact readings"))
+            words = "infinite" if endless else "none" if found.unit == "1" else "unknown"
         elif found.unit == "J":
             words = joules(found.value, found.stderr)
         else:
