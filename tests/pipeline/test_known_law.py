@@ -100,14 +100,16 @@ def test_no_number_of_the_run_depends_on_its_twin(run_of):
     assert check.status == "not-applicable" and "[likelihood] twin = 10" in check.detail
 
 
-@pytest.mark.parametrize("name", ["nll.marginal", "bound.score_error", "entropy.data"])
+@pytest.mark.parametrize(
+    "name", ["nll.marginal", "bound.score_error", "entropy.data", "entropy.sigma_forward"]
+)
 def test_wrong_terms_are_called_from_the_power_on(run_of, changed, name):
     """A term off by the check's power and what the identity already leaves is a violation; by half
     of that it is not.
     """
     good = audit(run_of("likelihood.twin=2")).check("twin_bound")
     left = audit(run_of("likelihood.twin=2")).quantities["twin.bound.residual"].value
-    share = 0.5 if name == "entropy.data" else 1.0  # B has half of S0
+    share = 0.5 if name.startswith("entropy") else 1.0  # B has half of S0 and of Sigma
     size = (1.1 * good.power + abs(left)) / share
     for shift, wanted in ((-size, True), (size, True), (0.1 * good.power, False)):
         path = changed(f"terms/{name}", lambda old, by=shift: old + [by, 0.0])
