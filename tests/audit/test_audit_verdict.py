@@ -6,7 +6,7 @@ import math
 import pytest
 
 from thermohw.audit.record import Audit
-from thermohw.audit.verdict import Check, Quantity
+from thermohw.audit.verdict import Check, Quantity, not_applicable, together
 from thermohw.estimate import Estimate, judge, worst
 
 
@@ -72,3 +72,16 @@ def test_only_a_violation_breaks_it():
         return Audit(checks, {}, {}).holds
 
     assert of("holds", "explained", "not-applicable") and not of("holds", "violated")
+
+
+def test_checks_without_a_verdict_share_a_row_where_they_share_the_reason() -> None:
+    """What comes after the reason is kept once; verdicts keep rows of their own."""
+    checks = [
+        not_applicable("one", "unknown law; S0 is not known"),
+        Check("two", "holds", 1.0, 1.0, 0.1, "unknown law"),
+        not_applicable("three", "unknown law; S0 is not known; NLL 3"),
+        not_applicable("four", "no readings"),
+    ]
+    rows = together(checks)
+    assert [names for names, _ in rows] == [("one", "three"), ("two",), ("four",)]
+    assert rows[0][1].detail == "unknown law; S0 is not known; NLL 3"

@@ -44,7 +44,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
-from thermohw.audit.verdict import Check, not_applicable
+from thermohw.audit.verdict import EXACT_READINGS, Check, not_applicable
 from thermohw.books import Kernels
 from thermohw.books.residuals import kept_ticks, source_scale
 from thermohw.books.updates import pieces_before
@@ -78,7 +78,8 @@ def reading_filter(recorded: Recorded) -> Check:
     """Kept estimates and predictions against the Kalman filter of the file's own circuit."""
     name = "filter"
     if recorded.plan.reading_noise == 0.0:
-        return not_applicable(name, "no noisy readings, so no filter")
+        exact = recorded.clocked and recorded.plan.adc is None
+        return not_applicable(name, EXACT_READINGS if exact else "no noisy readings to filter")
     circuit = _Circuit(recorded)
     law = circuit.law(set(kept_ticks(recorded.plan.schedule.ticks).tolist()))
     gaps = _told(recorded, circuit, law)

@@ -41,7 +41,7 @@ from scipy.linalg import expm
 
 from thermohw.audit.entropy import SystemChange
 from thermohw.audit.recorded import Recorded
-from thermohw.audit.verdict import Check, Quantity, not_applicable
+from thermohw.audit.verdict import EXACT_READINGS, Check, Quantity, not_applicable
 from thermohw.books.information import BY_NOISE, converter_bounds
 from thermohw.circuit import tick_moments
 from thermohw.estimate import NOT_APPLICABLE, Estimate, judge, worst
@@ -121,9 +121,7 @@ def information(recorded: Recorded, change: SystemChange) -> Check:
         )
     told = learned(recorded)
     if not isfinite(told.most):
-        return not_applicable(
-            name, "readings without noise or converter carry infinite information", relation=">="
-        )
+        return not_applicable(name, EXACT_READINGS, relation=">=")
     if change.value is None:
         return not_applicable(name, change.method, relation=">=")
     value = recorded.moments["medium"] + Estimate(change.value, change.stderr)
@@ -287,7 +285,8 @@ def _why_not(recorded: Recorded) -> str:
     if not recorded.clocked:
         return "continuous control takes no readings"
     if protocol.reading_noise is None:
-        return "the identity needs readings with Gaussian noise"
+        exact = recorded.plan.adc is None
+        return EXACT_READINGS if exact else "the identity needs readings with Gaussian noise"
     if protocol.wiring == "current":
         return "the identity is one of the emf wiring"
     if protocol.latency is not None:

@@ -7,7 +7,7 @@ from math import floor, inf, isfinite, log10
 from textwrap import wrap
 from typing import Any
 
-from thermohw.audit.verdict import Check, Quantity
+from thermohw.audit.verdict import Check, Quantity, together
 from thermohw.estimate import VIOLATED
 from thermohw.units import engineering
 
@@ -66,14 +66,14 @@ def power_words(power: float | None) -> str:
 def _checks(checks: Iterable[Check]) -> list[str]:
     rows = [("check", "status", "value", "", "expected", "stderr")]
     details = [""]
-    for check in checks:
+    for names, check in together(checks):
         numbers = (
             _short(check.value),
             check.relation if check.expected is not None else "",
             _short(check.expected),
             _short(check.stderr),
         )
-        rows.append((check.name, check.status, *numbers))
+        rows.append((", ".join(names), check.status, *numbers))
         details.append(check.detail + power_words(check.power))
     lines = []
     for row, detail in zip(_aligned(rows, left=(0, 1, 3)), details, strict=True):

@@ -6,12 +6,16 @@ How a deviation becomes a status is `thermohw.estimate`'s one rule; no check has
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from thermohw.estimate import NOT_APPLICABLE, Estimate, judge
 
-__all__ = ["Check", "Quantity", "finite", "not_applicable"]
+__all__ = ["EXACT_READINGS", "Check", "Quantity", "finite", "not_applicable", "together"]
+
+EXACT_READINGS = "readings are exact: no noisy readings to filter, and infinite information"
+"""Why a filter and what it knows are no subject of a run."""
 
 
 @dataclass(frozen=True)
@@ -108,3 +112,25 @@ def not_applicable(
 def finite(value: float | None) -> float | None:
     """The number, or None where it is no finite one: NaN has no place in JSON."""
     return None if value is None or not math.isfinite(value) else float(value)
+
+
+def together(checks: Iterable[Check]) -> list[tuple[tuple[str, ...], Check]]:
+    """Checks in their order, those that are not applicable for one and the same reason (what stands
+    before the first semicolon of the detail) in one row: all names, and the first with what the
+    others have to say besides.
+    """
+    rows: list[tuple[tuple[str, ...], Check]] = []
+    places: dict[str, int] = {}
+    for check in checks:
+        reason, _, rest = check.detail.partition("; ")
+        place = places.get(reason) if check.status == NOT_APPLICABLE else None
+        if place is None:
+            if check.status == NOT_APPLICABLE:
+                places[reason] = len(rows)
+            rows.append(((check.name,), check))
+            continue
+        names, first = rows[place]
+        known = first.detail.split("; ")
+        more = [words for words in rest.split("; ") if words and words not in known]
+        rows[place] = (*names, check.name), replace(first, detail="; ".join([*known, *more]))
+    return rows

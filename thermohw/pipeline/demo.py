@@ -16,7 +16,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from thermohw.audit import audit
+from thermohw.audit import Audit, audit
+from thermohw.audit.table import power_words
+from thermohw.audit.verdict import together
 from thermohw.pipeline.run import run_spec
 from thermohw.pipeline.spec import load_spec
 from thermohw.store import RunReader
@@ -69,7 +71,7 @@ def main(arguments: list[str] | None = None) -> None:
         run_spec(load_spec(name, _QUICK[name] if options.quick else ()), path)
         account = audit(path)
         page = report(path, options.out / f"{name}.html")
-        _tell(console, path, account.to_dict())
+        _tell(console, path, account)
         console.print(f"{path} and {page}: {time.perf_counter() - since:.0f} s\n", soft_wrap=True)
         held = held and account.holds
     seconds = time.perf_counter() - began
@@ -78,9 +80,9 @@ def main(arguments: list[str] | None = None) -> None:
         raise SystemExit("a law or bound is violated: see the tables above")
 
 
-def _tell(console: Console, path: Path, account: dict) -> None:
+def _tell(console: Console, path: Path, account: Audit) -> None:
     """Energy, likelihood and verdicts of one run."""
-    quantities = account["quantities"]
+    quantities = account.to_dict()["quantities"]
     heat, kt = quantities["heat.total.J"], quantities["heat.total.kT"]
     console.print(
         f"heat per sample {kt['value']:.4g} +- {kt['stderr']:.2g} kT = "
@@ -90,19 +92,20 @@ def _tell(console: Console, path: Path, account: dict) -> None:
     table = Table(box=None, pad_edge=False)
     for heading in ("law or bound", "", "detail"):
         table.add_column(heading, overflow="fold")
-    for check in account["checks"]:
-        table.add_row(check["name"], _SYMBOLS[check["status"]], check["detail"])
+    for names, check in together(account.checks):
+        words = check.detail + power_words(check.power)
+        table.add_row(", ".join(names), _SYMBOLS[check.status], words)
     console.print(table)
 
 
 def _tell_likelihood(console: Console, path: Path, quantities: dict) -> None:
     """nll.ode and its kin; for images mean, median and the worst three in bits per pixel."""
-    for name in ("nll.ode", "nll.marginal", "nll.sde_elbo"):
+    for name in ("nll.ode", "nll.marginal", "nll.sde_elbo", "nll.device_elbo"):
         entry = quantities.get(name)
         if entry is None or entry["value"] is None:
             continue
         bits = quantities.get(f"{name}.bits_per_dim")
-        text = f"{name:<14}{entry['value']:.4f} +- {entry['stderr'] or 0.0:.4f} nats"
+        text = f"{name:<17}{entry['value']:.4f} +- {entry['stderr'] or 0.0:.4f} nats"
         if bits is not None and bits["value"] is not None:
             text += f" = {bits['value']:.3f} +- {bits['stderr']:.3f} bits per pixel"
         console.print(text)
