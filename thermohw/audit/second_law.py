@@ -174,7 +174,7 @@ def second_law(recorded: Recorded, change: SystemChange, slack: Slack) -> Check:
             return Check(name, VIOLATED, None, 0.0, None, slack.law + remark, ">=")
         return not_applicable(name, slack.law + remark, relation=">=")
     z = largest_of(value.z(0.0), max(slack.bounds, 1))
-    detail = f"{slack.law} = {value.text()} >= 0 nats" + (f", z = {z:+.2f}" if z < 0.0 else "")
+    detail = f"{slack.law} = {value.text('.5g')} >= 0 nats" + (f", z = {z:+.2f}" if z < 0.0 else "")
     if slack.bounds:
         detail += slack.remark + (f"; {words}" if words else "")
     elif change.value is not None and not slack.law.startswith("dS + sum Q/kT + sum I -"):

@@ -97,7 +97,8 @@ def account(verdicts: Verdicts, facts: Facts) -> tuple[list[Bar], float, str]:
     """The second law as a sum of bars, nats per sample; where zero lies; the law in words.
 
     With clocked control the law has an information term whose form depends on the readings; what is
-    shown is the term that the audit's slack contains.
+    shown is the term that the audit's slack contains. Of exact readings, whose information is
+    infinite, the slack is that of the ticks against their way back instead.
     """
     change, medium = verdicts.get("entropy.system_change"), verdicts.get("entropy.medium")
     slack = verdicts.quantities.get("second_law.slack")
@@ -111,8 +112,12 @@ def account(verdicts: Verdicts, facts: Facts) -> tuple[list[Bar], float, str]:
     if slack.value is not None and facts.clocked:
         rest = slack.value - (change.value or 0.0) - (medium.value or 0.0)
         gained = Quantity(rest, None, "nat")
-        name = "information in the law"
-        terms.append(("information that the law counts", name, gained, "pumping", 1.0))
+        if slack.note.startswith("ln q_0"):
+            label, name = "what the control returns on the way back", "returned in the law"
+            terms.append((label, name, gained, "stored", 1.0))
+        else:
+            name = "information in the law"
+            terms.append(("information that the law counts", name, gained, "pumping", 1.0))
     elif pumping is not None and facts.wiring == "current" and not facts.clocked:
         name = "pumping.total"
         terms.append(("entropy pumped, − ∫ E div u", name, pumping, "pumping", -1.0))

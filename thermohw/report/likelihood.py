@@ -49,7 +49,7 @@ _GROUPS: dict[str, dict[str, str]] = {
         "entropy.estimate_inversion": "estimate 2 NLL − S₁ + Σ; from above",
         "entropy.estimate_elbo": "estimate: the evidence bound; from above",
     },
-    "Heat on the noised data, kT": {
+    "Heat on the noised data": {
         "energy_likelihood.heat": "of continuous sources in series: 2 H₁ + 4 U − 6 NLL + drift",
         "energy_likelihood.drift": "what the process's own drift adds",
         "energy_likelihood.held": "of the run's own ticks, sources held",
@@ -69,10 +69,11 @@ class Term:
     Attributes:
         name: dotted name.
         meaning: in words.
-        value: nats; None where unknown.
+        value: in its unit; None where unknown.
         nats: the number in words, or "unknown".
         bits: bits per dimension in words, "" without.
         note: why it is unknown, or what qualifies it.
+        unit: of the number.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Term:
     nats: str
     bits: str
     note: str
+    unit: str = "nats"
 
 
 def likelihood_groups(verdicts: Verdicts, facts: Facts) -> list[tuple[str, list[Term]]]:
@@ -96,7 +98,8 @@ def likelihood_groups(verdicts: Verdicts, facts: Facts) -> list[tuple[str, list[
             bits = _find(f"{name}.bits_per_dim", verdicts, facts)
             shown = "" if bits is None or bits.value is None else measured(bits.value, bits.stderr)
             nats = measured(term.value, term.stderr)
-            rows.append(Term(name, meaning, term.value, nats, shown, notes.get(name, "")))
+            unit = "kT" if name.startswith("energy_likelihood.") else "nats"
+            rows.append(Term(name, meaning, term.value, nats, shown, notes.get(name, ""), unit))
         if rows and any(row.value is not None or row.note for row in rows):
             groups.append((title, _merged(rows)))
     return groups
