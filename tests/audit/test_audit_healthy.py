@@ -42,18 +42,13 @@ APPLIES = {
     "clocked current": ALWAYS | KERNEL | ENERGY | THEOREMS | RATIOS | HELD,
     "scaled": ALWAYS | KERNEL | ENERGY | THEOREMS | RATIOS | {"second_law"},
     "float32": ALWAYS | {"second_law"},
-    "noisy": ALWAYS | KERNEL | HELD | DEMON | {"second_law", "filter"},
-    "one bit": ALWAYS | KERNEL | HELD | {"second_law", "information"},
-    "coarse source": ALWAYS | KERNEL | HELD | {"second_law"},
-    "forgetful": ALWAYS | KERNEL | HELD | DEMON | {"second_law", "filter"},
+    "noisy": ALWAYS | KERNEL | HELD | DEMON | {"filter"},
+    "one bit": ALWAYS | KERNEL | HELD | {"information"},
+    "coarse source": ALWAYS | KERNEL | HELD,
+    "forgetful": ALWAYS | KERNEL | HELD | DEMON | {"filter"},
     "chain": ALWAYS | {"second_law", "noise_correlation"},
     "chain current": ALWAYS | {"second_law", "noise_correlation"},
-    "chain noisy": ALWAYS
-    | KERNEL
-    | HELD
-    | RATIOS
-    | DEMON
-    | {"second_law", "noise_correlation", "filter"},
+    "chain noisy": ALWAYS | KERNEL | HELD | RATIOS | DEMON | {"noise_correlation", "filter"},
 }
 EXPLAINED = {
     "scaled": {"bound_ode", "sample_law"},

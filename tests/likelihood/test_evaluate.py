@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -196,3 +197,23 @@ def test_bad_requests(generator: torch.Generator) -> None:
         evaluate(score, target, generator=generator, points=torch.zeros(10, 2))
     with pytest.raises(InputError, match="choose schedule or matched"):
         evaluate(score, target, generator=generator, prior="flat")
+
+
+def test_flow_at_noised_points() -> None:
+    """Where the other likelihoods are: N(0, .25) noised to t_min, an exact score and p_T for the
+    prior give -E ln p(t_min) point by point; what was there before stays as it was, bit for bit.
+    """
+    process, target = VP(beta_min=0.1, beta_max=20.0, t_min=0.01), gaussian([0.0, 0.0], 0.5)
+    keys: dict[str, Any] = {"points": 200, "prior": "matched", "expectation": "samples"}
+    plain, more = (
+        evaluate(target.score(process), target, generator=torch.Generator().manual_seed(7),
+                 noised=noised, **keys)
+        for noised in (False, True)
+    )  # fmt: skip
+    assert set(more.terms) - set(plain.terms) == {"nll.ode.noised"}
+    assert all(more.terms[name] == term for name, term in plain.terms.items())
+    decay, noise = process.transition(0.01)
+    entropy = math.log(2.0 * math.pi * math.e * (float(decay) ** 2 * 0.25 + float(noise)))
+    assert abs(more["nll.ode.noised"].z(entropy)) < 4.0
+    # Of n points in two dimensions -ln p scatters by 1: the error is that of their number.
+    assert more["nll.ode.noised"].stderr == pytest.approx(200**-0.5, rel=0.2)

@@ -128,6 +128,7 @@ def _likelihood(recorded: Recorded, stream: Stream) -> tuple[Likelihood, bool]:
         solver=settings.get("solver", "adaptive"),
         steps=settings.get("steps"),
         split=settings.get("split", "auto"),
+        noised="nll.ode.noised" in stored["terms"],
     )
     if "nll.device_elbo" in stored["terms"]:
         own = block_generator(int(recorded.simulate["seed"]), 1, Stream.LIKELIHOOD)

@@ -61,7 +61,7 @@ from thermohw.audit.production import Bounds, tied
 from thermohw.audit.recorded import Recorded
 from thermohw.audit.twins import read_twins
 from thermohw.audit.verdict import Check, Quantity, not_applicable
-from thermohw.estimate import VIOLATED, Estimate, judge, largest_of, worst
+from thermohw.estimate import HOLDS, VIOLATED, Estimate, judge, largest_of, worst
 
 __all__ = ["Slack", "entropy_quantities", "second_law", "second_law_slack"]
 
@@ -184,16 +184,25 @@ def second_law(recorded: Recorded, change: SystemChange, slack: Slack) -> Check:
     if not wrong and not recorded.clocked and recorded.step > 1.0:  # whatever its sign
         blind = f"ticks of {recorded.step:.2g} loop times leave as large an error in these books"
         return not_applicable(name, f"{detail}: {blind}", value=value.value, relation=">=")
-    return Check(
-        name,
-        status,
-        value.value,
-        0.0,
-        value.stderr,
-        detail + remark,
-        ">=",
-        max(value.power(">=", count=max(slack.bounds, 1)), reach),
-    )
+    power = max(value.power(">=", count=max(slack.bounds, 1)), reach)
+    size = _largest(recorded, value)
+    if (
+        status == HOLDS
+        and recorded.clocked
+        and not slack.bounds
+        and value.value + power > 0.5 * size
+    ):
+        blind = (
+            f"half of its largest term, {size:.4g}, could be missing and nothing would be called"
+        )
+        return not_applicable(name, f"{detail}{remark}: {blind}", value=value.value, relation=">=")
+    return Check(name, status, value.value, 0.0, value.stderr, detail + remark, ">=", power)
+
+
+def _largest(recorded: Recorded, slack: Estimate) -> float:
+    """The larger one of heat over kT and of what the law adds to it, nats."""
+    medium = recorded.moments["medium"].value
+    return max(abs(medium), abs(slack.value - medium))
 
 
 def _against_paths(recorded: Recorded) -> tuple[bool, str, float]:

@@ -74,7 +74,7 @@ if TYPE_CHECKING:
     from thermohw.control import Control, Plan
     from thermohw.process import Normal
 
-__all__ = ["DeviceBound", "device_elbo", "without_evidence"]
+__all__ = ["DeviceBound", "device_elbo", "readings_each", "without_evidence"]
 
 
 @dataclass
@@ -108,6 +108,20 @@ def without_evidence(plan: Plan) -> str:
     if not plan.clocked and not plan.chain.ideal_control:
         return "a continuous source with a memory moves inside the step"
     return without_kernel(plan)
+
+
+def readings_each(plan: Plan, draws: int) -> int:
+    """Readings of a tick that are averaged over, M: those of a rule, `draws`, or 1."""
+    noisy = plan.reading_noise > 0.0 or plan.chain.score.noise > 0.0
+    if not noisy or plan.protocol.filter == "kalman":
+        return 1
+    generator = torch.Generator()
+    return TickReadings(plan, 0, draws, generator, exact=not _remembers(plan)).many
+
+
+def _remembers(plan: Plan) -> bool:
+    """Whether a tick's sources follow earlier states."""
+    return plan.latency > 0.0 or not plan.chain.lag.is_ideal
 
 
 class _Particles(NamedTuple):
@@ -182,7 +196,7 @@ class _NoisedPaths:
         )
         noisy = self.controller.normals > 0
         kept = noisy and plan.protocol.filter == "kalman"
-        remembers = plan.latency > 0.0 or not plan.chain.lag.is_ideal
+        remembers = _remembers(plan)
         draws = self.draws if noisy and not kept else 1
         width = self.controller.normals * len(self.units)
         self.readings = TickReadings(

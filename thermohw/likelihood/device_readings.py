@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TickReadings"]
 
-_NODES, _CODES = 48, 10  # of a Gauss-Hermite rule; bits of codes that are summed over
+_NODES, _CODES = 48, 8  # of a Gauss-Hermite rule; bits of codes that are summed over
 
 
 class TickReadings:

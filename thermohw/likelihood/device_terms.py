@@ -31,7 +31,7 @@ from torch import Tensor
 from thermohw.errors import InputError
 from thermohw.likelihood.bound import HEAT
 from thermohw.likelihood.data_units import in_data_units
-from thermohw.likelihood.device import device_elbo, without_evidence
+from thermohw.likelihood.device import device_elbo, readings_each, without_evidence
 from thermohw.likelihood.estimate import Estimate, estimate
 from thermohw.likelihood.terms import Terms
 from thermohw.process import Langevin
@@ -49,6 +49,8 @@ __all__ = ["DRAWS", "REFERENCED", "device_terms"]
 
 DRAWS = 16
 """Readings of a tick that are averaged over, where they are noisy and no rule sums over them."""
+
+_ROWS, _FEWEST = 2048, 64  # points times their readings, but at least so many points
 
 _NAME = "nll.device_elbo"
 REFERENCED = 128  # coordinates up to which a Gaussian takes scatter out, at the cost of n^3 a tick
@@ -69,7 +71,8 @@ def device_terms(
     Args:
         plan: the device's run.
         target: the data, with all coordinates of the process.
-        points: held-out data, shape (points, n), model units.
+        points: held-out data, shape (points, n), model units; the first of them, where readings are
+            averaged over.
         prior: "schedule" or "matched".
         generator: of the noise.
         beside: likelihoods of the same score and points, or of a grid, whose heat is compared.
@@ -81,6 +84,10 @@ def device_terms(
     reason = without_evidence(plan)
     if reason:
         return {_NAME: None}, {_NAME: reason}, {}, {}
+    given = len(points)
+    # Readings in the hundreds, each with its own score, would take longer than the run.
+    rows = _ROWS * (8 if target.dim == 1 else 1)
+    points = points[: max(_FEWEST, rows // readings_each(plan, draws))]
     process, terms, ends = plan.protocol.process, Terms(), _noised(points, plan, generator)
     law = process.prior(prior, target.mean, target.covariance)
     moments = None if target.dim > REFERENCED else (target.mean, target.covariance)
@@ -102,10 +109,10 @@ def device_terms(
         shift = target.log_volume if name == "prior" else 0.0
         values[f"{_NAME}.{name}"] = estimate(share) + shift
     arrays = {_NAME: found.total.numpy() + target.log_volume}
+    how = {"method": found.method, "draws": found.draws, "points": given}
     if found.heat is not None and beside is not None:
         values |= _heat_terms(found.heat, beside)
-    return values, notes, arrays, {"method": found.method, "draws": found.draws,
-                                   "points": len(points)}  # fmt: skip
+    return values, notes, arrays, how
 
 
 def _heat_terms(heat: NoisedHeat, beside: Likelihood) -> dict[str, Estimate | None]:

@@ -24,6 +24,7 @@ from thermohw.likelihood.admission import admit_score, admit_settings
 from thermohw.likelihood.bound import HEAT, bound_terms, flow_terms
 from thermohw.likelihood.data_units import alone, data_terms, in_data_units
 from thermohw.likelihood.ensemble import GridEnsemble
+from thermohw.likelihood.estimate import estimate
 from thermohw.likelihood.flow import Flow, flow_nll
 from thermohw.likelihood.progress import Progress, terminal_bar
 from thermohw.likelihood.reference import Reference
@@ -102,6 +103,7 @@ def evaluate(
     solver: str = "adaptive",
     steps: int | None = None,
     split: str = "auto",
+    noised: bool = False,
     process: Process | None = None,
     progress: Progress = terminal_bar,
 ) -> Likelihood:
@@ -125,6 +127,8 @@ def evaluate(
         split: how the score error is split into gradient and solenoidal part, where the true score
             is known: "auto" (where that is free: one dimension, affine scores), "grid" (two
             dimensions), "features" (a lower estimate of the gradient part), or "none".
+        noised: also "nll.ode.noised", the flow's density of points noised to t_min, where the other
+            likelihoods are: it is at least S(t_min), and costs another solution of the flow.
         process: the forward process asked for; a score of another one is refused.
         progress: wraps long iterations.
 
@@ -190,6 +194,14 @@ def evaluate(
     pair = clean.reduce(solved.prior_term), clean.reduce(solved.trace)
     flow_terms(terms, swept, cross, volume, known, flow=pair)
     _errors(terms, swept, solved, clean.reduce(solved.solver_error))
+    if noised and process.t_min > 0.0 and not grid:
+        there = ensemble.draw(process.t_min)
+        other = flow_nll(
+            score, there.x, law, timeline=timeline, trace=trace, reference=reference,
+            tolerance=tolerance, solver=solver, steps=steps, progress=progress,
+        )  # fmt: skip
+        error = Estimate(0.0, float(other.solver_error.mean()))
+        terms.put("nll.ode.noised", estimate(other.nll) + error, density=True)
     arrays = {
         "nll.ode": solved.nll.numpy() + target.log_volume,
         "nll.ode.solver_error": solved.solver_error.numpy(),

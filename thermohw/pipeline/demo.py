@@ -100,7 +100,7 @@ def _tell(console: Console, path: Path, account: Audit) -> None:
 
 def _tell_likelihood(console: Console, path: Path, quantities: dict) -> None:
     """nll.ode and its kin; for images mean, median and the worst three in bits per pixel."""
-    for name in ("nll.ode", "nll.marginal", "nll.sde_elbo", "nll.device_elbo"):
+    for name in ("nll.ode", "nll.ode.noised", "nll.marginal", "nll.sde_elbo", "nll.device_elbo"):
         entry = quantities.get(name)
         if entry is None or entry["value"] is None:
             continue

@@ -129,6 +129,7 @@ def evaluated(
         moments=moments,
         solver=solver,
         steps=moments if solver == "fixed" else None,
+        noised=True,
         progress=terminal_bar if progress else silent,
     )
     torch.set_num_threads(threads)

@@ -30,6 +30,7 @@ _GROUPS: dict[str, dict[str, str]] = {
         "nll.data.marginal": "the same of the marginal likelihood",
         "nll.data.sde_elbo": "the same of the evidence bound",
         "nll.ode": "probability flow of the score, exact density",
+        "nll.ode.noised": "the same of data noised to t_min, where the terms below are",
         "nll.marginal": "marginal likelihood of the score's own diffusion, compared with the bound",
         "nll.sde_elbo": "evidence bound of the reverse diffusion",
         "nll.device_elbo": "evidence bound of the device itself, its ticks and converters",
