@@ -48,7 +48,7 @@ def test_numbers_of_streams_and_the_version_never_change():
     numbers = {name: int(stream) for name, stream in Stream.__members__.items()}
     assert numbers == {
         "TICKS": 0, "START": 1, "LIKELIHOOD": 2, "CELLS": 2, "BOARDS": 3, "READINGS": 4,
-        "WAVEFORMS": 5, "EVENTS": 6, "TWINS": 7,
+        "WAVEFORMS": 5, "EVENTS": 6, "TWINS": 7, "KNOWN_LAW": 8,
     }  # fmt: skip
     assert VERSION == 2
 

@@ -26,7 +26,6 @@ from thermohw.control.timeline import Piece, make_timeline
 from thermohw.errors import InputError
 from thermohw.intake import whole
 from thermohw.process import Langevin, Relaxation
-from thermohw.score.reading import ReadingScore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -248,6 +247,8 @@ def _read_at_level(
             "'tweedie' needs uncoupled nodes of equal R, C and T: use 'kalman' or 'none'",
             where="protocol.filter",
         )
+    from thermohw.score.reading import ReadingScore  # torch, which no refusal needs
+
     variance = float(_reading_variance(chain, adc)) * protocol.theta
     pull = drive.state * variance / (drive.score * protocol.theta**0.5)
     return ReadingScore(protocol.score, variance, pull)
