@@ -36,6 +36,10 @@ CHANGED: dict[tuple[str, str], str] = {
         [(run, "second_law") for run in ("clocked-emf", "injected", "prior",
                                          "resistance", "scaled-score", "temperature", "unaudited",
                                          "ve")], "holds"),
+    # a slack above half of the information: no error below 50 % would have been called
+    **dict.fromkeys(
+        [(run, "second_law") for run in ("converters", "kalman", "reading-noise")],
+        "not-applicable"),
     # 8 or 16 held-out points: a verdict on a mean needs 30
     **dict.fromkeys(
         [(run, check) for run in ("pixels", "chain", "chain-clocked") for check in LIKELIHOOD],
@@ -94,7 +98,8 @@ def test_verdicts_of_0_2_0(golden, name):
     for later in ("evidence", "energy_likelihood", "twin_bound"):  # terms it did not store
         assert found.pop(later, "not-applicable") == "not-applicable"
     assert found.pop("production", "holds") == _production(golden(name, "0.2.0"))
-    assert found == VERDICTS_2[name]
+    changed = {"second_law": "not-applicable"} if name in ("converters", "kalman") else {}
+    assert found == VERDICTS_2[name] | changed  # slack above half of the information, as above
     assert "violated" not in found.values()
 
 
