@@ -201,7 +201,7 @@ def test_efficiency_and_bits(tmp_path: Path) -> None:
     noisy = {"protocol.reading_noise": "10 uV", "simulate.start": "prior"}
     path = run(tmp_path, noisy, paths=8192, ticks=128)
     result, evidence = audit(path), gather(path)
-    q = {name: quantity.value for name, quantity in result.quantities.items()}
+    q: Any = {name: quantity.value for name, quantity in result.quantities.items()}
     told = learned(evidence).most
     assert q["information.per_tick"] == pytest.approx(told / 128, rel=1e-12)
     assert q["information.bits_read"] == pytest.approx(told / LN2, rel=1e-12)

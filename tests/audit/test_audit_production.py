@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -29,8 +31,9 @@ def test_a_learned_score_on_exact_readings(run_file):
     assert "density of the end states" in checks["recomputed"].detail
     assert "information: infinite" in checks["second_law"].detail
     table = result.quantities
-    both = [table[f"production.{name}"].value for name in ("bound", "bound_mixture")]
+    both: Any = [table[f"production.{name}"].value for name in ("bound", "bound_mixture")]
     assert best.value == table["production.total"].value == min(both)
+    assert best.power is not None and best.stderr is not None
     assert 0.0 < best.power == pytest.approx(4.0 * best.stderr, rel=0.2)
     assert "own density of 64 end states" in table["production.bound"].method
     change = table["entropy.system_change"]

@@ -7,6 +7,7 @@ series) is integrated on a grid with none of the package's code.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -57,6 +58,13 @@ def engine(protocol: Protocol, dtype: torch.dtype = F64, seed: int = 20261130) -
     return made
 
 
+def watched(made: Engine) -> list:
+    """Every step."""
+    watch = made.observers[-1]
+    assert isinstance(watch, Watch)
+    return watch.steps
+
+
 def played(protocol: Protocol, paths: int, dtype: torch.dtype = F64):
     made = engine(protocol, dtype)
     run = made.open(Tile(0, paths))
@@ -97,7 +105,7 @@ def test_ratio_written_out(name: str) -> None:
     """
     made, run = played(CASES[name](), 5)
     plan, device = made.plan, made.plan.protocol.board
-    steps = made.observers[-1].steps
+    steps = watched(made)
     n, k, emf = device.dim, len(device.elements), plan.drive.wiring == "emf"
     columns = list(device.controlled) if emf else list(range(k, k + n))
     closing = made.controller.noiseless(device.efforts(run.whole), plan.schedule.ticks)
@@ -106,6 +114,7 @@ def test_ratio_written_out(name: str) -> None:
         assert torch.allclose(closing, plan.laws[4].sources(seen), atol=1e-12)
     sources = [step.control.source for step in steps] + [closing]
     total = np.zeros(5)
+    cov: Any
     for step, c, d in zip(steps, sources, sources[1:], strict=False):
         h, x, y = step.piece.duration, step.start.numpy(), step.end.numpy()
         if name == "euler":
@@ -133,7 +142,7 @@ def test_ratio_is_heat_and_what_returned(name: str) -> None:
     medium = (books["heat"] / torch.tensor(device.temperatures)).sum(1)
     np.testing.assert_allclose(said["ratio"], medium + said["returned"], rtol=0, atol=1e-11)
     if name in ("held", "codes"):
-        steps, total = made.observers[-1].steps, torch.zeros(len(run.whole), dtype=F64)
+        steps, total = watched(made), torch.zeros(len(run.whole), dtype=F64)
         closing = made.controller.noiseless(run.whole, made.plan.schedule.ticks)
         sources = [step.control.source for step in steps] + [closing]
         for step, c, d in zip(steps, sources, sources[1:], strict=False):
@@ -281,7 +290,7 @@ def test_learned_written_out(name: str) -> None:
     """
     made, run = played(CASES[name](), 5)
     plan, protocol = made.plan, made.plan.protocol
-    steps = made.observers[-1].steps
+    steps = watched(made)
     closing = made.controller.noiseless(run.whole, plan.schedule.ticks)
     states = [x[:5] for x in (*(step.start for step in steps), run.whole)]
     sources = [c[:5] for c in (*(step.control.source for step in steps), closing)]
@@ -313,7 +322,7 @@ def test_learned_is_the_production_from_below() -> None:
         made, run = played(protocol, 20_000)
         found = run.results()["production"]
         learned = found["learned"].numpy()
-        start = made.observers[-1].steps[0].start[: len(learned)]
+        start = watched(made)[0].start[: len(learned)]
         begin = score.log_prob(start, 3.0) - score.log_prob(run.state, 0.0)
         gaps.append(Estimate.from_paths((begin + found["ratio"]).numpy() - learned))
         if scale == 1.0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from typing import Any
 
 import h5py
 import numpy as np
@@ -62,7 +63,7 @@ def changed(run_of, tmp_path):
         path = tmp_path / "changed.h5"
         shutil.copy(run_of("likelihood.twin=2"), path)
         with h5py.File(unsealed(path), "r+") as file:
-            data = file[f"parameters/known_law/{place}"]
+            data: Any = file[f"parameters/known_law/{place}"]
             data[...] = edit(data[()])
         return path
 
@@ -73,12 +74,12 @@ def test_the_bound_is_known_on_the_twin_and_not_on_the_data(run_of):
     """The theorem with its gap on the law that is known; the same terms again from the file."""
     result = audit(run_of("likelihood.twin=2"), recompute=True)
     check, found = result.check("twin_bound"), result.quantities
+    both: Any = [found[f"twin.{name}"].value for name in ("nll.marginal", "bound.lower")]
     assert (
         check.status in ("holds", "explained") and "2 Gaussians fitted to the data" in check.detail
     )
     assert result.check("bound_marginal").status == "not-applicable"
-    gap = found["twin.nll.marginal"].value - found["twin.bound.lower"].value
-    assert found["twin.bound.gap"].value == pytest.approx(gap, abs=1e-9)
+    assert found["twin.bound.gap"].value == pytest.approx(both[0] - both[1], abs=1e-9)
     assert check.value == found["twin.nll.marginal"].value
     for name in ("nll.ode", "nll.sde_elbo", "entropy.data", "bound.score_error"):
         assert found[f"twin.{name}"].stderr is not None
@@ -109,6 +110,7 @@ def test_wrong_terms_are_called_from_the_power_on(run_of, changed, name):
     """
     good = audit(run_of("likelihood.twin=2")).check("twin_bound")
     left = audit(run_of("likelihood.twin=2")).quantities["twin.bound.residual"].value
+    assert good.power is not None and left is not None
     share = 0.5 if name.startswith("entropy") else 1.0  # B has half of S0 and of Sigma
     size = (1.1 * good.power + abs(left)) / share
     for shift, wanted in ((-size, True), (size, True), (0.1 * good.power, False)):

@@ -135,7 +135,8 @@ def _final(
     if not crossed:
         return None
     words = min(crossed, key=lambda name: crossed[name].value)
-    return *crossed[words], f"{words}, an upper bound", True
+    value, stderr = crossed[words]
+    return value, stderr, f"{words}, an upper bound", True
 
 
 def known_entropy(recorded: Recorded) -> Estimate | None:

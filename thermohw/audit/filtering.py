@@ -252,9 +252,8 @@ def _each(stored: NDArray[np.float64], law: _Recursion) -> _Gap:
         return _number("information tick by tick, its sum", inf, float(again.sum()), 0.0, 1.0)
     k = int(np.argmax(np.abs(stored - again) / allowed))
     size = abs(float(again[k])) or 1.0
-    return _number(
-        f"information of reading {k}", *map(float, (stored[k], again[k], allowed[k])), size
-    )
+    own, right, room = (float(values[k]) for values in (stored, again, allowed))
+    return _number(f"information of reading {k}", own, right, room, size)
 
 
 def _number(what: str, stored: float, again: float, allowed: float, size: float) -> _Gap:

@@ -109,7 +109,8 @@ def production_bounds(recorded: Recorded) -> Bounds:
     fitted, words = cross_fitted_nll(recorded.first[: len(recorded.ratio)])
     mixture = Density(f"a Gaussian mixture of {words}", fitted) if len(fitted) else None
     if recorded.paths < FEWEST:  # no mean of them is judged
-        return Bounds(*2 * (Bound(None, f"{recorded.paths} paths are too few"),))
+        few = Bound(None, f"{recorded.paths} paths are too few")
+        return Bounds(few, few)
     law = next((c for c in ("sigma.even", "production") if c in recorded.moments), None)
     if law is not None:
         own = Bound(recorded.moments[law], f"the data's law at t_min, {recorded.paths} end states")

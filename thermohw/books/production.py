@@ -251,10 +251,10 @@ class Production:
         if self._parts:
             return self._small(h)
         wiring, device = self.plan.drive.wiring, self.device
-        forth = state_law(device, wiring, self._kernel, h)
-        if not device.gyrating:
-            return _TickLaw(*forth, forth)
-        return _TickLaw(*forth, state_law(mirror(device), wiring, self._kernel, h))
+        forth = back = state_law(device, wiring, self._kernel, h)
+        if device.gyrating:
+            back = state_law(mirror(device), wiring, self._kernel, h)
+        return _TickLaw(forth[0], forth[1], forth[2], (back[0], back[1], back[2]))
 
     def _small(self, h: float) -> _TickLaw:
         """Of equal parts, or one without inductors, by the short route of `Kernels`: another one
@@ -273,7 +273,7 @@ class Production:
         elif self._one:
             tables = tuple(table[0].T for table in tables)
         rows = [torch.tensor(np.ascontiguousarray(table)) for table in tables]
-        return _TickLaw(*rows[:3], (rows[3], rows[4], rows[5]))
+        return _TickLaw(rows[0], rows[1], rows[2], (rows[3], rows[4], rows[5]))
 
 
 def _by_part(x: torch.Tensor, blocks: torch.Tensor) -> torch.Tensor:

@@ -34,7 +34,7 @@ bound is one of the marginal law's production.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import scipy.linalg
@@ -222,7 +222,8 @@ def _ridge(sums: _FeatureSums, ridge: float) -> NDArray[np.float64]:
     ones the smallest.
     """
     penalty = ridge * np.diag(sums.square.diagonal())
-    return np.asarray(scipy.linalg.lstsq(sums.square + penalty, sums.moved)[0])
+    solved: Any = scipy.linalg.lstsq(sums.square + penalty, sums.moved)
+    return np.asarray(solved[0])
 
 
 class _JudgedBound(NamedTuple):

@@ -6,6 +6,7 @@ on a state loses no run: the file says that there is no density.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,7 +44,7 @@ def end_density(
     count = min(points, settings.points)
     if target is None or exact or not watched or engine.start.log_prob is None or count < 2:
         return None
-    return EndDensity(**(settings.settings() | {"points": count}))
+    return replace(settings, points=count)
 
 
 def density_results(density: EndDensity) -> tuple[Result, ...]:
