@@ -25,6 +25,7 @@ from thermohw.audit.likelihood import why_unknown
 from thermohw.audit.recorded import Recorded
 from thermohw.audit.verdict import Check, not_applicable
 from thermohw.estimate import FEWEST, HOLDS, VIOLATED, Estimate, judge
+from thermohw.intake import parse_json
 from thermohw.likelihood.device_terms import REFERENCED
 
 __all__ = ["energy_likelihood", "evidence"]
@@ -53,7 +54,8 @@ def evidence(recorded: Recorded) -> Check:
         return Check(name, VIOLATED, bound.value, None, None, detail, ">=")
     if excess is None:
         reason = f"{why_unknown(recorded, 'entropy.data')}; {detail}"
-        if not {"control"} <= set(terms) or recorded.setting.device.dim > REFERENCED:
+        apart = "control" in terms and recorded.setting.device.dim <= REFERENCED
+        if not apart or _draws(recorded) > 1:  # the control's share is what is left: no test
             return not_applicable(name, reason, relation=">=")
         allowed = _rounding(*terms.values())
         return Check(name, HOLDS, bound.value, bound.value - rest, None, reason, power=allowed)
@@ -155,6 +157,12 @@ def _why_no_ticks(recorded: Recorded) -> str:
     if recorded.plan.protocol.process.t_min == 0.0:
         return "the score has no value at the end of the run"
     return "books of nodes with one resistor each"
+
+
+def _draws(recorded: Recorded) -> int:
+    """Readings of a tick that the bound was averaged over."""
+    settings = parse_json(recorded.parameters["likelihood"]["settings"])
+    return int(settings.get("device", {}).get("draws", 1))
 
 
 def _points(recorded: Recorded) -> int:
