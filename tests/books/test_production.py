@@ -22,7 +22,7 @@ from thermohw.circuit import langevin, load_device, relaxation, tick_moments
 from thermohw.control import Protocol
 from thermohw.estimate import Estimate
 from thermohw.integrate import Engine, Tile, make_engine
-from thermohw.process import OU
+from thermohw.process import OU, VP
 from thermohw.target import gaussian
 
 # E Sigma of 128/256/512 held ticks: rho the law of the end states, and the data's law.
@@ -75,6 +75,7 @@ def played(protocol: Protocol, paths: int, dtype: torch.dtype = F64):
 # ------------------------------------------------------------------ single ticks
 
 THREE = gaussian(np.array([0.3, -0.2, 0.1]), 0.7)
+WARMING = VP(beta_min=0.5, beta_max=4.0)
 CASES = {
     "held": lambda: mixture_protocol("emf", "clocked", 4, allow_ringing=True),
     "current": lambda: mixture_protocol("current", "clocked", 4, allow_ringing=True),
@@ -88,6 +89,10 @@ CASES = {
         chain(hot=True), relaxation(chain(hot=True), 1.0),
         gaussian(np.zeros(8), 0.9).score(relaxation(chain(hot=True), 1.0)), wiring="emf",
         control="clocked", ticks=4, allow_ringing=True,
+    ),
+    "temperature": lambda: Protocol(
+        rc1(), WARMING, gaussian([0.0], 0.7).score(WARMING), wiring="emf", control="clocked",
+        ticks=4, realisation="temperature", allow_ringing=True,
     ),
     "codes": lambda: mixture_protocol(
         "emf", "clocked", 4, allow_ringing=True, adc_bits=4, dac_bits=5
@@ -124,6 +129,7 @@ def test_ratio_written_out(name: str) -> None:
         else:
             m = tick_moments(device, h)
             phi, gamma, cov = m.propagator, m.input[:, columns], m.end_covariance
+        cov = cov * step.piece.temperature
         for p in range(5):
             forward = normal.logpdf(y[p], phi @ x[p] + gamma @ c[p].numpy(), cov)
             total[p] += forward - normal.logpdf(x[p], phi @ y[p] + gamma @ d[p].numpy(), cov)
@@ -283,10 +289,10 @@ def test_runs_meet_them_and_no_density_falls_below() -> None:
 # ------------------------------------------------------------------ from below
 
 
-@pytest.mark.parametrize("name", ["held", "euler", "codes"])
+@pytest.mark.parametrize("name", ["held", "euler", "codes", "temperature"])
 def test_learned_written_out(name: str) -> None:
-    """(w + w') . dx - (w^2 + w'^2) h/2 of one node with w = b - s in units of kT/C and RC, b = c -
-    x what its sources make of it; for ideal control s is the score itself.
+    """((w + w') . dx - (w^2 + w'^2) h/2)/T of one node with w = b - T s in units of kT/C and RC, b
+    = c - x what its sources make of it; for ideal control s is the score itself.
     """
     made, run = played(CASES[name](), 5)
     plan, protocol = made.plan, made.plan.protocol
@@ -294,18 +300,21 @@ def test_learned_written_out(name: str) -> None:
     closing = made.controller.noiseless(run.whole, plan.schedule.ticks)
     states = [x[:5] for x in (*(step.start for step in steps), run.whole)]
     sources = [c[:5] for c in (*(step.control.source for step in steps), closing)]
+    warm = [step.piece.temperature for step in steps]
+    assert (len(set(warm)) > 1) == (name == "temperature")
     fields = []
     for n, (x, c) in enumerate(zip(states, sources, strict=True)):
         law = plan.laws[n]
         score = law.field(law.model(x)) * protocol.theta**0.5
         if name == "codes":  # what the codes' source is the drive of
             score = 0.5 * (c - 2.0 * x)
-        fields.append((c - x) - score)
+        # Of vp and ou sources are x + (the relaxation's mirror image, T times as strong).
+        fields.append((c - x) - (law.drive.state - 1.0) * score)
     total = torch.zeros(5, dtype=F64)
     for n, step in enumerate(steps):
         h, moved = step.piece.duration, states[n + 1] - states[n]
         one, two = fields[n], fields[n + 1]
-        total += ((one + two) * moved - 0.5 * h * (one**2 + two**2)).sum(1)
+        total += ((one + two) * moved - 0.5 * h * (one**2 + two**2)).sum(1) / warm[n]
     found = run.results()["production"]["learned"]
     np.testing.assert_allclose(found, total, rtol=1e-9, atol=1e-9)
 

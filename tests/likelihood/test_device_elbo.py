@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from importlib.resources import files
 from typing import Any
@@ -106,6 +107,22 @@ def test_values_of_other_processes() -> None:
             found, share = over_gaussian(plan_of(device, process, target, ticks), target)
             excess = share @ found.total.numpy() - entropy(target, process)
             assert excess == pytest.approx(value, abs=0.6e-5), (process.kind, ticks)
+
+
+@pytest.mark.parametrize("realisation", ["resistance", "temperature"])
+def test_rates_realised_otherwise(realisation: str) -> None:
+    """VP with 40-fold rates, by R(t) or T(t) in place of the clock: U - S0 of kernels at their own
+    temperature is positive, and of first order in the tick.
+    """
+    target, process = th.targets.gaussian(mean=[0.0], std=[0.5]), th.VP(beta_min=0.1, beta_max=4.0)
+    excess = []
+    for ticks in (64, 128, 256):
+        plan = plan_of(th.load_device("rc1"), process, target, ticks, realisation=realisation)
+        found, share = over_gaussian(plan, target)
+        excess.append(share @ found.total.numpy() - entropy(target, process))
+    assert all(value > 0.0 for value in excess) and excess[-1] < 0.0025
+    for coarse, fine in itertools.pairwise(excess):
+        assert coarse / fine == pytest.approx(2.0, abs=0.05)
 
 
 def _root(function: Any, low: float, high: float) -> float:

@@ -207,8 +207,10 @@ def production(recorded: Recorded, bounds: Bounds) -> Check:
     if "ratio.learned" in recorded.moments:
         detail += f"; learned from below {recorded.moments['ratio.learned'].text('.4f')}"
     detail += "; of states and readings together" if bounds.augmented else ""
-    if not words and "sigma.even" in recorded.moments:
-        words = "held against the heat by second_law"
+    emf = recorded.setting.protocol.wiring == "emf"
+    hidden = len(recorded.setting.device.elements) > recorded.setting.device.dim
+    if not words and emf and "even - ledger" in recorded.moments and not hidden:
+        words = "held against the heat by second_law" * (recorded.step <= 1.0)
     detail += f"; {words}" if words else "; not tied to heat: the states of this circuit hide some"
     found = judge(z, relation=relation)
     power = best.value.power(relation, count=bounds.count)
