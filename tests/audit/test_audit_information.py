@@ -229,6 +229,19 @@ def test_identity_ahead_of_a_coarse_converter(tmp_path: Path) -> None:
     assert "no verdict" in check.detail and check.power is not None
     law = result.check("second_law")
     assert "ahead of the converter" in law.detail and "could be missing" in law.detail
+    # One node's recursion by hand: dS + sum I - I(X_N;Y) = sum I + (1/2) ln(P_N/P_0).
+    evidence, paid = gather(path), 0.0
+    start = variance = float(evidence.start.covariance[0, 0])
+    noise = evidence.plan.reading_noise**2
+    for piece in evidence.plan.timeline:
+        paid += 0.5 * float(np.log1p(variance / noise))
+        decay = float(np.exp(-2.0 * piece.duration))
+        variance = decay * variance * noise / (variance + noise) + 1.0 - decay
+    medium = result.quantities["entropy.medium"].value
+    assert law.value is not None and medium is not None
+    assert law.value - medium == pytest.approx(
+        paid + 0.5 * float(np.log(variance / start)), rel=1e-9
+    )
     with h5py.File(unsealed(path), "r+") as file:
         heat: Any = file["ledger/heat.r0"]
         heat[...] = heat[...] + 1.1 * check.power * KT

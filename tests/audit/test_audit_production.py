@@ -9,8 +9,9 @@ import pytest
 
 from thermohw.audit import audit
 from thermohw.audit.gather import gather
-from thermohw.audit.mixture import cross_fitted_nll
+from thermohw.audit.mixture import _fitted, cross_fitted_nll
 from thermohw.audit.production import production_bounds
+from thermohw.estimate import Estimate
 
 NETWORK = ["score={kind='network', steps=30, seed=0}", "simulate.dtype=float32",
            "protocol.ticks=64", "simulate.paths=1024", "likelihood.test=64",
@@ -136,3 +137,15 @@ def test_samples_that_span_nothing(rng, case):
     nll, reason = cross_fitted_nll(x)
     assert len(nll) == 0
     assert "do not span" in reason
+
+
+def test_no_mixture_knows_its_points() -> None:
+    """230 numbers fitted to 100 samples of N(0, 1) in 20 dimensions: -ln rho of other samples lies
+    above -ln p point by point (a relative entropy), of those it was fitted to far below.
+    """
+    x = np.random.default_rng(20260101).standard_normal((200, 20))
+    own = 0.5 * (np.square(x).sum(1) + 20 * np.log(2.0 * np.pi))
+    found = Estimate.paired(cross_fitted_nll(x)[0], own)
+    assert found.z(0.0) > 4.0
+    flattered = np.concatenate([_fitted(half, half)[0] for half in (x[:100], x[100:])])
+    assert Estimate.paired(flattered, own).z(0.0) < -4.0

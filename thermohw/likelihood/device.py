@@ -62,6 +62,7 @@ from thermohw.likelihood.device_ticks import (
     Gaussian,
     NoisingBridge,
     as_matrix,
+    balance,
     bridges,
     outset,
     thermal_units,
@@ -207,7 +208,7 @@ class _NoisedPaths:
         works = plan.drive.wiring == "emf" and plan.protocol.board.uncoupled and not remembers
         self.parts = {name: zero.clone() for name in ("direct", *(("work",) if works else ()))}
         self.heat = None if noisy or remembers else _heat(plan, ticks, len(zero))
-        self.split = _balance(plan)
+        self.split = balance(plan)
         start, law = outset(plan)
         centre = through(start, self.final)
         total = law.divergence(self._prior_law(), centre - self._prior_mean())
@@ -378,28 +379,3 @@ def _heat(plan: Plan, ticks: DeviceTicks, paths: int) -> NoisedHeat | None:
     board = plan.protocol.board
     apart = board.uncoupled and len(board.elements) == board.dim
     return NoisedHeat(plan, ticks, paths) if apart and plan.protocol.process.isotropic else None
-
-
-def _balance(plan: Plan) -> Tensor | None:
-    """Inverse of the efforts' equilibrium covariance where process and undriven tick are in
-    detailed balance at one temperature, else None:
-
-        D P = (Phi P)^T,      S = P - D P D^T
-    """
-    device, schedule = plan.protocol.board, plan.schedule
-    warm = device.temperatures
-    if schedule.heating is not None or not np.allclose(warm, warm[0], rtol=1e-12, atol=0.0):
-        return None
-    if not plan.clocked:  # an Euler step has another equilibrium
-        return None
-    power = torch.as_tensor(device.hessian * float(warm[0]))
-    ticks = DeviceTicks(plan)
-    for tick, bridge in enumerate(bridges(plan)):
-        maps = bridge.back, ticks.decay(tick), bridge.noise.covariance
-        back, there, own = map(as_matrix, maps)
-        size = 1e-9 * power.abs().max()
-        if (back @ power - (there @ power).T).abs().max() > size:
-            return None
-        if (own - (power - back @ power @ back.T)).abs().max() > size:
-            return None
-    return torch.linalg.inv(power)

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
     from thermohw.control import Piece, Plan
 
-__all__ = ["DeviceTicks", "Gaussian", "NoisingBridge", "TickPiece", "as_matrix", "bridges",
-           "outset", "thermal_units", "through"]  # fmt: skip
+__all__ = ["DeviceTicks", "Gaussian", "NoisingBridge", "TickPiece", "as_matrix", "balance",
+           "bridges", "outset", "thermal_units", "through"]  # fmt: skip
 
 Map = Any
 """A diagonal, float64 tensor (n,), or a matrix (n, n)."""
@@ -252,6 +252,31 @@ def outset(plan: Plan) -> tuple[Map, Gaussian]:
     times = plan.schedule.model_time
     decay, noise = _transition(plan, float(times[0]), float(times[-1]))
     return decay, Gaussian(noise)
+
+
+def balance(plan: Plan) -> Tensor | None:
+    """Inverse of the efforts' equilibrium covariance where process and undriven tick are in
+    detailed balance at one temperature, else None:
+
+        D P = (Phi P)^T,      S = P - D P D^T
+    """
+    device, schedule = plan.protocol.board, plan.schedule
+    warm = device.temperatures
+    if schedule.heating is not None or not np.allclose(warm, warm[0], rtol=1e-12, atol=0.0):
+        return None
+    if not plan.clocked:  # an Euler step has another equilibrium
+        return None
+    power = torch.as_tensor(device.hessian * float(warm[0]))
+    ticks = DeviceTicks(plan)
+    for tick, bridge in enumerate(bridges(plan)):
+        maps = bridge.back, ticks.decay(tick), bridge.noise.covariance
+        back, there, own = map(as_matrix, maps)
+        size = 1e-9 * power.abs().max()
+        if (back @ power - (there @ power).T).abs().max() > size:
+            return None
+        if (own - (power - back @ power @ back.T)).abs().max() > size:
+            return None
+    return torch.linalg.inv(power)
 
 
 def _transition(plan: Plan, t: float, start: float) -> tuple[Map, Map]:
