@@ -83,5 +83,9 @@ def test_checks_without_a_verdict_share_a_row_where_they_share_the_reason() -> N
         not_applicable("four", "no readings"),
     ]
     rows = together(checks)
-    assert [names for names, _ in rows] == [("one", "three"), ("two",), ("four",)]
+    assert [tuple(one.name for one in some) for some, _ in rows] == [
+        ("one", "three"),
+        ("two",),
+        ("four",),
+    ]
     assert rows[0][1].detail == "unknown law; S0 is not known; NLL 3"

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from thermohw.audit.injected import Turn
 from thermohw.audit.table import format_audit
 from thermohw.audit.verdict import Check, Quantity, finite
 from thermohw.estimate import VIOLATED
@@ -21,11 +22,13 @@ class Audit:
         checks: in a fixed order.
         quantities: dotted name -> number; means per sample.
         run: what was run and where: names, settings, versions.
+        injected: the errors that turn its verdicts, where they were asked for.
     """
 
     checks: tuple[Check, ...]
     quantities: dict[str, Quantity] = field(repr=False)
     run: dict[str, Any] = field(repr=False)
+    injected: tuple[Turn, ...] | None = field(default=None, repr=False)
 
     @property
     def holds(self) -> bool:
@@ -42,15 +45,18 @@ class Audit:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types; a number that is not finite becomes None."""
-        return {
+        plain: dict[str, Any] = {
             "checks": [check.to_dict() for check in self.checks],
             "quantities": {name: quantity.to_dict() for name, quantity in self.quantities.items()},
             "run": _plain(self.run),
         }
+        if self.injected is not None:
+            plain["injected"] = {turn.check: dict(turn.sizes) for turn in self.injected}
+        return plain
 
     def text(self, baths: int | None = None) -> str:
         """For people; of the baths the first so many (default 8) one by one."""
-        return format_audit(self.run, self.checks, self.quantities, baths)
+        return format_audit(self.run, self.checks, self.quantities, baths, self.injected)
 
     def __str__(self) -> str:
         return self.text()

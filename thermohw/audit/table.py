@@ -7,6 +7,7 @@ from math import floor, inf, isfinite, log10
 from textwrap import wrap
 from typing import Any
 
+from thermohw.audit.injected import LARGEST, Turn
 from thermohw.audit.verdict import Check, Quantity, together
 from thermohw.estimate import VIOLATED
 from thermohw.units import engineering
@@ -44,6 +45,7 @@ def format_audit(
     checks: Sequence[Check],
     quantities: Mapping[str, Quantity],
     baths: int | None = None,
+    injected: Sequence[Turn] | None = None,
 ) -> str:
     """The whole audit, of the baths the first so many; see the module."""
     head = [line.format(**run) for line in _HEADS[run.get("kind", "played")]]
@@ -52,7 +54,8 @@ def format_audit(
         f"VIOLATED: {violated}" if violated else "every applicable check holds or is explained"
     )
     table = _quantities(quantities, MOST_BATHS if baths is None else baths)
-    return "\n".join([*head, "", *_checks(checks), "", *table, "", verdict])
+    turned = [] if injected is None else [*_turned(injected), ""]
+    return "\n".join([*head, "", *_checks(checks), "", *turned, *table, "", verdict])
 
 
 def power_words(power: float | None) -> str:
@@ -66,20 +69,37 @@ def power_words(power: float | None) -> str:
 def _checks(checks: Iterable[Check]) -> list[str]:
     rows = [("check", "status", "value", "", "expected", "stderr")]
     details = [""]
-    for names, check in together(checks):
+    for some, check in together(checks):
         numbers = (
             _short(check.value),
             check.relation if check.expected is not None else "",
             _short(check.expected),
             _short(check.stderr),
         )
-        rows.append((", ".join(names), check.status, *numbers))
+        rows.append((", ".join(one.name for one in some), check.status, *numbers))
         details.append(check.detail + power_words(check.power))
     lines = []
     for row, detail in zip(_aligned(rows, left=(0, 1, 3)), details, strict=True):
         lines.append(row)
         lines += [f"    {line}" for line in wrap(detail, _WIDTH - 4)]
     return lines
+
+
+def _turned(turns: Iterable[Turn]) -> list[str]:
+    """The errors that turn each check, smallest first."""
+    rows = [("check", "violated by an error, put into this run, of")]
+    for turn in turns:
+        found = sorted(((e, name) for name, e in turn.sizes.items() if e), key=lambda x: abs(x[0]))
+        words = ", ".join(f"{name} {_percent(e)}" for e, name in found)
+        none = f"none of up to {LARGEST:.0%}: no test of these errors"
+        lines = wrap(words or none, _WIDTH - 24)
+        rows += [(turn.check if i == 0 else "", line) for i, line in enumerate(lines)]
+    return _aligned(rows, left=(0, 1))
+
+
+def _percent(e: float) -> str:
+    """A relative error, signed, two digits."""
+    return f"{100.0 * e:+.2g} %"
 
 
 def _quantities(quantities: Mapping[str, Quantity], most: int) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from thermohw.estimate import NOT_APPLICABLE, Estimate, judge
 
@@ -16,6 +16,10 @@ __all__ = ["EXACT_READINGS", "Check", "Quantity", "finite", "not_applicable", "t
 
 EXACT_READINGS = "readings are exact: no noisy readings to filter, and infinite information"
 """Why a filter and what it knows are no subject of a run."""
+
+
+Row = TypeVar("Row", bound=Any)
+"""A check as somebody shows it: a dataclass with a status and a detail."""
 
 
 @dataclass(frozen=True)
@@ -114,12 +118,15 @@ def finite(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else float(value)
 
 
-def together(checks: Iterable[Check]) -> list[tuple[tuple[str, ...], Check]]:
+def together(checks: Iterable[Row]) -> list[tuple[tuple[Row, ...], Row]]:
     """Checks in their order, those that are not applicable for one and the same reason (what stands
-    before the first semicolon of the detail) in one row: all names, and the first with what the
+    before the first semicolon of the detail) in one row: all of them, and the first with what the
     others have to say besides.
+
+    Args:
+        checks: any dataclass with a status and a detail.
     """
-    rows: list[tuple[tuple[str, ...], Check]] = []
+    rows: list[tuple[tuple[Row, ...], Row]] = []
     places: dict[str, int] = {}
     for check in checks:
         reason, _, rest = check.detail.partition("; ")
@@ -127,10 +134,10 @@ def together(checks: Iterable[Check]) -> list[tuple[tuple[str, ...], Check]]:
         if place is None:
             if check.status == NOT_APPLICABLE:
                 places[reason] = len(rows)
-            rows.append(((check.name,), check))
+            rows.append(((check,), check))
             continue
-        names, first = rows[place]
+        some, first = rows[place]
         known = first.detail.split("; ")
         more = [words for words in rest.split("; ") if words and words not in known]
-        rows[place] = (*names, check.name), replace(first, detail="; ".join([*known, *more]))
+        rows[place] = (*some, check), replace(first, detail="; ".join([*known, *more]))
     return rows

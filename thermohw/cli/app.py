@@ -143,6 +143,9 @@ def audit(
     recompute: Annotated[
         bool, typer.Option("--recompute", help="compute stored likelihood terms again")
     ] = False,
+    inject: Annotated[
+        bool, typer.Option("--inject", help="put errors in until each verdict turns (minutes)")
+    ] = False,
     baths: Baths = None,
 ) -> None:
     """Check laws and bounds of a stored run."""
@@ -151,7 +154,7 @@ def audit(
     RunReader.open(path).close()  # what is no whole run is told before an audit is imported
     from thermohw.audit import audit as examine
 
-    account = examine(path, recompute=recompute)
+    account = examine(path, recompute=recompute, inject=inject)
     _say(account.to_json() if json else account.text(baths))
     if not account.holds:
         raise typer.Exit(1)

@@ -92,9 +92,10 @@ def _tell(console: Console, path: Path, account: Audit) -> None:
     table = Table(box=None, pad_edge=False)
     for heading in ("law or bound", "", "detail"):
         table.add_column(heading, overflow="fold")
-    for names, check in together(account.checks):
+    for some, check in together(account.checks):
         words = check.detail + power_words(check.power)
-        table.add_row(", ".join(names), _SYMBOLS[check.status], words)
+        names = ", ".join(one.name for one in some)
+        table.add_row(names, _SYMBOLS[check.status], words)
     console.print(table)
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from thermohw.audit import Quantity
+from thermohw.audit.verdict import together
 from thermohw.intake import parse_json
 from thermohw.report.numerals import measured, plain, power
 
@@ -79,7 +80,8 @@ _MINUS = re.compile(r"(?<![\w.)\]])-(?=\d)")  # of a number, not of a range or a
 _SIGNS = {"+-": "±", ">=": "≥", "<=": "≤"}
 
 
-class CheckRow(NamedTuple):
+@dataclass(frozen=True)
+class CheckRow:
     """A law or a bound and what became of it.
 
     Attributes:
@@ -127,6 +129,11 @@ class Verdicts:
             for name, q in table.get("quantities", {}).items()
         }
         return cls(tuple(_check(entry) for entry in table.get("checks", ())), quantities)
+
+    @property
+    def rows(self) -> list[tuple[tuple[CheckRow, ...], CheckRow]]:
+        """Checks as the table shows them: what does not apply for one reason together."""
+        return together(self.checks)
 
     def get(self, name: str) -> Quantity | None:
         """A quantity whose value is known, or None."""
