@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 
-import numpy as np
 import pytest
 
 from thermohw.audit import audit
@@ -63,7 +62,8 @@ def test_a_source_of_another_score_shows_in_the_heat_on_data(run_file):
     found, turn = audit(path).check("energy_likelihood"), turns(path, "energy_likelihood")
     seen = 0.01 * float(found.detail.partition("seen if the drift were ")[2].partition(" %")[0])
     e = turn["energy_likelihood"].sizes["source"]
-    assert e is not None and abs(e) < 1.2 * STEP * seen + abs(found.value / found.expected - 1.0)
+    assert e is not None and found.value and found.expected
+    assert abs(e) < 1.2 * STEP * seen + abs(found.value / found.expected - 1.0)
 
 
 def test_whatever_is_not_of_size_or_has_no_verdict_is_left_out(run_file):
@@ -105,9 +105,7 @@ def test_runs_without_paths_or_score(run_file, tmp_path):
         audit(moments, inject=True)
 
 
-@pytest.mark.parametrize("sign", [1.0, -1.0])
-def test_smallest_of_both_signs(sign):
-    turn = Turn("x", "holds", {"heat": 0.1 * sign, "work": None, "peaks": -0.05})
+def test_the_smallest_of_all_errors() -> None:
+    turn = Turn("x", "holds", {"heat": 0.1, "work": None, "peaks": -0.05})
     assert turn.smallest == ("peaks", -0.05)
     assert Turn("x", "holds", {"heat": None}).smallest is None
-    assert np.sign(turn.sizes["heat"]) == sign
