@@ -136,11 +136,11 @@ class Run:
             kept = run.series("voltage").read() if "voltage" in run.series_names else None
             return stored_answer(made, run.ledger, kept)
 
-    def audit(self, *, recompute: bool = False) -> Audit:
+    def audit(self, *, recompute: bool = False, inject: bool = False) -> Audit:
         """Laws and bounds of a stored run; see `th.audit`."""
         from thermohw.audit import audit
 
-        return audit(self._file, recompute=recompute)
+        return audit(self._file, recompute=recompute, inject=inject)
 
     def report(self, out: str | Path | None = None) -> Path:
         """The page of a stored run; see `th.report`."""
