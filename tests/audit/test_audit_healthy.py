@@ -43,7 +43,7 @@ APPLIES = {
     "scaled": ALWAYS | KERNEL | ENERGY | THEOREMS | RATIOS | {"second_law"},
     "float32": ALWAYS | {"second_law"},
     "noisy": ALWAYS | KERNEL | HELD | DEMON | {"filter"},
-    "one bit": ALWAYS | KERNEL | HELD | {"information"},
+    "one bit": ALWAYS | KERNEL | HELD,  # a slack above half of its bits: no verdict on the sums
     "coarse source": ALWAYS | KERNEL | HELD,
     "forgetful": ALWAYS | KERNEL | HELD | DEMON | {"filter"},
     "chain": ALWAYS | {"second_law", "noise_correlation"},

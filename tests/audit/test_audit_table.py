@@ -31,6 +31,15 @@ def test_nothing_is_promised_that_is_not_known(power: float | None, words: str) 
     assert power_words(power) == words
 
 
+def test_the_power_of_an_inequality_counts_from_its_bound() -> None:
+    """113 >= 0 is not called at 106, as "a deviation of 7.1" would have it, but at -7.1."""
+    check = Check("law", "holds", 113.0, 0.0, 1.6, "so", ">=", 7.1, beyond=True)
+    assert (
+        "so; a value 7.1 on the wrong side would have been called"
+        in Audit((check,), {}, RUN).text()
+    )
+
+
 @pytest.mark.parametrize("stderr", [-0.5, -0.0, math.nan, math.inf])
 def test_an_error_that_is_none_is_left_out(stderr: float) -> None:
     table = {"nll.ode": Quantity(1.25, stderr, "nat"), "heat.total.J": Quantity(1.5, stderr, "J")}

@@ -228,6 +228,8 @@ def test_samples_of_another_law(tampered):
         ("clocked", "energy_likelihood.drift", 1e-3, "energy_likelihood"),
         ("clocked", "nll.marginal", 1e-3, "energy_likelihood"),
         ("clocked", "energy_likelihood.residual", 1.0, "energy_likelihood"),
+        ("clocked", "energy_likelihood.ticks", 1e-3, "energy_likelihood"),
+        ("clocked", "energy_likelihood.strain", 1e-3, "energy_likelihood"),
         ("scaled", "bound.terminal_mismatch", 1e-3, "bound_ode"),
         ("scaled", "bound.score_error", 1e-3, "bound_ode"),
         ("scaled", "bound.score_error", 1e-3, "bound_marginal"),

@@ -56,6 +56,8 @@ def test_json_has_null_for_what_is_not_finite():
             "expected": 1.0,
             "stderr": None,
             "power": None,
+            "relation": "=",
+            "beyond": False,
             "detail": "words",
         }
     ]

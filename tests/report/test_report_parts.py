@@ -166,3 +166,14 @@ def test_a_check_says_what_it_would_have_called(power: float | None, shown: str)
              "detail": "said"}  # fmt: skip
     assert Verdicts.of({"checks": [check | {"power": power}]}).checks[0].power == shown
     assert Verdicts.of({"checks": [check]}).checks[0].power == ""  # audits kept from before
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"), [({"relation": "="}, "= 1"), ({"relation": ">="}, "≥ 1"), ({}, "≥ 1")]
+)
+def test_the_relation_is_the_audits_own(said: dict[str, str], shown: str) -> None:
+    """Where the data's law is unknown "evidence" is an equation; audits of before do not say."""
+    check = {"name": "evidence", "status": "holds", "value": 1.0, "expected": 1.0, "stderr": None,
+             "detail": "said", "power": 0.5, "beyond": True}  # fmt: skip
+    row = Verdicts.of({"checks": [check | said]}).checks[0]
+    assert row.expected == shown and row.power == "would have called 0.5 on the wrong side"

@@ -67,7 +67,7 @@ def evidence(recorded: Recorded) -> Check:
         f"z = {excess.z(0.0):+.2f}"
     )
     status, power = judge(excess.z(0.0), relation=">="), excess.power(">=")
-    return Check(name, status, bound.value, floor, excess.stderr, detail, ">=", power)
+    return Check(name, status, bound.value, floor, excess.stderr, detail, ">=", power, beyond=True)
 
 
 def energy_likelihood(recorded: Recorded) -> Check:
@@ -82,8 +82,8 @@ def energy_likelihood(recorded: Recorded) -> Check:
     likelihoods = 2.0 * prior + 4.0 * elbo - 6.0 * marginal
     gap = heat.value - likelihoods - drift.value
     detail = (
-        f"Q/kT on the noised data = {heat.text('.5g')} = 2 H1 + 4 U - 6 NLL_marg {likelihoods:+.5g}"
-        f" + drift {drift.value:+.5g}"
+        f"Q/kT on the noised data = {heat.text('.5g')} = 2 H1 + 4 U - 6 NLL_marg + drift = "
+        f"{likelihoods:.5g} {drift.value:+.5g}"
     )
     if not abs(gap) <= _rounding(heat.value, 4.0 * elbo, 6.0 * marginal, drift.value):
         problem = f"{detail}, residual {gap:+.2g}: the stored terms do not add up"
@@ -96,6 +96,10 @@ def energy_likelihood(recorded: Recorded) -> Check:
         f"{recorded.plan.schedule.ticks} ticks {ticks.text('.5g')}, difference "
         f"{residual.text('+.2g')}"
     )
+    apart = ticks.value - strain.value - residual.value
+    if not abs(apart) <= _rounding(ticks.value, strain.value):
+        problem = f"{detail}, which the terms contradict by {apart:+.2g}"
+        return Check(name, VIOLATED, ticks.value, strain.value, residual.stderr, problem)
     law = _law(recorded, heat)
     if not recorded.plan.ideal:
         what = ", ".join(recorded.describe_imperfections()) or "imperfect sensors or sources"

@@ -211,7 +211,7 @@ def nll_above_entropy(recorded: Recorded) -> Check:
         detail += f"; the stored mean differs from that of the stored points, {mean:.6f}"
     status, detail = _unsettled(recorded, status, detail)
     power = max(excess.power(">="), above.power(">="))
-    return Check(name, status, ode.value, floor.value, error, detail, ">=", power)
+    return Check(name, status, ode.value, floor.value, error, detail, ">=", power, beyond=True)
 
 
 def _unsettled(recorded: Recorded, status: str, detail: str) -> tuple[str, str]:

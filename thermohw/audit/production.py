@@ -223,6 +223,7 @@ def production(recorded: Recorded, bounds: Bounds) -> Check:
         detail,
         relation,
         power,
+        beyond=True,
     )
 
 

@@ -196,7 +196,9 @@ def second_law(recorded: Recorded, change: SystemChange, slack: Slack) -> Check:
             f"half of its largest term, {size:.4g}, could be missing and nothing would be called"
         )
         return not_applicable(name, f"{detail}{remark}: {blind}", value=value.value, relation=">=")
-    return Check(name, status, value.value, 0.0, value.stderr, detail + remark, ">=", power)
+    return Check(
+        name, status, value.value, 0.0, value.stderr, detail + remark, ">=", power, beyond=not reach
+    )
 
 
 def _largest(recorded: Recorded, slack: Estimate) -> float:

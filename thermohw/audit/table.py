@@ -58,11 +58,12 @@ def format_audit(
     return "\n".join([*head, "", *_checks(checks), "", *turned, *table, "", verdict])
 
 
-def power_words(power: float | None) -> str:
+def power_words(power: float | None, *, beyond: bool = False) -> str:
     """What would have been called violated, as the end of a sentence; "" where it is not known."""
     if power is None or not isfinite(power):
         return ""
-    size = f"a deviation of {power:.2g}" if power else "any deviation"
+    what = "a value {:.2g} on the wrong side" if beyond else "a deviation of {:.2g}"
+    size = what.format(power) if power else "any deviation"
     return f"; {size} would have been called"
 
 
@@ -77,7 +78,7 @@ def _checks(checks: Iterable[Check]) -> list[str]:
             _short(check.stderr),
         )
         rows.append((", ".join(one.name for one in some), check.status, *numbers))
-        details.append(check.detail + power_words(check.power))
+        details.append(check.detail + power_words(check.power, beyond=check.beyond))
     lines = []
     for row, detail in zip(_aligned(rows, left=(0, 1, 3)), details, strict=True):
         lines.append(row)

@@ -36,6 +36,8 @@ class Check:
         relation: how `value` must stand to `expected`: "=", ">=" or "<=".
         power: the smallest deviation of `value` that would have been called violated, in its unit;
             None where no verdict was given.
+        beyond: `power` counts from `expected`, on the side that the law forbids: a value far on the
+            right side has to come all the way first.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Check:
     detail: str
     relation: str = "="
     power: float | None = None
+    beyond: bool = False
 
     @classmethod
     def of(
@@ -65,6 +68,8 @@ class Check:
             "expected": finite(self.expected),
             "stderr": finite(self.stderr),
             "power": finite(self.power),
+            "relation": self.relation,
+            "beyond": self.beyond,
             "detail": self.detail,
         }
 

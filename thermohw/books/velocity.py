@@ -97,7 +97,7 @@ def learned_production(
         InputError: shapes that do not fit, times that do not rise, a diffusion that is not
             positive, states that are not finite, or fewer paths than the features need.
     """
-    paths, times = np.asarray(paths, dtype=np.float64), np.asarray(times, dtype=np.float64)
+    paths, times = _real(paths, "paths"), _real(times, "times")
     if paths.ndim != 3 or times.shape != (paths.shape[1],) or paths.shape[1] < 2:
         problem = f"shapes {paths.shape} and {times.shape}: expected (paths, frames, n), (frames,)"
         raise InputError(problem, where="learned_production")
@@ -278,9 +278,20 @@ def _steps(paths: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.
     return middle.reshape(-1, n), np.diff(paths, axis=1).reshape(-1, n)
 
 
+def _real(values: object, name: str) -> NDArray[np.float64]:
+    """An array of real numbers."""
+    try:
+        given = np.asarray(values)
+        if given.dtype.kind in "biuf":
+            return given.astype(np.float64)
+    except (TypeError, ValueError):  # rows of different lengths
+        pass
+    raise InputError("expected an array of real numbers", where=f"learned_production.{name}")
+
+
 def _inverse(diffusion: float | NDArray[np.float64], n: int) -> NDArray[np.float64]:
     """D^-1, shape (n, n)."""
-    given = np.asarray(diffusion, dtype=np.float64)
+    given = _real(diffusion, "diffusion")
     if given.ndim == 0:
         given = np.full(n, float(given))
     matrix = np.diag(given) if given.ndim == 1 else given

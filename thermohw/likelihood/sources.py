@@ -34,8 +34,9 @@ def true_score(target: Target, score: Score) -> tuple[ExactScore | None, str]:
     """The exact score of p_t, or None and why not."""
     try:
         return target.score(score.process), ""
-    except InputError as error:
-        return None, f"the law of the data is not known ({error})"
+    except InputError as error:  # what to do about it is advice to somebody else
+        why = error.problem.partition(";")[0]
+        return None, f"the law of the data is not known ({why})"
 
 
 def choose_ensemble(

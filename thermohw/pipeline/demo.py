@@ -93,7 +93,7 @@ def _tell(console: Console, path: Path, account: Audit) -> None:
     for heading in ("law or bound", "", "detail"):
         table.add_column(heading, overflow="fold")
     for some, check in together(account.checks):
-        words = check.detail + power_words(check.power)
+        words = check.detail + power_words(check.power, beyond=check.beyond)
         names = ", ".join(one.name for one in some)
         table.add_row(names, _SYMBOLS[check.status], words)
     console.print(table)

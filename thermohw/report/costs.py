@@ -25,7 +25,7 @@ _COSTS = {
     "cost.adc": "reading node voltages (ADC)",
     "cost.dac": "setting sources (DAC)",
     "cost.score": "computing the score",
-    "cost.erasure": "erasing what was read, at least",
+    "cost.erasure": "erasing what was read",
     "cost.total": "all of the electronics",
 }
 

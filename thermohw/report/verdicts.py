@@ -182,17 +182,24 @@ def _check(entry: Any) -> CheckRow:
         symbol,
         words,
         "" if value is None else measured(value, _number(row.get("stderr"))),
-        "" if expected is None else f"{_RELATIONS.get(name, '=')} {plain(expected)}",
-        _power(_number(row.get("power"))),
+        "" if expected is None else f"{_relation(name, row.get('relation'))} {plain(expected)}",
+        _power(_number(row.get("power")), beyond=bool(row.get("beyond"))),
         typeset(str(row.get("detail") or "")),
     )
 
 
-def _power(value: float | None) -> str:
+def _relation(name: str, stated: Any) -> str:
+    """How a value must stand to what is expected; audits of before do not state it."""
+    return _SIGNS.get(str(stated), str(stated)) if stated else _RELATIONS.get(name, "=")
+
+
+def _power(value: float | None, *, beyond: bool = False) -> str:
     """Audits of before there were powers have none."""
     if value is None or not math.isfinite(value):
         return ""
-    return f"would have called {plain(value, 2) if value else 'any deviation'}"
+    if not value:
+        return "would have called any deviation"
+    return f"would have called {plain(value, 2)}{' on the wrong side' * beyond}"
 
 
 def typeset(words: str) -> str:
