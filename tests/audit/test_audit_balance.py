@@ -78,6 +78,29 @@ def test_right_heats_hold(folder: Path, name: str, dtype: str) -> None:
     assert check.stderr is not None and 0.0 < check.stderr < 0.05  # and the test has power
 
 
+def test_baths_of_the_board_that_ran(folder: Path) -> None:
+    """Baths of this board are not as hot as the datasheet says, and its nodes leak into another
+    one each: sum_k Q_k/T_k, and the same given the readings, are over the board's temperatures. By
+    the datasheet's, or by one temperature, both are off by more than ten standard errors.
+    """
+    run_file(folder, "emf", "float64")
+    device = th.load_device(folder / "two.toml")
+    process = th.relaxation(device, 3.0)
+    score = th.targets.gaussian([0.5, -0.5], std=[0.7, 0.6]).score(process)
+    for leak in (None, "5 Mohm"):
+        path = folder / f"board-{leak is None}.h5"
+        protocol = th.Protocol(
+            device, process, score, wiring="emf", control="clocked", ticks=48, node_leakage=leak,
+            node_temperature=[1.4, 0.7], reading_noise="20 uV",
+        )  # fmt: skip
+        th.simulate(
+            protocol, paths=8192, store=path, every=0, test=0, twins=False, progress=False,
+        )  # fmt: skip
+        result = th.audit(path)
+        for name in ("bath_heat", "information", "information_identity"):
+            assert result.check(name).status == "holds", (leak, result.check(name).detail)
+
+
 def tampered(path: Path, change: dict[str, object]) -> str:
     copy = path.with_name("tampered.h5")
     shutil.copyfile(path, copy)

@@ -33,13 +33,14 @@ SOUND = {"finite_values", "distinct_paths"}
 ALWAYS = {"first_law", "sample_law", "protocol_limits"} | BOUNDS | STEPS | SOUND
 KERNEL = {"evidence"}  # a Gaussian law of every tick: not of splitting
 ENERGY = {"energy_likelihood"}  # and sources that are the score's own, node by node
-RATIOS = {"production"}  # recorded: of theorems' runs, and where no compiled tick plays
+# Recorded: of theorems' runs, and where no compiled tick plays; judged where heat stands beside it.
+RATIOS = {"production"}
 # What applies to each run; everything that applies holds, except what is explained.
 APPLIES = {
     "emf": ALWAYS | KERNEL | ENERGY | THEOREMS | RATIOS | {"second_law"},
-    "current": ALWAYS | KERNEL | ENERGY | THEOREMS | RATIOS | {"second_law"},
+    "current": ALWAYS | KERNEL | ENERGY | THEOREMS | {"second_law"},
     "clocked": ALWAYS | KERNEL | ENERGY | THEOREMS | RATIOS | HELD | {"second_law"},
-    "clocked current": ALWAYS | KERNEL | ENERGY | THEOREMS | RATIOS | HELD,
+    "clocked current": ALWAYS | KERNEL | ENERGY | THEOREMS | HELD,
     "scaled": ALWAYS | KERNEL | ENERGY | THEOREMS | RATIOS | {"second_law"},
     "float32": ALWAYS | {"second_law"},
     "noisy": ALWAYS | KERNEL | HELD | DEMON | {"filter"},
@@ -48,7 +49,7 @@ APPLIES = {
     "forgetful": ALWAYS | KERNEL | HELD | DEMON | {"filter"},
     "chain": ALWAYS | {"second_law", "noise_correlation"},
     "chain current": ALWAYS | {"second_law", "noise_correlation"},
-    "chain noisy": ALWAYS | KERNEL | HELD | RATIOS | DEMON | {"noise_correlation", "filter"},
+    "chain noisy": ALWAYS | KERNEL | HELD | DEMON | {"noise_correlation", "filter"},
 }
 EXPLAINED = {
     "scaled": {"bound_ode", "sample_law"},

@@ -228,6 +228,7 @@ def test_identity_ahead_of_a_coarse_converter(tmp_path: Path) -> None:
     check = result.check("information_identity")
     assert check.status == "holds" and "LSB^2/R = 1.56" in check.detail, check.detail
     assert "no verdict" in check.detail and check.power is not None
+    assert result.check("information").status == "holds", result.check("information").detail
     law = result.check("second_law")
     assert "ahead of the converter" in law.detail and "could be missing" in law.detail
     # One node's recursion by hand: dS + sum I - I(X_N;Y) = sum I + (1/2) ln(P_N/P_0).

@@ -185,6 +185,21 @@ def test_unequal_nodes(wiring: str) -> None:
         )
 
 
+def test_information_of_several_temperatures_is_not_compiled() -> None:
+    """The compiled sums know one temperature; nodes that start apart, each with a filter of its
+    own, at several are told of by the readable path.
+    """
+    device, target = unequal_nodes(), gaussian(mean=[0.3, -0.2, 0.1], std=[0.5, 0.7, 0.4])
+    asked = protocol(target, "emf", device=device, process=th.relaxation(device, duration=4.0),
+                     reading_noise="10 uV")  # fmt: skip
+    engine = build_engine(
+        Setting(asked, target), seed=5, start=None, prior="schedule", dtype="float32", every=0
+    )
+    assert "several temperatures" in choice.not_compiled(engine)
+    engine.observers = tuple(o for o in engine.observers if o.name != "information")
+    assert "several temperatures" not in choice.not_compiled(engine)
+
+
 def test_strips_and_tiles() -> None:
     """A path's numbers do not depend on its tile, on its place in a strip, or on who follows."""
     asked = protocol(LINE["pair"], "emf", adc_bits=10, reading_noise="10 uV", latency="3 ns")
@@ -309,6 +324,7 @@ def test_wrong_constant_is_seen() -> None:
         ({"dac_bits": 8, "dac_inl": 0.5}, "curve"),
         ({"amplifier_swing": "1 mV", "amplifier_shape": "tanh"}, "smoothly"),
         ({"amplifier_pole": "10 MHz"}, "remember"),
+        ({"reading_noise": "10 uV", "adc_bits": 8}, "ahead of their converter"),
     ],
 )
 def test_reason_is_told(more: dict[str, Any], word: str) -> None:

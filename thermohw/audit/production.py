@@ -13,9 +13,10 @@ bound is named:
     law        for an exact score: the data's law noised to t_min, in closed form
     mixture    fitted to one half of the end states, evaluated on the other (`audit.mixture`)
 
-The theorem holds whatever was booked: as such no wrong heat could show in it. Where one resistor
-hangs on every node and its source is in series, all of the ratio but a sum that is recorded beside
-it IS the heat, path by path,
+The theorem holds whatever was booked: as such no wrong heat could show in it, and where nothing
+else is judged and half of its larger part could be missing unseen, there is no verdict. Where one
+resistor hangs on every node and its source is in series, all of the ratio but a sum that is
+recorded beside it IS the heat, path by path,
 
     sum_n ln K_n/K~_n = sum_k Q_k/kT_k + returned,
 
@@ -211,9 +212,13 @@ def production(recorded: Recorded, bounds: Bounds) -> Check:
     hidden = len(recorded.setting.device.elements) > recorded.setting.device.dim
     if not words and emf and "even - ledger" in recorded.moments and not hidden:
         words = "held against the heat by second_law" * (recorded.step <= 1.0)
-    detail += f"; {words}" if words else "; not tied to heat: the states of this circuit hide some"
+    untied = "not tied to heat path by path: nothing but its sign is judged"
+    detail += f"; {words or untied}"
     found = judge(z, relation=relation)
     power = best.value.power(relation, count=bounds.count)
+    if not words and found == HOLDS and _blind(recorded, best.value.value + power):
+        return not_applicable(name, f"{detail}, and half of their sum could be missing unseen",
+                              relation=relation)  # fmt: skip
     return Check(
         name,
         worst(found, status) if status else found,
@@ -225,6 +230,15 @@ def production(recorded: Recorded, bounds: Bounds) -> Check:
         power,
         beyond=True,
     )
+
+
+def _blind(recorded: Recorded, reach: float) -> bool:
+    """Whether a bound, nats, would stay above zero without half of its larger part: of the log
+    ratios of the ticks, or of the densities at both ends.
+    """
+    assert recorded.ratio is not None
+    ticks = float(np.mean(recorded.ratio))
+    return reach > 0.5 * max(abs(ticks), abs(reach - ticks))
 
 
 def production_quantities(recorded: Recorded, bounds: Bounds) -> dict[str, Quantity]:

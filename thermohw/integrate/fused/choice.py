@@ -62,6 +62,10 @@ def not_compilable(engine: Setup) -> str:
         if not isinstance(response, float) and _mixes(response):
             return "its control mixes nodes"
     watchers = {observer.name for observer in engine.observers}
+    if "information" in watchers and plan.adc is not None:
+        return "its readings are accounted ahead of their converter, by a filter of their own"
+    if "information" in watchers and float(np.ptp(device.temperatures)) > 0.0:
+        return "its readings are accounted over several temperatures"
     if watchers - _WATCHERS:
         return f"'{sorted(watchers - _WATCHERS)[0]}' watches it"
     if not watchers >= _ALWAYS:

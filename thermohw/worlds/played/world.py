@@ -154,7 +154,7 @@ def _balance_sums(
     """Per bath, and in the last row for sum_k Q_k/T_k: sums over paths of the expected heat, of
     heat less it, of that squared and cubed.
     """
-    temperatures = torch.as_tensor(engine.plan.protocol.device.temperatures)
+    temperatures = torch.as_tensor(engine.plan.protocol.board.temperatures)
     expected = results["balance"]["expected"][:paths]
     gap = results["ledger"]["heat"][:paths] - expected
     if gap.shape[1] > 1:
