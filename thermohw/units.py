@@ -60,6 +60,8 @@ _KINDS = {
     "s": ("a time", "5 ns"),
     "Hz": ("a frequency", "2 MHz"),
     "J": ("an energy", "0.3 pJ"),
+    "W": ("a power", "3 mW"),
+    "m": ("a length", "7 nm"),
     "V/s": ("a slew rate", "1 V/us"),
     "V/sqrt(Hz)": ("a voltage noise density", "3 nV/sqrt(Hz)"),
     "": ("a plain ratio", "5 %"),
@@ -70,7 +72,7 @@ _POWERS = dict(zip(_PREFIXES, range(-21, 27, 3), strict=True))
 # too, and a test holds them against it; but making its registry takes longer than loading a device.
 _USUAL = {
     f"{prefix.replace('.', '')}{unit}": (unit, Decimal(1).scaleb(_POWERS[prefix]))
-    for unit in ("ohm", "F", "H", "K", "V", "A", "s", "Hz", "J", "S", "W")
+    for unit in ("ohm", "F", "H", "K", "V", "A", "s", "Hz", "J", "S", "W", "m")
     for prefix in "z a f p n u m . k M G T".split()
 } | {
     "": ("", Decimal(1)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,10 +37,10 @@ def plain_span(values: NDArray[Any], digits: int = 4) -> str:
 
 def cost_rows(sheet: Datasheet) -> Rows:
     """The price of every operation."""
-    prices = sheet.cost.values()
+    prices = {item.name: getattr(sheet.cost, item.name) for item in fields(sheet.cost)}
     return [
-        (f"cost: {key}", engineering(prices[key], "J") if key in prices else "unpriced")
-        for key in ("adc", "dac", "mac")
+        (f"cost: {key}", "unpriced" if price is None else str(price))
+        for key, price in prices.items()
     ]
 
 

@@ -28,6 +28,7 @@ from thermohw.datasheet.fields import (
     Record,
     Volt,
     VoltPerSecond,
+    Watt,
     rated_in,
 )
 from thermohw.datasheet.rated import RatedValue, read_rated
@@ -42,7 +43,6 @@ __all__ = [
 Siemens = Annotated[RatedValue, BeforeValidator(lambda x: read_rated(x, "S", signed=True))]
 Offset = Annotated[RatedValue, BeforeValidator(lambda x: read_rated(x, "V", signed=True))]
 Hertz = Annotated[RatedValue, rated_in("Hz")]
-Watt = Annotated[RatedValue, rated_in("W")]
 Density = Annotated[RatedValue, rated_in("V/sqrt(Hz)")]
 BitRate = Annotated[RatedValue, rated_in("bit/s")]
 Bits = Annotated[int, Field(strict=True, ge=1, le=32)]

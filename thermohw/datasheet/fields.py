@@ -38,6 +38,7 @@ __all__ = [
     "Table",
     "Volt",
     "VoltPerSecond",
+    "Watt",
     "did_you_mean",
     "entries",
     "rated_in",
@@ -71,6 +72,7 @@ Volt = Annotated[RatedValue, rated_in("V")]
 Ampere = Annotated[RatedValue, rated_in("A")]
 VoltPerSecond = Annotated[RatedValue, rated_in("V/s")]
 Joule = Annotated[RatedValue, rated_in("J")]
+Watt = Annotated[RatedValue, rated_in("W")]
 # Dots separate the parts of a key and brackets hold the index of a cell, so a name has neither.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
 

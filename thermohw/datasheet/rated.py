@@ -4,8 +4,10 @@ An entry is written "1 pF" or, with its pedigree, as a table
 
     { value = "1 pF", tolerance = "5 %", source = "vendor sheet, page 3", evidence = "measured" }
 
-`tolerance` is relative, three standard deviations of the spread between devices. `evidence` says
-how the number came about, weakest first:
+`tolerance` is relative, three standard deviations of the spread between devices. `low` and `high`
+are the ends of what sources say about a price, where `value` is its typical size; they are part of
+the pedigree and change no number that a run computes. `evidence` says how the number came about,
+weakest first:
 
     placeholder   a number that had to stand there
     projected     expected of a device that does not exist yet
@@ -21,12 +23,12 @@ of its two sides (`weakest`), and a ratio is reported together with it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from thermohw.errors import InputError
 from thermohw.units import engineering, parse
 
-__all__ = ["EVIDENCE", "RatedValue", "read_rated", "weakest"]
+__all__ = ["EVIDENCE", "Graded", "RatedValue", "read_rated", "weakest"]
 
 EVIDENCE = ("placeholder", "projected", "derived", "simulated", "measured", "metered")
 """Evidence classes, weakest first."""
@@ -42,6 +44,8 @@ class RatedValue:
         tolerance: relative, three standard deviations; None where unstated.
         source: where the number comes from; "" where unstated.
         evidence: one of EVIDENCE; None where unstated.
+        low: the smallest that sources give, in `unit`; None where unstated.
+        high: the largest that sources give, in `unit`; None where unstated.
     """
 
     value: float
@@ -49,12 +53,22 @@ class RatedValue:
     tolerance: float | None = None
     source: str = ""
     evidence: str | None = None
+    low: float | None = None
+    high: float | None = None
 
     def __str__(self) -> str:
         return engineering(self.value, self.unit)
 
 
-def weakest(*quantities: RatedValue | None) -> str | None:
+class Graded(Protocol):
+    """Anything that states how far it may be trusted."""
+
+    @property
+    def evidence(self) -> str | None:
+        """One of EVIDENCE; None where unstated."""
+
+
+def weakest(*quantities: Graded | None) -> str | None:
     """The weakest evidence class among some quantities; None when one of them states none."""
     classes = [None if quantity is None else quantity.evidence for quantity in quantities]
     ranks = [-1 if name is None else EVIDENCE.index(name) for name in classes]
@@ -73,13 +87,15 @@ def read_rated(entry: Any, unit: str, *, signed: bool = False, zero: bool = Fals
 
     Raises:
         InputError: see `thermohw.units.parse`; also a value that is not positive, an unknown
-            evidence class, a tolerance outside [0, 1), or a further key (pydantic names the place).
+            evidence class, a tolerance outside [0, 1), a low above or a high below the value, or a
+            further key (pydantic names the place).
     """
     table = entry if isinstance(entry, dict) else {"value": entry}
-    unknown = sorted(set(table) - {"value", "tolerance", "source", "evidence"})
+    unknown = sorted(set(table) - {"value", "tolerance", "source", "evidence", "low", "high"})
     if unknown or "value" not in table:
         fault = f"unknown key '{unknown[0]}'" if unknown else "no value"
-        raise InputError(f"{fault}; a table has value, tolerance, source and evidence")
+        keys = "value, tolerance, low, high, source and evidence"
+        raise InputError(f"{fault}; a table has {keys}")
     value = parse(table["value"], unit)
     if not (zero and value == 0.0) and (value == 0.0 if signed else value <= 0.0):
         wanted = "must not be zero" if signed else "must be positive"
@@ -98,4 +114,11 @@ def read_rated(entry: Any, unit: str, *, signed: bool = False, zero: bool = Fals
         raise InputError(f"source must be text: {source!r}")
     if evidence is not None and evidence not in EVIDENCE:
         raise InputError(f"evidence must be one of {', '.join(EVIDENCE)}: {evidence!r}")
-    return RatedValue(value, unit, tolerance, source, evidence)
+    low, high = (parse(table[end], unit, end) if end in table else None for end in ("low", "high"))
+    if (low is not None and low > value) or (high is not None and high < value):
+        wrong = "low" if low is not None and low > value else "high"
+        raise InputError(f"{wrong}: {table[wrong]!r}: expected low <= value <= high, "
+                         f"with value {table['value']!r}")  # fmt: skip
+    if low is not None and low < 0.0 < value:
+        raise InputError(f"low: must not be negative: {table['low']!r}")
+    return RatedValue(value, unit, tolerance, source, evidence, low, high)

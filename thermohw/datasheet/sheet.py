@@ -6,8 +6,8 @@ it) and mutual inductances, together with the limits and the costs of what drive
 already been written out: its elements carry the index of their cell, "r0[0,3]".
 
 Two sheets with the same numbers have the same `content_hash`, however they were written: it is
-the SHA-256 of the canonical JSON of `content()`, which leaves out names of files, prose, sources
-and evidence.
+the SHA-256 of the canonical JSON of `content()`, which leaves out names of files, prose, sources,
+evidence and the spread of prices.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from thermohw.datasheet.fields import (
     Record,
     Volt,
     VoltPerSecond,
+    Watt,
 )
 from thermohw.datasheet.noises import Noise
 from thermohw.datasheet.quartic import Quartics
@@ -157,17 +158,34 @@ class Limits(_Optional):
 
 @dataclass(frozen=True)
 class Cost(_Optional):
-    """What operations cost, joule each; None where unpriced, which is not zero.
+    """What operations cost; None where unpriced, which is not zero.
 
     Attributes:
-        adc: one conversion of a node voltage to a number.
-        dac: one conversion of a number to a source voltage or current.
-        mac: one multiply-accumulate of the score's arithmetic.
+        adc: one conversion of a node voltage to a number, joule.
+        dac: one conversion of a number to a source voltage or current, joule.
+        mac: one multiply-accumulate of the score's arithmetic, joule.
+        memory: one bit of the score's weights moved to its arithmetic, joule.
+        driver: of one driven node, watt, as long as a run lasts.
+        static: of everything that is on all the time, watt.
+        noise: one Gaussian number that is drawn and injected, joule.
+        programming: one parameter written, joule.
     """
 
     adc: Joule | None = None
     dac: Joule | None = None
     mac: Joule | None = None
+    memory: Joule | None = None
+    driver: Watt | None = None
+    static: Watt | None = None
+    noise: Joule | None = None
+    programming: Joule | None = None
+
+    def content(self) -> dict[str, Any]:
+        """The prices as JSON types. Kinds that came later are left out where they are unpriced, so
+        that a sheet without them has the hash it had before there were any.
+        """
+        first = ("adc", "dac", "mac")
+        return {k: v for k, v in _plain(self).items() if v is not None or k in first}
 
 
 @dataclass(frozen=True)
@@ -225,7 +243,7 @@ class Datasheet:
             "resistors": [_plain(resistor) for resistor in self.resistors],
             "capacitors": [_plain(capacitor) for capacitor in self.capacitors],
             "limits": _plain(self.limits),
-            "cost": _plain(self.cost),
+            "cost": self.cost.content(),
             "shape": list(self.shape),
         }
         magnetic = {"inductors": self.inductors, "mutuals": self.mutuals}
