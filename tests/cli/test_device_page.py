@@ -45,7 +45,7 @@ def test_a_ringing_cell() -> None:
     assert row(page, "time constants") == "2 us"  # amplitude, 2 R C
     assert row(page, "Johnson noise") == "128.7 nV/sqrt(Hz) or 128.7 fA/sqrt(Hz) of 1 Mohm"
     assert row(page, "charge").startswith("401.7 electrons")  # 64.36 uV on 1 pF over 1.602e-19 C
-    assert row(page, "weakest evidence") == "placeholder, 1 of 11 entries"
+    assert row(page, "weakest evidence") == "placeholder, 1 of 13 entries"
     assert "warning" not in page
 
 
@@ -55,7 +55,7 @@ def test_a_board() -> None:
     assert row(page, "Johnson noise") == "4.07 nV/sqrt(Hz) or 4.07 pA/sqrt(Hz) of 1 kohm"
     # Common motion: each cell alone, 1.592 MHz, Q 10. Others feel 8 C_c more, 1.8 nF: Q 13.4.
     assert row(page, "rings at") == "1.186 MHz to 1.592 MHz, Q 10 to 13.42"
-    assert row(page, "weakest evidence") == "placeholder, 67 of 67 entries"
+    assert row(page, "weakest evidence") == "placeholder, 64 of 69 entries"
 
 
 def test_few_electrons_are_warned_of(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_what_binds_first_and_where_heat_flows(tmp_path: Path) -> None:
     assert row(page, "limit: current").startswith("1 uA, 1.55e+04 sqrt(k T / C)")
     assert row(page, "binds first") == "dac_full_scale, at 100 mV of a source"
     assert row(page, "heat flow at rest").startswith("935 aW out of r0, most into r01")
-    assert row(page, "entries by evidence") == "49 projected, 3 derived"
+    assert row(page, "entries by evidence") == "49 projected, 4 derived, 1 simulated"
     weak = tmp_path / "weak.toml"
     sheet = SMALL.replace('"300 K"\n[[inductor]]', '"300 K"\nsource = true\n[[inductor]]')
     weak.write_text(sheet + '[limits]\nrail = "1 V"\ncurrent = "1 nA"\n')
