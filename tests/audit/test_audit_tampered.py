@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 
 from thermohw.audit import audit
+from thermohw.audit.balance import _rows
+from thermohw.audit.gather import gather
 from thermohw.errors import InputError
 from thermohw.report import report
 
@@ -348,3 +350,42 @@ def test_settings_that_the_file_contradicts(tampered, place, edit, words):
     with pytest.raises(InputError) as caught:
         audit(tampered("emf", {f"parameters/{place}": edit}))
     assert words in str(caught.value) and "changed after the run" in str(caught.value)
+
+
+def test_terms_that_their_points_deny(tampered):
+    """A bound and its control share moved together add up as before; the points know better."""
+    both = {TERM + f"nll.device_elbo{part}": moved(0.5) for part in ("", ".control")}
+    assert "evidence" in violated(tampered("clocked", both))
+    assert "nll_above_entropy" in violated(tampered("clocked", {TERM + "nll.ode": moved(1e-6)}))
+
+
+@pytest.mark.parametrize("name", ["emf", "float32", "noisy"])
+def test_log_densities_of_the_start_are_worked_out_again(tampered, name):
+    found = audit(tampered(name, {LEDGER + "log_prob.start": add(0.01)})).check("start_law")
+    assert found.status == "violated" and "stored ln q_0" in found.detail
+
+
+ARRAY = ("device.name=rc64", "device.array={cell='n0', shape=[1, 6]}", "protocol.ticks=64",
+         "target={kind='gaussian', mean=[1,0,0,0,0,-1], std=[0.5,1,1,1,1,0.7]}",
+         "simulate.paths=1024", "likelihood.test=0", "audit.twins=false")  # fmt: skip
+
+
+def test_heat_that_every_bath_lacks_alike(tampered, run_file):
+    """All heats, and the works with them: no single one of six is far enough off, their sum is."""
+    right = audit(run_file("clocked", ARRAY)).check("bath_heat")
+    assert right.status == "holds" and "of 7:" in right.detail
+    with h5py.File(run_file("clocked", ARRAY)) as file:
+        ledger: Any = file["ledger"]
+        baths = [name for name in ledger if name.startswith("heat.")]
+        unit: Any = file["parameters/units/energy"]
+        kt = float(unit[()])
+    gaps = _rows(gather(run_file("clocked", ARRAY)))[2]
+    alone, whole = [gap.stderr for gap in gaps[:-1]], gaps[-1].stderr
+    assert whole < 0.6 * sum(alone)  # independent: 1/sqrt(6) of it
+    # Six standard errors of the sum are two and a half of each bath.
+    shift = 6.0 * whole * kt / 6.0
+    edits = {LEDGER + bath: add(shift) for bath in baths} | {LEDGER + "work.emf": add(6.0 * shift)}
+    changed = tampered("clocked", edits, ARRAY)
+    assert audit(changed).check("bath_heat").status == "violated"
+    moved_by = _rows(gather(changed))[2][-1].value - gaps[-1].value
+    assert abs(moved_by - 6.0 * whole) < 1e-6 * whole

@@ -3,8 +3,9 @@
 The first law sees only the sum of all heats. In a clocked run each bath's heat has a known mean
 given the state and the input at every tick (`thermohw.books.balance`); the run sums it up beside
 the ledger. The difference of the two, path by path, has mean zero, whatever the score, the
-converters or the tick length. So has that of sum_k Q_k/T_k, which is judged beside the baths where
-their temperatures differ: it is what the second law counts. The largest deviation of all is judged
+converters or the tick length. So has that of sum_k Q_k/T_k, which is judged beside the baths of a
+circuit that has several: it is what the second law counts, and known far better than the sum of
+their errors. The largest deviation of all is judged
 as the largest of as many independent ones would be, and the power is that of such a comparison:
 what the bath that is named would have had to be off by.
 """
@@ -58,8 +59,8 @@ def bath_heat(recorded: Recorded) -> Check:
 
 
 def _rows(recorded: Recorded) -> tuple[np.ndarray, np.ndarray, list[Estimate]]:
-    """Unit, mean heat and heat less its conditional mean of every bath and, where temperatures
-    differ, of sum_k Q_k/T_k.
+    """Unit, mean heat and heat less its conditional mean of every bath and, of several, of
+    sum_k Q_k/T_k.
 
     The means are those of the stored ledger; only errors come from the sums kept during the run.
     """
@@ -68,7 +69,7 @@ def _rows(recorded: Recorded) -> tuple[np.ndarray, np.ndarray, list[Estimate]]:
     temperatures = recorded.setting.device.temperatures
     heats = np.array([recorded.moments[f"heat.{bath}"].value for bath in recorded.baths])
     scales = temperatures
-    if len(sums) > len(heats) and np.ptp(temperatures) > 0.0:
+    if len(sums) > len(heats) > 1:
         heats = np.append(heats, (heats / temperatures).sum())
         scales = np.append(temperatures, 1.0)
     gaps = []

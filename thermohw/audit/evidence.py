@@ -21,6 +21,8 @@ on the noised data is printed, as what the samples' law differs from the data's.
 
 from __future__ import annotations
 
+import numpy as np
+
 from thermohw.audit.likelihood import why_unknown
 from thermohw.audit.recorded import Recorded
 from thermohw.audit.verdict import Check, not_applicable
@@ -50,6 +52,9 @@ def evidence(recorded: Recorded) -> Check:
     note = recorded.notes.get(key, "")
     detail = f"U = {bound.text('.4f')} nats ({note}) = {sides}, residual {rest:+.1e}"
     excess, entropy = recorded.term(f"{key}.excess"), recorded.term("entropy.data")
+    if (other := _off_points(recorded, key, bound)) is not None:
+        detail += f"; the mean of its stored points is {other:.6f}"
+        return Check(name, VIOLATED, bound.value, other, None, detail, ">=")
     if not abs(rest) <= _rounding(*terms.values()):
         return Check(name, VIOLATED, bound.value, None, None, detail, ">=")
     if excess is None:
@@ -88,6 +93,9 @@ def energy_likelihood(recorded: Recorded) -> Check:
     if not abs(gap) <= _rounding(heat.value, 4.0 * elbo, 6.0 * marginal, drift.value):
         problem = f"{detail}, residual {gap:+.2g}: the stored terms do not add up"
         return Check(name, VIOLATED, heat.value, heat.value - gap, None, problem)
+    if (other := _off_points(recorded, f"{key}.strain", strain)) is not None:
+        problem = f"{detail}; the mean of the stored points of int b^2/D dt is {other:.6f}"
+        return Check(name, VIOLATED, strain.value, other, None, problem)
     if ticks is None or residual is None:
         reason = f"{_why_no_ticks(recorded)}; {detail}"
         return not_applicable(name, reason)
@@ -112,6 +120,10 @@ def energy_likelihood(recorded: Recorded) -> Check:
     beyond = Estimate(max(abs(residual.value) - allowed, 0.0), residual.stderr, residual.freedom)
     power = allowed + residual.power()
     detail += f", of which a rule over the ticks may leave {allowed:.2g}, z = {beyond.z():.2f}"
+    blind = power > 0.5 * abs(strain.value)
+    if judge(beyond.z()) == HOLDS and blind:
+        reason = f"{detail}: half of it could be missing and nothing would be called"
+        return not_applicable(name, reason, value=ticks.value)
     if strain.value > 0.0:
         detail += f" (seen if the drift were {50.0 * power / strain.value:.2g} % off)"
     return Check(
@@ -167,6 +179,15 @@ def _draws(recorded: Recorded) -> int:
     """Readings of a tick that the bound was averaged over."""
     settings = parse_json(recorded.parameters["likelihood"]["settings"])
     return int(settings.get("device", {}).get("draws", 1))
+
+
+def _off_points(recorded: Recorded, name: str, term: Estimate) -> float | None:
+    """The mean of the stored points of a term where it is not the stored mean; else None."""
+    points = recorded.parameters["likelihood"].get("points", {}).get(name)
+    if points is None or not len(points):
+        return None
+    mean = float(np.mean(points))
+    return None if abs(mean - term.value) <= _rounding(term.value) else mean
 
 
 def _points(recorded: Recorded) -> int:

@@ -183,6 +183,11 @@ def nll_above_entropy(recorded: Recorded) -> Check:
     floor = clean or noised
     if ode is None or elbo is None:
         return not_applicable(name, why_unknown(recorded, "nll.ode"), relation=">=")
+    mean = _mean_of_points(recorded)
+    off = mean is not None and not abs(mean - ode.value) <= _ROUND * (1.0 + abs(ode.value))
+    told = f"the stored mean differs from that of the stored points, {mean:.6f}" if off else ""
+    if floor is None and off:
+        return Check(name, VIOLATED, ode.value, mean, None, told)
     if floor is None:
         return not_applicable(
             name,
@@ -205,10 +210,8 @@ def nll_above_entropy(recorded: Recorded) -> Check:
         f"NLL_ode - S(data) = {excess.text('+.3e')}, evidence bound - S(t_min) = "
         f"{above.text('+.3e')} nats; both are relative entropies"
     )
-    mean = _mean_of_points(recorded)
-    if mean is not None and not abs(mean - ode.value) <= _ROUND * (1.0 + abs(ode.value)):
-        status = VIOLATED
-        detail += f"; the stored mean differs from that of the stored points, {mean:.6f}"
+    if off:
+        status, detail = VIOLATED, f"{detail}; {told}"
     status, detail = _unsettled(recorded, status, detail)
     power = max(excess.power(">="), above.power(">="))
     return Check(name, status, ode.value, floor.value, error, detail, ">=", power, beyond=True)

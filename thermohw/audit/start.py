@@ -18,13 +18,17 @@ from __future__ import annotations
 from math import inf, isfinite, isnan
 
 import numpy as np
+import torch
 
 from thermohw.audit.pairs import pair_covariances
 from thermohw.audit.recorded import Recorded
 from thermohw.audit.verdict import Check, not_applicable
-from thermohw.estimate import Estimate, called_of, judge, largest_of
+from thermohw.estimate import VIOLATED, Estimate, called_of, judge, largest_of
 
 __all__ = ["start_states"]
+
+_UNIT = {"float32": 1e-5, "float64": 1e-9}
+"""Relative; states are stored after rounding, through narrow modes of a mixture's law too."""
 
 
 def start_states(recorded: Recorded) -> Check:
@@ -77,5 +81,33 @@ def start_states(recorded: Recorded) -> Check:
         f"{z:+.2f} as the largest; start from the {recorded.simulate['start']}"
     )
     if pairs:
-        detail += f"; a correlation {called:.2g} off is called"
+        seen = f"a correlation {called:.2g} off is called" if called < 1.0 else (
+            "too few paths to call any correlation")  # fmt: skip
+        detail += f"; {seen}"
+    if (wrong := _off_density(recorded)) is not None:
+        detail += f"; stored ln q_0 of a start state is {wrong:.3g} off"
+        return Check(name, VIOLATED, wrong, 0.0, None, detail)
     return Check(name, judge(z), gap.value, 0.0, gap.stderr, detail, power=power)
+
+
+def _off_density(recorded: Recorded) -> float | None:
+    """By how much a stored ln q_0(x_0) is off what the start law says of the stored state, where
+    rounding does not explain it; else None.
+
+    A state that was rounded by a share u of its size moves ln q_0 by u |x . grad ln q_0|, of order
+    u |x|^2/variance.
+    """
+    law, stored = recorded.start, recorded.log_prob.get("log_prob.start")
+    x = recorded.first_start
+    if law.log_prob is None or stored is None or not len(x):
+        return None
+    n = min(len(x), len(stored))
+    found = law.log_prob(torch.from_numpy(np.ascontiguousarray(x[:n], dtype=np.float64))).numpy()
+    spread = np.diag(law.covariance)
+    if not (spread > 0.0).all():
+        return None
+    size = 1.0 + np.abs(found) + (x[:n] ** 2 / spread).sum(1)
+    unit = _UNIT[recorded.simulate["dtype"]]
+    off = np.abs(found - stored[:n]) / size
+    worst = int(np.nanargmax(off))
+    return None if off[worst] <= unit else float(found[worst] - stored[worst])
