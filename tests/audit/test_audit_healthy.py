@@ -138,6 +138,15 @@ def test_second_law_of_each_wiring(run_file):
     assert abs(check.value - 0.110632) < 4 * check.stderr
 
 
+@pytest.mark.parametrize("part", ["temperature", "resistance"])
+def test_energy_identity_is_one_of_the_scores_own_circuit(run_file, part):
+    # By sources for another T or R the drift is not the likelihoods': 10 standard errors off.
+    extra = ["simulate.paths=512", "process.t_min=0.01", f"protocol.node_{part}=1.3"]
+    check = audit(run_file("clocked", tuple(extra))).check("energy_likelihood")
+    assert check.status == "not-applicable", check.detail
+    assert f"node {part}: the circuit is not the score's own" in check.detail
+
+
 def test_second_law_with_information_needs_no_final_density(run_file):
     # Kalman's form against the same sum with dS and I(X_N;Y) estimated from the end states:
     # S(X_N) - S(X_N|Y) has the nearest-neighbour error.

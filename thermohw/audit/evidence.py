@@ -109,9 +109,10 @@ def energy_likelihood(recorded: Recorded) -> Check:
         problem = f"{detail}, which the terms contradict by {apart:+.2g}"
         return Check(name, VIOLATED, ticks.value, strain.value, residual.stderr, problem)
     law = _law(recorded, heat)
-    if not recorded.plan.ideal:
+    if not recorded.plan.nominal:
         what = ", ".join(recorded.describe_imperfections()) or "imperfect sensors or sources"
-        reason = f"{what}: the sources are not the score's own; {detail}{law}"
+        rest = "circuit is" if recorded.plan.ideal else "sources are"
+        reason = f"{what}: the {rest} not the score's own; {detail}{law}"
         return not_applicable(name, reason)
     if _points(recorded) < FEWEST:
         return not_applicable(name, _too_few(recorded))
