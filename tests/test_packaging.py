@@ -95,6 +95,8 @@ def test_sdist_and_wheel_hold_the_linked_folders(distributions: Path) -> None:
         if path.suffix in (".py", ".toml"):
             assert f"thermohw/{path.relative_to(ROOT)}" in members
     assert {"thermohw/experiments/__init__.py", "thermohw/py.typed"} <= set(members)
+    prices = [*(ROOT / "thermohw" / "prices").rglob("*.toml")]
+    assert len(prices) > 3 and {str(p.relative_to(ROOT)) for p in prices} <= set(members)
     stray = [m for m in members if not m.startswith(("thermohw/", "thermohw-"))]
     assert not stray
 

@@ -2,8 +2,8 @@
 
     array      charge redistribution: 2^b unit capacitors C_u are charged to V, E = 2^b C_u V^2;
                with C_u = 1 fF and V = 0.8 V 0.16 pJ at 8 bits. Held against whole converters that
-               contain such an array, which are upper bounds of it: 0.24 to 7.5 times, at up to
-               250 MS/s 5.5 times. It drives the array itself and nothing else.
+               contain such an array, which are upper bounds of it: 0.24 to 7.5 times, at
+               250 MS/s 3.5 times. It drives the array itself and nothing else.
     steering   current sources switched into 50 ohm: the full-scale current flows all the time,
                E = k V I/f, k = 1.9 with segments, clock and latches (1: the current alone).
     board      a packaged voltage output that is on between updates: E = V I max(settling, 1/f).
