@@ -104,6 +104,8 @@ def test_formulas() -> None:
     assert value("mac", "bare", node="28 nm") == pytest.approx(
         0.1e-12 * 4 ** (log(3) / log(45 / 7)), rel=1e-12
     )
+    # the multiplier's ratio, 1.31 of 3.7 pJ, for the whole of fp32
+    assert value("mac", "bare", type="fp32", node="7 nm") == pytest.approx(1.6286e-12, rel=1e-4)
     assert value("mac", "gpu", part="H100", utilisation=0.5) == pytest.approx(4 * 700 / 989.4e12)
     assert value("memory", "sram", node="7 nm", size="1 MB") == pytest.approx(0.219e-12, rel=2e-3)
     assert value("driver", "op-amp", supply="5 V", bandwidth="16 MHz") == pytest.approx(4e-3)
@@ -204,6 +206,7 @@ def test_settings_win_over_conditions() -> None:
         ("memory", "sram", {"size": "7 nm"}, "expected a size of memory such as '1 MB'"),
         ("adc", "chip", {"bits": -8}, "must be positive"),
         ("adc", "chip", {"bits": True}, "expected a number"),
+        ("driver", "class-a", {"resistance": 0.0}, "must be positive"),
     ],
 )
 def test_bad_settings(kind: str, name: str, given: dict[str, object], says: str) -> None:
