@@ -232,7 +232,9 @@ def test_board():
     found = parse_netlist(BOARD, "board")
     sheet = found.datasheet
     assert [node.name for node in sheet.nodes] == ["n1", "b"]  # a number is no name: n1
-    assert [node.capacitance.value for node in sheet.nodes] == pytest.approx([1.5e-12, 2e-12])
+    assert [node.capacitance.value for node in sheet.nodes] == pytest.approx(
+        [1.5e-12, 2e-12], abs=0.0
+    )
     r1, rb = sheet.resistors
     assert (r1.name, r1.between, r1.source) == ("r1", ("n1", "gnd"), True)
     assert r1.temperature.value == 350
@@ -321,7 +323,7 @@ def test_dialects(tmp_path, data, ohm, farad):
     path.write_bytes(data)
     found = th.read_netlist(path)
     (node,), (resistor,) = found.datasheet.nodes, found.datasheet.resistors
-    assert node.capacitance.value == pytest.approx(farad, rel=1e-12)
+    assert node.capacitance.value == pytest.approx(farad, rel=1e-12, abs=0.0)
     assert resistor.resistance.value == pytest.approx(ohm, rel=1e-12) and resistor.source
 
 
