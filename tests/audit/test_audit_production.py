@@ -149,3 +149,18 @@ def test_no_mixture_knows_its_points() -> None:
     assert found.z(0.0) > 4.0
     flattered = np.concatenate([_fitted(half, half)[0] for half in (x[:100], x[100:])])
     assert Estimate.paired(flattered, own).z(0.0) < -4.0
+
+
+def test_a_lower_bound_above_an_upper_one(tampered, run_file):
+    """Learned production shifted by six of the pair's errors and what its ticks may do (a fifth of
+    it) beyond the upper bound of the same run.
+    """
+    right = found(run_file("clocked", NETWORK))[0].quantities
+    lower, upper = right["production.learned"], right["production.total"]
+    assert lower.value is not None and upper.value is not None
+    assert lower.stderr is not None and upper.stderr is not None
+    error = float(np.hypot(lower.stderr, upper.stderr))
+    shift = (upper.value + 6.0 * error) / 0.75 - lower.value
+    _, checks = found(tampered("clocked", {"ledger/ratio.learned": lambda x: x + shift}, NETWORK))
+    assert checks["production"].status == "violated"
+    assert "more than what it is a bound of" in checks["production"].detail

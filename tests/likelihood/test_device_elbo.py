@@ -385,5 +385,28 @@ def test_refusals() -> None:
     with pytest.raises(InputError, match="use control = 'clocked'"):
         device_elbo(plan, ends, prior, generator=generator)
     plan = plan_of(th.load_device("rc1"), process, target, 8)
-    with pytest.raises(InputError, match="expected 1 or more"):
+    with pytest.raises(InputError, match="likelihood.draws: expected a whole number >= 1"):
         device_elbo(plan, ends, prior, generator=generator, draws=0)
+
+
+@pytest.mark.parametrize(
+    ("ends", "draws", "word"),
+    [
+        (torch.zeros(8), 1, "expected a torch tensor of shape (paths, 1)"),
+        (torch.zeros(8, 2), 1, "expected a torch tensor of shape (paths, 1)"),
+        (torch.zeros(0, 1), 1, "expected a torch tensor of shape (paths, 1)"),
+        (np.zeros((8, 1)), 1, "ndarray of shape (8, 1)"),
+        (torch.full((8, 1), float("nan")), 1, "finite"),
+        (torch.zeros(8, 1), "x", "likelihood.draws"),
+        (torch.zeros(8, 1), 0, "likelihood.draws"),
+    ],
+)
+def test_bad_ends(ends: Any, draws: Any, word: str) -> None:
+    process = th.OU(duration=1.0)
+    target = th.targets.gaussian(mean=[0.0], std=[0.5])
+    protocol = th.Protocol(th.load_device("rc1"), process, target.score(process), wiring="emf",
+                           control="clocked", ticks=8, allow_ringing=True)  # fmt: skip
+    prior = process.prior("schedule", target.mean, target.covariance)
+    with pytest.raises(InputError) as caught:
+        device_elbo(make_plan(protocol), ends, prior, generator=torch.Generator(), draws=draws)
+    assert word in str(caught.value)

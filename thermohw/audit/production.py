@@ -205,8 +205,13 @@ def production(recorded: Recorded, bounds: Bounds) -> Check:
     ]  # fmt: skip
     detail = f"production <= {best.value.text('.4f')} nats with {best.words}"
     detail += f"; {listed[0]}" if listed else ""
+    crossed = HOLDS
     if "ratio.learned" in recorded.moments:
-        detail += f"; learned from below {recorded.moments['ratio.learned'].text('.4f')}"
+        lower = recorded.moments["ratio.learned"]
+        detail += f"; learned from below {lower.text('.4f')}"
+        crossed = _crossed(recorded, lower, best.value)
+        if crossed == VIOLATED:
+            detail += ", which is more than what it is a bound of can be"
     detail += "; of states and readings together" if bounds.augmented else ""
     emf = recorded.setting.protocol.wiring == "emf"
     hidden = len(recorded.setting.device.elements) > recorded.setting.device.dim
@@ -214,7 +219,7 @@ def production(recorded: Recorded, bounds: Bounds) -> Check:
         words = "held against the heat by second_law" * (recorded.step <= 1.0)
     untied = "not tied to heat path by path: nothing but its sign is judged"
     detail += f"; {words or untied}"
-    found = judge(z, relation=relation)
+    found = worst(judge(z, relation=relation), crossed)
     power = best.value.power(relation, count=bounds.count)
     if not words and found == HOLDS and _blind(recorded, best.value.value + power):
         return not_applicable(name, f"{detail}, and half of their sum could be missing unseen",
@@ -239,6 +244,16 @@ def _blind(recorded: Recorded, reach: float) -> bool:
     assert recorded.ratio is not None
     ticks = float(np.mean(recorded.ratio))
     return reach > 0.5 * max(abs(ticks), abs(reach - ticks))
+
+
+def _crossed(recorded: Recorded, lower: Estimate, upper: Estimate) -> str:
+    """Whether a lower bound stands above an upper one by more than chance, and more than what a
+    tick may make of the lower one, which is that of short ticks: "violated" or "holds".
+    """
+    over = lower - upper
+    allowed = min(recorded.step, 1.0) * abs(lower.value)
+    excess = Estimate(max(over.value - allowed, 0.0), over.stderr, over.freedom)
+    return VIOLATED if judge(excess.z(), relation="<=") == VIOLATED else HOLDS
 
 
 def production_quantities(recorded: Recorded, bounds: Bounds) -> dict[str, Quantity]:

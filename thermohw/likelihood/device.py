@@ -45,7 +45,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import log
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -54,6 +54,7 @@ from torch import Tensor
 from thermohw.books.kernels import without_kernel
 from thermohw.control import Controller
 from thermohw.errors import InputError
+from thermohw.intake import whole
 from thermohw.likelihood.device_heat import NoisedHeat
 from thermohw.likelihood.device_readings import TickReadings
 from thermohw.likelihood.device_reference import DeviceReference, Surplus
@@ -168,10 +169,25 @@ def device_elbo(
     reason = without_evidence(plan)
     if reason:
         raise InputError(reason, where="nll.device_elbo")
-    if draws < 1:
-        raise InputError(f"{draws}: expected 1 or more", where="likelihood.draws")
+    draws = whole(draws, 1, "likelihood.draws")
+    _require_ends(ends, plan.protocol.device.dim)
     reference = None if moments is None else DeviceReference(plan, *moments)
     return _NoisedPaths(plan, ends, prior, generator, draws, reference).bound()
+
+
+def _require_ends(ends: Any, dim: int) -> None:
+    """Refuse what is no table of finite states.
+
+    Raises:
+        InputError: see above.
+    """
+    shape = tuple(getattr(ends, "shape", ()))
+    if not isinstance(ends, torch.Tensor) or len(shape) != 2 or shape[1] != dim or not shape[0]:
+        kind = type(ends).__name__
+        problem = f"{kind} of shape {shape}: expected a torch tensor of shape (paths, {dim})"
+        raise InputError(problem, where="nll.device_elbo.ends")
+    if not torch.isfinite(ends).all():
+        raise InputError("states must be finite numbers", where="nll.device_elbo.ends")
 
 
 @dataclass

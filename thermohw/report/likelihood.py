@@ -29,11 +29,15 @@ _GROUPS: dict[str, dict[str, str]] = {
         "what is not data",
         "nll.data.marginal": "the same of the marginal likelihood",
         "nll.data.sde_elbo": "the same of the evidence bound",
-        "nll.ode": "probability flow of the score, exact density",
-        "nll.ode.noised": "the same of data noised to t_min, where the terms below are",
-        "nll.marginal": "marginal likelihood of the score's own diffusion, compared with the bound",
-        "nll.sde_elbo": "evidence bound of the reverse diffusion",
-        "nll.device_elbo": "evidence bound of the device itself, its ticks and converters",
+        "nll.ode": "probability flow of the score, exact density; no less than S₀",
+        "nll.ode.noised": "the same of data noised to t_min, where the terms below are; no "
+        "less than S(t_min)",
+        "nll.marginal": "marginal likelihood of the score's own diffusion; no less than the entropy "
+        "bound below",
+        "nll.sde_elbo": "evidence bound: −ln p of what the reverse diffusion generates is no "
+        "more; no less than S(t_min)",
+        "nll.device_elbo": "evidence bound: −ln p of what the device itself generates, by its ticks "
+        "and converters, is no more",
     },
     "The entropy bound and what its gap is made of": {
         "bound.lower": "lower bound (S₀ + S₁)/2 − Σ/2 on the marginal likelihood",
