@@ -32,12 +32,12 @@ _GROUPS: dict[str, dict[str, str]] = {
         "nll.ode": "probability flow of the score, exact density; no less than S₀",
         "nll.ode.noised": "the same of data noised to t_min, where the terms below are; no "
         "less than S(t_min)",
-        "nll.marginal": "marginal likelihood of the score's own diffusion; no less than the entropy "
-        "bound below",
+        "nll.marginal": "marginal likelihood of the score's own diffusion; no less than the "
+        "entropy bound below",
         "nll.sde_elbo": "evidence bound: −ln p of what the reverse diffusion generates is no "
         "more; no less than S(t_min)",
-        "nll.device_elbo": "evidence bound: −ln p of what the device itself generates, by its ticks "
-        "and converters, is no more",
+        "nll.device_elbo": "evidence bound: −ln p of what the device itself generates, by its "
+        "ticks and converters, is no more",
     },
     "The entropy bound and what its gap is made of": {
         "bound.lower": "lower bound (S₀ + S₁)/2 − Σ/2 on the marginal likelihood",
