@@ -25,6 +25,7 @@ _EXPORTS: dict[str, str] = {
     "calibrated": "thermohw.score",
     "device_names": "thermohw.datasheet",
     "drive": "thermohw.program",
+    "energy": "thermohw.pipeline",
     "evolve": "thermohw.solver",
     "fit_score": "thermohw.score.training",
     "free_run": "thermohw.integrate.free",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from thermohw.audit.cost import multiply_accumulates
+from thermohw.score.network.counts import multiply_accumulates
 from thermohw.process import VP
 from thermohw.score import CalibratedScore
 from thermohw.score.network import NetworkScore

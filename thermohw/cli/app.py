@@ -2,6 +2,7 @@
 
     thermohw devices [NAME]                what there is, or one device's noise and limits
     thermohw run SPEC [--set a.b=c]...     simulate a SPEC into a run file
+    thermohw energy SPEC [--json]          what a sample costs, from bath to network, before a run
     thermohw audit run.h5 [--json]         laws and bounds; exit 0 holds, 1 violated, 2 bad input
     thermohw report run.h5 [--out x.html]  the page
     thermohw inspect run.h5 [--verify]     what is in a file, and whether it is whole
@@ -134,6 +135,38 @@ def run(
         for note in [*rounded_notes(result.plan), *notes]:
             _say(f"note: {note}")
     _say(f"written to {out}; next: thermohw audit {out}")
+
+
+@app.command(epilog=CODES)
+def energy(
+    spec: Annotated[str, typer.Argument(help="a TOML file, or the name of a shipped experiment")],
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="override an entry")
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(help="trained weights of the SPEC's network: a weights file or a run file"),
+    ] = None,
+    prices: Annotated[
+        str | None,
+        typer.Option(help="a price sheet, by name or path, before the datasheet's own prices"),
+    ] = None,
+    samples: Annotated[
+        int | None, typer.Option(help="drawn between two programmings [simulate.paths]")
+    ] = None,
+    utilisation: Annotated[
+        float, typer.Option(help="share of its peak at which a GPU is compared")
+    ] = 0.4,
+    json: Annotated[bool, typer.Option("--json", help="the whole bill as JSON")] = False,
+) -> None:
+    """Price a sample, from bath to network, without simulating a run."""
+    from thermohw.pipeline.spec import load_spec
+
+    known = load_spec(spec, list(set_ or []))  # before what follows is imported
+    from thermohw.pipeline.energy import energy as price
+
+    found = price(known, weights=weights, prices=prices, samples=samples, utilisation=utilisation)
+    _say(found.to_json() if json else str(found))
 
 
 @app.command(epilog=or_one("a law or bound is violated"))

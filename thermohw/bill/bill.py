@@ -1,0 +1,317 @@
+"""The bill of one sample: every line with its count, price, formula, source and evidence.
+
+    heat           what the circuit's sources put into the baths
+    cost.adc       readings x price of a conversion
+    cost.dac       settings x price of a conversion
+    cost.driver    driven nodes x watts x seconds (or updates x joules)
+    cost.score     evaluations x multiply-accumulates x price of one; or in analog
+    cost.memory    evaluations x bits of the weights x price of moving a bit
+    cost.noise     numbers x price of one; the resistors' own noise is free, a true zero
+    cost.static    watts of everything that is on x seconds
+    cost.programming   weights written x price of one, shared by the samples drawn between two
+    cost.erasure   k T per nat acquired (given by who knows it)
+
+    cost.total     converters, arithmetic and erasure: the audit's total since it has one
+    cost.sample    everything above
+
+A line that does not apply (an analog controller converts nothing that anybody priced) and one whose
+price or count nobody knows are None, with the reason, and so is every total that they belong to: no
+None ever counts as zero. What is known of such a total is told beside it.
+
+A total's low and high are the sums of the lines' own: prices of one technology are high or low
+together, so that spreads are added, not squared. Its evidence is the weakest of its lines'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from thermohw.datasheet.rated import EVIDENCE
+from thermohw.prices import Price, Prices
+from thermohw.units import engineering
+
+if TYPE_CHECKING:
+    from thermohw.bill.operations import Operations
+    from thermohw.datasheet import Datasheet
+
+__all__ = ["PARTS", "Bill", "Line", "Tariff", "make_bill"]
+
+PARTS = ("adc", "dac", "driver", "score", "memory", "noise", "static", "programming", "erasure")
+"""Lines of the electronics, in their order; cost.<part>."""
+
+_ELECTRONICS = ("adc", "dac", "score", "erasure")
+_WEIGHT_BITS = 8
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a bill, joule per sample.
+
+    Attributes:
+        name: dotted.
+        value: None where it is unknown.
+        low: None where the spread is unknown.
+        high: None where the spread is unknown.
+        formula: how the value came about, in words and numbers.
+        source: of the price.
+        evidence: class of the price.
+        note: what was counted, or why there is no value.
+        count: operations, None where they are not known.
+        stderr: standard error, of a heat that was measured.
+        applies: whether there is anything to pay for at all.
+    """
+
+    name: str
+    value: float | None
+    low: float | None
+    high: float | None
+    formula: str
+    source: str
+    evidence: str | None
+    note: str
+    count: float | None = None
+    stderr: float = 0.0
+    applies: bool = True
+
+
+class Tariff:
+    """What operations cost: a price sheet, before a datasheet's own prices, before nothing.
+
+    Args:
+        sheet: of the device; None for a circuit without one.
+        prices: a price sheet in place of it, kind by kind.
+    """
+
+    def __init__(self, sheet: Datasheet | None, prices: Prices | None = None) -> None:
+        self._sheet, self._prices = sheet, prices
+
+    def find(self, kind: str, **conditions: float | None) -> Price | None:
+        """The price of an operation; None where nobody has priced it.
+
+        Raises:
+            InputError: conditions beyond what its model or quotation holds for.
+        """
+        entry = None if self._prices is None else self._prices.get(kind)
+        if entry is not None:
+            return entry.price(**conditions)
+        rated = None if self._sheet is None else getattr(self._sheet.cost, kind, None)
+        return None if rated is None else Price.of(rated)
+
+
+@dataclass(frozen=True)
+class Bill:
+    """Every line of one sample, and the totals.
+
+    Attributes:
+        heat: of the circuit.
+        lines: of the electronics, in the order of PARTS.
+    """
+
+    heat: Line
+    lines: tuple[Line, ...]
+
+    def __getitem__(self, name: str) -> Line:
+        """A line or total by its dotted name."""
+        if name == self.heat.name:
+            return self.heat
+        if name == "cost.total":
+            return self.electronics
+        if name == "cost.sample":
+            return self.sample
+        return next(line for line in self.lines if line.name == name)
+
+    @property
+    def electronics(self) -> Line:
+        """Converters, arithmetic and erasure, as audits have always added them up."""
+        return self._total("cost.total", [self[f"cost.{part}"] for part in _ELECTRONICS])
+
+    @property
+    def sample(self) -> Line:
+        """Everything."""
+        return self._total("cost.sample", [self.heat, *self.lines])
+
+    @staticmethod
+    def _total(name: str, lines: Sequence[Line]) -> Line:
+        """Of the lines that apply; an erasure that does not (an infinite memory) is told of."""
+        found = _total(name, [line for line in lines if line.applies])
+        left_out = any(line.name == "cost.erasure" and not line.applies for line in lines)
+        if found.value is None or not left_out:
+            return found
+        note = "; ".join(filter(None, ("without erasure", found.note)))
+        return replace(found, note=note)
+
+
+def make_bill(
+    operations: Operations,
+    tariff: Tariff,
+    *,
+    heat: Line,
+    erasure: Line,
+    samples: int | None = None,
+) -> Bill:
+    """Price what a protocol does.
+
+    Args:
+        operations: of one sample.
+        tariff: what each costs.
+        heat: the circuit's line.
+        erasure: what forgetting costs at least.
+        samples: that are drawn between two programmings; None where nobody said.
+
+    Raises:
+        InputError: bits, a rate or a node beyond what a price holds for.
+    """
+    made = _Maker(operations, tariff)
+    lines = [
+        made.adc(), made.dac(), made.driver(), made.score(), made.memory(), made.noise(),
+        made.static(), made.programming(samples), erasure,
+    ]  # fmt: skip
+    return Bill(heat, tuple(lines))
+
+
+@dataclass(frozen=True)
+class _Maker:
+    do: Operations
+    tariff: Tariff
+
+    def adc(self) -> Line:
+        return self._converted("adc", self.do.readings, self.do.adc_bits, "readings")
+
+    def dac(self) -> Line:
+        return self._converted("dac", self.do.settings, self.do.dac_bits, "sources")
+
+    def _converted(self, kind: str, count: int, bits: int | None, what: str) -> Line:
+        if not self.do.clocked:
+            reason = "an analog controller converts nothing and has no price in the datasheet"
+            return _unknown(kind, reason)
+        price = self._price(kind, bits=bits, rate=self.do.rate)
+        return _priced(kind, count, f"{count} {what}", price)
+
+    def driver(self) -> Line:
+        do = self.do
+        price = self._price(
+            "driver", bandwidth=do.bandwidth, capacitance=do.capacitance, resistance=do.resistance,
+            voltage=do.voltage, swing=None,
+        )  # fmt: skip
+        if price is not None and price.unit == "J":
+            count = do.settings or do.sources * do.ticks
+            return _priced("driver", count, f"{count} updates", price)
+        words = f"{do.sources} driven nodes for {_seconds(do.seconds)}"
+        return _priced("driver", do.sources * do.seconds, words, price)
+
+    def score(self) -> Line:
+        do, kind = self.do, "score"
+        if not do.clocked:
+            return _unknown(kind, "an analog score has no price in the datasheet")
+        if do.counts is None:
+            return _unknown(kind, _uncounted(do.exact))
+        count = do.counts.macs * do.ticks
+        analog = self._price("analog")
+        if analog is not None and self._price("mac") is None:
+            words = f"{2 * count} operations in analog: {count} multiply-accumulates"
+            return _priced(kind, 2 * count, words, analog)
+        words = f"{count} multiply-accumulates"
+        price = self._price("mac")
+        moved = "" if price is None else " of the network's weights, moving them not included"
+        return _priced(kind, count, words + moved, price)
+
+    def memory(self) -> Line:
+        do, kind = self.do, "memory"
+        if not do.clocked:
+            return _unknown(kind, "an analog score moves no weights, and has no price")
+        if do.counts is None:
+            return _unknown(kind, _uncounted(do.exact))
+        bits = do.counts.weights * _WEIGHT_BITS
+        price = self._price(kind, bits=bits)
+        words = (
+            f"{do.ticks} times {do.counts.weights} weights of {_WEIGHT_BITS} bits, every sample "
+            "by itself"
+        )
+        return _priced(kind, do.ticks * bits, words, price)
+
+    def noise(self) -> Line:
+        if not self.do.numbers:
+            source = "fluctuation and dissipation: the baths give it, no supply does"
+            note = "the resistors' own"
+            return Line("cost.noise", 0.0, 0.0, 0.0, "0", source, "derived", note, 0, applies=False)
+        words = f"{self.do.numbers} numbers, one a node and tick"
+        return _priced("noise", self.do.numbers, words, self._price("noise"))
+
+    def static(self) -> Line:
+        words = f"{_seconds(self.do.seconds)} a sample"
+        return _priced("static", self.do.seconds, words, self._price("static"))
+
+    def programming(self, samples: int | None) -> Line:
+        do, kind = self.do, "programming"
+        if do.counts is None:
+            if do.exact:
+                return _unknown(kind, "an exact formula has no weights to be written")
+            return _unknown(kind, _uncounted(do.exact))
+        price = self._price(kind)
+        if price is not None and samples is None:
+            return _unknown(kind, "between how many samples it is done again is not known")
+        words = f"{do.counts.weights} weights, written once for {samples} samples"
+        return _priced(kind, do.counts.weights / (samples or 1), words, price)
+
+    def _price(self, kind: str, **conditions: float | None) -> Price | None:
+        return self.tariff.find(kind, **conditions)
+
+
+def _uncounted(exact: bool) -> str:
+    if exact:
+        return "an exact formula has no counted arithmetic"
+    return (
+        "nobody has counted the arithmetic of this score: give it an attribute "
+        "multiply_accumulates (of one evaluation), and weights"
+    )
+
+
+def _unknown(kind: str, reason: str) -> Line:
+    return Line(f"cost.{kind}", None, None, None, "", "", None, reason)
+
+
+def _priced(kind: str, count: float, words: str, price: Price | None) -> Line:
+    """So many times the price; None where there is none."""
+    if price is None:
+        return Line(f"cost.{kind}", None, None, None, "", "", None, f"unpriced: {words}", count)
+    low, high = (None if end is None else count * end for end in (price.low, price.high))
+    formula = f"{words} x {price.formula}"
+    return Line(
+        f"cost.{kind}", count * price.value, low, high, formula, price.source, price.evidence,
+        words, count,
+    )  # fmt: skip
+
+
+def _total(name: str, lines: Sequence[Line]) -> Line:
+    """The sum of lines, None where one of them is."""
+    unknown = [line.name.removeprefix("cost.") for line in lines if line.value is None]
+    known = [line for line in lines if line.value is not None]
+    evidence = _weakest(line.evidence for line in known)
+    error = sum(line.stderr**2 for line in known) ** 0.5
+    value = sum(line.value or 0.0 for line in known)
+    if unknown:
+        verb = "is" if len(unknown) == 1 else "are"
+        note = f"unknown, as {', '.join(unknown)} {verb}"
+        note += f"; what is priced adds up to {value:.4g} J" if known else ""
+        return Line(name, None, None, None, "", "", evidence, note)
+    ends: list[float | None] = []
+    for end in ("low", "high"):
+        parts = [getattr(line, end) for line in known]
+        ends.append(None if None in parts else float(sum(parts)))
+    open_ended = [
+        line.name.removeprefix("cost.") for line in known if None in (line.low, line.high)
+    ]
+    note = f"spread of {', '.join(open_ended)} not stated" if open_ended else ""
+    return Line(name, value, ends[0], ends[1], "sum of the lines", "", evidence, note, stderr=error)
+
+
+def _weakest(classes: Iterable[str | None]) -> str | None:
+    """The weakest evidence; None where one states none."""
+    ranks = [-1 if name is None else EVIDENCE.index(name) for name in classes]
+    return EVIDENCE[min(ranks)] if ranks and min(ranks) >= 0 else None
+
+
+def _seconds(value: float) -> str:
+    return engineering(value, "s")

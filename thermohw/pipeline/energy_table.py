@@ -1,0 +1,129 @@
+"""A bill as plain text: lines with their spread, totals, ratios, what would help, and sources."""
+
+from __future__ import annotations
+
+from math import floor, log10
+from textwrap import wrap
+from typing import TYPE_CHECKING
+
+from thermohw.units import engineering
+
+if TYPE_CHECKING:
+    from thermohw.bill import Line
+    from thermohw.pipeline.energy import EnergyBudget
+
+__all__ = ["energy_table", "told"]
+
+_WIDTH = 118
+
+
+def energy_table(found: EnergyBudget) -> str:
+    """The whole page."""
+    run = found.run
+    head = (
+        f"{found.title}: {run['device']}, {run['process']}, {run['wiring']} {run['control']}, "
+        f"{run['ticks']} {run['grid']} ticks, {engineering(run['seconds'], 's')} a sample"
+    )
+    bill = found.bill
+    lines = (bill.heat, *bill.lines, bill.electronics, bill.sample)
+    rows = [("line", "per sample", "low to high", "evidence")]
+    rows += [(line.name, told(line), _spread(line), line.evidence or "") for line in lines]
+    text = [head, ""]
+    widths = [max(len(row[i]) for row in rows) for i in range(4)]
+    for row, line in zip(rows, (None, *lines), strict=True):
+        cells = (
+            row[0].ljust(widths[0]), row[1].rjust(widths[1]), row[2].ljust(widths[2]), row[3],
+        )  # fmt: skip
+        text.append("  ".join(cells).rstrip())
+        if line is not None:
+            text += [f"    {part}" for part in wrap(_words(line), _WIDTH - 4)]
+    text += ["", *_ratios(found), *_helps(found)]
+    text += [part for note in found.notes for part in wrap(f"note: {note}", _WIDTH)]
+    return "\n".join(text)
+
+
+def told(line: Line) -> str:
+    """A value with as many digits as its spread leaves standing; "unpriced" for None."""
+    if line.value is None:
+        return "unknown" if line.name in ("cost.total", "cost.sample", "heat.total") else "unpriced"
+    if line.value == 0.0:
+        return "0 J"
+    return engineering(line.value, "J", _digits(line))
+
+
+def _digits(line: Line) -> int:
+    """Two where the spread is more than a tenth, one where it is more than a factor of two."""
+    if line.low is None or line.high is None or not line.value:
+        return 2
+    width = (line.high - line.low) / abs(line.value)
+    if width <= 0.0:
+        return 4
+    return 1 if width > 1.0 else int(min(max(2, 1 - floor(log10(width))), 5))
+
+
+def _spread(line: Line) -> str:
+    if line.value is None:
+        return ""
+    if line.low is None or line.high is None:
+        ends = [None if end is None else engineering(end, "J", 2) for end in (line.low, line.high)]
+        if ends == [None, None]:
+            return "spread not stated"
+        return f"from {ends[0]}" if ends[1] is None else f"up to {ends[1]}"
+    if line.low == line.high:
+        return "exact"
+    return f"{engineering(line.low, 'J', 2)} to {engineering(line.high, 'J', 2)}"
+
+
+def _words(line: Line) -> str:
+    if line.value is None:
+        return line.note
+    parts = [line.formula if line.formula not in ("", "sum of the lines") else line.note]
+    if line.source:
+        parts.append(line.source)
+    return "; ".join(filter(None, parts))
+
+
+def _ratios(found: EnergyBudget) -> list[str]:
+    ratios, lines = found.ratios, []
+    total = ratios["total.kT"]
+    if total is not None:
+        lines.append(f"in all {total:.2g} kT a sample")
+        rest, ceiling = ratios["free_circuit.J"], ratios["free_circuit.ceiling"]
+        if rest is not None and ceiling is not None:
+            words = f"a circuit that cost nothing would leave {engineering(rest, 'J', 2)}"
+            lines.append(f"{words}: at most {ceiling:.6g} times less (Amdahl)")
+    else:
+        lines.append(f"cost.sample is {found.bill.sample.note}")
+    if ratios["gpu.J"] is not None:
+        words = (
+            f"the same network on a GPU (A100, fp16) at {found.utilisation:.0%} of its peak: "
+            f"{engineering(ratios['gpu.J'], 'J', 2)}"
+        )
+        if ratios["gpu.times"] is not None:
+            words += f", {ratios['gpu.times']:.2g} times this bill"
+            share = ratios["gpu.break_even_utilisation"]
+            if share is not None:
+                words += (
+                    f"; both cost the same at {share:.2g} of its peak"
+                    + (" (which no GPU reaches)" * (share > 1.0))
+                )
+        lines.append(words)
+    return [part for line in lines for part in wrap(line, _WIDTH)]
+
+
+def _helps(found: EnergyBudget) -> list[str]:
+    if not found.helps:
+        return []
+    lines = ["", "what would help (share of what is priced)"]
+    for one in found.helps:
+        if one.saves is None:
+            saved = one.note
+        elif abs(one.saves) < 5e-4:
+            saved = "saves nothing" + (": no price here depends on it" * (one.saves == 0.0))
+        else:
+            saved = f"{'saves' if one.saves > 0.0 else 'costs'} {abs(one.saves):.2g}".replace(
+                f"{abs(one.saves):.2g}", f"{100.0 * abs(one.saves):.2g} %"
+            )
+        note = f" ({one.note})" if one.note and one.saves is not None else ""
+        lines.append(f"    {one.change}: {saved}{note}")
+    return [*lines, ""]
