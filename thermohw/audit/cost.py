@@ -3,8 +3,9 @@
 Lines, prices and totals are those of `thermohw.bill`; the heat is the run's own, and erasure is
 priced by what its readings told. cost.total is what audits have always added up: converters,
 arithmetic and erasure. cost.sample is everything, the circuit's heat included; it is known where
-every line is. Exact readings would fill an infinite memory: their erasure has no cost to be named
-and is left out of the totals, which say so. None of the costs is heat of the circuit's own baths.
+every line is. cost.priced is what is known of it. Exact readings would fill an infinite memory:
+their erasure has no cost to be named and is left out of the totals, which say so. None of the costs
+is heat of the circuit's own baths.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 from thermohw.audit.information import learned
 from thermohw.audit.recorded import Recorded
 from thermohw.audit.verdict import Quantity
-from thermohw.bill import Bill, Line, Tariff, make_bill, operations_of
+from thermohw.bill import PARTS, Bill, Line, Tariff, make_bill, operations_of
 from thermohw.bill.erasure import Told, erasure_line
 from thermohw.score.network.counts import counts_of, is_formula
 from thermohw.units import engineering
@@ -21,9 +22,9 @@ __all__ = ["cost_quantities", "line_quantity", "stored_bill"]
 
 
 def cost_quantities(recorded: Recorded) -> dict[str, Quantity]:
-    """cost.<part>, cost.total and cost.sample, each also as cost.X.J."""
+    """cost.<part>, cost.total, cost.sample and cost.priced, each also as cost.X.J."""
     bill = stored_bill(recorded)
-    lines = (*bill.lines, bill.electronics, bill.sample)
+    lines = (*bill.lines, *bill.totals)
     # The plain names came first and stay; with .J each is named as every other energy is.
     return {f"{line.name}{unit}": line_quantity(line) for line in lines for unit in ("", ".J")}
 
@@ -54,6 +55,6 @@ def line_quantity(line: Line) -> Quantity:
     if line.value and line.low is not None and line.high is not None and line.low < line.high:
         ends = engineering(line.low, "J", 2), engineering(line.high, "J", 2)
         note = "; ".join(filter(None, (note, f"{ends[0]} to {ends[1]}")))
-    if line.value is not None and line.evidence and not line.name.endswith(("total", "sample")):
+    if line.value is not None and line.evidence and line.name.removeprefix("cost.") in PARTS:
         note = "; ".join(filter(None, (note, line.evidence)))
     return Quantity(line.value, None if line.value is None else line.stderr, "J", note)

@@ -13,10 +13,11 @@
 
     cost.total     converters, arithmetic and erasure: the audit's total since it has one
     cost.sample    everything above
+    cost.priced    what is priced of it: the least that it can be, where something is not
 
 A line that does not apply (an analog controller converts nothing that anybody priced) and one whose
 price or count nobody knows are None, with the reason, and so is every total that they belong to: no
-None ever counts as zero. What is known of such a total is told beside it.
+None ever counts as zero. What is known of such a total is cost.priced, which names what is missing.
 
 A total's low and high are the sums of the lines' own: prices of one technology are high or low
 together, so that spreads are added, not squared. Its evidence is the weakest of its lines'.
@@ -120,7 +121,14 @@ class Bill:
             return self.electronics
         if name == "cost.sample":
             return self.sample
+        if name == "cost.priced":
+            return self.priced
         return next(line for line in self.lines if line.name == name)
+
+    @property
+    def totals(self) -> tuple[Line, Line, Line]:
+        """cost.total, cost.sample, cost.priced."""
+        return self.electronics, self.sample, self.priced
 
     @property
     def electronics(self) -> Line:
@@ -131,6 +139,21 @@ class Bill:
     def sample(self) -> Line:
         """Everything."""
         return self._total("cost.sample", [self.heat, *self.lines])
+
+    @property
+    def priced(self) -> Line:
+        """What is known of everything; its note says what is not."""
+        known = [line for line in (self.heat, *self.lines) if line.value is not None]
+        missing = [
+            line.name.removeprefix("cost.")
+            for line in (self.heat, *self.lines)
+            if line.value is None and line.applies
+        ]
+        if not known:
+            return Line("cost.priced", None, None, None, "", "", None, "nothing is priced")
+        found = _total("cost.priced", known)
+        note = f"without {', '.join(missing)}, which {_are(missing)} unknown" if missing else ""
+        return replace(found, note="; ".join(filter(None, (note, found.note))))
 
     @staticmethod
     def _total(name: str, lines: Sequence[Line]) -> Line:
@@ -237,7 +260,10 @@ class _Maker:
             note = "the resistors' own"
             return Line("cost.noise", 0.0, 0.0, 0.0, "0", source, "derived", note, 0, applies=False)
         words = f"{self.do.numbers} numbers, one a node and tick"
-        return _priced("noise", self.do.numbers, words, self._price("noise"))
+        price = self._price("noise")
+        if price is not None and price.value == 0.0:  # thermal: not what is injected
+            return _priced("noise", self.do.numbers, f"{words}; thermal noise is free", None)
+        return _priced("noise", self.do.numbers, words, price)
 
     def static(self) -> Line:
         words = f"{_seconds(self.do.seconds)} a sample"
@@ -292,9 +318,7 @@ def _total(name: str, lines: Sequence[Line]) -> Line:
     error = sum(line.stderr**2 for line in known) ** 0.5
     value = sum(line.value or 0.0 for line in known)
     if unknown:
-        verb = "is" if len(unknown) == 1 else "are"
-        note = f"unknown, as {', '.join(unknown)} {verb}"
-        note += f"; what is priced adds up to {value:.4g} J" if known else ""
+        note = f"unknown, as {', '.join(unknown)} {_are(unknown)}"
         return Line(name, None, None, None, "", "", evidence, note)
     ends: list[float | None] = []
     for end in ("low", "high"):
@@ -305,6 +329,10 @@ def _total(name: str, lines: Sequence[Line]) -> Line:
     ]
     note = f"spread of {', '.join(open_ended)} not stated" if open_ended else ""
     return Line(name, value, ends[0], ends[1], "sum of the lines", "", evidence, note, stderr=error)
+
+
+def _are(names: Sequence[str]) -> str:
+    return "is" if len(names) == 1 else "are"
 
 
 def _weakest(classes: Iterable[str | None]) -> str | None:

@@ -43,6 +43,7 @@ from thermohw.score.network.counts import (
 )
 from thermohw.score.network.design import design
 from thermohw.score.weights import load_score
+from thermohw.units import engineering
 
 if TYPE_CHECKING:
     from thermohw.score.network.trunk import Trunk
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EnergyBudget", "Help", "energy"]
 
+_UNEVEN = 4.0  # shortest to mean tick, from which on it is told
 GPU = "A100"
 """The board that a bill is compared with."""
 
@@ -108,32 +110,43 @@ class EnergyBudget:
             found[f"{name}.kT"] = Quantity.of(value, "kT", words)
             joule = None if value is None else value * self.kt
             found[f"{name}.J"] = Quantity.of(joule, "J", words)
-        for line in (*self.bill.lines, self.bill.electronics, self.bill.sample):
+        for line in (*self.bill.lines, *self.bill.totals):
             for unit in ("", ".J"):
                 found[f"{line.name}{unit}"] = line_quantity(line)
         return found
 
     @property
+    def basis(self) -> Line:
+        """The total that ratios are taken of: everything, or what is priced of it."""
+        whole_bill = self.bill.sample
+        return whole_bill if whole_bill.value is not None else self.bill.priced
+
+    @property
     def ratios(self) -> dict[str, float | None]:
-        """Totals against each other; None where the total is not known."""
-        total, heat = self.bill.sample.value, self.bill.heat.value
-        known = total is not None and heat is not None
-        rest = total - max(heat, 0.0) if known else None
-        share = None
-        if total and self.gpu is not None:
-            share = self.utilisation * self.gpu / total
-        return {
+        """Of `basis`; None where it, or what it is compared with, is not known."""
+        total, heat = self.basis.value, self.bill.heat.value
+        rest = None if total is None or heat is None else total - max(heat, 0.0)
+        found: dict[str, float | None] = {
             "total.kT": None if total is None else total / self.kt,
             "free_circuit.J": rest,
-            "free_circuit.ceiling": total / rest if known and rest else None,
+            "free_circuit.ceiling": total / rest if rest and total else None,
             "gpu.J": self.gpu,
-            "gpu.times": self.gpu / total if self.gpu is not None and total else None,
-            "gpu.break_even_utilisation": share,
+            "gpu.times": None,
+            "gpu.break_even_utilisation": None,
         }
+        if self.gpu is not None and total and self.electronics_are_priced:
+            found["gpu.times"] = self.gpu / total
+            found["gpu.break_even_utilisation"] = self.utilisation * self.gpu / total
+        return found
+
+    @property
+    def electronics_are_priced(self) -> bool:
+        """Whether the bill has a price for the arithmetic that a GPU is compared in."""
+        return self.bill["cost.score"].value is not None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types, JSON-ready."""
-        lines = (self.bill.heat, *self.bill.lines, self.bill.electronics, self.bill.sample)
+        lines = (self.bill.heat, *self.bill.lines, *self.bill.totals)
         return {
             "quantities": {name: q.to_dict() for name, q in self.quantities.items()},
             "lines": {line.name: vars(line) | {"unit": "J"} for line in lines},
@@ -237,7 +250,7 @@ def _of_spec(spec: Spec, weights: str | Path | None) -> _Asked:
     plan = make_plan(protocol, refuse=False)
     notes: tuple[str, ...] = ()
     if score is None:
-        heat = gaussian_heat(plan, known.target)
+        heat = gaussian_heat(plan, known.target, start=start, prior=prior)
         counts, exact = None if trunk is None else trunk_counts(trunk), False
         notes = ("not trained yet: counts are exact, the heat is a Gaussian's; give --weights",)
     else:
@@ -339,9 +352,19 @@ def _budget(
         gpu = price.value * asked.counts.macs * operations.ticks
     return EnergyBudget(
         asked.title, found, asked.heat, kt, gpu, utilisation,
-        tuple(_helps(operations, asked.trunk, _priced(found), again)), asked.notes,
+        tuple(_helps(operations, asked.trunk, _priced(found), again)),
+        (*asked.notes, *_rates(operations)),
         asked.run | {"prices": None if prices is None else prices.name, "samples": samples},
     )  # fmt: skip
+
+
+def _rates(do: Operations) -> list[str]:
+    """What the shortest tick asks of converters, where ticks are far from equal."""
+    mean = do.ticks / do.seconds if do.seconds > 0.0 else 0.0
+    if not do.clocked or do.rate <= _UNEVEN * mean:
+        return []
+    rate, usual = engineering(do.rate, "Hz"), engineering(mean, "Hz")
+    return [f"the shortest tick asks {rate} of every converter, the mean one {usual}"]
 
 
 def _heat_line(heat: ExpectedHeat | None, kt: float) -> Line:
@@ -349,10 +372,10 @@ def _heat_line(heat: ExpectedHeat | None, kt: float) -> Line:
         reason = "coupled nodes: no closed form, and the network that would drive them is missing"
         return Line("heat.total", None, None, None, "", "", None, reason)
     value, error = heat.heat.value * kt, heat.heat.stderr * kt
+    evidence = "simulated" if heat.baths else "derived"
     return Line(
         "heat.total", value, value - 3.0 * error, value + 3.0 * error, heat.method,
-        "stochastic thermodynamics of the circuit's own ticks", "derived", heat.method,
-        stderr=error,
+        "", evidence, heat.method, stderr=error,
     )  # fmt: skip
 
 
@@ -378,7 +401,7 @@ def _helps(do: Operations, trunk: Trunk | None, whole_bill: float, again: Any) -
         if count is not None and count > 1:
             less: Any = {bits: count - 1}
             found.append(help_of(f"a bit less in the {what}", replace(do, **less)))
-    found.append(help_of("half the R C", do.faster(), "twice the rate"))
+    found.append(help_of("half the R C", do.faster(), "twice the rate; flat prices as they are"))
     if do.voltage is not None:
         half = replace(do, voltage=0.5 * do.voltage)
         found.append(help_of("half the source voltages (V0)", half, "the heat taken as it is"))

@@ -25,7 +25,7 @@ def energy_table(found: EnergyBudget) -> str:
         f"{run['ticks']} {run['grid']} ticks, {engineering(run['seconds'], 's')} a sample"
     )
     bill = found.bill
-    lines = (bill.heat, *bill.lines, bill.electronics, bill.sample)
+    lines = (bill.heat, *bill.lines, *bill.totals)
     rows = [("line", "per sample", "low to high", "evidence")]
     rows += [(line.name, told(line), _spread(line), line.evidence or "") for line in lines]
     text = [head, ""]
@@ -45,20 +45,20 @@ def energy_table(found: EnergyBudget) -> str:
 def told(line: Line) -> str:
     """A value with as many digits as its spread leaves standing; "unpriced" for None."""
     if line.value is None:
-        return "unknown" if line.name in ("cost.total", "cost.sample", "heat.total") else "unpriced"
+        return "unpriced" if line.note.startswith("unpriced") else "unknown"
     if line.value == 0.0:
         return "0 J"
     return engineering(line.value, "J", _digits(line))
 
 
 def _digits(line: Line) -> int:
-    """Two where the spread is more than a tenth, one where it is more than a factor of two."""
+    """No more than its spread leaves standing, and two."""
     if line.low is None or line.high is None or not line.value:
         return 2
     width = (line.high - line.low) / abs(line.value)
     if width <= 0.0:
         return 4
-    return 1 if width > 1.0 else int(min(max(2, 1 - floor(log10(width))), 5))
+    return int(min(max(2, 1 - floor(log10(width))), 5))
 
 
 def _spread(line: Line) -> str:
@@ -84,29 +84,28 @@ def _words(line: Line) -> str:
 
 
 def _ratios(found: EnergyBudget) -> list[str]:
-    ratios, lines = found.ratios, []
+    ratios, lines, basis = found.ratios, [], found.basis
     total = ratios["total.kT"]
+    what = "in all" if basis.name == "cost.sample" else "what is priced is"
     if total is not None:
-        lines.append(f"in all {total:.2g} kT a sample")
+        lines.append(f"{what} {total:.2g} kT a sample")
         rest, ceiling = ratios["free_circuit.J"], ratios["free_circuit.ceiling"]
-        if rest is not None and ceiling is not None:
-            words = f"a circuit that cost nothing would leave {engineering(rest, 'J', 2)}"
-            lines.append(f"{words}: at most {ceiling:.6g} times less (Amdahl)")
-    else:
-        lines.append(f"cost.sample is {found.bill.sample.note}")
+        if rest and ceiling is not None:
+            words = f"a circuit that cost nothing would leave {engineering(rest, 'J', 2)} of it"
+            least = f"at most {ceiling:.4g} times less"
+            if ceiling - 1.0 < 1e-6:
+                least = "a better circuit alone saves less than a millionth"
+            lines.append(f"{words}: {least} (Amdahl)")
     if ratios["gpu.J"] is not None:
         words = (
             f"the same network on a GPU (A100, fp16) at {found.utilisation:.0%} of its peak: "
             f"{engineering(ratios['gpu.J'], 'J', 2)}"
         )
-        if ratios["gpu.times"] is not None:
-            words += f", {ratios['gpu.times']:.2g} times this bill"
-            share = ratios["gpu.break_even_utilisation"]
-            if share is not None:
-                words += (
-                    f"; both cost the same at {share:.2g} of its peak"
-                    + (" (which no GPU reaches)" * (share > 1.0))
-                )
+        share = ratios["gpu.break_even_utilisation"]
+        if ratios["gpu.times"] is not None and share is not None:
+            words += f", {ratios['gpu.times']:.2g} times this; both cost the same at "
+            words += f"{share:.0%} of its peak" if share <= 1.0 else (
+                f"{share:.2g} times its peak, which no GPU reaches")  # fmt: skip
         lines.append(words)
     return [part for line in lines for part in wrap(line, _WIDTH)]
 
@@ -118,12 +117,13 @@ def _helps(found: EnergyBudget) -> list[str]:
     for one in found.helps:
         if one.saves is None:
             saved = one.note
+        elif one.saves == 0.0:
+            saved = "saves nothing: no price here depends on it"
         elif abs(one.saves) < 5e-4:
-            saved = "saves nothing" + (": no price here depends on it" * (one.saves == 0.0))
+            saved = "saves nothing to speak of"
         else:
-            saved = f"{'saves' if one.saves > 0.0 else 'costs'} {abs(one.saves):.2g}".replace(
-                f"{abs(one.saves):.2g}", f"{100.0 * abs(one.saves):.2g} %"
-            )
+            verb = "saves" if one.saves > 0.0 else "costs"
+            saved = f"{verb} {100.0 * abs(one.saves):.2g} %"
         note = f" ({one.note})" if one.note and one.saves is not None else ""
         lines.append(f"    {one.change}: {saved}{note}")
     return [*lines, ""]

@@ -34,7 +34,7 @@ from thermohw.likelihood.sweep import sweep
 from thermohw.likelihood.timeline import Timeline
 from thermohw.likelihood.wiring import integrate_rates, physical_rates
 from thermohw.pipeline.simulate import simulate
-from thermohw.target import uniform_pixels
+from thermohw.target import gaussian, lift, uniform_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,8 +47,10 @@ __all__ = ["ExpectedHeat", "expected_heat", "gaussian_heat"]
 
 _MOMENTS = 111
 _EDGES = (1e-3, 5e-4)  # noise at which a law with edges is cut, model units
+_JITTER = 1e-9  # of the trace: pixels that are always white have no variance
 _LOST = 1e-4  # of the probability that a grid may lose
 _PILOT = 50_000_000  # path ticks of a closed-form score
+_COUPLED = 16  # a tick of a network takes so many times as long
 _MOST, _NETWORK = 131_072, 64
 """Pilot paths of a closed form at most, and of a network."""
 
@@ -97,15 +99,25 @@ def expected_heat(
     return _pilot(protocol, target, start, prior)
 
 
-def gaussian_heat(plan: Plan, target: Target) -> ExpectedHeat | None:
-    """Heat and work for a Gaussian of the data's mean and covariance, in the limit of short ticks;
-    None where the circuit is coupled.
+def gaussian_heat(
+    plan: Plan, target: Target, *, start: str | None = None, prior: str = "schedule"
+) -> ExpectedHeat:
+    """Heat and work for a Gaussian of the data's mean and covariance in their place: in closed form
+    and in the limit of short ticks for uncoupled nodes, else a pilot run driven by its score.
+
+    Raises:
+        InputError: the protocol is refused.
     """
-    if not _simple(plan):
-        return None
-    profile = _gaussian_profile(plan.protocol.process, target)
-    words = "moments: a Gaussian with the data's mean and covariance, short ticks; not the network"
-    return _integrated(plan, profile, target.dim, 1, words)
+    words = "a Gaussian with the data's mean and covariance, not the network"
+    if _simple(plan):
+        profile = _gaussian_profile(plan.protocol.process, target)
+        return _integrated(plan, profile, target.dim, 1, f"moments: {words}; short ticks")
+    alone = getattr(target, "base", target)
+    spread = alone.covariance + _JITTER * np.trace(alone.covariance) * np.eye(alone.dim)
+    law = lift(gaussian(mean=alone.mean, covariance=spread), plan.protocol.process)
+    protocol = replace(plan.protocol, score=law.score(plan.protocol.process), allow_ringing=True)
+    found = _pilot(protocol, law, start, prior)
+    return replace(found, method=f"moments: {words}; {found.method}")
 
 
 def _simple(plan: Plan) -> bool:
@@ -273,5 +285,7 @@ def pilot_paths(protocol: Protocol) -> int:
     score: Any = protocol.score
     if not (score.exact or getattr(getattr(score, "base", None), "exact", False)):
         return _NETWORK
-    ticks = make_plan(replace(protocol), refuse=False).schedule.ticks
-    return int(min(max(_PILOT // (ticks * protocol.device.dim**2), _NETWORK), _MOST))
+    device = protocol.device
+    ticks = make_plan(protocol, refuse=False).schedule.ticks
+    work = ticks * device.dim**2 * (1 if device.uncoupled else _COUPLED)
+    return int(min(max(_PILOT // work, _NETWORK), _MOST))

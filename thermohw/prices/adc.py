@@ -32,7 +32,7 @@ __all__ = ["AdcBoard", "AdcChip", "AdcChipFast", "AdcFrontier"]
 
 _SURVEY = "B. Murmann, ADC Performance Survey 1997-2025, github.com/bmurmann/ADC-survey"
 _FAST = "; of 295 from 100 MS/s on the nearest is 2.9 times it"
-_IDEAL = "ideal readings have no bits"
+_IDEAL = "ideal readings have no bits; protocol.adc_bits gives them some"
 
 
 @dataclass(frozen=True)

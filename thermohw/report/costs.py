@@ -20,13 +20,20 @@ if TYPE_CHECKING:
 
 __all__ = ["LogScale", "costs"]
 
+_TOTALS = ("cost.total", "cost.priced")
 _MARKS = 3  # decades named on a logarithmic axis, besides its beginning
 _COSTS = {
     "cost.adc": "reading node voltages (ADC)",
     "cost.dac": "setting sources (DAC)",
+    "cost.driver": "driving the nodes",
     "cost.score": "computing the score",
+    "cost.memory": "moving its weights",
+    "cost.noise": "making noise",
+    "cost.static": "what is on all the time",
+    "cost.programming": "writing the weights",
     "cost.erasure": "erasing what was read",
-    "cost.total": "all of the electronics",
+    "cost.total": "converters, arithmetic, erasure",
+    "cost.priced": "all that is priced, heat included",
 }
 
 
@@ -53,10 +60,8 @@ def costs(verdicts: Verdicts, facts: Facts) -> tuple[list[Bar], LogScale | None]
     ]
     sizes = [v for _, _, v, _ in rows if v is not None and 0.0 < v < math.inf]
     if not sizes:
-        words = {True: "unknown", False: "unpriced"}
         return [
-            Bar(label, name, v, words[name == "cost.total"] if v is None else "none used", "", "",
-                note=note)
+            Bar(label, name, v, _missing(note) if v is None else "none used", "", "", note=note)
             for label, name, v, note in rows
         ], None  # fmt: skip
     if heat is not None and heat.value:
@@ -71,10 +76,9 @@ def costs(verdicts: Verdicts, facts: Facts) -> tuple[list[Bar], LogScale | None]
     ]
     bars = []
     for label, name, value, note in rows:
-        role = "heat" if name.startswith("heat") else "ink" if name == "cost.total" else "stored"
+        role = "heat" if name.startswith("heat") else "ink" if name in _TOTALS else "stored"
         if value is None:
-            words = "unknown" if name == "cost.total" else "unpriced"
-            bars.append(Bar(label, name, None, words, "", role, note=note))
+            bars.append(Bar(label, name, None, _missing(note), "", role, note=note))
         elif not 0.0 < value < math.inf:
             words = "none used" if value == 0.0 else joules(value)
             bars.append(Bar(label, name, value, words, "", role, note=note))
@@ -83,3 +87,10 @@ def costs(verdicts: Verdicts, facts: Facts) -> tuple[list[Bar], LogScale | None]
             words, other = f"{plain(value / kt, 2)} kT", joules(value)
             bars.append(Bar(label, name, value, words, other, role, width=width, note=note))
     return bars, LogScale(low, high, marks)
+
+
+def _missing(note: str) -> str:
+    """Why there is no number, in a word."""
+    if "infinite" in note:
+        return "infinite"
+    return "unpriced" if note.startswith("unpriced") else "unknown"
