@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from thermohw.score.network.counts import multiply_accumulates
 from thermohw.process import VP
 from thermohw.score import CalibratedScore
 from thermohw.score.network import NetworkScore
+from thermohw.score.network.counts import multiply_accumulates
 from thermohw.score.network.design import design
 from thermohw.score.weights import score_from_bytes, score_to_bytes
 from thermohw.target import gaussian, uniform_pixels

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import thermohw as th
-from thermohw.bill import PARTS, Bill, Line, Tariff, make_bill, operations_of
+from thermohw.bill import PARTS, Bill, BillLine, Tariff, make_bill, operations_of
 from thermohw.bill.erasure import Told, erasure_line, foretold
 from thermohw.control import make_plan
 from thermohw.datasheet.rated import RatedValue
@@ -18,7 +18,7 @@ from thermohw.prices import read_prices
 from thermohw.score.network.counts import Counts
 
 COUNTS = Counts(macs=1000, weights=500)
-HEAT = Line("heat.total", 1e-18, 1e-18, 1e-18, "", "", "simulated", "")
+HEAT = BillLine("heat.total", 1e-18, 1e-18, 1e-18, "", "", "simulated", "")
 
 
 def plan_of(device: str = "rc1", **settings: Any) -> Any:

@@ -29,8 +29,9 @@ def test_500_updates_of_784_nodes() -> None:
     assert converted == pytest.approx(784 * 500 * 0.46e-12, rel=1e-12, abs=0.0)
     assert round(converted * 1e7, 1) == 1.8
     count = bill["cost.score"].count
+    assert count is not None
     assert bill["cost.score"].value == pytest.approx(count * 0.2e-12, rel=1e-12, abs=0.0)
-    assert count is not None and count % 500 == 0
+    assert count % 500 == 0
     assert bill["cost.memory"].value is not None and bill["cost.score"].source
     assert found.notes and "not trained yet" in found.notes[0]
     assert "moments: a Gaussian" in found.quantities["heat.total.kT"].note

@@ -185,7 +185,13 @@ def test_energy_grows_with_bits_nodes_and_sizes() -> None:
         ("adc", "frontier", {"bits": 18}, "bits: 18"),
         ("adc", "frontier", {"bits": float("nan")}, "must be positive|finite"),
         ("adc", "frontier", {"bits": 8, "rate": "200 GHz"}, "rate: 200 GHz is beyond"),
-        ("adc", "frontier", {}, "bits: not known .ideal readings have no bits.; set bits in .adc."),
+        (
+            "adc",
+            "frontier",
+            {},
+            "bits: not known .ideal readings have no bits; protocol.adc_bits "
+            "gives them some.; set bits in .adc.",
+        ),
         ("adc", "chip", {"bits": 8, "rate": "10 Hz"}, "rate: 10 Hz"),
         ("adc", "chip-fast", {"bits": 8, "rate": "10 MHz"}, "from 100 MHz to 100 GHz"),
         ("adc", "chip-fast", {"bits": 8}, "rate: not known"),

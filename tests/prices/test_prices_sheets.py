@@ -107,7 +107,8 @@ def test_a_model_says_which_key_to_set(tmp_path: Path) -> None:
     assert adc is not None
     with pytest.raises(InputError) as caught:
         adc.price(bits=None, rate=1e6)
-    said = "bits: not known (ideal readings have no bits); set bits in [adc]"
+    ideal = "ideal readings have no bits; protocol.adc_bits gives them some"
+    said = f"bits: not known ({ideal}); set bits in [adc]"
     assert str(caught.value) == f"{path}: adc: model 'chip': {said}"
     with pytest.raises(InputError, match="adc: model 'chip': bits: 20 is beyond the model"):
         adc.price(bits=20, rate=1e6)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from thermohw.audit.information import learned
 from thermohw.audit.recorded import Recorded
 from thermohw.audit.verdict import Quantity
-from thermohw.bill import PARTS, Bill, Line, Tariff, make_bill, operations_of
+from thermohw.bill import PARTS, Bill, BillLine, Tariff, make_bill, operations_of
 from thermohw.bill.erasure import Told, erasure_line
 from thermohw.score.network.counts import counts_of, is_formula
 from thermohw.units import engineering
@@ -42,14 +42,14 @@ def stored_bill(recorded: Recorded) -> Bill:
     return make_bill(
         operations_of(plan, counts_of(setting.score), exact=is_formula(setting.score)),
         Tariff(setting.device.datasheet),
-        heat=Line("heat.total", value, value - 3.0 * error, value + 3.0 * error, words, "this run",
-                  "simulated", words, stderr=error),
+        heat=BillLine("heat.total", value, value - 3.0 * error, value + 3.0 * error, words,
+                      "this run", "simulated", words, stderr=error),
         erasure=erasure_line(plan, told),
         samples=recorded.paths,
     )  # fmt: skip
 
 
-def line_quantity(line: Line) -> Quantity:
+def line_quantity(line: BillLine) -> Quantity:
     """A line as a quantity; the note has what was counted, and the spread of its price."""
     note = line.note
     if line.value and line.low is not None and line.high is not None and line.low < line.high:

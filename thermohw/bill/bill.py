@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from thermohw.bill.operations import Operations
     from thermohw.datasheet import Datasheet
 
-__all__ = ["PARTS", "Bill", "Line", "Tariff", "make_bill"]
+__all__ = ["PARTS", "Bill", "BillLine", "Help", "Tariff", "make_bill"]
 
 PARTS = ("adc", "dac", "driver", "score", "memory", "noise", "static", "programming", "erasure")
 """Lines of the electronics, in their order; cost.<part>."""
@@ -47,7 +47,7 @@ _WEIGHT_BITS = 8
 
 
 @dataclass(frozen=True)
-class Line:
+class BillLine:
     """One line of a bill, joule per sample.
 
     Attributes:
@@ -75,6 +75,21 @@ class Line:
     count: float | None = None
     stderr: float = 0.0
     applies: bool = True
+
+
+@dataclass(frozen=True)
+class Help:
+    """What a change would save.
+
+    Attributes:
+        change: in words, "half as many ticks".
+        saves: share of what is priced; None where the change cannot be priced.
+        note: why, or what it does not change.
+    """
+
+    change: str
+    saves: float | None
+    note: str = ""
 
 
 class Tariff:
@@ -110,10 +125,10 @@ class Bill:
         lines: of the electronics, in the order of PARTS.
     """
 
-    heat: Line
-    lines: tuple[Line, ...]
+    heat: BillLine
+    lines: tuple[BillLine, ...]
 
-    def __getitem__(self, name: str) -> Line:
+    def __getitem__(self, name: str) -> BillLine:
         """A line or total by its dotted name."""
         if name == self.heat.name:
             return self.heat
@@ -126,22 +141,22 @@ class Bill:
         return next(line for line in self.lines if line.name == name)
 
     @property
-    def totals(self) -> tuple[Line, Line, Line]:
+    def totals(self) -> tuple[BillLine, BillLine, BillLine]:
         """cost.total, cost.sample, cost.priced."""
         return self.electronics, self.sample, self.priced
 
     @property
-    def electronics(self) -> Line:
+    def electronics(self) -> BillLine:
         """Converters, arithmetic and erasure, as audits have always added them up."""
         return self._total("cost.total", [self[f"cost.{part}"] for part in _ELECTRONICS])
 
     @property
-    def sample(self) -> Line:
+    def sample(self) -> BillLine:
         """Everything."""
         return self._total("cost.sample", [self.heat, *self.lines])
 
     @property
-    def priced(self) -> Line:
+    def priced(self) -> BillLine:
         """What is known of everything; its note says what is not."""
         known = [line for line in (self.heat, *self.lines) if line.value is not None]
         missing = [
@@ -150,13 +165,13 @@ class Bill:
             if line.value is None and line.applies
         ]
         if not known:
-            return Line("cost.priced", None, None, None, "", "", None, "nothing is priced")
+            return BillLine("cost.priced", None, None, None, "", "", None, "nothing is priced")
         found = _total("cost.priced", known)
         note = f"without {', '.join(missing)}, which {_are(missing)} unknown" if missing else ""
         return replace(found, note="; ".join(filter(None, (note, found.note))))
 
     @staticmethod
-    def _total(name: str, lines: Sequence[Line]) -> Line:
+    def _total(name: str, lines: Sequence[BillLine]) -> BillLine:
         """Of the lines that apply; an erasure that does not (an infinite memory) is told of."""
         found = _total(name, [line for line in lines if line.applies])
         left_out = any(line.name == "cost.erasure" and not line.applies for line in lines)
@@ -170,8 +185,8 @@ def make_bill(
     operations: Operations,
     tariff: Tariff,
     *,
-    heat: Line,
-    erasure: Line,
+    heat: BillLine,
+    erasure: BillLine,
     samples: int | None = None,
 ) -> Bill:
     """Price what a protocol does.
@@ -199,20 +214,20 @@ class _Maker:
     do: Operations
     tariff: Tariff
 
-    def adc(self) -> Line:
+    def adc(self) -> BillLine:
         return self._converted("adc", self.do.readings, self.do.adc_bits, "readings")
 
-    def dac(self) -> Line:
+    def dac(self) -> BillLine:
         return self._converted("dac", self.do.settings, self.do.dac_bits, "sources")
 
-    def _converted(self, kind: str, count: int, bits: int | None, what: str) -> Line:
+    def _converted(self, kind: str, count: int, bits: int | None, what: str) -> BillLine:
         if not self.do.clocked:
             reason = "an analog controller converts nothing and has no price in the datasheet"
             return _unknown(kind, reason)
         price = self._price(kind, bits=bits, rate=self.do.rate)
         return _priced(kind, count, f"{count} {what}", price)
 
-    def driver(self) -> Line:
+    def driver(self) -> BillLine:
         do = self.do
         price = self._price(
             "driver", bandwidth=do.bandwidth, capacitance=do.capacitance, resistance=do.resistance,
@@ -224,7 +239,7 @@ class _Maker:
         words = f"{do.sources} driven nodes for {_seconds(do.seconds)}"
         return _priced("driver", do.sources * do.seconds, words, price)
 
-    def score(self) -> Line:
+    def score(self) -> BillLine:
         do, kind = self.do, "score"
         if not do.clocked:
             return _unknown(kind, "an analog score has no price in the datasheet")
@@ -240,7 +255,7 @@ class _Maker:
         moved = "" if price is None else " of the network's weights, moving them not included"
         return _priced(kind, count, words + moved, price)
 
-    def memory(self) -> Line:
+    def memory(self) -> BillLine:
         do, kind = self.do, "memory"
         if not do.clocked:
             return _unknown(kind, "an analog score moves no weights, and has no price")
@@ -254,22 +269,24 @@ class _Maker:
         )
         return _priced(kind, do.ticks * bits, words, price)
 
-    def noise(self) -> Line:
+    def noise(self) -> BillLine:
         if not self.do.numbers:
             source = "fluctuation and dissipation: the baths give it, no supply does"
             note = "the resistors' own"
-            return Line("cost.noise", 0.0, 0.0, 0.0, "0", source, "derived", note, 0, applies=False)
+            return BillLine(
+                "cost.noise", 0.0, 0.0, 0.0, "0", source, "derived", note, 0, applies=False
+            )
         words = f"{self.do.numbers} numbers, one a node and tick"
         price = self._price("noise")
         if price is not None and price.value == 0.0:  # thermal: not what is injected
             return _priced("noise", self.do.numbers, f"{words}; thermal noise is free", None)
         return _priced("noise", self.do.numbers, words, price)
 
-    def static(self) -> Line:
+    def static(self) -> BillLine:
         words = f"{_seconds(self.do.seconds)} a sample"
         return _priced("static", self.do.seconds, words, self._price("static"))
 
-    def programming(self, samples: int | None) -> Line:
+    def programming(self, samples: int | None) -> BillLine:
         do, kind = self.do, "programming"
         if do.counts is None:
             if do.exact:
@@ -294,23 +311,23 @@ def _uncounted(exact: bool) -> str:
     )
 
 
-def _unknown(kind: str, reason: str) -> Line:
-    return Line(f"cost.{kind}", None, None, None, "", "", None, reason)
+def _unknown(kind: str, reason: str) -> BillLine:
+    return BillLine(f"cost.{kind}", None, None, None, "", "", None, reason)
 
 
-def _priced(kind: str, count: float, words: str, price: Price | None) -> Line:
+def _priced(kind: str, count: float, words: str, price: Price | None) -> BillLine:
     """So many times the price; None where there is none."""
     if price is None:
-        return Line(f"cost.{kind}", None, None, None, "", "", None, f"unpriced: {words}", count)
+        return BillLine(f"cost.{kind}", None, None, None, "", "", None, f"unpriced: {words}", count)
     low, high = (None if end is None else count * end for end in (price.low, price.high))
     formula = f"{words} x {price.formula}"
-    return Line(
+    return BillLine(
         f"cost.{kind}", count * price.value, low, high, formula, price.source, price.evidence,
         words, count,
     )  # fmt: skip
 
 
-def _total(name: str, lines: Sequence[Line]) -> Line:
+def _total(name: str, lines: Sequence[BillLine]) -> BillLine:
     """The sum of lines, None where one of them is."""
     unknown = [line.name.removeprefix("cost.") for line in lines if line.value is None]
     known = [line for line in lines if line.value is not None]
@@ -319,7 +336,7 @@ def _total(name: str, lines: Sequence[Line]) -> Line:
     value = sum(line.value or 0.0 for line in known)
     if unknown:
         note = f"unknown, as {', '.join(unknown)} {_are(unknown)}"
-        return Line(name, None, None, None, "", "", evidence, note)
+        return BillLine(name, None, None, None, "", "", evidence, note)
     ends: list[float | None] = []
     for end in ("low", "high"):
         parts = [getattr(line, end) for line in known]
@@ -328,7 +345,9 @@ def _total(name: str, lines: Sequence[Line]) -> Line:
         line.name.removeprefix("cost.") for line in known if None in (line.low, line.high)
     ]
     note = f"spread of {', '.join(open_ended)} not stated" if open_ended else ""
-    return Line(name, value, ends[0], ends[1], "sum of the lines", "", evidence, note, stderr=error)
+    return BillLine(
+        name, value, ends[0], ends[1], "sum of the lines", "", evidence, note, stderr=error
+    )
 
 
 def _are(names: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf, isfinite
 from typing import TYPE_CHECKING, NamedTuple
 
-from thermohw.bill.bill import Line
+from thermohw.bill.bill import BillLine
 from thermohw.books.information import BY_NOISE, analog_filter, converter_bounds
 from thermohw.errors import InputError
 from thermohw.integrate import start_law
@@ -31,7 +31,7 @@ class Told(NamedTuple):
     source: str
 
 
-def erasure_line(plan: Plan, told: Told | None) -> Line:
+def erasure_line(plan: Plan, told: Told | None) -> BillLine:
     """k T for every nat; None where that is infinite (and then it is no part of a total) or where
     nothing is read.
 
@@ -42,17 +42,17 @@ def erasure_line(plan: Plan, told: Told | None) -> Line:
     name = "cost.erasure"
     if plan.protocol.control != "clocked":
         reason = "continuous control takes no readings that would have to be erased"
-        return Line(name, None, None, None, "", "", None, reason)
+        return BillLine(name, None, None, None, "", "", None, reason)
     if told is None:
-        return Line(name, None, None, None, "", "", None, "what readings tell is not known")
+        return BillLine(name, None, None, None, "", "", None, "what readings tell is not known")
     if not isfinite(told.most):
         reason = "exact readings would fill an infinite memory"
-        return Line(name, None, None, None, "", "", None, reason, applies=False)
+        return BillLine(name, None, None, None, "", "", None, reason, applies=False)
     bound, source = ("at least", "acquired") if told.exact else ("at most", f"({told.source})")
     note = f"{bound} k T for each of {told.most:.4g} nats {source}"
     value = plan.protocol.device.scale.energy * told.most
     landauer = "R. Landauer, IBM J. Res. Dev. 5, 183 (1961)"
-    return Line(name, value, value, value, note, landauer, "derived", note, told.most)
+    return BillLine(name, value, value, value, note, landauer, "derived", note, told.most)
 
 
 def foretold(plan: Plan, target: Target | None, start: str | None, prior: str) -> Told | None:

@@ -105,6 +105,7 @@ def _grid(
 ) -> NDArray[np.float64] | None:
     """As wide as the law ever is, as fine as its narrowest mode ever asks for."""
     target, process = score.target, score.process
+    assert target is not None
     ends, widths = [], []
     for t in times:
         mean, covariance = process.propagate(target.mean, target.covariance, float(t))

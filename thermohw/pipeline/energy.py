@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from thermohw.audit.cost import line_quantity
 from thermohw.audit.verdict import Quantity
-from thermohw.bill import Bill, Line, Operations, Tariff, make_bill, operations_of
+from thermohw.bill import Bill, BillLine, Help, Operations, Tariff, make_bill, operations_of
 from thermohw.bill.erasure import erasure_line, foretold
 from thermohw.control import Plan, Protocol, make_plan
 from thermohw.errors import InputError
@@ -49,26 +49,11 @@ if TYPE_CHECKING:
     from thermohw.score.network.trunk import Trunk
     from thermohw.target import Target
 
-__all__ = ["EnergyBudget", "Help", "energy"]
+__all__ = ["EnergyBudget", "energy"]
 
 _UNEVEN = 4.0  # shortest to mean tick, from which on it is told
 GPU = "A100"
 """The board that a bill is compared with."""
-
-
-@dataclass(frozen=True)
-class Help:
-    """What a change would save.
-
-    Attributes:
-        change: in words, "half as many ticks".
-        saves: share of what is priced; None where the change cannot be priced.
-        note: why, or what it does not change.
-    """
-
-    change: str
-    saves: float | None
-    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -116,7 +101,7 @@ class EnergyBudget:
         return found
 
     @property
-    def basis(self) -> Line:
+    def basis(self) -> BillLine:
         """The total that ratios are taken of: everything, or what is priced of it."""
         whole_bill = self.bill.sample
         return whole_bill if whole_bill.value is not None else self.bill.priced
@@ -161,7 +146,10 @@ class EnergyBudget:
         return json.dumps(self.to_dict(), indent=1, allow_nan=False)
 
     def __str__(self) -> str:
-        return energy_table(self)
+        return energy_table(
+            self.title, self.run, self.bill, self.basis, self.ratios, self.helps, self.notes,
+            self.utilisation,
+        )  # fmt: skip
 
 
 def energy(
@@ -210,7 +198,7 @@ def energy(
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _Priceable:
     """What is to be priced."""
 
     title: str
@@ -228,17 +216,17 @@ class _Asked:
 
 def _of_protocol(
     protocol: Protocol, target: Target | None, start: str | None, prior: str
-) -> _Asked:
+) -> _Priceable:
     plan, score = make_plan(protocol, refuse=False), protocol.score
     found = expected_heat(protocol, target, start=start, prior=prior)
-    return _Asked(
+    return _Priceable(
         protocol.device.name, plan, found, counts_of(score), is_formula(score), trunk_of(score),
         target,
         start, prior, _described(plan),
     )  # fmt: skip
 
 
-def _of_spec(spec: Spec, weights: str | Path | None) -> _Asked:
+def _of_spec(spec: Spec, weights: str | Path | None) -> _Priceable:
     known, table = admit(spec), spec.tables.score
     start, prior = spec.tables.simulate.start, prior_kind(spec)
     try:
@@ -257,7 +245,7 @@ def _of_spec(spec: Spec, weights: str | Path | None) -> _Asked:
         heat = expected_heat(protocol, known.target, start=start, prior=prior)
         counts, exact = counts_of(score), is_formula(score)
     run = _described(plan) | {"spec": spec.where, "target": known.target.name}
-    return _Asked(
+    return _Priceable(
         spec.where, plan, heat, counts, exact, trunk, known.target, start, prior, run, notes
     )
 
@@ -329,7 +317,7 @@ def _described(plan: Plan) -> dict[str, Any]:
 
 
 def _budget(
-    asked: _Asked, prices: Prices | None, samples: int | None, utilisation: float
+    asked: _Priceable, prices: Prices | None, samples: int | None, utilisation: float
 ) -> EnergyBudget:
     plan = asked.plan
     kt = plan.protocol.device.scale.energy
@@ -367,13 +355,13 @@ def _rates(do: Operations) -> list[str]:
     return [f"the shortest tick asks {rate} of every converter, the mean one {usual}"]
 
 
-def _heat_line(heat: ExpectedHeat | None, kt: float) -> Line:
+def _heat_line(heat: ExpectedHeat | None, kt: float) -> BillLine:
     if heat is None:
         reason = "coupled nodes: no closed form, and the network that would drive them is missing"
-        return Line("heat.total", None, None, None, "", "", None, reason)
+        return BillLine("heat.total", None, None, None, "", "", None, reason)
     value, error = heat.heat.value * kt, heat.heat.stderr * kt
     evidence = "simulated" if heat.baths else "derived"
-    return Line(
+    return BillLine(
         "heat.total", value, value - 3.0 * error, value + 3.0 * error, heat.method,
         "", evidence, heat.method, stderr=error,
     )  # fmt: skip
@@ -418,7 +406,8 @@ def _narrower(trunk: Trunk) -> Counts | None:
         if isinstance(numbers.get(key), int) and numbers[key] > 1:
             kind = {k: v for k, v in numbers.items() if k != "kind"} | {key: numbers[key] // 2}
             try:
-                return trunk_counts(type(trunk)(inputs=trunk.inputs, outputs=trunk.outputs, **kind))
+                shape: Any = type(trunk)
+                return trunk_counts(shape(inputs=trunk.inputs, outputs=trunk.outputs, **kind))
             except (InputError, TypeError, ValueError):
                 return None
     return None

@@ -9,22 +9,31 @@ from typing import TYPE_CHECKING
 from thermohw.units import engineering
 
 if TYPE_CHECKING:
-    from thermohw.bill import Line
-    from thermohw.pipeline.energy import EnergyBudget
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from thermohw.bill import Bill, BillLine, Help
 
 __all__ = ["energy_table", "told"]
 
 _WIDTH = 118
 
 
-def energy_table(found: EnergyBudget) -> str:
-    """The whole page."""
-    run = found.run
+def energy_table(
+    title: str,
+    run: Mapping[str, Any],
+    bill: Bill,
+    basis: BillLine,
+    ratios: Mapping[str, float | None],
+    helps: Sequence[Help],
+    notes: Sequence[str],
+    utilisation: float,
+) -> str:
+    """The whole page; arguments are those of `thermohw.pipeline.energy.EnergyBudget`."""
     head = (
-        f"{found.title}: {run['device']}, {run['process']}, {run['wiring']} {run['control']}, "
+        f"{title}: {run['device']}, {run['process']}, {run['wiring']} {run['control']}, "
         f"{run['ticks']} {run['grid']} ticks, {engineering(run['seconds'], 's')} a sample"
     )
-    bill = found.bill
     lines = (bill.heat, *bill.lines, *bill.totals)
     rows = [("line", "per sample", "low to high", "evidence")]
     rows += [(line.name, told(line), _spread(line), line.evidence or "") for line in lines]
@@ -37,12 +46,12 @@ def energy_table(found: EnergyBudget) -> str:
         text.append("  ".join(cells).rstrip())
         if line is not None:
             text += [f"    {part}" for part in wrap(_words(line), _WIDTH - 4)]
-    text += ["", *_ratios(found), *_helps(found)]
-    text += [part for note in found.notes for part in wrap(f"note: {note}", _WIDTH)]
+    text += ["", *_ratios(basis, ratios, utilisation), *_helps(helps)]
+    text += [part for note in notes for part in wrap(f"note: {note}", _WIDTH)]
     return "\n".join(text)
 
 
-def told(line: Line) -> str:
+def told(line: BillLine) -> str:
     """A value with as many digits as its spread leaves standing; "unpriced" for None."""
     if line.value is None:
         return "unpriced" if line.note.startswith("unpriced") else "unknown"
@@ -51,7 +60,7 @@ def told(line: Line) -> str:
     return engineering(line.value, "J", _digits(line))
 
 
-def _digits(line: Line) -> int:
+def _digits(line: BillLine) -> int:
     """No more than its spread leaves standing, and two."""
     if line.low is None or line.high is None or not line.value:
         return 2
@@ -61,7 +70,7 @@ def _digits(line: Line) -> int:
     return int(min(max(2, 1 - floor(log10(width))), 5))
 
 
-def _spread(line: Line) -> str:
+def _spread(line: BillLine) -> str:
     if line.value is None:
         return ""
     if line.low is None or line.high is None:
@@ -74,7 +83,7 @@ def _spread(line: Line) -> str:
     return f"{engineering(line.low, 'J', 2)} to {engineering(line.high, 'J', 2)}"
 
 
-def _words(line: Line) -> str:
+def _words(line: BillLine) -> str:
     if line.value is None:
         return line.note
     parts = [line.formula if line.formula not in ("", "sum of the lines") else line.note]
@@ -83,8 +92,8 @@ def _words(line: Line) -> str:
     return "; ".join(filter(None, parts))
 
 
-def _ratios(found: EnergyBudget) -> list[str]:
-    ratios, lines, basis = found.ratios, [], found.basis
+def _ratios(basis: BillLine, ratios: Mapping[str, float | None], utilisation: float) -> list[str]:
+    lines = []
     total = ratios["total.kT"]
     what = "in all" if basis.name == "cost.sample" else "what is priced is"
     if total is not None:
@@ -98,7 +107,7 @@ def _ratios(found: EnergyBudget) -> list[str]:
             lines.append(f"{words}: {least} (Amdahl)")
     if ratios["gpu.J"] is not None:
         words = (
-            f"the same network on a GPU (A100, fp16) at {found.utilisation:.0%} of its peak: "
+            f"the same network on a GPU (A100, fp16) at {utilisation:.0%} of its peak: "
             f"{engineering(ratios['gpu.J'], 'J', 2)}"
         )
         share = ratios["gpu.break_even_utilisation"]
@@ -110,11 +119,11 @@ def _ratios(found: EnergyBudget) -> list[str]:
     return [part for line in lines for part in wrap(line, _WIDTH)]
 
 
-def _helps(found: EnergyBudget) -> list[str]:
-    if not found.helps:
+def _helps(helps: Sequence[Help]) -> list[str]:
+    if not helps:
         return []
     lines = ["", "what would help (share of what is priced)"]
-    for one in found.helps:
+    for one in helps:
         if one.saves is None:
             saved = one.note
         elif one.saves == 0.0:

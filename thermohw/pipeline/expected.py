@@ -192,9 +192,10 @@ def _by_pixel(plan: Plan, target: Target, words: str) -> ExpectedHeat | None:
 
 def _reached(process: Process, sd: float) -> float:
     """The model time at which the noise has this standard deviation."""
-    return float(
-        brentq(lambda t: float(process.transition(t)[1]) - sd**2, 0.0, process.duration, xtol=1e-15)
+    found: Any = brentq(
+        lambda t: float(process.transition(t)[1]) - sd**2, 0.0, process.duration, xtol=1e-15
     )
+    return float(found)
 
 
 def _grid_profile(
