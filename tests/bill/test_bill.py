@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from thermohw.control import make_plan
 from thermohw.datasheet.rated import RatedValue
 from thermohw.datasheet.sheet import Cost
 from thermohw.errors import InputError
-from thermohw.prices import read_prices
+from thermohw.prices import Prices, read_prices
 from thermohw.score.network.counts import Counts
 
 COUNTS = Counts(macs=1000, weights=500)
@@ -100,7 +101,7 @@ def test_noise_of_the_resistors_is_a_true_zero() -> None:
     assert line.value == 0.0 and "no supply does" in line.source
     injected = plan_of("rc1", realisation="injected", injected_bandwidth="1 GHz")
     line = bill_of(injected, cost=Cost())["cost.noise"]
-    assert line.value is None and line.note == "unpriced: 16 numbers, one a node and tick"
+    assert line.value is None and line.note == "unpriced: 16 numbers"
     slow = replace(injected.protocol, adc_bits=8, dac_bits=8)
     free = bill_of(make_plan(slow), prices="chip-7nm")["cost.noise"]
     assert free.value is None and "thermal noise is free" in free.note
@@ -140,6 +141,7 @@ def test_erasure() -> None:
     bound = foretold(bits, bits.protocol.score.target, None, "schedule")
     assert bound is not None and not bound.exact and bound.most <= told.most
     assert erasure_line(bits, bound).note.startswith("at most k T")
+    assert erasure_line(bits, bound).low == 0.0 and line.low == line.value
     exact = plan_of()
     line = erasure_line(exact, foretold(exact, exact.protocol.score.target, None, "schedule"))
     assert line.value is None and not line.applies and "infinite" in line.note
@@ -189,3 +191,70 @@ def test_fewer_ticks_and_faster_circuits() -> None:
     assert fast.seconds == do.seconds / 2 and fast.rate == 2 * do.rate
     assert fast.readings == do.readings
     assert {f"cost.{part}" for part in PARTS} == {line.name for line in bill_of(plan_of()).lines}
+
+
+def test_a_staircase_draws_at_its_own_rate() -> None:
+    """1 GHz of it are 1000 numbers a microsecond, however few ticks there are."""
+    extra: Any = {"realisation": "injected", "injected_bandwidth": "1 GHz"}
+    plan = plan_of("rc1", injected_shape="staircase", **extra)
+    do = operations_of(plan, None, exact=True)
+    assert abs(do.numbers - 1e9 * do.seconds) <= 1.0 and do.numbers > 16
+    pole = operations_of(plan_of("rc1", **extra), None, exact=True)
+    assert pole.numbers == 16
+
+
+def own(tmp_path: Path, text: str) -> Prices:
+    path = tmp_path / "mine.toml"
+    path.write_text(f'format = "thermohw-prices/1"\n{text}')
+    return read_prices(path)
+
+
+def test_joules_of_an_update_price_no_analog_controller(tmp_path: Path) -> None:
+    mine = own(tmp_path, '[driver]\nvalue = "1 pJ"\nsource = "me"\nevidence = "projected"\n')
+    for control in ("clocked", "continuous"):
+        plan = plan_of(control=control, stepper="auto")
+        tariff = Tariff(plan.protocol.device.datasheet, mine)
+        bill = make_bill(operations_of(plan, COUNTS, exact=False), tariff, heat=HEAT,
+                         erasure=erasure_line(plan, None))  # fmt: skip
+        line = bill["cost.driver"]
+        if control == "clocked":
+            assert line.value == pytest.approx(16 * 1e-12, rel=1e-12, abs=0.0)
+        else:
+            assert line.value is None and "driver" in bill.priced.note
+
+
+def test_an_analog_score_of_ones_own_stands_before_the_datasheets_arithmetic(
+    tmp_path: Path,
+) -> None:
+    mine = own(tmp_path, '[analog]\nvalue = "0.1 pJ"\nsource = "me"\nevidence = "projected"\n')
+    plan = plan_of("rc64")
+    tariff = Tariff(plan.protocol.device.datasheet, mine)
+    bill = make_bill(operations_of(plan, COUNTS, exact=False), tariff, heat=HEAT,
+                     erasure=erasure_line(plan, None))  # fmt: skip
+    assert bill["cost.score"].value == pytest.approx(16 * 2000 * 0.1e-12, rel=1e-12, abs=0.0)
+    memory = bill["cost.memory"]
+    assert memory.value is None and not memory.applies and "stay put" in memory.note
+
+
+def test_a_spread_that_is_not_stated_is_left_out_only_where_it_cannot_be_seen() -> None:
+    plan = plan_of("rc64")
+    small, large = (replace(HEAT, value=value, low=None, high=None) for value in (1e-21, 1.0))
+    for heat in (small, large):
+        tariff = Tariff(plan.protocol.device.datasheet)
+        bill = make_bill(operations_of(plan, COUNTS, exact=False), tariff, heat=heat,
+                         erasure=erasure_line(plan, None))  # fmt: skip
+        assert (bill.priced.low is None) == (heat is large)
+        assert "spread of heat.total not stated" in bill.priced.note
+
+
+@pytest.mark.parametrize(
+    ("value", "source", "word"),
+    [("1e307 J", "me", "more joules"), ("1 pJ", "  ", "needs it")],
+)
+def test_prices_that_are_slips(tmp_path: Path, value: str, source: str, word: str) -> None:
+    text = f'[mac]\nvalue = "{value}"\nsource = "{source}"\nevidence = "projected"\n'
+    plan = plan_of()
+    with pytest.raises(InputError, match=word):
+        tariff = Tariff(plan.protocol.device.datasheet, own(tmp_path, text))
+        make_bill(operations_of(plan, COUNTS, exact=False), tariff, heat=HEAT,
+                  erasure=erasure_line(plan, None))  # fmt: skip

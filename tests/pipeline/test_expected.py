@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -97,3 +98,29 @@ def test_coupled_nodes_have_a_pilot_of_the_gaussian() -> None:
     mean, error = run.books.mean("heat.")
     kt = run.books.kt
     assert_z(mean / kt, found.heat.value, stderr=np.hypot(found.heat.stderr, error / kt))
+
+
+@pytest.mark.parametrize("control", ["clocked", "continuous"])
+@pytest.mark.parametrize("key", ["node_resistance", "node_capacitance", "node_temperature"])
+def test_a_node_off_its_datasheet_is_played(control: str, key: str) -> None:
+    """One node of another R, C or T is uncoupled and at one temperature, and its law is not p_t."""
+    device = th.load_device("rc1")
+    target = th.targets.gaussian(mean=[0.7], std=[0.5])
+    process = th.OU(duration=3.0)
+    protocol: Any = th.Protocol(device, process, target.score(process), wiring="emf", ticks=8,
+                                control=control, allow_ringing=True)  # fmt: skip
+    board = replace(protocol, **{key: 1.5})
+    ideal, found = expected_heat(protocol, target), expected_heat(board, target)
+    assert ideal.heat.stderr == 0.0 and "pilot run" in found.method
+    assert abs(found.heat.value - ideal.heat.value) > 5.0 * found.heat.stderr > 0.0
+
+
+def test_a_guess_says_that_it_is_one() -> None:
+    device, process = th.load_device("rc1"), th.OU(duration=3.0)
+    target = th.targets.gaussian(mean=[0.7], std=[0.5])
+    protocol: Any = th.Protocol(device, process, target.score(process), wiring="emf", ticks=8,
+                                control="clocked", allow_ringing=True)  # fmt: skip
+    assert gaussian_heat(make_plan(protocol, refuse=False), target).guessed
+    assert not expected_heat(protocol, target).guessed
+    board = make_plan(replace(protocol, node_temperature=1.5), refuse=False)
+    assert "pilot run" in gaussian_heat(board, target).method

@@ -30,6 +30,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from thermohw.datasheet.rated import EVIDENCE
+from thermohw.errors import InputError
 from thermohw.prices import Price, Prices
 from thermohw.units import engineering
 
@@ -44,6 +45,8 @@ PARTS = ("adc", "dac", "driver", "score", "memory", "noise", "static", "programm
 
 _ELECTRONICS = ("adc", "dac", "score", "erasure")
 _WEIGHT_BITS = 8
+_MOST = 1e100  # joule: beyond it a price is a slip, and sums would end
+_UNSEEN = 1e-6  # of a total: a line of this share whose spread nobody states does not widen it
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,8 @@ class Help:
 
     Attributes:
         change: in words, "half as many ticks".
-        saves: share of what is priced; None where the change cannot be priced.
+        saves: share of what is priced; None where the change cannot be priced: beyond what a price
+            holds for, or on lines whose prices are flat or missing and so do not follow it.
         note: why, or what it does not change.
     """
 
@@ -114,6 +118,17 @@ class Tariff:
             return entry.price(**conditions)
         rated = None if self._sheet is None else getattr(self._sheet.cost, kind, None)
         return None if rated is None else Price.of(rated)
+
+    def states(self, kind: str) -> bool:
+        """Whether it is the price sheet that prices a kind."""
+        return self._prices is not None and self._prices.get(kind) is not None
+
+    def follows(self, kind: str) -> bool:
+        """Whether the price of a kind is a model's, which follows bits, rate and circuit; what a
+        datasheet or a part states is flat.
+        """
+        entry = None if self._prices is None else self._prices.get(kind)
+        return entry is not None and entry.model is not None
 
 
 @dataclass(frozen=True)
@@ -234,20 +249,25 @@ class _Maker:
             voltage=do.voltage, swing=None,
         )  # fmt: skip
         if price is not None and price.unit == "J":
-            count = do.settings or do.sources * do.ticks
-            return _priced("driver", count, f"{count} updates", price)
+            if not do.clocked:
+                return _unknown("driver", "an analog controller makes no updates to be priced")
+            return _priced("driver", do.settings, f"{do.settings} updates", price)
         words = f"{do.sources} driven nodes for {_seconds(do.seconds)}"
         return _priced("driver", do.sources * do.seconds, words, price)
 
     def score(self) -> BillLine:
         do, kind = self.do, "score"
         if not do.clocked:
+            if self._price("analog") is not None:
+                return _unknown(
+                    kind, "an analog score that never stops makes no counted operations"
+                )
             return _unknown(kind, "an analog score has no price in the datasheet")
         if do.counts is None:
             return _unknown(kind, _uncounted(do.exact))
         count = do.counts.macs * do.ticks
-        analog = self._price("analog")
-        if analog is not None and self._price("mac") is None:
+        analog = self._analog()
+        if analog is not None:
             words = f"{2 * count} operations in analog: {count} multiply-accumulates"
             return _priced(kind, 2 * count, words, analog)
         words = f"{count} multiply-accumulates"
@@ -261,6 +281,8 @@ class _Maker:
             return _unknown(kind, "an analog score moves no weights, and has no price")
         if do.counts is None:
             return _unknown(kind, _uncounted(do.exact))
+        if self._analog() is not None:
+            return replace(_unknown(kind, "weights of an analog score stay put"), applies=False)
         bits = do.counts.weights * _WEIGHT_BITS
         price = self._price(kind, bits=bits)
         words = (
@@ -276,7 +298,7 @@ class _Maker:
             return BillLine(
                 "cost.noise", 0.0, 0.0, 0.0, "0", source, "derived", note, 0, applies=False
             )
-        words = f"{self.do.numbers} numbers, one a node and tick"
+        words = f"{self.do.numbers} numbers"
         price = self._price("noise")
         if price is not None and price.value == 0.0:  # thermal: not what is injected
             return _priced("noise", self.do.numbers, f"{words}; thermal noise is free", None)
@@ -297,6 +319,13 @@ class _Maker:
             return _unknown(kind, "between how many samples it is done again is not known")
         words = f"{do.counts.weights} weights, written once for {samples} samples"
         return _priced(kind, do.counts.weights / (samples or 1), words, price)
+
+    def _analog(self) -> Price | None:
+        """Of an analog score, where it is one: where no digital arithmetic is priced, or only by
+        the datasheet that the sheet stands before.
+        """
+        first = self.tariff.states("analog") and not self.tariff.states("mac")
+        return self._price("analog") if first or self._price("mac") is None else None
 
     def _price(self, kind: str, **conditions: float | None) -> Price | None:
         return self.tariff.find(kind, **conditions)
@@ -320,6 +349,8 @@ def _priced(kind: str, count: float, words: str, price: Price | None) -> BillLin
     if price is None:
         return BillLine(f"cost.{kind}", None, None, None, "", "", None, f"unpriced: {words}", count)
     low, high = (None if end is None else count * end for end in (price.low, price.high))
+    if count * max(price.value, price.high or 0.0) > _MOST:
+        raise InputError(f"{words} at {price} are more joules than can be added up", where=kind)
     formula = f"{words} x {price.formula}"
     return BillLine(
         f"cost.{kind}", count * price.value, low, high, formula, price.source, price.evidence,
@@ -339,7 +370,7 @@ def _total(name: str, lines: Sequence[BillLine]) -> BillLine:
         return BillLine(name, None, None, None, "", "", evidence, note)
     ends: list[float | None] = []
     for end in ("low", "high"):
-        parts = [getattr(line, end) for line in known]
+        parts = [_end(line, end, value) for line in known]
         ends.append(None if None in parts else float(sum(parts)))
     open_ended = [
         line.name.removeprefix("cost.") for line in known if None in (line.low, line.high)
@@ -348,6 +379,14 @@ def _total(name: str, lines: Sequence[BillLine]) -> BillLine:
     return BillLine(
         name, value, ends[0], ends[1], "sum of the lines", "", evidence, note, stderr=error
     )
+
+
+def _end(line: BillLine, end: str, total: float) -> float | None:
+    """An end of a line's spread; its value where it has none and cannot be seen in the total."""
+    found: float | None = getattr(line, end)
+    if found is None and abs(line.value or 0.0) < _UNSEEN * abs(total):
+        return line.value
+    return found
 
 
 def _are(names: Sequence[str]) -> str:

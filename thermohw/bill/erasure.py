@@ -52,7 +52,8 @@ def erasure_line(plan: Plan, told: Told | None) -> BillLine:
     note = f"{bound} k T for each of {told.most:.4g} nats {source}"
     value = plan.protocol.device.scale.energy * told.most
     landauer = "R. Landauer, IBM J. Res. Dev. 5, 183 (1961)"
-    return BillLine(name, value, value, value, note, landauer, "derived", note, told.most)
+    least = value if told.exact else 0.0  # of a bound nothing is known but its end
+    return BillLine(name, value, least, value, note, landauer, "derived", note, told.most)
 
 
 def foretold(plan: Plan, target: Target | None, start: str | None, prior: str) -> Told | None:

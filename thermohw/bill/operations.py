@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import isfinite
+from math import ceil, isfinite
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from thermohw.control import Plan
+    from thermohw.control import Plan, Protocol
     from thermohw.score.network.counts import Counts
 
 __all__ = ["Operations", "operations_of"]
@@ -25,7 +25,8 @@ class Operations:
         readings: conversions of node voltages (currents of inductors included).
         settings: conversions to sources.
         sources: driven nodes.
-        numbers: Gaussian numbers of an injected noise source; 0 where the baths make the noise.
+        numbers: Gaussian numbers of an injected noise source, at its sample rate, or (one pole)
+            one a tick; 0 where the baths make the noise.
         seconds: of a generation.
         rate: conversions per second that one converter has to manage, Hz: of the shortest tick.
         adc_bits: None for ideal readings.
@@ -101,7 +102,7 @@ def operations_of(plan: Plan, counts: Counts | None, *, exact: bool) -> Operatio
         readings=schedule.ticks * device.dim if clocked else 0,
         settings=schedule.ticks * len(device.nodes) if clocked else 0,
         sources=sources,
-        numbers=schedule.ticks * len(device.nodes) if injected else 0,
+        numbers=_numbers(protocol, schedule.ticks, seconds) if injected else 0,
         seconds=seconds,
         rate=1.0 / shortest if shortest > 0.0 and isfinite(shortest) else 0.0,
         adc_bits=protocol.adc_bits,
@@ -113,3 +114,13 @@ def operations_of(plan: Plan, counts: Counts | None, *, exact: bool) -> Operatio
         bandwidth=1.0 / (2.0 * np.pi * _SETTLED * scale.time),
         voltage=None if limit is None else limit.value,
     )
+
+
+def _numbers(protocol: Protocol, ticks: int, seconds: float) -> int:
+    """Gaussian numbers that injected noise takes: a staircase draws one a sample, whatever the
+    ticks; of noise of one pole nobody says how often it is drawn, and a tick is the least.
+    """
+    draws = ticks
+    if protocol.injected_shape in ("staircase", "interpolated"):
+        draws = ceil(protocol.injected_hertz * seconds * (1.0 - 1e-12))
+    return draws * len(protocol.device.nodes)

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,9 +26,11 @@ from thermohw.audit.verdict import Quantity
 from thermohw.bill import Bill, BillLine, Help, Operations, Tariff, make_bill, operations_of
 from thermohw.bill.erasure import erasure_line, foretold
 from thermohw.control import Plan, Protocol, make_plan
+from thermohw.control.realisation import injected_work
 from thermohw.errors import InputError
 from thermohw.intake import whole
 from thermohw.pipeline.admit import Admitted, admit, prior_kind
+from thermohw.pipeline.energy_helps import helps_of
 from thermohw.pipeline.energy_table import energy_table
 from thermohw.pipeline.expected import ExpectedHeat, expected_heat, gaussian_heat
 from thermohw.pipeline.spec import Spec, load_spec
@@ -126,8 +128,9 @@ class EnergyBudget:
 
     @property
     def electronics_are_priced(self) -> bool:
-        """Whether the bill has a price for the arithmetic that a GPU is compared in."""
-        return self.bill["cost.score"].value is not None
+        """Whether the bill prices what a GPU's joules pay for: arithmetic, and moving weights."""
+        score, memory = self.bill["cost.score"], self.bill["cost.memory"]
+        return score.value is not None and (memory.value is not None or not memory.applies)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types, JSON-ready."""
@@ -327,12 +330,11 @@ def _budget(
     erasure = erasure_line(plan, foretold(plan, asked.target, asked.start, asked.prior))
     found = make_bill(operations, tariff, heat=heat, erasure=erasure, samples=samples)
 
-    def again(do: Operations) -> float | None:
+    def again(do: Operations) -> Bill | None:
         try:
-            other = make_bill(do, tariff, heat=heat, erasure=erasure, samples=samples)
+            return make_bill(do, tariff, heat=heat, erasure=erasure, samples=samples)
         except InputError:  # beyond what a price holds for
             return None
-        return _priced(other)
 
     gpu = None
     if asked.counts is not None:
@@ -340,8 +342,8 @@ def _budget(
         gpu = price.value * asked.counts.macs * operations.ticks
     return EnergyBudget(
         asked.title, found, asked.heat, kt, gpu, utilisation,
-        tuple(_helps(operations, asked.trunk, _priced(found), again)),
-        (*asked.notes, *_rates(operations)),
+        tuple(helps_of(operations, asked.trunk, found, tariff, again)),
+        (*asked.notes, *_rates(operations), *_driven(plan, kt)),
         asked.run | {"prices": None if prices is None else prices.name, "samples": samples},
     )  # fmt: skip
 
@@ -355,59 +357,26 @@ def _rates(do: Operations) -> list[str]:
     return [f"the shortest tick asks {rate} of every converter, the mean one {usual}"]
 
 
+def _driven(plan: Plan, kt: float) -> list[str]:
+    """What injected noise drives through the resistors besides, which is not in heat.total."""
+    work = injected_work(plan)
+    if work is None:
+        return []
+    joule = engineering(work * kt, "J", 2)
+    words = f"the injected noise itself drives {joule} through the resistors"
+    return [f"heat.total is that at effective temperature; {words} (work.injected), in no line"]
+
+
 def _heat_line(heat: ExpectedHeat | None, kt: float) -> BillLine:
     if heat is None:
         reason = "coupled nodes: no closed form, and the network that would drive them is missing"
         return BillLine("heat.total", None, None, None, "", "", None, reason)
     value, error = heat.heat.value * kt, heat.heat.stderr * kt
+    if heat.guessed:  # of another law: how far off nobody knows
+        return BillLine("heat.total", value, None, None, heat.method, "", "projected", heat.method,
+                        stderr=error)  # fmt: skip
     evidence = "simulated" if heat.baths else "derived"
     return BillLine(
         "heat.total", value, value - 3.0 * error, value + 3.0 * error, heat.method,
         "", evidence, heat.method, stderr=error,
     )  # fmt: skip
-
-
-def _priced(bill: Bill) -> float:
-    """What is priced of it, joule."""
-    return sum(line.value or 0.0 for line in (bill.heat, *bill.lines))
-
-
-def _helps(do: Operations, trunk: Trunk | None, whole_bill: float, again: Any) -> list[Help]:
-    """The same bill under changes of one thing."""
-
-    def help_of(change: str, other: Operations, note: str = "") -> Help:
-        value = again(other)
-        if value is None:
-            return Help(change, None, "beyond what a price holds for")
-        return Help(change, 1.0 - value / whole_bill if whole_bill else None, note)
-
-    found = []
-    if do.clocked and do.ticks > 1:
-        found.append(help_of("half as many ticks", do.coarser(), "the heat taken as it is"))
-    for bits, what in (("adc_bits", "ADC"), ("dac_bits", "DAC")):
-        count = getattr(do, bits)
-        if count is not None and count > 1:
-            less: Any = {bits: count - 1}
-            found.append(help_of(f"a bit less in the {what}", replace(do, **less)))
-    found.append(help_of("half the R C", do.faster(), "twice the rate; flat prices as they are"))
-    if do.voltage is not None:
-        half = replace(do, voltage=0.5 * do.voltage)
-        found.append(help_of("half the source voltages (V0)", half, "the heat taken as it is"))
-    narrow = None if trunk is None else _narrower(trunk)
-    if narrow is not None and do.counts is not None:
-        found.append(help_of("half the width of the network", replace(do, counts=narrow)))
-    return found
-
-
-def _narrower(trunk: Trunk) -> Counts | None:
-    """The counts of a network of half the width."""
-    numbers = trunk.to_dict()
-    for key in ("width", "channels"):
-        if isinstance(numbers.get(key), int) and numbers[key] > 1:
-            kind = {k: v for k, v in numbers.items() if k != "kind"} | {key: numbers[key] // 2}
-            try:
-                shape: Any = type(trunk)
-                return trunk_counts(shape(inputs=trunk.inputs, outputs=trunk.outputs, **kind))
-            except (InputError, TypeError, ValueError):
-                return None
-    return None

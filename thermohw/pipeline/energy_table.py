@@ -112,7 +112,8 @@ def _ratios(basis: BillLine, ratios: Mapping[str, float | None], utilisation: fl
         )
         share = ratios["gpu.break_even_utilisation"]
         if ratios["gpu.times"] is not None and share is not None:
-            words += f", {ratios['gpu.times']:.2g} times this; both cost the same at "
+            whole = "this" if basis.name == "cost.sample" else "what is priced"
+            words += f", {ratios['gpu.times']:.2g} times {whole}; both cost the same at "
             words += f"{share:.0%} of its peak" if share <= 1.0 else (
                 f"{share:.2g} times its peak, which no GPU reaches")  # fmt: skip
         lines.append(words)
@@ -127,7 +128,7 @@ def _helps(helps: Sequence[Help]) -> list[str]:
         if one.saves is None:
             saved = one.note
         elif one.saves == 0.0:
-            saved = "saves nothing: no price here depends on it"
+            saved = "saves nothing at these prices"
         elif abs(one.saves) < 5e-4:
             saved = "saves nothing to speak of"
         else:

@@ -2,8 +2,9 @@ r"""Mean heat and work of a run, before it is run.
 
 Three ways, from the best that the law allows down:
 
-    quadrature   exact score, uncoupled nodes at one temperature, exact prompt readings. Continuous
-                 control from p_T: the paths follow p_t, so that heat and work are time integrals of
+    quadrature   exact score, uncoupled nodes at one temperature and as the datasheet has them,
+                 exact prompt readings. Continuous control from p_T: the paths follow p_t, so that
+                 heat and work are time integrals of
                  E|x|^2, E[x . s], E|s|^2 and E[div s] (`thermohw.likelihood.wiring`), taken on a
                  grid in one or two dimensions, pixel by pixel for independent ones, in closed form
                  for Gaussians of any dimension; the integrator's own ticks add O(h). Clocked
@@ -64,12 +65,14 @@ class ExpectedHeat:
         work: of all sources.
         baths: heat of every bath by name; empty where it was not told apart.
         method: how they were found, in words.
+        guessed: of a Gaussian in place of the network.
     """
 
     heat: Estimate
     work: Estimate
     method: str
     baths: Mapping[str, Estimate]
+    guessed: bool = False
 
 
 def expected_heat(
@@ -88,7 +91,7 @@ def expected_heat(
     """
     plan = make_plan(protocol, refuse=False)
     target = getattr(protocol.score, "target", None) if target is None else target
-    if target is not None and protocol.score.exact and plan.ideal and _simple(plan):
+    if target is not None and protocol.score.exact and plan.nominal and _simple(plan):
         found = None
         if protocol.control == "clocked":
             found = _by_ticks(plan, target, start, prior)
@@ -109,15 +112,16 @@ def gaussian_heat(
         InputError: the protocol is refused.
     """
     words = "a Gaussian with the data's mean and covariance, not the network"
-    if _simple(plan):
+    if plan.chain.node.is_ideal and _simple(plan):
         profile = _gaussian_profile(plan.protocol.process, target)
-        return _integrated(plan, profile, target.dim, 1, f"moments: {words}; short ticks")
+        found = _integrated(plan, profile, target.dim, 1, f"moments: {words}; short ticks")
+        return replace(found, guessed=True)
     alone = getattr(target, "base", target)
     spread = alone.covariance + _JITTER * np.trace(alone.covariance) * np.eye(alone.dim)
     law = lift(gaussian(mean=alone.mean, covariance=spread), plan.protocol.process)
     protocol = replace(plan.protocol, score=law.score(plan.protocol.process), allow_ringing=True)
     found = _pilot(protocol, law, start, prior)
-    return replace(found, method=f"moments: {words}; {found.method}")
+    return replace(found, method=f"moments: {words}; {found.method}", guessed=True)
 
 
 def _simple(plan: Plan) -> bool:

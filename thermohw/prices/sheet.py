@@ -205,7 +205,7 @@ def _entry(kind: str, table: dict[str, Any], where: str) -> PriceEntry:
     if "value" not in table:
         raise InputError(f'{kind}: expected model = "..." or value = "..."', where=where)
     for key in ("source", "evidence", *(("rate", "bits") if converter else ())):
-        if key not in table or table[key] == "":
+        if key not in table or (isinstance(table[key], str) and not table[key].strip()):
             raise InputError(f"{kind}.{key}: missing; a price of one's own needs it", where=where)
     rated = {key: table[key] for key in _RATED if key in table}
     try:
