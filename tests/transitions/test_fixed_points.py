@@ -182,6 +182,43 @@ def test_branches_of_data_without_symmetry_stay_stable() -> None:
     assert len(branch) == 60 and branch[-1].x[0] == pytest.approx(math.exp(-0.01), abs=0.01)
 
 
+def test_random_data_have_no_critical_time() -> None:
+    """Generic points have no symmetric state: branches stay stable or end in folds, from which
+    Newton's method leaps; the sign of an eigenvalue that changes in a leap is no crossing."""
+    rng, leaps = np.random.default_rng(1), 0
+    for _ in range(14):
+        points = rng.normal(size=(rng.integers(2, 9), rng.integers(1, 4)))
+        data = Patterns(points - points.mean(0), rng.uniform(0.5, 1.5, len(points)))
+        critical = critical_time(data, "sde", process=OU(4.0), points=33)
+        assert critical.time is None and critical.reason.startswith("none: ")
+        leaps += "no symmetry" in critical.reason
+    assert leaps
+
+
+class _Leaps:
+    """s = -k (x - c): k falls to 0 as a square root, as before a fold; then another state, c = 3,
+    k = -1. The eigenvalue changes sign, and no state goes through."""
+
+    process, dim = VE(25.0), 1
+
+    def score(self, x: np.ndarray, t: float) -> np.ndarray:
+        return self.jacobian(x, t)[0] * (x - (0.0 if self.over(t) > 0.0 else 3.0))
+
+    def jacobian(self, x: np.ndarray, t: float) -> np.ndarray:
+        return np.array([[-math.sqrt(self.over(t)) if self.over(t) > 0.0 else 1.0]])
+
+    def over(self, t: float) -> float:
+        return self.process.transition(t)[1] - 1.0
+
+    def guess(self) -> np.ndarray:
+        return np.zeros(1)
+
+
+def test_a_sign_that_changes_in_a_leap_is_no_crossing() -> None:
+    critical = critical_time(_Leaps(), "score")
+    assert critical.time is None and "leaves for another state" in critical.reason
+
+
 def test_no_transition_is_told() -> None:
     weak = critical_time(humps(0.4, 1.0), "sde")  # e^{2t} = .32 (Yu & Huang's phase "none")
     assert weak.time is None and "stays stable" in weak.reason and weak.point is None

@@ -40,6 +40,7 @@ __all__ = [
 _CONVERGED = 1e-10  # residual over the terms that cancel
 _ROUNDING = 1e-12  # of an eigenvalue over the scale of its terms
 _FLAT = 1e-10  # singular values over the largest: directions of a symmetry
+_NEAR = 1e-3  # of the step between two points of a branch: where a crossing is looked at again
 _STEPS = 80
 
 
@@ -179,6 +180,8 @@ def critical_time(
 ) -> CriticalTime:
     """The noise time at which the symmetric point loses its stability, by one definition.
 
+    Under OU and VP the drifts of "sde" and "flow" are symmetric about 0 alone: centre the data.
+
     Args:
         data: noiseless data, a score, or a source of `source_of`.
         definition: "score", "sde" or "flow".
@@ -216,11 +219,11 @@ def critical_time(
         if len(crossed):
             stable = f"stable again at {branch[crossed[0]].t:.6g}"
             return none(f"none: {drift.criterion} is unstable at the noise end and {stable}")
-        return none(f"none: {drift.criterion} stays unstable {among}: ordered at any noise")
+        return none(f"none: {drift.criterion} stays unstable {among}")
     unstable = np.flatnonzero(largest > _ROUNDING)
     if not len(unstable):
         if len(branch) < points:
-            ends = f"ends at {branch[-1].t:.6g} while it is stable"
+            ends = f"ends at {branch[-1].t:.6g} while it is stable; the data have no symmetry"
             return none(f"none: the branch of the {drift.criterion} {ends}")
         least = f"its largest eigenvalue stays below {largest.max():.3g} of the largest term"
         return none(f"none: {drift.criterion} stays stable {among}; {least}")
@@ -229,7 +232,8 @@ def critical_time(
     point = _crossing(drift, branch[before], branch[after])
     if point is None:
         at = f"between {branch[after].t:.6g} and {branch[before].t:.6g}"
-        return none(f"none: the branch of the {drift.criterion} cannot be followed {at}")
+        left = f"leaves for another state {at}; the data have no symmetry about it"
+        return none(f"none: the branch of the {drift.criterion} {left}")
     reason = f"the largest eigenvalue at the {drift.criterion} crosses zero"
     return CriticalTime(definition, drift.criterion, point.t, reason, (low, high), point)
 
@@ -333,6 +337,14 @@ def _crossing(drift: FrozenDrift, before: FixedPoint, after: FixedPoint) -> Fixe
 
     try:
         t: Any = brentq(largest, after.t, before.t, xtol=1e-15, rtol=1e-15)  # type: ignore[arg-type]
-        return continued(float(t))
+        point = continued(float(t))
+        # Where a branch ends in a fold, Newton's method leaps to another one, and the eigenvalue
+        # changes sign in the leap. Through a crossing both go on smoothly.
+        near = _NEAR * (before.t - after.t)
+        early, late = continued(point.t - near), continued(point.t + near)
     except _Lost:
         return None
+    bent = float(np.linalg.norm(early.x - 2.0 * point.x + late.x))
+    through = -early.eigenvalues[0] / late.eigenvalues[0] if late.eigenvalues[0] else math.nan
+    smooth = bent <= _NEAR * math.sqrt(signal(drift.source.process, point.t)[1])
+    return point if smooth and 0.5 < through < 2.0 else None
