@@ -106,10 +106,10 @@ def test_pair_at_the_published_time():
 
 
 def test_pair_vanishes():
-    found = pair_time(LAW, (0.2, 0.23), q=(1.0, 4.0))
+    found = pair_time(LAW, (0.208, 0.216), q=(1.5, 3.5))
     assert found.time == pytest.approx(0.21170, abs=5.1e-6)
     after, before = (
-        FranzParisi(LAW, found.time + d).steepest_fall(1.0, 4.0) for d in (-2e-3, 2e-3)
+        FranzParisi(LAW, found.time + d).steepest_fall(1.5, 3.5) for d in (-2e-3, 2e-3)
     )
     assert before is not None and before < 0.0 and (after is None or after > 0.0)
 

@@ -72,12 +72,21 @@ def test_phase_diagram_is_the_one_of_signs_of_the_landscape():
     for row, m in zip(phase_diagram(mu, sigma), mu, strict=True):
         for found, s in zip(row, sigma, strict=True):
             humps = TwoHumps(m, s**2)
-            times = np.geomspace(1e-4, 6.0, 200)
+            times = np.geomspace(1e-4, 6.0, 60)
             ridge = any(potential_curvature(humps, 0.0, t) < 0.0 for t in times)
             falls = any(potential_slope(humps, 1e3, t) < 0.0 for t in times)
             assert found == ("unstable" if falls else "stable" if ridge else "none")
             exists = m > 1 or m**2 > s**2 - s**4 / 2  # in closed form
             assert (found == "none") == (not exists)
+
+
+@pytest.mark.parametrize("variance", [1.99, 2.01])
+def test_edge_of_the_unstable_phase(variance):
+    """Either side of sigma^2 = 2, by the sign of the slope far out, not by the closed form."""
+    humps = TwoHumps(3.0, variance)
+    falls = any(potential_slope(humps, 1e6, t) < 0.0 for t in np.geomspace(1e-5, 1.0, 60))
+    assert falls == (variance > 2.0)
+    assert phase(humps) == ("unstable" if falls else "stable")
 
 
 def test_slope_and_curvature_are_those_of_the_potential():

@@ -1,5 +1,18 @@
-"""Phase transitions of generation: ensembles, fixed points, critical times, exponents."""
+"""Phase transitions of generation: ensembles, fixed points, critical times, exponents,
+landscapes of two humps, speciation, collapse and kicks.
+"""
 
+from thermohw.transitions.collapse import (
+    Participation,
+    boltzmann_weights,
+    collapse_time,
+    condensation_beta,
+    condensation_limit,
+    condensation_noise,
+    gaussian_collapse_time,
+    participation,
+    random_energies,
+)
 from thermohw.transitions.drift import CRITERIA, FrozenDrift, negative_conductance, source_of
 from thermohw.transitions.ensemble import Noiseless, NoiselessState, Patterns, Smooth
 from thermohw.transitions.exponents import CriticalRatio, Exponents, PowerLaw, exponents, power_law
@@ -12,31 +25,112 @@ from thermohw.transitions.fixed_points import (
     newton,
     ordered,
 )
+from thermohw.transitions.franz_parisi import FranzParisi, Landmarks, pair_time
+from thermohw.transitions.kicks import (
+    KickPeak,
+    class_information,
+    class_observable,
+    information_rate,
+    kick_peak,
+    kick_response,
+)
 from thermohw.transitions.mean_field import CurieWeiss, IsingChain, Sphere, two_deltas
+from thermohw.transitions.one_bit import bit_doubt, bit_information, mmse
+from thermohw.transitions.onset import Onset
+from thermohw.transitions.potential import (
+    EntropyRates,
+    HeatReturn,
+    entropy_rates,
+    free_energy,
+    heat_return,
+    in_watts,
+    noised_entropy,
+    phase,
+    phase_diagram,
+    potential,
+    potential_curvature,
+    potential_slope,
+    speciation_time,
+    turnover_time,
+)
+from thermohw.transitions.speciation import (
+    DECIDED,
+    GaussianClasses,
+    cloning_of_log_odds,
+    cloning_of_variances,
+    cloning_probability,
+    covariance_time,
+    gaussian_classes,
+)
+from thermohw.transitions.two_humps import TwoHumps
 
 __all__ = [
     "CRITERIA",
+    "DECIDED",
+    "CriticalRatio",
     "CriticalTime",
     "CurieWeiss",
+    "EntropyRates",
     "Exponents",
     "FixedPoint",
+    "FranzParisi",
     "FrozenDrift",
+    "GaussianClasses",
+    "HeatReturn",
     "IsingChain",
-    "CriticalRatio",
+    "KickPeak",
+    "Landmarks",
     "Noiseless",
     "NoiselessState",
+    "Onset",
+    "Participation",
     "Patterns",
     "PowerLaw",
     "Smooth",
     "Sphere",
+    "TwoHumps",
+    "bit_doubt",
+    "bit_information",
+    "boltzmann_weights",
+    "class_information",
+    "class_observable",
+    "cloning_of_log_odds",
+    "cloning_of_variances",
+    "cloning_probability",
+    "collapse_time",
+    "condensation_beta",
+    "condensation_limit",
+    "condensation_noise",
+    "covariance_time",
     "critical_time",
     "critical_times",
+    "entropy_rates",
     "exponents",
     "follow",
+    "free_energy",
+    "gaussian_classes",
+    "gaussian_collapse_time",
+    "heat_return",
+    "in_watts",
+    "information_rate",
+    "kick_peak",
+    "kick_response",
+    "mmse",
     "negative_conductance",
     "newton",
+    "noised_entropy",
     "ordered",
+    "pair_time",
+    "participation",
+    "phase",
+    "phase_diagram",
+    "potential",
+    "potential_curvature",
+    "potential_slope",
     "power_law",
+    "random_energies",
     "source_of",
+    "speciation_time",
+    "turnover_time",
     "two_deltas",
 ]

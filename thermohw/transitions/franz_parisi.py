@@ -126,9 +126,10 @@ class FranzParisi:
     def steepest_fall(self, least: float, most: float) -> float | None:
         """The lowest slope at an inflection between the ends; None where there is no such one.
 
-        Negative: V falls somewhere, so that it has a maximum and a minimum.
+        Negative: V falls somewhere, so that it has a maximum and a minimum. Inflections closer than
+        a twentieth part of the range in ln q are not told apart.
         """
-        grid = np.geomspace(_range(least, most)[0], most, _SCAN // 4)
+        grid = np.geomspace(_range(least, most)[0], most, _SCAN // 8)
         bends = np.array([self.curvature(q) for q in grid])
         found = [self.slope(q) for q in self._roots("curvature", grid, bends, 1.0)]
         return min(found, default=None)
