@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
+from thermohw.errors import InputError
 from thermohw.process import VP
-from thermohw.score import CalibratedScore
+from thermohw.score import CalibratedScore, Score
 from thermohw.score.network import NetworkScore
-from thermohw.score.network.counts import multiply_accumulates
+from thermohw.score.network.counts import Counts, counts_of, multiply_accumulates
 from thermohw.score.network.design import design
 from thermohw.score.weights import score_from_bytes, score_to_bytes
 from thermohw.target import gaussian, uniform_pixels
@@ -55,3 +58,34 @@ def test_formulas_are_not_counted() -> None:
     exact = gaussian([0.0, 0.0]).score(PROCESS)
     assert multiply_accumulates(exact) is None
     assert multiply_accumulates(exact.scaled(0.9)) is None
+
+
+class Own(Score):
+    """A score that nobody but its author knows."""
+
+    exact = False
+
+    def at(self, t: float) -> Any:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("says", "counts"),
+    [({}, None), ({"weights": 7}, None), ({"multiply_accumulates": 9}, Counts(9, None)),
+     ({"multiply_accumulates": np.int64(9), "weights": 7}, Counts(9, 7))],
+)  # fmt: skip
+def test_a_score_of_ones_own_says_what_it_takes(
+    says: dict[str, Any], counts: Counts | None
+) -> None:
+    """Weights that it does not tell are not made up."""
+    assert counts_of(type("Said", (Own,), says)()) == counts
+
+
+@pytest.mark.parametrize(
+    "says",
+    [{"multiply_accumulates": 9, "weights": -5}, {"multiply_accumulates": 9, "weights": "x"},
+     {"multiply_accumulates": 0}, {"multiply_accumulates": "many"}],
+)  # fmt: skip
+def test_counts_that_are_none(says: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=r"score\.(weights|multiply_accumulates)"):
+        counts_of(type("Said", (Own,), says)())

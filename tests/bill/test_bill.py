@@ -258,3 +258,13 @@ def test_prices_that_are_slips(tmp_path: Path, value: str, source: str, word: st
         tariff = Tariff(plan.protocol.device.datasheet, own(tmp_path, text))
         make_bill(operations_of(plan, COUNTS, exact=False), tariff, heat=HEAT,
                   erasure=erasure_line(plan, None))  # fmt: skip
+
+
+def test_weights_that_nobody_counted() -> None:
+    """Arithmetic is priced, moving and writing the weights is not."""
+    rated = RatedValue(1e-12, "J")
+    cost = Cost(mac=rated, memory=rated, programming=rated)
+    bill = bill_of(plan_of(), Counts(1000, None), cost=cost)
+    assert bill["cost.score"].value is not None
+    for part in ("memory", "programming"):
+        assert bill[f"cost.{part}"].value is None and part in bill.sample.note

@@ -283,6 +283,8 @@ class _Maker:
             return _unknown(kind, _uncounted(do.exact))
         if self._analog() is not None:
             return replace(_unknown(kind, "weights of an analog score stay put"), applies=False)
+        if do.counts.weights is None:
+            return _unknown(kind, _uncounted(do.exact))
         bits = do.counts.weights * _WEIGHT_BITS
         price = self._price(kind, bits=bits)
         words = (
@@ -310,7 +312,7 @@ class _Maker:
 
     def programming(self, samples: int | None) -> BillLine:
         do, kind = self.do, "programming"
-        if do.counts is None:
+        if do.counts is None or do.counts.weights is None:
             if do.exact:
                 return _unknown(kind, "an exact formula has no weights to be written")
             return _unknown(kind, _uncounted(do.exact))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from thermohw.intake import whole
 from thermohw.score import Score
 from thermohw.score.network.score import NetworkScore
 
@@ -24,25 +25,33 @@ class Counts:
             those of convolutions times the pixels they run over. What acts on the time alone
             (gains, shifts) is worked out once a tick for all states and is not counted, nor is
             multiplying by a constant.
-        weights: numbers that take part in them, read once an evaluation.
+        weights: numbers that take part in them, read once an evaluation; None where nobody has
+            counted them.
     """
 
     macs: int
-    weights: int
+    weights: int | None
 
 
 def counts_of(score: Score) -> Counts | None:
     """The counts of a network score, or of one made from it (scaled, calibrated); of a score of
     one's own where it says so by attributes `multiply_accumulates` and `weights`. None for exact
     formulas and whatever else nobody has counted.
+
+    Raises:
+        InputError: an attribute of a score of one's own that is no positive whole number.
     """
     trunk = trunk_of(score)
     if trunk is not None:
         return trunk_counts(trunk)
     own: Any = getattr(score, "multiply_accumulates", None)
-    if isinstance(own, int) and not isinstance(own, bool) and own > 0:
-        return Counts(own, int(getattr(score, "weights", own)))
-    return None
+    if own is None:
+        return None
+    weights: Any = getattr(score, "weights", None)
+    return Counts(
+        whole(own, 1, "score.multiply_accumulates"),
+        None if weights is None else whole(weights, 1, "score.weights"),
+    )
 
 
 def trunk_counts(trunk: Trunk) -> Counts:
