@@ -369,7 +369,7 @@ def _total(name: str, lines: Sequence[BillLine]) -> BillLine:
     value = sum(line.value or 0.0 for line in known)
     if unknown:
         note = f"unknown, as {', '.join(unknown)} {_are(unknown)}"
-        return BillLine(name, None, None, None, "", "", evidence, note)
+        return BillLine(name, None, None, None, "", "", None, note)
     ends: list[float | None] = []
     for end in ("low", "high"):
         parts = [_end(line, end, value) for line in known]

@@ -28,7 +28,7 @@ from thermohw.units import engineering
 
 __all__ = ["DacArray", "DacBoard", "DacSteering"]
 
-_IDEAL = "ideal sources have no bits"
+_IDEAL = "ideal sources have no bits; protocol.dac_bits gives them some"
 
 
 @dataclass(frozen=True)
