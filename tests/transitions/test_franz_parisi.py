@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -56,7 +57,7 @@ def _fine(t, q):
 # Four printed values are off by more than half a unit of their last digit: the table was summed
 # over 160 Hermite nodes (it says so), which a fine even grid shows to be too few for them. 160 x
 # 160 nodes laid out as here give every printed value to a unit, all but (.015, 2) to half a unit.
-COARSE = {
+COARSE: dict[Any, float] = {
     (0.015, 1): 17.306984,
     (0.015, 2): 33.521736,
     (0.01, 1): 24.662172,
@@ -65,7 +66,7 @@ COARSE = {
 
 
 @pytest.mark.parametrize("t", TABLE)
-def test_published_values(t):
+def test_published_values(t: Any):
     potential = FranzParisi(LAW, t)
     for q, text in zip(DISTANCES, TABLE[t].split(), strict=True):
         printed, half = _printed(text)
@@ -107,6 +108,7 @@ def test_pair_at_the_published_time():
 
 def test_pair_vanishes():
     found = pair_time(LAW, (0.208, 0.216), q=(1.5, 3.5))
+    assert found.time is not None
     assert found.time == pytest.approx(0.21170, abs=5.1e-6)
     after, before = (
         FranzParisi(LAW, found.time + d).steepest_fall(1.5, 3.5) for d in (-2e-3, 2e-3)

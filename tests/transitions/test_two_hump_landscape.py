@@ -152,6 +152,7 @@ def test_production_adds_up_to_the_loss_of_divergence():
 
 def test_where_generation_takes_heat():
     found = heat_return(HUMPS)
+    assert found.depth is not None
     assert found.zero == pytest.approx(0.244468, abs=SIX)
     assert found.lowest == pytest.approx(0.493111, abs=1e-6)  # a minimum: sqrt of round-off
     assert found.depth == pytest.approx(-0.091152, abs=SIX)

@@ -373,7 +373,8 @@ def _total(name: str, lines: Sequence[BillLine]) -> BillLine:
     ends: list[float | None] = []
     for end in ("low", "high"):
         parts = [_end(line, end, value) for line in known]
-        ends.append(None if None in parts else float(sum(parts)))
+        stated = [part for part in parts if part is not None]
+        ends.append(float(sum(stated)) if len(stated) == len(parts) else None)
     open_ended = [
         line.name.removeprefix("cost.") for line in known if None in (line.low, line.high)
     ]

@@ -108,7 +108,7 @@ def _width(humps: TwoHumps, t: float) -> tuple[float, float]:
     return centre, width
 
 
-def potential(humps: TwoHumps, x: np.ndarray, t: float) -> np.ndarray:
+def potential(humps: TwoHumps, x: np.ndarray | float, t: float) -> np.ndarray:
     """U(x, t), nats, at x of any shape; U(0, t) = 0.
 
     Raises:
@@ -121,21 +121,21 @@ def potential(humps: TwoHumps, x: np.ndarray, t: float) -> np.ndarray:
     return np.square(x) * (1.0 / width - 0.5) - 2.0 * log_cosh
 
 
-def potential_slope(humps: TwoHumps, x: np.ndarray, t: float) -> np.ndarray:
+def potential_slope(humps: TwoHumps, x: np.ndarray | float, t: float) -> np.ndarray:
     """dU/dx, minus the drift of the reverse process; see `potential`."""
     centre, width = _width(humps, t)
     x = np.asarray(x, dtype=np.float64)
     return x * (2.0 / width - 1.0) - 2.0 * centre / width * np.tanh(centre * x / width)
 
 
-def potential_curvature(humps: TwoHumps, x: np.ndarray, t: float) -> np.ndarray:
+def potential_curvature(humps: TwoHumps, x: np.ndarray | float, t: float) -> np.ndarray:
     """d2U/dx2; see `potential`."""
     centre, width = _width(humps, t)
     told = np.tanh(centre * np.asarray(x, dtype=np.float64) / width)
     return 2.0 / width - 1.0 - 2.0 * (centre / width) ** 2 * (1.0 - told**2)
 
 
-def free_energy(humps: TwoHumps, x: np.ndarray, t: float) -> np.ndarray:
+def free_energy(humps: TwoHumps, x: np.ndarray | float, t: float) -> np.ndarray:
     """The generalised free energy 2 beta F(x, t) - x^2/2, nats, t > 0: U plus what x leaves alone.
 
     Raises:
