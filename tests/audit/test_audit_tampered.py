@@ -381,6 +381,9 @@ def test_heat_that_every_bath_lacks_alike(tampered, run_file):
         kt = float(unit[()])
     gaps = _rows(gather(run_file("clocked", ARRAY)))[2]
     alone, whole = [gap.stderr for gap in gaps[:-1]], gaps[-1].stderr
+    recorded = gather(run_file("clocked", ARRAY))
+    scales, heats, _ = _rows(recorded)  # the last is the medium's entropy, in nats
+    assert heats[-1] / scales[-1] == pytest.approx(recorded.moments["medium"].value, rel=1e-9)
     assert whole < 0.6 * sum(alone)  # independent: 1/sqrt(6) of it
     # Six standard errors of the sum are two and a half of each bath.
     shift = 6.0 * whole * kt / 6.0

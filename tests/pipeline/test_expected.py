@@ -67,6 +67,26 @@ def test_gaussians_in_closed_form() -> None:
     assert abs(guess.heat.value - exact) < 1e-8 * exact
 
 
+@pytest.mark.parametrize("wiring", ["emf", "current"])
+@pytest.mark.parametrize(
+    "process", [th.OU(duration=2.0), th.VP(beta_min=0.1, beta_max=10.0, t_min=1e-3)]
+)
+def test_closed_moments_under_a_drift(process: Any, wiring: str) -> None:
+    """The same law as a mixture of two equal modes goes over a grid: another route."""
+    one = th.targets.gaussian(mean=[0.7], std=[0.5])
+    two = th.targets.gaussian_mixture(means=[[0.7], [0.7]], stds=0.5, weights=[0.5, 0.5])
+    closed, grid = (
+        expected_heat(
+            th.Protocol(th.load_device("rc1"), process, law.score(process), wiring=wiring,
+                        control="continuous", ticks=4096), law)
+        for law in (one, two)
+    )  # fmt: skip
+    assert "closed moments" in closed.method and "quadrature" in grid.method
+    for name in ("heat", "work"):
+        both = [getattr(found, name).value for found in (closed, grid)]
+        assert both[0] == pytest.approx(both[1], rel=1e-7, abs=1e-8)
+
+
 @pytest.mark.parametrize(
     "overrides", [["protocol.reading_noise=60 uV", *CLOCKED], ["score.scale=0.95"],
                   ["simulate.start=prior", *CLOCKED, "protocol.adc_bits=6"]],
